@@ -1,0 +1,402 @@
+//! The time that sessions grow old by.
+//!
+//! A store reads a [`Clock`]: by default a [`CoarseClock`], in tests a [`ManualClock`], so that no test has to wait.
+//! Wall-clock time is not asked of it anywhere: a clock that somebody sets would end sessions or keep them alive.
+
+#![deny(unsafe_code)]
+
+use crate::expiry::Tick;
+use core::fmt;
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Tells how much time has passed since an origin of the clock's own choice.
+///
+/// The time should be monotonic. No clock can do worse to a store than to let sessions live too long or end too soon:
+///
+/// * A clock that stops lets nothing expire while it stands.
+/// * A clock that jumps ahead lets sessions expire that were idle for so long by its own account.
+/// * A clock that goes back makes sessions seem to have been touched in the future. Up to the idle timeout ahead they
+///   are left as they are and live longer by as much as the clock went back; a session further ahead than that counts
+///   as touched at the moment at which this is found out, so that none becomes immortal.
+/// * A reading beyond 146 million years counts as 146 million years.
+///
+/// A clock may panic. The operation that read it panics then, and the session that it was about is unchanged.
+///
+/// A store reads its clock in each operation on a session, on the thread that makes it. So a reading should take
+/// nanoseconds, must not wait for anything that itself waits for the store, and with a clock that may block the store's
+/// operations may block.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{Clock, SessionStore};
+/// use std::time::{Duration, Instant};
+///
+/// struct Precise(Instant);
+///
+/// impl Clock for Precise {
+///     fn now(&self) -> Duration {
+///         self.0.elapsed()
+///     }
+/// }
+///
+/// let store = SessionStore::builder().clock(Precise(Instant::now())).build()?;
+/// assert_eq!(store.count(), 0);
+/// # Ok::<(), cloakroom::ConfigError>(())
+/// ```
+pub trait Clock: Send + Sync + 'static {
+    /// Returns the time since the clock's origin.
+    fn now(&self) -> Duration;
+
+    /// Returns how far [`now`](Self::now) may be behind the true time: the length of the clock's steps.
+    ///
+    /// The store reads it once, when it is made, and lets sessions live that much longer, so that a coarse clock ends
+    /// none early. The default, zero, is right for every clock with steps of a millisecond or less.
+    fn resolution(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Reads the shared clock.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Duration {
+        (**self).now()
+    }
+
+    fn resolution(&self) -> Duration {
+        (**self).resolution()
+    }
+}
+
+/// Reads the cheapest monotonic clock of the platform. The clock of a store that is given no other.
+///
+/// On Linux that is `CLOCK_MONOTONIC_COARSE`, which the kernel moves on at every timer interrupt, commonly each 1 to 4
+/// ms ([`resolution`](Clock::resolution) says what the kernel says), and which takes a fifth of the time of
+/// [`Instant::now`] to read. Elsewhere it is [`Instant`] itself.
+///
+/// **On Linux the clock does not run while the machine is suspended**: sessions do not grow older in a sleeping laptop.
+/// Where they must, give the store a [`Clock`] that reads `CLOCK_BOOTTIME`. On other platforms it is as [`Instant`] has
+/// it there.
+///
+/// Reading it is wait-free (on Linux for as long as the kernel serves this clock without a system call, as it commonly
+/// does) and allocates nothing.
+///
+/// [`Instant`]: std::time::Instant
+/// [`Instant::now`]: std::time::Instant::now
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{Clock, CoarseClock};
+///
+/// let clock = CoarseClock::new();
+/// let earlier = clock.now();
+/// assert!(clock.now() >= earlier);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct CoarseClock(platform::Source);
+
+impl CoarseClock {
+    /// Makes a clock; on Linux, asks the kernel for the clock's resolution.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(platform::Source::new())
+    }
+}
+
+impl Default for CoarseClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for CoarseClock {
+    #[inline]
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    #[inline]
+    fn resolution(&self) -> Duration {
+        self.0.resolution()
+    }
+}
+
+// Miri has no clock_getres.
+#[cfg(all(target_os = "linux", not(miri)))]
+mod platform {
+    use core::time::Duration;
+    use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Source {
+        resolution: Duration,
+    }
+
+    impl Source {
+        pub(super) fn new() -> Self {
+            Self { resolution: duration(clock_getres(ClockId::MonotonicCoarse)) }
+        }
+
+        #[inline]
+        pub(super) fn now(self) -> Duration {
+            duration(clock_gettime(ClockId::MonotonicCoarse))
+        }
+
+        pub(super) fn resolution(self) -> Duration {
+            self.resolution
+        }
+    }
+
+    /// Cannot panic, whatever the kernel says: a negative part counts as zero, and the sum saturates.
+    #[inline]
+    pub(super) fn duration(time: Timespec) -> Duration {
+        let seconds = Duration::from_secs(time.tv_sec.try_into().unwrap_or(0));
+        seconds.saturating_add(Duration::from_nanos(time.tv_nsec.try_into().unwrap_or(0)))
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+mod platform {
+    use core::time::Duration;
+    use std::time::Instant;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(super) struct Source {
+        origin: Instant,
+    }
+
+    impl Source {
+        pub(super) fn new() -> Self {
+            Self { origin: Instant::now() }
+        }
+
+        #[inline]
+        pub(super) fn now(self) -> Duration {
+            self.origin.elapsed()
+        }
+
+        pub(super) fn resolution(self) -> Duration {
+            Duration::ZERO
+        }
+    }
+}
+
+/// Stands still until it is told to move: a clock for tests.
+///
+/// Clones show and move the same time, so that a test can keep one and give the other to a store.
+///
+/// It holds its time, any [`Duration`], behind a mutex: reading it may block, for as long as another thread reads or
+/// moves it. A store with this clock is for tests; it keeps everything that a store promises but lock-freedom.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{ManualClock, SessionStore};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::new();
+/// let store = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build()?;
+/// let id = store.create()?;
+///
+/// clock.advance(Duration::from_secs(60));
+/// assert!(store.exists(&id));
+/// clock.advance(Duration::from_millis(1));
+/// assert!(!store.exists(&id));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock {
+    time: Arc<Mutex<Duration>>,
+}
+
+impl ManualClock {
+    /// Makes a clock that stands at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock on; at [`Duration::MAX`] it stops. May block.
+    pub fn advance(&self, by: Duration) {
+        let mut time = self.time();
+        *time = time.saturating_add(by);
+    }
+
+    /// Sets the clock, ahead or back. May block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Clock, ManualClock};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// clock.set(Duration::MAX);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(clock.now(), Duration::MAX);
+    /// clock.set(Duration::ZERO);
+    /// assert_eq!(clock.now(), Duration::ZERO);
+    /// ```
+    pub fn set(&self, time: Duration) {
+        *self.time() = time;
+    }
+
+    fn time(&self) -> MutexGuard<'_, Duration> {
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Duration {
+        *self.time()
+    }
+}
+
+/// The clock of a store: the default one without the indirection, or any other.
+#[derive(Clone)]
+pub(crate) enum TimeSource {
+    Coarse(CoarseClock),
+    Custom(Arc<dyn Clock>),
+}
+
+impl TimeSource {
+    pub(crate) fn custom(clock: impl Clock) -> Self {
+        Self::Custom(Arc::new(clock))
+    }
+
+    #[inline]
+    pub(crate) fn tick(&self) -> Tick {
+        Tick::from_reading(match self {
+            Self::Coarse(clock) => clock.now(),
+            Self::Custom(clock) => clock.now(),
+        })
+    }
+
+    pub(crate) fn resolution(&self) -> Duration {
+        match self {
+            Self::Coarse(clock) => clock.resolution(),
+            Self::Custom(clock) => clock.resolution(),
+        }
+    }
+}
+
+impl Default for TimeSource {
+    fn default() -> Self {
+        Self::Coarse(CoarseClock::new())
+    }
+}
+
+impl fmt::Debug for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Coarse(clock) => clock.fmt(f),
+            Self::Custom(_) => f.write_str("Custom(..)"),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_manual_clock_starts_at_zero_and_moves_only_when_told() {
+        let clock = ManualClock::new();
+        assert_eq!(clock.now(), Duration::ZERO);
+        clock.advance(Duration::from_nanos(1));
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(clock.now(), Duration::new(2, 1));
+    }
+
+    #[test]
+    fn a_manual_clock_holds_every_duration_and_stops_at_the_longest() {
+        let clock = ManualClock::new();
+        clock.set(Duration::MAX - Duration::from_nanos(2));
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(clock.now(), Duration::MAX - Duration::from_nanos(1));
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), Duration::MAX);
+    }
+
+    #[test]
+    fn a_manual_clock_can_be_set_back_through_a_clone() {
+        let clock = ManualClock::new();
+        clock.advance(Duration::from_secs(9));
+        clock.clone().set(Duration::from_secs(3));
+        assert_eq!(clock.now(), Duration::from_secs(3));
+    }
+
+    /// Readings of the coarse clock lie between those of the precise one, give or take one step.
+    #[test]
+    fn the_coarse_clock_runs_at_the_pace_of_time() {
+        let clock = CoarseClock::new();
+        let step = clock.resolution();
+        let (before, first) = (Instant::now(), clock.now());
+        while clock.now() <= first + Duration::from_millis(20) {
+            assert!(before.elapsed() < Duration::from_secs(10), "the clock stands still");
+            std::hint::spin_loop();
+        }
+        assert!(before.elapsed() + step >= Duration::from_millis(20), "the clock is fast");
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn the_coarse_clock_says_what_the_kernel_says() {
+        use rustix::time::{ClockId, clock_getres};
+        let kernel = clock_getres(ClockId::MonotonicCoarse);
+        let said = CoarseClock::new().resolution();
+        assert_eq!((said.as_secs(), said.subsec_nanos()), (kernel.tv_sec as u64, kernel.tv_nsec as u32));
+        assert!(said > Duration::ZERO && said < Duration::from_secs(1));
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn no_timespec_panics() {
+        use rustix::time::Timespec;
+        let duration = |tv_sec, tv_nsec| platform::duration(Timespec { tv_sec, tv_nsec });
+        assert_eq!(duration(3, 999_999_999), Duration::new(3, 999_999_999));
+        assert_eq!(duration(-1, 5), Duration::from_nanos(5));
+        assert_eq!(duration(5, -1), Duration::from_secs(5));
+        assert_eq!(duration(i64::MIN, 0), Duration::ZERO);
+        assert_eq!(duration(0, 2_000_000_001), Duration::new(2, 1));
+        assert_eq!(duration(i64::MAX, 2_000_000_001), Duration::new(i64::MAX as u64 + 2, 1));
+    }
+
+    struct Steps;
+
+    impl Clock for Steps {
+        fn now(&self) -> Duration {
+            Duration::from_millis(77)
+        }
+
+        fn resolution(&self) -> Duration {
+            Duration::from_millis(10)
+        }
+    }
+
+    #[test]
+    fn a_shared_clock_is_the_clock_itself() {
+        let shared: Arc<dyn Clock> = Arc::new(Steps);
+        assert_eq!((shared.now(), shared.resolution()), (Steps.now(), Steps.resolution()));
+        let source = TimeSource::custom(shared);
+        assert_eq!((source.tick(), source.resolution()), (Tick::new(77), Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn a_clock_has_no_steps_unless_it_says_so() {
+        assert_eq!(TimeSource::custom(ManualClock::new()).resolution(), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_default_source_reads_the_coarse_clock() {
+        assert!(matches!(TimeSource::default(), TimeSource::Coarse(_)));
+        let clock = CoarseClock::new();
+        let source = TimeSource::Coarse(clock);
+        assert_eq!(source.resolution(), clock.resolution());
+        let ticks = [Tick::from_reading(clock.now()), source.tick(), Tick::from_reading(clock.now())];
+        assert!(ticks.is_sorted(), "{ticks:?}");
+    }
+}

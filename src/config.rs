@@ -1,0 +1,365 @@
+//! The settings of a store: [`SessionConfig`] holds valid ones, [`SessionStoreBuilder`] checks them.
+
+#![deny(unsafe_code)]
+
+use crate::clock::{Clock, TimeSource};
+use crate::error::{ConfigError, CookieNameError};
+use crate::store::SessionStore;
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+const MOST_SHARDS: usize = 1 << 16;
+
+/// Holds the settings of a [`SessionStore`]. Every value is a valid one.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{CookieName, SessionConfig, SessionStore};
+/// use std::time::Duration;
+///
+/// let store = SessionStore::new(SessionConfig {
+///     ttl: Duration::from_secs(15 * 60),
+///     cookie_name: CookieName::try_from("__Host-session_id")?,
+///     ..SessionConfig::default()
+/// });
+/// assert_eq!(store.config().max_sessions, 0);
+/// # Ok::<(), cloakroom::CookieNameError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// How long a session may lie untouched: it expires once more time than this has passed since the last `get`,
+    /// `read` or `set`, and never earlier. 30 minutes by default.
+    ///
+    /// The [OWASP Session Management Cheat Sheet][owasp] has 15 to 30 minutes as common for applications of low risk,
+    /// and 2 to 5 for those of high value. The time is rounded up to whole milliseconds, and one step of the clock is
+    /// added ([`Clock::resolution`]). [`Duration::MAX`] is for ever.
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
+    pub ttl: Duration,
+    /// The name of the cookie that carries the id. `session_id` by default. The store itself sets and reads no cookie.
+    pub cookie_name: CookieName,
+    /// How many sessions the store holds at most, those included that have expired and are not evicted yet. 0, the
+    /// default, is as many as memory holds.
+    pub max_sessions: usize,
+    /// How many bytes the attributes of one session may take: the bytes of their keys and values in UTF-8, and two more
+    /// for each attribute (one more for each key or value of 128 bytes, and again of 16,384, of 2,097,152 and of
+    /// 268,435,456). 64 KiB by default.
+    ///
+    /// 0 allows sessions without attributes only. More than [`u32::MAX`] counts as [`u32::MAX`].
+    pub max_session_bytes: usize,
+    /// Into how many parts, which grow independently of each other, the store divides its sessions. 64 by default.
+    ///
+    /// Rounded up to a power of two, at least 1 and at most 65,536. More of them spread the work of growing and the
+    /// counting over more threads; they make no lookup faster, and each takes memory of its own.
+    pub shards: usize,
+}
+
+impl SessionConfig {
+    pub(crate) fn shard_count(&self) -> usize {
+        self.shards.clamp(1, MOST_SHARDS).next_power_of_two()
+    }
+
+    pub(crate) fn size_limit(&self) -> usize {
+        self.max_session_bytes.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX))
+    }
+}
+
+impl Default for SessionConfig {
+    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB each, 64 shards.
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(30 * 60),
+            cookie_name: CookieName::default(),
+            max_sessions: 0,
+            max_session_bytes: 64 * 1024,
+            shards: 64,
+        }
+    }
+}
+
+/// Names a cookie: a token of 1 to 256 bytes.
+///
+/// What a token is, [RFC 6265, section 4.1.1] says: ASCII letters, digits and ``!#$%&'*+-.^_`|~``, and so nothing that
+/// could end the name and begin something else in a header. Browsers drop a cookie whose name and value together are
+/// over 4,096 bytes (RFC 6265bis); 256 leave the id its room there, and are more than any name needs.
+///
+/// Names that begin with `__Host-` or `__Secure-` are tokens too; RFC 6265bis has browsers refuse such a cookie where
+/// it was not set securely, which makes `__Host-session_id` a good choice for a site on one host.
+///
+/// [RFC 6265, section 4.1.1]: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::CookieName;
+///
+/// let name: CookieName = "sid".parse()?;
+/// assert_eq!(name.as_str(), "sid");
+/// assert!("sid; Domain=example.com".parse::<CookieName>().is_err());
+/// assert_eq!(CookieName::default().as_str(), "session_id");
+/// # Ok::<(), cloakroom::CookieNameError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CookieName(String);
+
+impl CookieName {
+    const MAX_LEN: usize = 256;
+
+    /// Returns the name as text.
+    #[inline]
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn check(name: &str) -> Result<(), CookieNameError> {
+        let valid = (1..=Self::MAX_LEN).contains(&name.len()) && name.bytes().all(is_token_byte);
+        if valid { Ok(()) } else { Err(CookieNameError) }
+    }
+}
+
+/// `token` of RFC 2616, section 2.2, to which RFC 6265 refers: any ASCII character but controls and separators.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
+}
+
+impl Default for CookieName {
+    /// Returns `session_id`.
+    fn default() -> Self {
+        Self("session_id".to_owned())
+    }
+}
+
+impl FromStr for CookieName {
+    type Err = CookieNameError;
+
+    fn from_str(name: &str) -> Result<Self, CookieNameError> {
+        Self::check(name)?;
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl TryFrom<&str> for CookieName {
+    type Error = CookieNameError;
+
+    fn try_from(name: &str) -> Result<Self, CookieNameError> {
+        name.parse()
+    }
+}
+
+impl TryFrom<String> for CookieName {
+    type Error = CookieNameError;
+
+    fn try_from(name: String) -> Result<Self, CookieNameError> {
+        Self::check(&name)?;
+        Ok(Self(name))
+    }
+}
+
+impl AsRef<str> for CookieName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CookieName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Builds a [`SessionStore`] from single settings; what is not set is as in [`SessionConfig::default`].
+///
+/// Made by [`SessionStore::builder`]. Building allocates and reads the clock; nothing here blocks unless the clock
+/// does.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::SessionStore;
+/// use std::time::Duration;
+///
+/// let store = SessionStore::builder()
+///     .ttl(Duration::from_secs(15 * 60))
+///     .cookie_name("sid")
+///     .max_sessions(100_000)
+///     .build()?;
+/// assert_eq!(store.cookie_name(), "sid");
+/// # Ok::<(), cloakroom::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionStoreBuilder {
+    config: SessionConfig,
+    /// Taken for `config.cookie_name` once it has been checked.
+    cookie_name: Option<String>,
+    /// `None` for the coarse clock.
+    time: Option<TimeSource>,
+}
+
+impl SessionStoreBuilder {
+    /// Sets how long a session may lie untouched: [`SessionConfig::ttl`].
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.config.ttl = ttl;
+        self
+    }
+
+    /// Sets the name of the cookie, which [`build`](Self::build) checks: [`SessionConfig::cookie_name`].
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie_name = Some(name.into());
+        self
+    }
+
+    /// Sets how many sessions there may be, 0 for any number: [`SessionConfig::max_sessions`].
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.config.max_sessions = sessions;
+        self
+    }
+
+    /// Sets how many bytes the attributes of one session may take: [`SessionConfig::max_session_bytes`].
+    pub fn max_session_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_session_bytes = bytes;
+        self
+    }
+
+    /// Sets into how many parts the store divides its sessions: [`SessionConfig::shards`].
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.config.shards = shards;
+        self
+    }
+
+    /// Sets the clock; a [`CoarseClock`](crate::CoarseClock) if this is not called.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.time = Some(TimeSource::custom(clock));
+        self
+    }
+
+    /// Makes the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::CookieName`] if the name that was set is not a [`CookieName`].
+    ///
+    /// # Panics
+    ///
+    /// If the clock that was set panics.
+    pub fn build(self) -> Result<SessionStore, ConfigError> {
+        let Self { mut config, cookie_name, time } = self;
+        if let Some(name) = cookie_name {
+            config.cookie_name = name.try_into()?;
+        }
+        Ok(SessionStore::assemble(config, time.unwrap_or_default()))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use proptest::prelude::*;
+
+    /// The characters of a token as RFC 9110, section 5.6.2, lists them.
+    fn is_token_character(c: char) -> bool {
+        c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+    }
+
+    #[test]
+    fn a_name_of_one_character_is_valid_if_that_is_a_token_character() {
+        for c in '\0'..='\u{2ff}' {
+            assert_eq!(CookieName::try_from(c.to_string()).is_ok(), is_token_character(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_1_to_256_bytes() {
+        for (bytes, valid) in [(0, false), (1, true), (256, true), (257, false), (4_096, false)] {
+            assert_eq!("n".repeat(bytes).parse::<CookieName>().is_ok(), valid, "{bytes}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_valid_if_all_its_characters_are(name in "[!-~]{1,4}|.{1,4}|[a-z]{1,4}[^a-z][a-z]{0,4}") {
+            let valid = name.chars().all(is_token_character);
+            prop_assert_eq!(name.parse::<CookieName>().is_ok(), valid);
+            prop_assert_eq!(CookieName::try_from(&*name).is_ok(), valid);
+            prop_assert_eq!(CookieName::try_from(name).is_ok(), valid);
+        }
+    }
+
+    #[test]
+    fn a_name_is_kept_as_it_was_given() {
+        let name = CookieName::try_from("__Host-Sid").unwrap();
+        assert_eq!((name.as_str(), name.as_ref(), &*name.to_string()), ("__Host-Sid", "__Host-Sid", "__Host-Sid"));
+        assert_eq!(Ok(name), CookieName::try_from("__Host-Sid".to_owned()));
+    }
+
+    #[test]
+    fn the_default_name_is_valid() {
+        assert_eq!("session_id".parse(), Ok(CookieName::default()));
+    }
+
+    #[test]
+    fn shards_are_rounded_up_to_a_power_of_two_within_bounds() {
+        let expected = [
+            (0, 1),
+            (1, 1),
+            (2, 2),
+            (3, 4),
+            (64, 64),
+            (65, 128),
+            (65_535, 65_536),
+            (65_537, 65_536),
+            (usize::MAX, 65_536),
+        ];
+        for (shards, count) in expected {
+            assert_eq!(SessionConfig { shards, ..SessionConfig::default() }.shard_count(), count, "{shards}");
+        }
+    }
+
+    #[test]
+    fn a_size_limit_above_32_bits_counts_as_the_most_32_bits_hold() {
+        for (bytes, limit) in [(0, 0), (65_536, 65_536), (usize::MAX, u32::MAX as usize)] {
+            let config = SessionConfig { max_session_bytes: bytes, ..SessionConfig::default() };
+            assert_eq!(config.size_limit(), limit);
+        }
+    }
+
+    #[test]
+    fn an_untouched_builder_builds_the_default_configuration() {
+        let (built, default) = (SessionStoreBuilder::default().build().unwrap(), SessionConfig::default());
+        assert_eq!(format!("{:?}", built.config()), format!("{default:?}"));
+        assert_eq!(default.ttl, Duration::from_secs(1_800));
+        assert_eq!((default.max_sessions, default.max_session_bytes, default.shards), (0, 65_536, 64));
+    }
+
+    #[test]
+    fn every_setting_reaches_the_store() {
+        let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).cookie_name("sid").max_sessions(2);
+        let store = builder.max_session_bytes(3).shards(4).build().unwrap();
+        let config = store.config();
+        assert_eq!((config.ttl, config.cookie_name.as_str()), (Duration::from_secs(1), "sid"));
+        assert_eq!((config.max_sessions, config.max_session_bytes, config.shards), (2, 3, 4));
+    }
+
+    #[test]
+    fn the_clock_that_is_set_is_the_one_that_is_read() {
+        let clock = ManualClock::new();
+        let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).clock(clock.clone());
+        let store = builder.build().unwrap();
+        let id = store.create().unwrap();
+        clock.advance(Duration::from_secs(1));
+        assert!(store.exists(&id));
+        clock.advance(Duration::from_millis(1));
+        assert!(!store.exists(&id));
+    }
+
+    #[test]
+    fn an_invalid_cookie_name_is_refused_by_build_and_the_last_one_counts() {
+        let builder = SessionStoreBuilder::default().cookie_name("a b");
+        assert_eq!(builder.clone().build().err(), Some(ConfigError::CookieName(CookieNameError)));
+        assert_eq!(builder.cookie_name("ab").build().unwrap().cookie_name(), "ab");
+    }
+}

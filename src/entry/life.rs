@@ -1,0 +1,167 @@
+//! The life word of an entry: which state the session's version is in, and when it was last touched.
+//!
+//! | from | to | by | means |
+//! |---|---|---|---|
+//! | `Live(t)` | `Live(later)` | [`touch`](LifeWord::touch) | the session was used |
+//! | `Live(t)` | `Live(earlier)` | [`bring_back`](LifeWord::bring_back) | the clock was set back, and the stamp with it |
+//! | `Live(t)` | `Superseded` | [`supersede`](LifeWord::supersede) | the successor is the session now |
+//! | `Live(t)` | `Dead` | [`kill`](LifeWord::kill) | the session ended: deleted, or expired |
+//!
+//! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so whoever wins it
+//! knows that nothing came between; the winner's instant is the linearization point of nearly every operation of the store.
+//!
+//! # Orderings
+//!
+//! Tags refer to the table in `docs/orderings.md`.
+
+use crate::expiry::Tick;
+use crate::sync::{AtomicU64, Ordering, planted};
+
+const STATE: u64 = 0b11;
+const DEAD: u64 = 0;
+const SUPERSEDED: u64 = 1;
+const LIVE: u64 = 2;
+
+/// The state of one version of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// The session's current version, last touched in this tick.
+    Live(Tick),
+    /// Replaced by its successor.
+    Superseded,
+    /// Ended, and the session with it.
+    Dead,
+}
+
+impl Life {
+    fn to_word(self) -> u64 {
+        match self {
+            Self::Live(stamp) => (stamp.get() << 2) | LIVE,
+            Self::Superseded => SUPERSEDED,
+            Self::Dead => DEAD,
+        }
+    }
+
+    #[inline]
+    fn from_word(word: u64) -> Self {
+        match word & STATE {
+            LIVE => Self::Live(Tick::new(word >> 2)),
+            SUPERSEDED => Self::Superseded,
+            _ => Self::Dead,
+        }
+    }
+}
+
+/// An atomic [`Life`].
+pub(crate) struct LifeWord(AtomicU64);
+
+impl LifeWord {
+    pub(crate) fn live(stamp: Tick) -> Self {
+        Self(AtomicU64::new(Life::Live(stamp).to_word()))
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> Life {
+        // [L1] Acquire: who sees `Superseded` follows the successor, which was set before; pairs with [L2].
+        Life::from_word(self.0.load(Ordering::Acquire))
+    }
+
+    /// `Live(seen)` → `Live(now)`, where `now` is later. Fails with the present state if it is not `Live(seen)`.
+    #[inline]
+    pub(crate) fn touch(&self, seen: Tick, now: Tick) -> Result<(), Life> {
+        debug_assert!(now > seen);
+        self.advance(seen, Life::Live(now))
+    }
+
+    /// `Live(seen)` → `Live(fresh)`, where `seen` lies in the clock's future and `fresh` was read after `seen` was.
+    #[cold]
+    pub(crate) fn bring_back(&self, seen: Tick, fresh: Tick) -> Result<(), Life> {
+        debug_assert!(fresh < seen);
+        self.advance(seen, Life::Live(fresh))
+    }
+
+    /// `Live(seen)` → `Dead`.
+    pub(crate) fn kill(&self, seen: Tick) -> Result<(), Life> {
+        if planted("kill-whatever-the-stamp") {
+            return match self.load() {
+                Life::Live(other) => self.advance(other, Life::Dead),
+                ended => Err(ended),
+            };
+        }
+        self.advance(seen, Life::Dead)
+    }
+
+    /// `Live(seen)` → `Superseded`. The successor must be set, and its stamp raised to at least `seen`.
+    pub(crate) fn supersede(&self, seen: Tick) -> Result<(), Life> {
+        self.advance(seen, Life::Superseded)
+    }
+
+    /// Makes the stamp of a live version at least `stamp`; leaves the others as they are.
+    pub(crate) fn raise(&self, stamp: Tick) {
+        let mut life = self.load();
+        while let Life::Live(seen) = life
+            && seen < stamp
+        {
+            match self.touch(seen, stamp) {
+                Ok(()) => return,
+                Err(present) => life = present,
+            }
+        }
+    }
+
+    #[inline]
+    fn advance(&self, seen: Tick, to: Life) -> Result<(), Life> {
+        let seen = Life::Live(seen).to_word();
+        // [L2] Release: the successor and its raised stamp are visible to who sees `Superseded`; pairs with [L1].
+        // [L3] Acquire on failure: the caller acts on the state that it lost to, as after [L1].
+        let swap = self.0.compare_exchange(seen, to.to_word(), Ordering::Release, Ordering::Acquire);
+        swap.map(drop).map_err(Life::from_word)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn tick(milliseconds: u64) -> Tick {
+        Tick::new(milliseconds)
+    }
+
+    #[test]
+    fn every_state_survives_its_word() {
+        for life in [Life::Live(tick(0)), Life::Live(Tick::MAX), Life::Superseded, Life::Dead] {
+            assert_eq!(Life::from_word(life.to_word()), life);
+        }
+    }
+
+    #[test]
+    fn a_transition_needs_the_very_stamp_that_was_judged() {
+        let life = LifeWord::live(tick(1));
+        assert_eq!(life.touch(tick(1), tick(5)), Ok(()));
+        assert_eq!(life.kill(tick(1)), Err(Life::Live(tick(5))));
+        assert_eq!(life.supersede(tick(1)), Err(Life::Live(tick(5))));
+        assert_eq!(life.load(), Life::Live(tick(5)));
+    }
+
+    #[test]
+    fn dead_and_superseded_are_final() {
+        let dead = LifeWord::live(tick(1));
+        assert_eq!(dead.kill(tick(1)), Ok(()));
+        dead.raise(tick(9));
+        assert_eq!(dead.touch(tick(1), tick(2)), Err(Life::Dead));
+        assert_eq!(dead.supersede(tick(1)), Err(Life::Dead));
+        let old = LifeWord::live(tick(1));
+        assert_eq!(old.supersede(tick(1)), Ok(()));
+        old.raise(tick(9));
+        assert_eq!(old.kill(tick(1)), Err(Life::Superseded));
+    }
+
+    #[test]
+    fn raising_never_lowers() {
+        let life = LifeWord::live(tick(5));
+        life.raise(tick(3));
+        assert_eq!(life.load(), Life::Live(tick(5)));
+        life.raise(tick(7));
+        assert_eq!(life.load(), Life::Live(tick(7)));
+    }
+}

@@ -1,0 +1,264 @@
+//! An entry: one version of a session, in one allocation.
+//!
+//! ```text
+//! | life | successor | key (32 bytes) | payload | tail: the payload's own bytes ... |
+//! ```
+//!
+//! Once published, everything but `life` and `successor` is immutable. `life` moves forward only (see [`life`]); `successor` is null
+//! until a writer sets it, once, to the version that shall replace this one. That version counts from the moment this one turns
+//! `Superseded`. If this one dies instead, it never counted, and is freed with it.
+//!
+//! The tail saves the dependent cache miss of a second allocation: a lookup touches the index line and the entry.
+//!
+//! [`Owned`] is an entry that no other thread knows; [`EntryRef`] is one that may be shared, borrowed for as long as its thread is
+//! pinned. Who frees what: the thread that takes an entry out of the table's slots retires it, and freeing an entry that was not
+//! superseded frees the successor that never counted ([`free`]).
+
+pub(crate) mod life;
+
+use crate::expiry::Tick;
+use crate::reclaim::Guard;
+use crate::sync::{AtomicPtr, Ordering};
+use core::alloc::Layout;
+use core::marker::PhantomData;
+use core::mem::offset_of;
+use core::ptr::{self, NonNull};
+use life::{Life, LifeWord};
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+
+/// What the table finds entries by: the bytes of a session id.
+pub(crate) type Key = [u8; 32];
+
+/// What a session's version carries: a value, and bytes right behind it in the same allocation.
+pub(crate) trait Payload: Send + Sync + 'static {
+    /// How many bytes follow the value. Always the same for the same value.
+    fn tail_len(&self) -> usize;
+}
+
+/// One version of a session; its tail lies behind it, out of the type's sight.
+#[repr(C)]
+pub(crate) struct Entry<P> {
+    life: LifeWord,
+    successor: AtomicPtr<Entry<P>>,
+    key: Key,
+    payload: P,
+}
+
+impl<P: Payload> Entry<P> {
+    const TAIL: usize = offset_of!(Self, payload) + size_of::<P>();
+
+    /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their addresses.
+    pub(crate) const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
+
+    fn layout(tail_len: usize) -> Layout {
+        let size = Self::TAIL.checked_add(tail_len).map(|size| size.max(size_of::<Self>()));
+        let layout = size.map(|size| Layout::from_size_align(size, Self::ALIGN));
+        layout.expect("entry size overflows").expect("entry size overflows")
+    }
+}
+
+/// An entry that no other thread can reach.
+pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
+
+// SAFETY: it owns its entry alone, and `P` may be sent.
+unsafe impl<P: Payload> Send for Owned<P> {}
+
+impl<P: Payload> Owned<P> {
+    /// A live version with `fill` writing its tail, which starts out as zeros.
+    pub(crate) fn new(key: Key, stamp: Tick, payload: P, fill: impl FnOnce(&mut [u8])) -> Self {
+        let tail_len = payload.tail_len();
+        let layout = Entry::<P>::layout(tail_len);
+        // SAFETY: the layout is not of size zero: it holds a key.
+        let memory = unsafe { alloc(layout) }.cast::<Entry<P>>();
+        let Some(entry) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let header = Entry { life: LifeWord::live(stamp), successor: AtomicPtr::new(ptr::null_mut()), key, payload };
+        // SAFETY: freshly allocated with room and alignment for it.
+        unsafe { entry.write(header) };
+        // SAFETY: the layout has `tail_len` bytes from `TAIL` on.
+        let tail = unsafe { entry.cast::<u8>().add(Entry::<P>::TAIL) };
+        // SAFETY: those bytes belong to the allocation. (Where the header ends in padding, they begin within it: nothing reads it.)
+        unsafe { tail.write_bytes(0, tail_len) };
+        let owned = Self(entry);
+        // SAFETY: initialised just now, and not shared yet.
+        fill(unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) });
+        owned
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        self.borrow().key()
+    }
+
+    pub(crate) fn pointer(&self) -> NonNull<Entry<P>> {
+        self.0
+    }
+
+    /// Gives the entry up to whoever can reach it now.
+    pub(crate) fn publish(self) {
+        core::mem::forget(self);
+    }
+
+    fn borrow(&self) -> EntryRef<'_, P> {
+        // SAFETY: owned, so allocated for as long as `self` is borrowed.
+        unsafe { EntryRef::new(self.0) }
+    }
+}
+
+impl<P: Payload> Drop for Owned<P> {
+    fn drop(&mut self) {
+        // SAFETY: no other thread knows the entry, and it is not used after this.
+        unsafe { free(self.0.as_ptr()) }
+    }
+}
+
+/// An entry that other threads may share; `'g` is the time for which it stays allocated.
+pub(crate) struct EntryRef<'g, P>(NonNull<Entry<P>>, PhantomData<&'g Entry<P>>);
+
+impl<P> Clone for EntryRef<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<P> Copy for EntryRef<'_, P> {}
+impl<P> PartialEq for EntryRef<'_, P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<'g, P: Payload> EntryRef<'g, P> {
+    /// # Safety
+    ///
+    /// The caller must ensure that the entry was initialised, as this thread sees it, and stays allocated for `'g`.
+    #[inline]
+    pub(crate) unsafe fn new(pointer: NonNull<Entry<P>>) -> Self {
+        Self(pointer, PhantomData)
+    }
+
+    #[inline]
+    fn header(self) -> &'g Entry<P> {
+        // SAFETY: initialised and allocated for `'g`; only its atomics change.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn pointer(self) -> NonNull<Entry<P>> {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn key(self) -> &'g Key {
+        &self.header().key
+    }
+
+    #[inline]
+    pub(crate) fn life(self) -> &'g LifeWord {
+        &self.header().life
+    }
+
+    #[inline]
+    pub(crate) fn payload(self) -> &'g P {
+        &self.header().payload
+    }
+
+    #[inline]
+    pub(crate) fn tail(self) -> &'g [u8] {
+        let len = self.payload().tail_len();
+        // SAFETY: the allocation has `len` bytes from `TAIL` on.
+        let tail = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL) };
+        // SAFETY: written before the entry was published, and immutable since.
+        unsafe { core::slice::from_raw_parts(tail.as_ptr(), len) }
+    }
+
+    /// The version that replaces this one, or shall.
+    #[inline]
+    pub(crate) fn successor(self) -> Option<EntryRef<'g, P>> {
+        // [E1] Acquire: the successor's fields, before they are used; pairs with [E2].
+        let successor = NonNull::new(self.header().successor.load(Ordering::Acquire))?;
+        // SAFETY: a successor is freed no earlier than the entry that leads to it.
+        Some(unsafe { EntryRef::new(successor) })
+    }
+
+    /// Sets the successor if there is none. Fails with `new` and the successor that was there first.
+    pub(crate) fn succeed(self, new: Owned<P>) -> Result<EntryRef<'g, P>, (Owned<P>, EntryRef<'g, P>)> {
+        let pointer = new.pointer();
+        // [E2] Release: publishes the new version's fields; pairs with [E1] and [E3].
+        // [E3] Acquire on failure: the fields of the successor that was there first; pairs with [E2].
+        let swap = self.header().successor.compare_exchange(
+            ptr::null_mut(),
+            pointer.as_ptr(),
+            Ordering::Release,
+            Ordering::Acquire,
+        );
+        match swap {
+            Ok(_) => {
+                new.publish();
+                // SAFETY: from now on the entry is freed no earlier than `self`.
+                Ok(unsafe { EntryRef::new(pointer) })
+            }
+            Err(first) => {
+                let first = NonNull::new(first).expect("a failed exchange found a successor");
+                // SAFETY: as in `successor`.
+                Err((new, unsafe { EntryRef::new(first) }))
+            }
+        }
+    }
+
+    /// Retires the entry: it is freed once no thread that is pinned now can be using it.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that the entry is `Dead` or `Superseded`, that no thread that pins itself from now on can reach it,
+    /// and that it is retired only once.
+    pub(crate) unsafe fn retire(self, guard: &Guard) {
+        // SAFETY: `free` may run on any thread (`P: Send`); the rest is the caller's promise.
+        unsafe { guard.retire(self.0.as_ptr(), free::<P>) }
+    }
+}
+
+/// Frees an entry, and with it the successor that never counted.
+///
+/// # Safety
+///
+/// The caller must ensure that `entry` came out of an [`Owned`], that no one else uses it or will, and that it is freed only once.
+pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
+    // SAFETY: allocated and initialised until this function frees it.
+    let header = unsafe { &*entry };
+    let counted = header.life.load() == Life::Superseded;
+    let successor = header.successor.load(Ordering::Relaxed); // [E4] Relaxed: nobody else uses the entry any more.
+    let memory = Memory(entry.cast(), Entry::<P>::layout(header.payload.tail_len()));
+    if !counted && !successor.is_null() {
+        // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
+        unsafe { free(successor) };
+    }
+    // SAFETY: initialised, and not used again; `memory` gives the allocation back, even if the payload's drop panics.
+    unsafe { ptr::drop_in_place(entry) };
+    drop(memory);
+}
+
+/// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after.
+///
+/// # Safety
+///
+/// As for [`free`], and the caller must ensure that no other slot holds it.
+pub(crate) unsafe fn free_with_successors<P: Payload>(entry: *mut Entry<P>) {
+    // SAFETY: allocated and initialised until it is freed.
+    let header = unsafe { &*entry };
+    let superseded = header.life.load() == Life::Superseded;
+    let successor = header.successor.load(Ordering::Relaxed); // [E4]
+    // SAFETY: the caller's promise.
+    unsafe { free(entry) };
+    if superseded {
+        // SAFETY: a superseded entry has a successor, which no slot holds while its predecessor is in one.
+        unsafe { free_with_successors(successor) };
+    }
+}
+
+/// An allocation to give back.
+struct Memory(*mut u8, Layout);
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and its contents are gone.
+        unsafe { dealloc(self.0, self.1) }
+    }
+}

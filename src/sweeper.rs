@@ -1,0 +1,295 @@
+//! A thread that evicts expired sessions from time to time.
+//!
+//! Sessions expire without it: an expired one is never returned. It gives their memory back, which otherwise happens
+//! only when somebody asks for them.
+
+#![deny(unsafe_code)]
+
+use crate::store::SessionStore;
+use core::ops::Deref;
+use core::time::Duration;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, Builder, JoinHandle};
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Calls [`SessionStore::evict_expired`] at intervals, on a thread of its own, until it is dropped.
+///
+/// The interval lies between the end of one sweep and the beginning of the next, in real time, whatever clock the store
+/// has. One that is shorter than a millisecond, zero too, counts as a millisecond.
+///
+/// The thread keeps the store alive, and sweeping stands in no other thread's way: the store's operations are as they
+/// are without it. If the store's clock panics, that sweep ends (its message goes where panic messages go) and the next
+/// one is tried after the interval; with `panic = "abort"` the process ends, as ever.
+///
+/// **Dropping it stops the thread and waits for its end**, and so may block, for as long as a sweep that has begun
+/// takes; a wait between sweeps ends at once. Only its own thread, to which the store's clock could bring it, does not
+/// wait for itself: dropped there, the sweep at hand is the last.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{SessionStore, Sweeper};
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// let store = Arc::new(SessionStore::builder().build()?);
+/// let sweeper = Sweeper::start(Arc::clone(&store), Duration::from_secs(60))?;
+/// store.create()?;
+/// sweeper.stop();
+/// assert_eq!(Arc::strong_count(&store), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping a sweeper stops it"]
+pub struct Sweeper {
+    /// Both are `None` only while the sweeper is being dropped. Nothing is ever sent: the thread ends when the channel
+    /// closes.
+    open: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    /// Starts a thread that sweeps `store`, an `Arc<SessionStore>` or a `&'static SessionStore`, for the first time
+    /// after one `interval`.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says if it makes no thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionConfig, SessionStore, Sweeper};
+    /// use std::sync::LazyLock;
+    /// use std::time::Duration;
+    ///
+    /// static SESSIONS: LazyLock<SessionStore> = LazyLock::new(|| SessionStore::new(SessionConfig::default()));
+    ///
+    /// let sweeper = Sweeper::start(&*SESSIONS, Duration::from_secs(60))?;
+    /// SESSIONS.create().expect("a session");
+    /// # drop(sweeper);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start<S>(store: S, interval: Duration) -> io::Result<Self>
+    where
+        S: Deref<Target = SessionStore> + Send + 'static,
+    {
+        let interval = interval.max(SHORTEST_INTERVAL);
+        let (open, closed) = channel();
+        let thread =
+            Builder::new().name("cloakroom-sweeper".to_owned()).spawn(move || run(&store, interval, &closed))?;
+        Ok(Self { open: Some(open), thread: Some(thread) })
+    }
+
+    /// Stops the thread and waits for its end: the same as dropping the sweeper. May block as that may.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        drop(self.open.take());
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // An error would be a panic of the store's handle as it was dropped, which has been reported.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(store: &impl Deref<Target = SessionStore>, interval: Duration, closed: &Receiver<()>) {
+    while closed.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+        // Unwind safe: a clock that panics leaves the store as it is. The panic has been reported by its hook.
+        let _ = catch_unwind(AssertUnwindSafe(|| store.evict_expired()));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    const TTL: Duration = Duration::from_secs(60);
+
+    fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < DEADLINE, "{what}: not in time");
+            thread::yield_now();
+        }
+    }
+
+    fn store_with(clock: impl Clock) -> Arc<SessionStore> {
+        Arc::new(SessionStore::builder().ttl(TTL).clock(clock).build().unwrap())
+    }
+
+    /// Ends with a panic, not with a test that hangs, if `action` does.
+    fn in_time(what: &str, action: impl FnOnce() + Send + 'static) {
+        let (done, finished) = channel();
+        let thread = thread::spawn(move || {
+            action();
+            done.send(()).unwrap();
+        });
+        finished.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{what}: not in time"));
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn expired_sessions_are_evicted_and_live_ones_stay() {
+        let clock = ManualClock::new();
+        let store = store_with(clock.clone());
+        let expiring = store.create().unwrap();
+        clock.advance(TTL);
+        let live = store.create().unwrap();
+        let _sweeper = Sweeper::start(Arc::clone(&store), MILLISECOND).unwrap();
+
+        clock.advance(MILLISECOND);
+        wait_until("eviction", || store.count() == 1);
+        assert!(store.exists(&live) && !store.exists(&expiring));
+
+        clock.advance(TTL);
+        wait_until("the next sweep", || store.count() == 0);
+    }
+
+    #[test]
+    fn stopping_ends_the_longest_wait() {
+        for interval in [Duration::from_secs(3_600), Duration::MAX] {
+            let store = store_with(ManualClock::new());
+            let sweeper = Sweeper::start(Arc::clone(&store), interval).unwrap();
+            in_time("stop", move || sweeper.stop());
+            assert_eq!(Arc::strong_count(&store), 1);
+        }
+    }
+
+    /// A handle to a store that runs something when the sweeper's thread lets go of it, or when it sweeps.
+    struct Handle<F: FnMut(Event) + Send + 'static>(Arc<SessionStore>, Mutex<F>);
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Event {
+        Sweep,
+        End,
+    }
+
+    impl<F: FnMut(Event) + Send + 'static> Deref for Handle<F> {
+        type Target = SessionStore;
+
+        fn deref(&self) -> &SessionStore {
+            (self.1.lock().unwrap())(Event::Sweep);
+            &self.0
+        }
+    }
+
+    impl<F: FnMut(Event) + Send + 'static> Drop for Handle<F> {
+        fn drop(&mut self) {
+            (self.1.get_mut().unwrap())(Event::End);
+        }
+    }
+
+    #[test]
+    fn dropping_returns_after_the_thread_has_ended() {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (returned, has_returned) = channel();
+        let thread_log = Arc::clone(&log);
+        let handle = Handle(
+            store_with(ManualClock::new()),
+            Mutex::new(move |event| {
+                if event == Event::End {
+                    // The time for a drop that does not wait to come first.
+                    let _ = has_returned.recv_timeout(Duration::from_millis(100));
+                    thread_log.lock().unwrap().push("thread has ended");
+                }
+            }),
+        );
+        let sweeper = Sweeper::start(handle, Duration::MAX).unwrap();
+        drop(sweeper);
+        log.lock().unwrap().push("drop has returned");
+        let _ = returned.send(());
+        wait_until("both", || log.lock().unwrap().len() == 2);
+        assert_eq!(*log.lock().unwrap(), ["thread has ended", "drop has returned"]);
+    }
+
+    #[test]
+    fn dropping_on_its_own_thread_neither_waits_for_itself_nor_sweeps_again() {
+        let (events, seen) = channel();
+        let own = Arc::new(Mutex::new(None::<Sweeper>));
+        let handed = Arc::clone(&own);
+        let handle = Handle(
+            store_with(ManualClock::new()),
+            Mutex::new(move |event| {
+                if event == Event::Sweep {
+                    drop(handed.lock().unwrap().take());
+                }
+                events.send(event).unwrap();
+            }),
+        );
+        {
+            let mut own = own.lock().unwrap();
+            *own = Some(Sweeper::start(handle, MILLISECOND).unwrap());
+        }
+        assert_eq!(seen.recv_timeout(DEADLINE), Ok(Event::Sweep));
+        assert_eq!(seen.recv_timeout(DEADLINE), Ok(Event::End));
+    }
+
+    #[test]
+    fn an_interval_of_zero_counts_as_a_millisecond() {
+        let (events, seen) = channel();
+        let handle = Handle(store_with(ManualClock::new()), Mutex::new(move |event| events.send(event).unwrap_or(())));
+        let start = Instant::now();
+        let _sweeper = Sweeper::start(handle, Duration::ZERO).unwrap();
+        for sweeps in 1..=20 {
+            assert_eq!(seen.recv_timeout(DEADLINE), Ok(Event::Sweep));
+            assert!(start.elapsed() >= sweeps * MILLISECOND, "{sweeps} sweeps");
+        }
+    }
+
+    #[test]
+    fn the_thread_has_a_name() {
+        let (names, seen) = channel();
+        let naming = move |event| {
+            if event == Event::Sweep {
+                let _ = names.send(thread::current().name().map(str::to_owned));
+            }
+        };
+        let handle = Handle(store_with(ManualClock::new()), Mutex::new(naming));
+        let _sweeper = Sweeper::start(handle, MILLISECOND).unwrap();
+        assert_eq!(seen.recv_timeout(DEADLINE).unwrap().as_deref(), Some("cloakroom-sweeper"));
+    }
+
+    struct Moody {
+        time: ManualClock,
+        panics_left: Mutex<u32>,
+    }
+
+    impl Clock for Moody {
+        fn now(&self) -> Duration {
+            let left = *self.panics_left.lock().unwrap();
+            if left > 0 {
+                *self.panics_left.lock().unwrap() -= 1;
+                panic!("the clock is out of order, {left} times more");
+            }
+            self.time.now()
+        }
+    }
+
+    #[test]
+    fn sweeping_outlives_panics_of_the_clock() {
+        let time = ManualClock::new();
+        let clock = Arc::new(Moody { time: time.clone(), panics_left: Mutex::new(0) });
+        let store = store_with(Arc::clone(&clock));
+        store.create().unwrap();
+        *clock.panics_left.lock().unwrap() = 3;
+        let _sweeper = Sweeper::start(Arc::clone(&store), MILLISECOND).unwrap();
+        wait_until("three panics", || *clock.panics_left.lock().unwrap() == 0);
+        time.advance(TTL + MILLISECOND);
+        wait_until("eviction", || store.count() == 0);
+    }
+}

@@ -1,0 +1,20 @@
+//! The atomics of this crate: `core`'s, or loom's under `--cfg loom`, where the models in `loom-tests/` explore the same sources.
+
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Whether the protocol rule of this name is broken on purpose. The models are tested by requiring that they fail then
+/// (`ci/planted-bugs.sh`): under loom the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and nothing remains of it.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn planted(_rule: &str) -> bool {
+    false
+}
+
+#[cfg(loom)]
+pub(crate) fn planted(rule: &str) -> bool {
+    static BROKEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    BROKEN.get_or_init(|| std::env::var("CLOAKROOM_PLANT").ok()).as_deref() == Some(rule)
+}

@@ -1,0 +1,159 @@
+//! An array of slots: one generation of a shard.
+//!
+//! Besides its slots it has the pointer to the array that takes over from it, the count of slots spoken for, and the marks of which
+//! chunks have been left for the next array.
+//!
+//! # Admission
+//!
+//! Every entry that is put into an array has a slot spoken for first: an insert by [`admit`](Array::admit), copies from the previous
+//! array by the number that this array was made with. Slots never become empty again, so no more are ever filled than were spoken
+//! for, and copies always find room. Admission ends for good when the array is [sealed](Array::seal), before its successor is sized.
+
+use super::probe::{Hash, LINE};
+use super::word::Slot;
+use crate::reclaim::Guard;
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, planted};
+use crossbeam_utils::CachePadded;
+use slots::Slots;
+
+mod slots;
+
+/// Slots in the smallest array.
+pub(crate) const MIN_CAPACITY: usize = LINE;
+
+/// Slots that a thread moves at a time, as its share of a migration.
+pub(crate) const CHUNK: usize = if cfg!(loom) { 2 } else { 16 };
+
+const SEALED: usize = 1 << (usize::BITS - 1);
+
+/// One generation of a shard's slots.
+pub(crate) struct Array {
+    slots: Slots,
+    next: AtomicPtr<Array>,
+    /// How many slots are spoken for, and whether the array is sealed.
+    admission: CachePadded<AtomicUsize>,
+    /// The next chunk that nobody has started on. Only spreads the work: completion is told by the marks.
+    cursor: AtomicUsize,
+    /// A bit for each chunk whose slots have all been left.
+    left: Box<[AtomicUsize]>,
+}
+
+impl Array {
+    /// An empty array with `spoken_for` of its slots kept for copies.
+    pub(crate) fn new(capacity: usize, spoken_for: usize) -> Self {
+        debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY && spoken_for <= capacity);
+        let words = capacity.div_ceil(CHUNK).div_ceil(usize::BITS as usize);
+        Self {
+            slots: Slots::new(capacity),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+            admission: CachePadded::new(AtomicUsize::new(spoken_for)),
+            cursor: AtomicUsize::new(0),
+            left: (0..words).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many slots may be spoken for: three quarters, so that probes stay short.
+    pub(crate) fn limit(capacity: usize) -> usize {
+        capacity - capacity / 4
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self, index: usize) -> &Slot {
+        self.slots.get(index)
+    }
+
+    pub(crate) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut()
+    }
+
+    /// The slots that a key of this hash may be in, in probing order.
+    #[inline]
+    pub(crate) fn probe(&self, hash: Hash) -> impl Iterator<Item = &Slot> {
+        hash.probe(self.capacity()).map(|index| self.slot(index))
+    }
+
+    /// The array that takes over from this one, once there is one.
+    #[inline]
+    pub(crate) fn next<'g>(&self, guard: &'g Guard) -> Option<&'g Array> {
+        // [A1] Acquire: the next array's fields; pairs with [A2].
+        let next = self.next.load(Ordering::Acquire);
+        guard.assert_usable(next);
+        // SAFETY: an array is freed no earlier than it is unreachable for every thread pinned before.
+        unsafe { next.as_ref() }
+    }
+
+    /// Installs `next` unless there is one already, and says which there is.
+    pub(crate) fn install_next<'g>(&self, next: Box<Array>, guard: &'g Guard) -> &'g Array {
+        let next = Box::into_raw(next);
+        // [A2] Release: publishes the array's fields; pairs with [A1].
+        // Relaxed on failure: the one that was first is loaded by [A1] below.
+        let null = core::ptr::null_mut();
+        if self.next.compare_exchange(null, next, Ordering::Release, Ordering::Relaxed).is_err() {
+            // SAFETY: it came out of a box just now and was not published.
+            drop(unsafe { Box::from_raw(next) });
+        }
+        self.next(guard).expect("next is never taken back")
+    }
+
+    /// Speaks for one slot. False if all are spoken for or the array is sealed.
+    pub(crate) fn admit(&self) -> bool {
+        let limit = if planted("next-without-reservations") { usize::MAX / 4 } else { Self::limit(self.capacity()) };
+        let one_more = |spoken_for: usize| (spoken_for < limit).then(|| spoken_for + 1);
+        // [A4] Release: the inserter's count in `occupied` comes first for whoever seals after it; pairs with [A5].
+        // Relaxed loads: only the number matters here.
+        self.admission.fetch_update(Ordering::Release, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Ends admission.
+    pub(crate) fn seal(&self) {
+        // [A5] Acquire: who was admitted before has been counted in `occupied`; pairs with [A4].
+        self.admission.fetch_or(SEALED, Ordering::Acquire);
+    }
+
+    /// How many chunks the slots make.
+    pub(crate) fn chunks(&self) -> usize {
+        self.capacity().div_ceil(CHUNK)
+    }
+
+    /// The slots of a chunk.
+    pub(crate) fn chunk(&self, chunk: usize) -> impl Iterator<Item = &Slot> {
+        let first = chunk * CHUNK;
+        (first..(first + CHUNK).min(self.capacity())).map(|index| self.slot(index))
+    }
+
+    /// A chunk to work on: one that nobody has started, or else one that nobody has finished.
+    pub(crate) fn claim_chunk(&self) -> Option<usize> {
+        let chunk = self.cursor.fetch_add(1, Ordering::Relaxed); // [A6] Relaxed: only spreads the work.
+        if chunk < self.chunks() { Some(chunk) } else { self.unfinished_chunk() }
+    }
+
+    /// Whether somebody has started on every chunk.
+    pub(crate) fn all_claimed(&self) -> bool {
+        self.cursor.load(Ordering::Relaxed) >= self.chunks() // [A6]
+    }
+
+    /// Marks a chunk as left. Every slot of it must have been seen left.
+    pub(crate) fn mark_left(&self, chunk: usize) {
+        let (word, bit) = (chunk / usize::BITS as usize, chunk % usize::BITS as usize);
+        // [A7] Release: the slots' last words come with the mark; pairs with [A8].
+        self.left[word].fetch_or(1 << bit, Ordering::Release);
+    }
+
+    /// The first chunk that is not marked as left.
+    pub(crate) fn unfinished_chunk(&self) -> Option<usize> {
+        for (index, word) in self.left.iter().enumerate() {
+            // [A8] Acquire: who sees all marks sees all slots left; pairs with [A7].
+            let unmarked = (!word.load(Ordering::Acquire)).trailing_zeros() as usize;
+            let chunk = index * usize::BITS as usize + unmarked;
+            if unmarked < usize::BITS as usize && chunk < self.chunks() {
+                return Some(chunk);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,188 @@
+//! Inserting a key that is not there.
+//!
+//! Keys that are drawn at random never meet, but the table does not count on it: of several inserts of one key, one wins. While an
+//! array is being left this takes two rules. An insert into the next array first freezes the empty slot that ends the key's
+//! probe in the old one, so that nobody can put the key there any more; and an insert that meets a frozen slot where it did not
+//! expect one starts over, for it has missed the beginning of a migration.
+
+use super::array::Array;
+use super::visit::{Judgement, Target, Visit};
+use super::word::{Slot, Word};
+use crate::entry::Payload;
+use crate::entry::life::Life;
+use crate::sync::planted;
+use core::ptr;
+
+/// What an insert has come to.
+enum Step {
+    Inserted,
+    /// There is a live session with this key.
+    Taken,
+    /// The arrays are not what they were when it began.
+    StartOver,
+}
+
+/// What an insert does about an entry that it meets.
+enum Met {
+    /// It is a live session with the key.
+    Taken,
+    /// The slot has changed, or this call has changed it.
+    Again,
+    /// It is none of its business, or not any more.
+    Pass,
+}
+
+/// An insert on its way: the entry to put in and the array that has a slot spoken for it.
+pub(super) struct Insertion<'k> {
+    pub(super) target: Target<'k>,
+    pub(super) word: Word,
+    admitted_to: *const Array,
+}
+
+impl<'k> Insertion<'k> {
+    pub(super) fn new(target: Target<'k>, word: Word) -> Self {
+        Self { target, word, admitted_to: ptr::null() }
+    }
+
+    /// Speaks for a slot of `array`, once.
+    fn admit(&mut self, array: &Array) -> bool {
+        if !ptr::eq(self.admitted_to, array) {
+            if !array.admit() {
+                return false;
+            }
+            self.admitted_to = array;
+        }
+        true
+    }
+}
+
+impl<'g, P: Payload> Visit<'g, P> {
+    /// Puts the entry into the table, unless there is a live session with its key. Takes effect when a slot is filled.
+    pub(super) fn insert(&self, mut insertion: Insertion<'_>) -> bool {
+        loop {
+            let array = self.shard.current(self.guard);
+            let step = match array.next(self.guard) {
+                None => self.insert_into_current(&mut insertion, array),
+                Some(next) => self.insert_into_next(&mut insertion, array, next),
+            };
+            match step {
+                Step::Inserted => return true,
+                Step::Taken => return false,
+                Step::StartOver => {}
+            }
+        }
+    }
+
+    fn insert_into_current(&self, insertion: &mut Insertion<'_>, array: &'g Array) -> Step {
+        for slot in array.probe(insertion.target.hash) {
+            loop {
+                let word = slot.load();
+                if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
+                    return Step::StartOver;
+                }
+                if word.is_empty() {
+                    if !insertion.admit(array) {
+                        self.begin(array);
+                        return Step::StartOver;
+                    }
+                    if slot.fill(insertion.word) {
+                        return Step::Inserted;
+                    }
+                    continue;
+                }
+                match self.meet(array, None, slot, word, insertion.target) {
+                    Met::Taken => return Step::Taken,
+                    Met::Again => {}
+                    Met::Pass => break,
+                }
+            }
+        }
+        self.begin(array);
+        Step::StartOver
+    }
+
+    fn insert_into_next(&self, insertion: &mut Insertion<'_>, array: &'g Array, next: &'g Array) -> Step {
+        if let Some(step) = self.close(insertion.target, array) {
+            return step;
+        }
+        // One chunk before each slot that is taken from what `next` has left: so it lasts until the migration is over.
+        self.help(array);
+        if !insertion.admit(next) {
+            if planted("next-left-before-its-predecessor") {
+                self.begin(next);
+                next.chunk(0).for_each(|slot| self.leave_slot(next, slot));
+            }
+            self.finish(array);
+            return Step::StartOver;
+        }
+        for slot in next.probe(insertion.target.hash) {
+            loop {
+                let word = slot.load();
+                if word.is_frozen() {
+                    return Step::StartOver;
+                }
+                if word.is_empty() {
+                    if slot.fill(insertion.word) {
+                        return Step::Inserted;
+                    }
+                    continue;
+                }
+                match self.meet(next, Some(array), slot, word, insertion.target) {
+                    Met::Taken => return Step::Taken,
+                    Met::Again => {}
+                    Met::Pass => break,
+                }
+            }
+        }
+        // More is spoken for in `next` than has come. Its turn to be left comes after this array's.
+        self.finish(array);
+        Step::StartOver
+    }
+
+    /// Makes sure that the key is not in an array that is being left, nor ever will be.
+    fn close(&self, target: Target<'_>, array: &'g Array) -> Option<Step> {
+        for slot in array.probe(target.hash) {
+            loop {
+                let word = slot.load();
+                if word.is_empty() {
+                    if word.is_frozen() || planted("next-before-the-old-is-closed") || slot.freeze(word) {
+                        return None;
+                    }
+                    continue;
+                }
+                match self.meet(array, None, slot, word, target) {
+                    Met::Taken => return Some(Step::Taken),
+                    Met::Again => {}
+                    Met::Pass => break,
+                }
+            }
+        }
+        None
+    }
+
+    fn meet(
+        &self,
+        array: &'g Array,
+        previous: Option<&'g Array>,
+        slot: &'g Slot,
+        word: Word,
+        target: Target<'_>,
+    ) -> Met {
+        let Some(entry) = self.bearing(word, target) else { return Met::Pass };
+        if let Life::Live(stamp) = entry.life().load() {
+            return match self.judge(entry, stamp) {
+                Judgement::Live => Met::Taken,
+                Judgement::Expired | Judgement::Changed => Met::Again,
+            };
+        }
+        if word.is_frozen() {
+            self.finish_copy(array, slot, word, target.hash);
+            return Met::Pass;
+        }
+        if let Some(previous) = previous {
+            self.settle(previous, target);
+        }
+        self.clear(slot, word, entry);
+        Met::Again
+    }
+}

@@ -1,0 +1,142 @@
+//! What the models need beyond the table's own operations: arrays of a given size, single steps of a migration, operations
+//! abandoned half-way, and the checks that hold when nobody is at work. Compiled under loom only.
+
+use super::array::Array;
+use super::shard::Shard;
+use super::visit::Visit;
+use super::word::Word;
+use super::{Hash, Table};
+use crate::entry::life::Life;
+use crate::entry::{EntryRef, Key, Owned, Payload};
+use crate::expiry::{Moment, Tick};
+use crate::reclaim::{self, Guard};
+
+impl<P: Payload> Table<P> {
+    /// A table of one shard whose first array has this capacity.
+    pub(crate) fn of_capacity(capacity: usize, limit: usize) -> Self {
+        let mut table = Self::new(1, limit);
+        table.shards = Box::new([Shard::new(Box::new(Array::new(capacity, 0)))]);
+        table
+    }
+
+    fn inspect<R>(&self, f: impl FnOnce(&Visit<'_, P>, &Guard) -> R) -> R {
+        let guard = reclaim::pin();
+        let moment = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
+        f(&self.visit(&self.shards[0], moment, &guard), &guard)
+    }
+
+    /// Begins and finishes a migration.
+    pub(crate) fn migrate(&self) {
+        self.inspect(|visit, guard| {
+            let array = visit.shard.current(guard);
+            visit.begin(array);
+            visit.finish(array);
+        });
+    }
+
+    /// Begins a migration.
+    pub(crate) fn begin(&self) {
+        self.inspect(|visit, guard| {
+            visit.begin(visit.shard.current(guard));
+        });
+    }
+
+    /// Leaves one slot of the current array, if a migration is under way.
+    pub(crate) fn leave(&self, index: usize) {
+        self.inspect(|visit, guard| {
+            let array = visit.shard.current(guard);
+            if array.next(guard).is_some() && index < array.capacity() {
+                visit.leave_slot(array, array.slot(index));
+            }
+        });
+    }
+
+    /// Freezes one slot of the current array, if a migration is under way, and stops there.
+    pub(crate) fn freeze(&self, index: usize) {
+        self.inspect(|visit, guard| {
+            let array = visit.shard.current(guard);
+            let slot = array.slot(index);
+            let word = slot.load();
+            if array.next(guard).is_some() && !word.is_frozen() {
+                slot.freeze(word);
+            }
+        });
+    }
+
+    /// Copies a frozen slot's entry and stops before the slot is ended.
+    pub(crate) fn copy_only(&self, index: usize) {
+        self.inspect(|visit, guard| {
+            let array = visit.shard.current(guard);
+            let (slot, next) = (array.slot(index), array.next(guard));
+            let word = slot.load();
+            if let Some(next) = next
+                && word.is_frozen()
+                && word.holds_entry()
+            {
+                visit.copy(next, slot, word, Hash(visit.hasher.hash(visit.entry(word).key())));
+            }
+        });
+    }
+
+    /// Ends a session and stops before its slot is cleared.
+    pub(crate) fn kill_only(&self, key: &Key) -> bool {
+        self.inspect(|visit, _| {
+            let found = visit.locate(visit.target(key));
+            found.is_some_and(|found| visit.kill(found.entry, found.stamp))
+        })
+    }
+
+    /// Sets the successor of a session's live version and stops before the version is superseded.
+    pub(crate) fn succeed_only(&self, key: &Key, build: impl FnOnce(EntryRef<'_, P>) -> Owned<P>) -> bool {
+        self.inspect(|visit, _| {
+            let found = visit.locate(visit.target(key));
+            found.is_some_and(|found| {
+                found.entry.successor().is_none() && found.entry.succeed(build(found.entry)).is_ok()
+            })
+        })
+    }
+
+    /// What must hold when no operation is under way, none having been abandoned.
+    pub(crate) fn check_at_rest(&self) {
+        self.inspect(|visit, guard| {
+            let (mut array, mut held, mut live) = (visit.shard.current(guard), Vec::new(), 0);
+            loop {
+                let next = array.next(guard);
+                for word in
+                    (0..array.capacity()).map(|index| array.slot(index).load()).filter(|word| word.holds_entry())
+                {
+                    let copied = word.is_frozen() && next.is_some_and(|next| holds(next, word));
+                    if copied {
+                        continue;
+                    }
+                    let entry = visit.entry(word);
+                    assert!(!held.contains(&entry.pointer()), "an entry in two slots");
+                    held.push(entry.pointer());
+                    live += usize::from(live_version(entry));
+                    let ended = matches!(entry.life().load(), Life::Dead | Life::Superseded);
+                    assert!(word.is_frozen() || !ended, "an entry that has ended is left in its slot");
+                }
+                match next {
+                    Some(next) => array = next,
+                    None => break,
+                }
+            }
+            assert_eq!(visit.shard.occupied(), held.len(), "entries counted and entries in slots");
+            assert_eq!(self.len(), live, "sessions counted and sessions live");
+        });
+    }
+}
+
+fn holds(array: &Array, word: Word) -> bool {
+    (0..array.capacity()).any(|index| array.slot(index).load().same_entry(word))
+}
+
+fn live_version<P: Payload>(mut version: EntryRef<'_, P>) -> bool {
+    loop {
+        match version.life().load() {
+            Life::Live(_) => return true,
+            Life::Dead => return false,
+            Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
+        }
+    }
+}

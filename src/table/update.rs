@@ -1,0 +1,143 @@
+//! Replacing a session's live version by a new one.
+//!
+//! ```text
+//! 1. old.successor: null → new          whoever comes later helps with what follows
+//! 2. new.life raised to old's stamp     the new version is not older than the last touch
+//! 3. old.life: Live(t) → Superseded     the update takes effect
+//! 4. slot: old → new, old is retired    for memory, and for shorter ways
+//! ```
+//!
+//! If the old version dies before 3, the new one never counts: revocation wins. Two updates never lose one another: the second finds
+//! a successor in its way, completes the first, and starts from its result.
+
+use super::find::Found;
+use super::visit::{Judgement, Target, Visit};
+use crate::entry::life::Life;
+use crate::entry::{EntryRef, Owned, Payload};
+use crate::expiry::Tick;
+use crate::sync::planted;
+
+/// Why there is no new version.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal<E> {
+    /// There is no session with this key.
+    NotFound,
+    /// There was, but it had expired, and is removed now.
+    Expired,
+    /// The new version could not be made; nothing has changed.
+    Build(E),
+}
+
+/// How the life of a version that has a successor ended.
+enum Ending {
+    Superseded,
+    Dead,
+    Expired,
+}
+
+impl<'g, P: Payload> Visit<'g, P> {
+    /// Replaces the live version by what `build` makes of it, given a stamp for it; by nothing if it makes nothing, which is a touch.
+    pub(super) fn update<E>(
+        &self,
+        target: Target<'_>,
+        mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Option<Owned<P>>, E>,
+    ) -> Result<(), Refusal<E>> {
+        loop {
+            let found = self.locate(target).ok_or(Refusal::NotFound)?;
+            match self.judge(found.entry, found.stamp) {
+                Judgement::Live => {}
+                Judgement::Changed => continue,
+                Judgement::Expired => {
+                    self.clean_up(&found, target);
+                    return Err(Refusal::Expired);
+                }
+            }
+            if let Some(first) = found.entry.successor() {
+                self.complete(&found, first, target);
+                continue;
+            }
+            let stamp = self.moment.now().max(found.stamp);
+            let Some(new) = build(found.entry, stamp).map_err(Refusal::Build)? else {
+                if self.touch(found.entry, found.stamp) {
+                    return Ok(());
+                }
+                continue;
+            };
+            match found.entry.succeed(new) {
+                Err((_, first)) => {
+                    self.complete(&found, first, target);
+                }
+                Ok(new) => {
+                    return match self.complete(&found, new, target) {
+                        Ending::Superseded => Ok(()),
+                        Ending::Dead => {
+                            if planted("setter-frees-the-successor") {
+                                // SAFETY: none: it is the broken rule.
+                                unsafe { new.retire(self.guard) }
+                            }
+                            Err(Refusal::NotFound)
+                        }
+                        Ending::Expired => Err(Refusal::Expired),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Sees an update through whose successor is set, whoever set it.
+    fn complete(&self, found: &Found<'g, P>, successor: EntryRef<'g, P>, target: Target<'_>) -> Ending {
+        let ending = self.supersede(found.entry, successor);
+        if planted("superseded-left-in-its-slot") && matches!(ending, Ending::Superseded) {
+            return ending;
+        }
+        self.clean_up(found, target);
+        ending
+    }
+
+    fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> Ending {
+        loop {
+            match old.life().load() {
+                Life::Dead if planted("set-without-a-look-at-life") => return Ending::Superseded,
+                Life::Dead => return Ending::Dead,
+                Life::Superseded => return Ending::Superseded,
+                Life::Live(stamp) => {
+                    match self.judge(old, stamp) {
+                        Judgement::Live => {}
+                        Judgement::Changed => continue,
+                        Judgement::Expired => return Ending::Expired,
+                    }
+                    if !planted("stamp-not-raised") {
+                        new.life().raise(stamp);
+                    }
+                    if old.life().supersede(stamp).is_ok() {
+                        if planted("retired-when-superseded") {
+                            // SAFETY: none: it is the broken rule.
+                            unsafe { old.retire(self.guard) }
+                        }
+                        return Ending::Superseded;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the session. False if there is none.
+    pub(super) fn remove(&self, target: Target<'_>) -> bool {
+        while let Some(found) = self.locate(target) {
+            match self.judge(found.entry, found.stamp) {
+                Judgement::Changed => {}
+                Judgement::Expired => {
+                    self.clean_up(&found, target);
+                    return false;
+                }
+                Judgement::Live => {
+                    if self.kill(found.entry, found.stamp) {
+                        self.clean_up(&found, target);
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,128 @@
+//! A visit: one thread, pinned, at work on one shard, at one moment.
+//!
+//! The operations are spread over the files of this folder by what they do: [`find`](super::find), [`insert`](super::insert),
+//! [`update`](super::update), [`grow`](super::grow), [`sweep`](super::sweep). Here is what they share: judging a version's stamp and taking
+//! ended versions out of their slots.
+
+use super::probe::Hash;
+use super::shard::Shard;
+use super::word::{Slot, Word};
+use super::{KeyHasher, Population};
+use crate::entry::life::Life;
+use crate::entry::{EntryRef, Key, Payload};
+use crate::expiry::{Moment, Tick, Verdict};
+use crate::reclaim::Guard;
+use crate::sync::planted;
+use constant_time_eq::constant_time_eq_32;
+use core::marker::PhantomData;
+
+/// What a search is for.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'k> {
+    pub(super) key: &'k Key,
+    pub(super) hash: Hash,
+}
+
+/// One thread's visit to one shard.
+pub(super) struct Visit<'g, P> {
+    pub(super) shard: &'g Shard,
+    pub(super) hasher: &'g KeyHasher,
+    pub(super) population: &'g Population,
+    pub(super) moment: Moment<'g>,
+    pub(super) guard: &'g Guard,
+    pub(super) payload: PhantomData<P>,
+}
+
+/// What came of judging a version that was seen live.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It is live, as it was seen.
+    Live,
+    /// It had expired, and this thread has ended it.
+    Expired,
+    /// Its life word has changed: look again.
+    Changed,
+}
+
+impl<'g, P: Payload> Visit<'g, P> {
+    pub(super) fn target<'k>(&self, key: &'k Key) -> Target<'k> {
+        Target { key, hash: Hash(self.hasher.hash(key)) }
+    }
+
+    /// The entry of a word that was loaded during this visit and holds one.
+    #[inline]
+    pub(super) fn entry(&self, word: Word) -> EntryRef<'g, P> {
+        // SAFETY: loaded under this visit's guard, from a slot of this table, whose entries are all of `P`.
+        unsafe { word.entry_ref(self.guard) }
+    }
+
+    /// The entry of a word, if it bears the key that is looked for.
+    #[inline]
+    pub(super) fn bearing(&self, word: Word, target: Target<'_>) -> Option<EntryRef<'g, P>> {
+        if !word.matches(target.hash) {
+            return None;
+        }
+        let entry = self.entry(word);
+        constant_time_eq_32(entry.key(), target.key).then_some(entry)
+    }
+
+    /// Judges a version that was seen live with this stamp. An expired one is not merely reported: it is dead when this returns.
+    pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
+        match self.moment.judge(stamp) {
+            Verdict::Live => Judgement::Live,
+            Verdict::Expired if planted("expiry-reported-without-the-kill") => Judgement::Expired,
+            Verdict::Expired => {
+                if self.kill(version, stamp) {
+                    Judgement::Expired
+                } else {
+                    Judgement::Changed
+                }
+            }
+            Verdict::Ahead(fresh) => {
+                // Won or lost, the stamp is another one now.
+                let _ = version.life().bring_back(stamp, fresh);
+                Judgement::Changed
+            }
+        }
+    }
+
+    /// Ends the session whose live version bears this stamp. True if this call did it.
+    pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
+        let killed = version.life().kill(stamp).is_ok();
+        if killed {
+            self.population.leave(self.shard.sessions());
+        }
+        killed
+    }
+
+    /// Takes an entry that is not live out of its slot, putting its successor there if it has been superseded. False if the slot
+    /// had changed. The predecessor of the slot's array must have been settled for the key.
+    pub(super) fn clear(&self, slot: &Slot, word: Word, entry: EntryRef<'g, P>) -> bool {
+        match entry.life().load() {
+            Life::Live(_) => false,
+            Life::Dead => {
+                let buried = slot.bury(word);
+                if buried {
+                    self.discard(entry);
+                }
+                buried
+            }
+            Life::Superseded => {
+                let successor = entry.successor().expect("a superseded version has a successor");
+                let replaced = !word.is_frozen() && slot.replace(word, word.with_entry(successor.pointer()));
+                if replaced && !planted("retired-when-superseded") {
+                    // SAFETY: superseded, gone from its slot, its copies settled; the winner of the exchange is the only one here.
+                    unsafe { entry.retire(self.guard) }
+                }
+                replaced
+            }
+        }
+    }
+
+    /// Retires a dead entry that this thread has just taken out of its slot for good.
+    pub(super) fn discard(&self, entry: EntryRef<'g, P>) {
+        // SAFETY: dead, gone from its slot, its copies settled; the winner of the exchange is the only one here.
+        unsafe { entry.retire(self.guard) }
+        self.shard.count_out();
+    }
+}

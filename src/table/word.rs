@@ -1,0 +1,222 @@
+//! The slot word: what one slot of an array holds, in eight bytes.
+//!
+//! | word | means |
+//! |---|---|
+//! | `EMPTY` | never held an entry; ends a probe |
+//! | entry and fingerprint | holds this entry |
+//! | `TOMBSTONE` | held an entry once; a probe goes on past it |
+//!
+//! each of them possibly `FROZEN`: the array is being left for the next one, and nothing is put into the slot any more. The moves:
+//!
+//! ```text
+//! EMPTY ──fill──▶ entry ──replace──▶ entry' ──bury──▶ TOMBSTONE
+//!   │               │ └───────bury_frozen──────┐          │
+//! freeze          freeze                       │        freeze
+//!   ▼               ▼                          ▼          ▼
+//! EMPTY|FROZEN    entry|FROZEN ──moved──▶ TOMBSTONE|FROZEN
+//! ```
+//!
+//! No slot becomes `EMPTY` again, a tombstone stays one, and nothing but [`moved`](Slot::moved) changes a frozen word. So a slot's
+//! word never has the same value twice, and every compare-and-swap means what it says.
+//!
+//! The fingerprint is a part of the key's hash kept beside the address, so that a lookup rarely visits an entry of another key.
+//!
+//! # Orderings
+//!
+//! One pair does for all: every change is a release, every load an acquire. A filled slot publishes the entry's fields; a frozen
+//! word, that `next` is installed; `TOMBSTONE|FROZEN`, that the copy is in `next`; a word changed in `next`, that the slot it came
+//! from was finished before. Tags refer to the table in `docs/orderings.md`.
+
+use super::probe::Hash;
+use crate::entry::{Entry, EntryRef, Payload};
+use crate::reclaim::Guard;
+use crate::sync::{AtomicPtr, Ordering, planted};
+use core::ptr::{self, NonNull};
+
+const TOMBSTONE_BIT: usize = 0b01;
+const FROZEN_BIT: usize = 0b10;
+/// Set by no protocol rule, only by a broken one ([`planted`]).
+const KEPT_BIT: usize = if cfg!(loom) { 0b100 } else { 0 };
+const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
+
+/// Where the fingerprint lies. User-space addresses of these targets end at bit 47 unless a program asks the system for more.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android"))))]
+const FINGERPRINT_SHIFT: u32 = 48;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android"))))]
+const FINGERPRINT_MASK: usize = 0xffff << FINGERPRINT_SHIFT;
+
+/// Elsewhere the upper bits may be in use; entries lie on 16 bytes, which leaves two bits above the state.
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))))]
+const FINGERPRINT_SHIFT: u32 = 2;
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))))]
+const FINGERPRINT_MASK: usize = 0b11 << FINGERPRINT_SHIFT;
+
+/// The value of a slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(*mut ());
+
+impl Word {
+    const EMPTY: Self = Self(ptr::null_mut());
+    const TOMBSTONE: Self = Self(ptr::without_provenance_mut(TOMBSTONE_BIT));
+
+    /// The word for an entry whose key has this hash.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the allocator returns addresses in which the fingerprint's bits are in use.
+    pub(crate) fn entry<P>(entry: NonNull<Entry<P>>, hash: Hash) -> Self {
+        let address = entry.as_ptr().addr();
+        assert!(address & (FINGERPRINT_MASK | STATE_MASK) == 0, "unexpected bits in an address");
+        Self(
+            entry
+                .as_ptr()
+                .cast::<()>()
+                .map_addr(|address| address | hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK)),
+        )
+    }
+
+    fn has(self, bits: usize) -> bool {
+        self.0.addr() & bits != 0
+    }
+
+    /// Whether a probe ends here: `EMPTY`, frozen or not.
+    #[inline]
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.addr() & !FROZEN_BIT == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_frozen(self) -> bool {
+        self.has(FROZEN_BIT)
+    }
+
+    #[inline]
+    pub(crate) fn is_tombstone(self) -> bool {
+        self.has(TOMBSTONE_BIT)
+    }
+
+    #[inline]
+    pub(crate) fn holds_entry(self) -> bool {
+        !self.is_empty() && !self.is_tombstone()
+    }
+
+    /// Whether the migration of this slot is finished: frozen, and without an entry.
+    pub(crate) fn is_left(self) -> bool {
+        self.is_frozen() && (!self.holds_entry() || planted("pointer-kept-in-the-old-array") && self.has(KEPT_BIT))
+    }
+
+    /// Whether this may be an entry whose key has this hash. Never for a word without an entry.
+    #[inline]
+    pub(crate) fn matches(self, hash: Hash) -> bool {
+        self.holds_entry() && self.0.addr() & FINGERPRINT_MASK == hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK)
+    }
+
+    /// Whether the two words hold the same entry, frozen or not.
+    pub(crate) fn same_entry(self, other: Self) -> bool {
+        self.holds_entry() && self.0.addr() | FROZEN_BIT == other.0.addr() | FROZEN_BIT
+    }
+
+    fn frozen(self) -> Self {
+        Self(self.0.map_addr(|address| address | FROZEN_BIT))
+    }
+
+    fn thawed(self) -> Self {
+        Self(self.0.map_addr(|address| address & !FROZEN_BIT))
+    }
+
+    /// The same word with another entry of the same key in place of this one.
+    pub(crate) fn with_entry<P>(self, entry: NonNull<Entry<P>>) -> Self {
+        let fingerprint = self.0.addr() & FINGERPRINT_MASK;
+        Self(entry.as_ptr().cast::<()>().map_addr(|address| address | fingerprint))
+    }
+
+    /// The entry, borrowed for as long as the thread is pinned.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that this word was loaded under `guard` from a slot of a table of `P`, and holds an entry.
+    #[inline]
+    pub(crate) unsafe fn entry_ref<P: Payload>(self, guard: &Guard) -> EntryRef<'_, P> {
+        let entry = self.pointer();
+        guard.assert_usable(entry.as_ptr());
+        // SAFETY: loaded by an acquire from a slot whose release published it, and not freed while this thread is pinned.
+        unsafe { EntryRef::new(entry) }
+    }
+
+    /// The address of the entry that this word holds.
+    #[inline]
+    pub(crate) fn pointer<P>(self) -> NonNull<Entry<P>> {
+        let pointer = self.0.map_addr(|address| address & !(FINGERPRINT_MASK | STATE_MASK));
+        NonNull::new(pointer.cast()).expect("the word holds an entry")
+    }
+}
+
+/// One slot of an array. All zeros is an empty slot.
+#[repr(transparent)]
+pub(crate) struct Slot(AtomicPtr<()>);
+
+impl Slot {
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> Word {
+        Word(self.0.load(Ordering::Acquire)) // [S1] Acquire: pairs with [S2].
+    }
+
+    /// `EMPTY` → entry. True if this call did it.
+    pub(crate) fn fill(&self, entry: Word) -> bool {
+        if planted("tombstone-filled-again") && self.change(Word::TOMBSTONE, entry) {
+            return true;
+        }
+        self.change(Word::EMPTY, entry)
+    }
+
+    /// entry → its successor. True if this call did it: then the caller retires the entry that was `seen`.
+    pub(crate) fn replace(&self, seen: Word, successor: Word) -> bool {
+        self.change(seen, successor)
+    }
+
+    /// entry → `TOMBSTONE`. True if this call did it: then the caller retires the entry.
+    pub(crate) fn bury(&self, seen: Word) -> bool {
+        let grave = if planted("slot-back-to-empty") { Word::EMPTY } else { Word::TOMBSTONE };
+        !seen.is_frozen() && self.change(seen, grave)
+    }
+
+    /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it: then the caller retires the entry.
+    pub(crate) fn bury_frozen(&self, seen: Word) -> bool {
+        let frozen_too = planted("dead-shortcut-when-frozen");
+        (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
+    }
+
+    /// anything → the same, frozen. True if this call did it.
+    pub(crate) fn freeze(&self, seen: Word) -> bool {
+        self.change(seen, seen.frozen())
+    }
+
+    /// entry|`FROZEN` → `TOMBSTONE|FROZEN`, its copy being in the next array. True if this call did it.
+    pub(crate) fn moved(&self, seen: Word) -> bool {
+        debug_assert!(seen.is_frozen() && seen.holds_entry());
+        if planted("pointer-kept-in-the-old-array") {
+            return self.change(seen, Word(seen.0.map_addr(|address| address | KEPT_BIT)));
+        }
+        self.change(seen, Word::TOMBSTONE.frozen())
+    }
+
+    /// `EMPTY` → the entry of a frozen word of the previous array. True if this call did it.
+    pub(crate) fn fill_with_copy(&self, frozen: Word) -> bool {
+        self.change(Word::EMPTY, frozen.thawed())
+    }
+
+    fn change(&self, from: Word, to: Word) -> bool {
+        // [S2] Release: what the module's docs list; pairs with [S1]. Relaxed on failure: every caller loads again.
+        self.0.compare_exchange(from.0, to.0, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// The word of a slot that no other thread uses any more.
+    pub(crate) fn load_exclusive(&mut self) -> Word {
+        Word(self.0.load(Ordering::Relaxed)) // [S3] Relaxed: exclusive access.
+    }
+}
