@@ -1,0 +1,1 @@
+//! Models of the table under loom; see `tests/`.

@@ -1,0 +1,93 @@
+//! Three-thread models of the table over a stand-in for the epochs: every scenario below is explored in every order that loom's
+//! bound on preemptions allows (`LOOM_MAX_PREEMPTIONS`, 2 unless set), every history is checked for linearizability, every retirement
+//! for reachability, and the table at the end for order. `ci/planted-bugs.sh` breaks one rule of the protocol after the other and
+//! requires that a scenario fails.
+#![cfg(loom)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/history.rs"]
+mod history;
+#[path = "support/payload.rs"]
+mod payload;
+#[path = "support/standin.rs"]
+mod reclaim;
+#[path = "support/scenario.rs"]
+mod scenario;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+macro_rules! scenarios {
+    ($($name:ident: $line:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                scenario::explore($line);
+            }
+        )*
+    };
+}
+
+scenarios! {
+    // A single session, in place.
+    set_against_delete: "2; i1; s1 | d1; g1";
+    set_against_set: "2; i1; s1 | s1; g1";
+    set_against_get: "2; i1; s1 | g1; g1";
+    set_against_an_abandoned_set: "2; i1; v1 | s1 | g1; g1";
+    three_sets: "2; i1; s1 | s1 | s1; g1";
+    delete_against_delete: "2; i1; d1 | d1; g1";
+    two_inserts_of_one_key: "2; ; i1 | i1; d1 d1";
+    insert_where_a_dead_entry_lies: "2; i1 k1; i1 | g1; g1";
+    insert_against_delete_of_a_neighbour: "4; i2; i1 | d2 i1; d1 d1";
+    // Time.
+    evict_against_touch: "2; i1 t; g1 | t e; x1";
+    set_against_expiry_and_get: "2; i1; s1 | t g1 t; x1";
+    set_against_expiry_and_exists: "2; i1 t; s1 | t x1 x1; x1";
+    set_against_eviction: "2; i1 t; s1 | t e; x1";
+    delete_against_eviction: "2; i1 t; d1 | t e; x1";
+    // Growth.
+    delete_during_growth: "2; i1; d1 | G; g1";
+    set_during_growth: "2; i1; s1 | G; g1";
+    get_during_growth: "2; i1; g1 | G; g1";
+    get_during_two_growths: "2; i1; g1 | G G; g1";
+    get_during_three_growths: "2; i1; g1 | G G G; g1";
+    two_growths_at_once: "2; i1; G | G; g1";
+    growth_and_delete_against_growth: "2; i1; G d1 | G; g1";
+    growth_against_growth_and_set: "2; i1; G | G s1; g1";
+    delete_and_insert_again_during_growth: "2; i1; d1 i1 | G; d1 d1";
+    insert_of_one_key_during_growth: "4; i1; i1 | G; d1 d1";
+    insert_against_insert_into_next: "2; ; i1 | N i1; d1 d1";
+    insert_against_insert_into_next_with_a_neighbour: "2; i2; i1 | N i1; d1 d1";
+    delete_against_two_growths: "2; i1; d1 | G | G; g1";
+    set_against_two_growths: "2; i1; s1 | G | G; g1";
+    set_and_delete_during_growth: "2; i1; s1 | d1 | G; g1";
+    two_sets_during_growth: "2; i1; s1 | s1 | G; g1";
+    insert_and_delete_during_growth: "2; ; i1 | G | d1; g1";
+    insert_and_set_during_growth: "2; ; i1 | G | s1; g1";
+    insert_and_an_abandoned_copy: "2; ; i1 | N F0 c0 | d1; d1";
+    eviction_during_growth: "2; i1 T; G | e; d1";
+    insert_over_a_dead_entry_in_a_frozen_slot: "2; i1 N F0 k1; i1 | M0; g1";
+    two_copiers_of_a_dead_entry: "2; i1 N F0 k1; M0 | M0; d1";
+    delete_against_single_steps: "2; i1; d1 | N F0 M0; g1";
+    // Room in the next array.
+    inserts_fill_the_next_array: "2; i1 N; i2 i3 | G; g1 g2 g3";
+    inserts_during_growth: "2; i1; i2 i3 | G; g1 g2 g3";
+    insert_between_two_arrays: "2; i1 N; i2 | i3 g1 | g1; g1 g2 g3";
+    inserts_and_growth: "4; i1; i2 | G | i3; g1 g2 g3";
+    // Shrinking: arrays of four and eight slots, nearly empty, are left for smaller ones.
+    insert_while_an_empty_array_shrinks: "4; ; i1 | G; g1";
+    two_inserts_while_an_empty_array_shrinks: "4; ; i1 | i2 | G; g1 g2";
+    insert_and_delete_while_shrinking: "4; ; i1 d1 | G; g1";
+    inserts_while_shrinking: "8; i1; i2 i3 | G; g1 g2 g3";
+    delete_while_shrinking: "8; i1; d1 | G; g1";
+    set_and_insert_while_shrinking: "8; i1; s1 | i2 | G; g1 g2";
+    shrink_and_grow_again: "4; ; G i1 i2 | i3; g1 g2 g3";
+    delete_shrinks_while_another_inserts: "8; i1 i2; d1 d2 | i3; g1 g2 g3";
+}

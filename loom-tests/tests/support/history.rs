@@ -1,0 +1,150 @@
+//! Linearizability of one session's history: a search in the manner of Wing and Gong ("Testing and verifying concurrent objects",
+//! 1993) for an order of the recorded operations that respects real time and that a plain sequential session could have produced.
+
+use std::collections::HashSet;
+
+/// Milliseconds for which a session may lie idle in the models.
+pub(crate) const IDLE: u64 = 5;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Insert(usize),
+    /// Appends a digit to the value.
+    Set(usize),
+    Get,
+    Exists,
+    Delete,
+    Evict,
+    /// The clock moves on.
+    Tick(u64),
+}
+
+/// One operation on one session: what it returned, `None` if it failed, and when it was called and when it returned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) key: u8,
+    pub(crate) kind: Kind,
+    pub(crate) result: Option<usize>,
+    pub(crate) called: usize,
+    pub(crate) returned: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Model {
+    /// Value and last touch.
+    session: Option<(usize, u64)>,
+    now: u64,
+}
+
+impl Model {
+    fn live(&self) -> Option<usize> {
+        self.session.filter(|&(_, touched)| self.now - touched <= IDLE).map(|(value, _)| value)
+    }
+
+    /// Does the operation and says what it returns. A session that is found expired is removed.
+    fn apply(&mut self, kind: Kind) -> Option<usize> {
+        let live = self.live();
+        let touched = |value| Some((value, self.now));
+        match kind {
+            Kind::Tick(span) => {
+                self.now += span;
+                return None;
+            }
+            Kind::Evict => {
+                let expired = self.session.is_some() && live.is_none();
+                self.session = self.session.filter(|_| !expired);
+                return expired.then_some(0);
+            }
+            Kind::Insert(value) => {
+                if live.is_some() {
+                    return None;
+                }
+                self.session = touched(value);
+                return Some(0);
+            }
+            Kind::Exists => {
+                self.session = self.session.filter(|_| live.is_some());
+                return live.map(|_| 0);
+            }
+            Kind::Delete => {
+                self.session = None;
+                return live.map(|_| 0);
+            }
+            Kind::Get => self.session = live.and_then(touched),
+            Kind::Set(digit) => self.session = live.map(|value| value * 10 + digit).and_then(touched),
+        }
+        self.session.map(|(value, _)| value)
+    }
+}
+
+/// Whether some order of the events of one session explains their results.
+pub(crate) fn linearizable(events: &[Event]) -> bool {
+    search(events, 0, Model { session: None, now: 0 }, &mut HashSet::new())
+}
+
+fn search(events: &[Event], done: u32, model: Model, seen: &mut HashSet<(u32, Model)>) -> bool {
+    let open = || events.iter().enumerate().filter(|&(index, _)| done & 1 << index == 0);
+    let Some(first_return) = open().map(|(_, event)| event.returned).min() else { return true };
+    if !seen.insert((done, model)) {
+        return false;
+    }
+    let candidates = open().filter(|(_, event)| event.called < first_return).collect::<Vec<_>>();
+    candidates.into_iter().any(|(index, event)| {
+        let mut after = model;
+        after.apply(event.kind) == event.result && search(events, done | 1 << index, after, seen)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: Kind, result: Option<usize>, called: usize, returned: usize) -> Event {
+        Event { key: 1, kind, result, called, returned }
+    }
+
+    #[test]
+    fn an_order_is_found_where_there_is_one() {
+        let history = [
+            event(Kind::Insert(1), Some(0), 0, 1),
+            event(Kind::Delete, Some(0), 2, 9),
+            event(Kind::Get, Some(1), 3, 4),
+            event(Kind::Get, None, 5, 6),
+        ];
+        assert!(linearizable(&history));
+    }
+
+    #[test]
+    fn a_session_that_comes_back_is_refused() {
+        let history = [
+            event(Kind::Insert(1), Some(0), 0, 1),
+            event(Kind::Delete, Some(0), 2, 9),
+            event(Kind::Get, None, 3, 4),
+            event(Kind::Get, Some(1), 5, 6),
+        ];
+        assert!(!linearizable(&history));
+    }
+
+    #[test]
+    fn a_lost_update_is_refused() {
+        let history = [
+            event(Kind::Insert(1), Some(0), 0, 1),
+            event(Kind::Set(2), Some(12), 2, 5),
+            event(Kind::Set(3), Some(13), 3, 6),
+            event(Kind::Get, Some(13), 7, 8),
+        ];
+        assert!(!linearizable(&history));
+    }
+
+    #[test]
+    fn an_early_expiry_is_refused() {
+        let history = [
+            event(Kind::Insert(1), Some(0), 0, 1),
+            event(Kind::Tick(3), None, 2, 3),
+            event(Kind::Get, Some(1), 4, 5),
+            event(Kind::Tick(3), None, 6, 7),
+            event(Kind::Exists, None, 8, 9),
+        ];
+        assert!(!linearizable(&history));
+    }
+}

@@ -1,0 +1,45 @@
+//! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that loom misses
+//! when it leaks.
+
+use crate::entry::{Key, Owned, Payload};
+use crate::expiry::Tick;
+use loom::alloc::Track;
+use loom::cell::UnsafeCell;
+
+pub(crate) struct Watched {
+    value: UnsafeCell<usize>,
+    _leak: Track<()>,
+}
+
+// SAFETY: loom checks the accesses to the cell.
+unsafe impl Send for Watched {}
+// SAFETY: as above.
+unsafe impl Sync for Watched {}
+
+impl Payload for Watched {
+    fn tail_len(&self) -> usize {
+        0
+    }
+}
+
+impl Watched {
+    pub(crate) fn entry(key: Key, stamp: Tick, value: usize) -> Owned<Self> {
+        Owned::new(key, stamp, Self { value: UnsafeCell::new(value), _leak: Track::new(()) }, |_| {})
+    }
+
+    pub(crate) fn value(&self) -> usize {
+        self.value.with(|value| {
+            // SAFETY: loom checks that nobody writes at the same time; the address is valid.
+            unsafe { *value }
+        })
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.value.with_mut(|value| {
+            // SAFETY: as above.
+            unsafe { *value = usize::MAX }
+        });
+    }
+}
