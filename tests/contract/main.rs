@@ -1,0 +1,26 @@
+//! The contract of the store, as claims: what the session guide promises, and what callers may rely on beyond it.
+//!
+//! | what the guide says | where it is claimed |
+//! |---|---|
+//! | three settings and their defaults, id sizes | [`settings`] |
+//! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
+//! | idle timeout, touching, `evict_expired` | [`expiry`]; clocks that misbehave: [`clock_abuse`] |
+//! | `max_sessions`, and our limit on a session's size | [`limits`] |
+//! | attributes are strings of any kind | [`attributes`] |
+//! | every operation from any thread | [`threads`] |
+//!
+//! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
+//! ([`resilience`]). The cookies are claimed in the tests of the example server.
+//!
+//! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
+
+mod attributes;
+mod clock_abuse;
+mod expiry;
+mod lifecycle;
+mod limits;
+mod resilience;
+mod secrets;
+mod settings;
+mod support;
+mod threads;

@@ -1,0 +1,42 @@
+//! Stores with a clock in the test's hand.
+
+use std::time::Duration;
+
+use cloakroom::{ManualClock, SessionId, SessionStore, SessionStoreBuilder, SetError};
+
+/// The idle timeout of the stores here.
+pub(crate) const TTL: Duration = Duration::from_secs(60);
+
+/// The unit in which the store tells time.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// A store with the timeout [`TTL`] and no limit on its sessions.
+pub(crate) fn store() -> (SessionStore, ManualClock) {
+    store_with(|builder| builder)
+}
+
+/// The same with other settings.
+pub(crate) fn store_with(
+    configure: impl FnOnce(SessionStoreBuilder) -> SessionStoreBuilder,
+) -> (SessionStore, ManualClock) {
+    let clock = ManualClock::new();
+    let builder = SessionStore::builder().ttl(TTL).clock(clock.clone());
+    (configure(builder).build().expect("the settings are valid"), clock)
+}
+
+/// A session that holds the attribute `user`, `ada`.
+pub(crate) fn session(store: &SessionStore) -> SessionId {
+    store.create_with([("user", "ada")]).expect("there is room")
+}
+
+/// Asserts that no operation finds `id`, and that nothing it tries brings it into being.
+#[track_caller]
+pub(crate) fn assert_gone(store: &SessionStore, id: &SessionId) {
+    let before = store.count();
+    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::NotFound)));
+    assert_eq!(store.get(id, "user"), None);
+    assert_eq!(store.read(id, |_| ()), None);
+    assert!(!store.exists(id));
+    assert!(!store.delete(id));
+    assert_eq!(store.count(), before);
+}
