@@ -1,0 +1,171 @@
+//! The session guide's working example, step by step: `cargo run --example guide`.
+//!
+//! Every step prints what it did and asserts what it claims. Time is a `ManualClock`, so nothing waits.
+
+use std::{error::Error, thread, time::Duration};
+
+use cloakroom::{ManualClock, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId, SessionStore, SetError};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_secs(30 * 60);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let clock = ManualClock::new();
+    let store =
+        SessionStore::builder().ttl(TTL).cookie_name("session_id").max_sessions(0).clock(clock.clone()).build()?;
+    println!("a store: sessions idle for 30 minutes expire, the cookie is session_id, their number is not limited");
+
+    one_session(&store)?;
+    expiry(&store, &clock)?;
+    many_threads(&store)?;
+    cookies(&store)?;
+
+    println!("\neverything held");
+    Ok(())
+}
+
+fn one_session(store: &SessionStore) -> Result<(), Box<dyn Error>> {
+    println!("\none session");
+
+    let id = store.create()?;
+    assert_eq!((id.as_bytes().len(), id.to_string().len()), (SESSION_ID_LEN, SESSION_ID_HEX_LEN));
+    println!("  create: an id of {SESSION_ID_LEN} random bytes, {SESSION_ID_HEX_LEN} hex digits in a cookie");
+
+    store.set(&id, "user_id", "42")?;
+    store.set(&id, "role", "admin")?;
+    assert_eq!(store.get(&id, "user_id").as_deref(), Some("42"));
+    assert_eq!(store.get(&id, "role").as_deref(), Some("admin"));
+    assert_eq!(store.get(&id, "colour"), None);
+    println!("  set and get: user_id is 42, role is admin, colour was never set");
+
+    let both = store.read(&id, |session| (session.get("user_id") == Some("42"), session.len()));
+    assert_eq!(both, Some((true, 2)));
+    println!("  read: both attributes at one instant, without a copy");
+
+    let from_cookie: SessionId = id.hex().parse()?;
+    assert_eq!(from_cookie, id);
+    assert!("no session id".parse::<SessionId>().is_err());
+    println!("  parse: what a cookie brings back is the same id, and anything else is refused");
+
+    assert!(store.exists(&id));
+    assert_eq!(store.count(), 1);
+    println!("  exists and count: the session is there, and the only one");
+
+    assert!(store.delete(&id));
+    assert!(!store.exists(&id));
+    assert_eq!(store.set(&id, "role", "admin"), Err(SetError::NotFound));
+    assert!(!store.delete(&id));
+    assert_eq!(store.count(), 0);
+    println!("  delete: gone, and neither set nor a second delete finds it");
+    Ok(())
+}
+
+fn expiry(store: &SessionStore, clock: &ManualClock) -> Result<(), Box<dyn Error>> {
+    println!("\nexpiry");
+
+    let (idle, busy) = (store.create()?, store.create()?);
+    clock.advance(20 * MINUTE);
+    assert_eq!(store.get(&busy, "any"), None);
+    println!("  after 20 minutes: one of two sessions is used; even asking for a missing attribute counts");
+
+    clock.advance(20 * MINUTE);
+    assert!(!store.exists(&idle) && store.exists(&busy));
+    println!("  after 40 minutes: the idle one has expired, the other has not");
+
+    assert_eq!(store.count(), 2);
+    assert_eq!(store.evict_expired(), 1);
+    assert_eq!(store.count(), 1);
+    println!("  evict_expired: count was 2 with the expired session, and is 1 without it");
+
+    clock.advance(TTL + MINUTE);
+    assert_eq!(store.set(&busy, "role", "admin"), Err(SetError::Expired));
+    assert_eq!(store.count(), 0);
+    println!("  set on an expired session: refused, and the session is removed");
+    Ok(())
+}
+
+fn many_threads(store: &SessionStore) -> Result<(), Box<dyn Error>> {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 1_000;
+    println!("\n{THREADS} threads on one store");
+
+    let shared = store.create()?;
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || hammer(store, &shared, thread, ROUNDS));
+        }
+    });
+
+    let last = (ROUNDS - 1).to_string();
+    let survived = store.read(&shared, |session| session.iter().filter(|&(_, round)| round == last).count());
+    assert_eq!(survived, Some(THREADS));
+    println!("  the session they shared: {THREADS} attributes, each with its thread's last value; no update was lost");
+
+    assert_eq!(store.count(), 1);
+    println!("  their own {} sessions: created, used and deleted, none is left", THREADS * ROUNDS);
+    assert!(store.delete(&shared));
+    Ok(())
+}
+
+/// Writes its own attribute of the shared session, and takes a session of its own through its life, round by round.
+fn hammer(store: &SessionStore, shared: &SessionId, thread: usize, rounds: usize) {
+    let key = format!("thread {thread}");
+    for round in 0..rounds {
+        let round = round.to_string();
+        let own = store.create_with([("owner", key.as_str())]).expect("the number of sessions is not limited");
+        store.set(&own, "round", &round).expect("only this thread knows the session");
+        store.set(shared, &key, &round).expect("nobody deletes the shared session yet");
+        assert_eq!(store.get(shared, &key).as_deref(), Some(round.as_str()));
+        assert_eq!(store.get(&own, "owner").as_deref(), Some(key.as_str()));
+        assert!(store.delete(&own) && !store.exists(&own));
+    }
+}
+
+fn cookies(store: &SessionStore) -> Result<(), Box<dyn Error>> {
+    println!("\nthe cookie pattern");
+
+    let set_cookie = login(store, "ada")?;
+    let cookie = set_cookie.split(';').next().unwrap_or_default();
+    assert!(set_cookie.ends_with("; Path=/; HttpOnly; Secure; SameSite=Lax"));
+    println!("  login:   Set-Cookie: session_id=<64 hex digits>; Path=/; HttpOnly; Secure; SameSite=Lax");
+
+    assert_eq!(profile(store, cookie), Ok("ada".to_owned()));
+    println!("  profile: 200, ada");
+
+    assert_eq!(profile(store, ""), Err(401));
+    assert_eq!(profile(store, &format!("session_id={}", SessionId::random()?)), Err(401));
+    println!("  profile: 401 without a cookie, and 401 with an id that was made up");
+
+    let removal = logout(store, cookie);
+    assert_eq!(removal, "session_id=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
+    println!("  logout:  Set-Cookie: {removal}");
+
+    assert_eq!(profile(store, cookie), Err(401));
+    println!("  profile: 401 with the old cookie, whoever has kept it");
+    Ok(())
+}
+
+/// Answers with the `Set-Cookie` header of a new session.
+fn login(store: &SessionStore, user: &str) -> Result<String, Box<dyn Error>> {
+    let id = store.create_with([("user", user)])?;
+    Ok(format!("{}={}; Path=/; HttpOnly; Secure; SameSite=Lax", store.cookie_name(), id.hex()))
+}
+
+/// Answers a `Cookie` header with the user it belongs to, or with the status 401.
+fn profile(store: &SessionStore, cookie: &str) -> Result<String, u16> {
+    session_id(store, cookie).and_then(|id| store.get(&id, "user")).ok_or(401)
+}
+
+/// Ends the session, if there is one, and answers with the `Set-Cookie` header that removes the cookie.
+fn logout(store: &SessionStore, cookie: &str) -> String {
+    if let Some(id) = session_id(store, cookie) {
+        store.delete(&id);
+    }
+    format!("{}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax", store.cookie_name())
+}
+
+/// The id in a `Cookie` header. The server example does this for several cookies of one name.
+fn session_id(store: &SessionStore, cookie: &str) -> Option<SessionId> {
+    let pairs = cookie.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|&(name, _)| name == store.cookie_name()).find_map(|(_, value)| value.parse().ok())
+}
