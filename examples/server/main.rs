@@ -1,0 +1,142 @@
+//! A web server with sessions: log in, see your session, log out.
+//!
+//! `cargo run --release --example server`, then open `http://localhost:3000` or use the curl commands it prints.
+//!
+//! | variable | default | |
+//! |---|---|---|
+//! | `PORT` | 3000 | where to listen on 127.0.0.1; 0 picks a free port |
+//! | `SESSION_TTL` | 1800 | seconds of idleness after which a session expires |
+//! | `INSECURE_COOKIES` | | `1` drops the cookie's `Secure` attribute, which Safari needs on plain `http://localhost` |
+//!
+//! `main.rs` starts and stops the server; `app.rs` is what it serves.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use app::{SWEEP_INTERVAL, Settings, app};
+use cloakroom::{SessionStore, Sweeper};
+use tokio::{net::TcpListener, sync::oneshot};
+
+mod app;
+
+const MAX_SESSIONS: usize = 100_000;
+
+/// How long requests already under way may take once the server has been told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let port = number_from("PORT", 3000_u16)?;
+    let ttl = Duration::from_secs(number_from("SESSION_TTL", 1800)?);
+    let settings = Settings { secure_cookies: env::var_os("INSECURE_COOKIES").is_none_or(|value| value != "1") };
+
+    let store = Arc::new(SessionStore::builder().ttl(ttl).max_sessions(MAX_SESSIONS).build()?);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))?;
+    // Before the address is printed: whoever has read it may send a signal.
+    let stop = stop_signal()?;
+    let sweeper = Sweeper::start(Arc::clone(&store), SWEEP_INTERVAL)?;
+
+    say(&how_to_try(listener.local_addr()?, settings));
+    serve(listener, app(Arc::clone(&store), settings), stop).await?;
+    sweeper.stop();
+    say(&format!("goodbye; sessions ended with the server: {}", store.count()));
+    Ok(())
+}
+
+/// Serves until told to stop, then lets requests under way finish within `GRACE`.
+async fn serve(
+    listener: TcpListener,
+    app: axum::Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping, told_to_stop) = oneshot::channel();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        stop.await;
+        say("stopping");
+        // Nobody listens only if the server is gone already.
+        let _ = stopping.send(());
+    });
+    let out_of_patience = async {
+        let _ = told_to_stop.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = server.into_future() => result,
+        () = out_of_patience => {
+            say("some requests did not finish in time");
+            Ok(())
+        }
+    }
+}
+
+/// Installs the signal handlers at once; the future ends with the first Ctrl-C or SIGTERM.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    })
+}
+
+/// Installs the handler at once; the future ends with the first Ctrl-C.
+#[cfg(windows)]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
+}
+
+fn number_from<T: FromStr>(variable: &str, default: T) -> Result<T, String> {
+    let Some(text) = env::var_os(variable) else { return Ok(default) };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("{variable} is not a number in range: {}", text.display()))
+}
+
+fn how_to_try(address: SocketAddr, settings: Settings) -> String {
+    let page = format!("http://localhost:{}", address.port());
+    let cookies = if settings.secure_cookies {
+        "Cookies are Secure: on plain http they work at localhost in Chrome, Firefox and curl >= 7.79.\n\
+         For Safari, start with INSECURE_COOKIES=1."
+    } else {
+        "INSECURE_COOKIES=1: cookies lack the Secure attribute, for trying things out on this machine only."
+    };
+    format!(
+        "listening on http://{address}\n\n\
+         In a browser: {page}\n\n\
+         With curl:\n  \
+           curl -i -b jar.txt -c jar.txt -d user=ada {page}/login\n  \
+           curl -i -b jar.txt -c jar.txt {page}/profile\n  \
+           curl -i -b jar.txt -c jar.txt -X POST {page}/logout\n\n\
+         {cookies}\nCtrl-C stops the server.\n"
+    )
+}
+
+/// Prints a line, also when nobody reads it any more, where `println!` would panic.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,162 @@
+//! The example as a process of its own: how it starts, and how it stops.
+#![cfg(unix)]
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{OnceLock, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::harness::{DEADLINE, profile_request, raw_blocking};
+
+#[test]
+fn an_interrupt_stops_the_server_cleanly() {
+    logs_in_and_stops_on("-INT");
+}
+
+#[test]
+fn a_termination_signal_stops_the_server_cleanly() {
+    logs_in_and_stops_on("-TERM");
+}
+
+fn logs_in_and_stops_on(signal: &str) {
+    let mut server = Process::start();
+    let login = b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 8\r\n\r\nuser=ada";
+    let answer = raw_blocking(server.address, login);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a Set-Cookie");
+    let (cookie, attributes) = cookie.split_once(';').expect("attributes");
+    assert_eq!(attributes, " Path=/; HttpOnly; Secure; SameSite=Lax");
+    let answer = raw_blocking(server.address, &profile_request(cookie.as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"user\":\"ada\""), "{answer}");
+
+    // A connection on which nothing is asked must not hold up the end.
+    let idle = TcpStream::connect(server.address).expect("the server listens");
+    server.signal(signal);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.rest_of_output(), ["stopping", "goodbye; sessions ended with the server: 1"]);
+    drop(idle);
+}
+
+#[test]
+fn a_port_in_use_is_reported() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = taken.local_addr().expect("a bound socket").port();
+    let (status, errors) = fails_to_start(&port.to_string());
+    assert_eq!(status.code(), Some(1));
+    assert!(errors.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")), "{errors}");
+}
+
+#[test]
+fn a_port_that_is_no_port_is_reported() {
+    for port in ["65536", "-1", "http", ""] {
+        let (status, errors) = fails_to_start(port);
+        assert_eq!(status.code(), Some(1));
+        assert_eq!(errors, format!("PORT is not a number in range: {port}\n"));
+    }
+}
+
+fn fails_to_start(port: &str) -> (ExitStatus, String) {
+    let mut command = example(port);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the example runs");
+    let status = wait(&mut child);
+    let mut errors = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
+    (status, errors)
+}
+
+/// A running example; killed with the test that fails.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Process {
+    fn start() -> Process {
+        let mut child = example("0").stdout(Stdio::piped()).spawn().expect("the example runs");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (line, lines) = mpsc::channel();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
+        let mut process = Process { child, address: (Ipv4Addr::LOCALHOST, 0).into(), lines };
+        let first = process.lines.recv_timeout(DEADLINE).expect("a line in time");
+        let address = first.strip_prefix("listening on http://").expect("the address");
+        process.address = address.parse().expect("an address and a port");
+        while !process.lines.recv_timeout(DEADLINE).expect("a line in time").starts_with("Ctrl-C ") {}
+        process
+    }
+
+    fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(kill.expect("kill runs").success());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+
+    /// The lines after the start-up message that are not blank, once the process has ended.
+    fn rest_of_output(&self) -> Vec<String> {
+        self.lines.iter().filter(|line| !line.is_empty()).collect()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if start.elapsed() > DEADLINE {
+            let _ = child.kill();
+            panic!("the process did not end in time");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn example(port: &str) -> Command {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(BUILT.get_or_init(build));
+    command.env("PORT", port).env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES");
+    command
+}
+
+/// Builds the example as this test was built: same target directory, profile and target. Free if it is built already.
+fn build() -> PathBuf {
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--offline", "--message-format=json", "--example", "server", "--target-dir"]).arg(target_dir);
+
+    // <target dir>/[<target>/]<profile>/deps/<this test>
+    let this_test = env::current_exe().expect("a path");
+    let inside = this_test.strip_prefix(target_dir).map(|path| path.iter().collect::<Vec<_>>()).unwrap_or_default();
+    if let [target @ .., profile, _deps, _name] = inside.as_slice() {
+        cargo.arg("--profile").arg(if *profile == OsStr::new("debug") { OsStr::new("dev") } else { profile });
+        if let [target] = target {
+            cargo.arg("--target").arg(target);
+        }
+    }
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().expect("cargo runs");
+    assert!(output.status.success(), "the example does not build");
+    let messages =
+        output.stdout.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let mut executables = messages.filter(|message| message["target"]["name"] == "server");
+    executables.find_map(|message| Some(message["executable"].as_str()?.into())).expect("an executable")
+}
