@@ -296,11 +296,6 @@ impl SessionStore {
     fn moment<'a>(&self, tick: &'a dyn Fn() -> Tick) -> Moment<'a> {
         Moment::new(tick(), self.idle, tick)
     }
-
-    #[cfg(test)]
-    pub(crate) fn capacity(&self) -> usize {
-        self.table.capacity()
-    }
 }
 
 /// How many retired objects a flush is ready to free.

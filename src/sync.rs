@@ -13,6 +13,21 @@ pub(crate) const fn planted(_rule: &str) -> bool {
     false
 }
 
+/// The ordering of the atomic access of this tag, which `docs/orderings.md` explains. Under loom the environment variable
+/// `CLOAKROOM_WEAKEN` names one to be relaxed, by which `ci/orderings.sh` finds out whether a model misses it.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn ordered(_tag: &str, ordering: Ordering) -> Ordering {
+    ordering
+}
+
+#[cfg(loom)]
+pub(crate) fn ordered(tag: &str, ordering: Ordering) -> Ordering {
+    static WEAKENED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let weakened = WEAKENED.get_or_init(|| std::env::var("CLOAKROOM_WEAKEN").ok()).as_deref() == Some(tag);
+    if weakened { Ordering::Relaxed } else { ordering }
+}
+
 #[cfg(loom)]
 pub(crate) fn planted(rule: &str) -> bool {
     static BROKEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();

@@ -12,10 +12,10 @@
 //!
 //! # Orderings
 //!
-//! Tags refer to the table in `docs/orderings.md`.
+//! One pair: L1 and L2 of `docs/orderings.md`. What else the states tell needs no order but that of the word itself.
 
 use crate::expiry::Tick;
-use crate::sync::{AtomicU64, Ordering, planted};
+use crate::sync::{AtomicU64, Ordering, ordered, planted};
 
 const STATE: u64 = 0b11;
 const DEAD: u64 = 0;
@@ -62,8 +62,8 @@ impl LifeWord {
 
     #[inline]
     pub(crate) fn load(&self) -> Life {
-        // [L1] Acquire: who sees `Superseded` follows the successor, which was set before; pairs with [L2].
-        Life::from_word(self.0.load(Ordering::Acquire))
+        // Acquire: who sees `Superseded` follows the successor, which was set before; pairs with L2.
+        Life::from_word(self.0.load(ordered("L1", Ordering::Acquire)))
     }
 
     /// `Live(seen)` → `Live(now)`, where `now` is later. Fails with the present state if it is not `Live(seen)`.
@@ -112,9 +112,9 @@ impl LifeWord {
     #[inline]
     fn advance(&self, seen: Tick, to: Life) -> Result<(), Life> {
         let seen = Life::Live(seen).to_word();
-        // [L2] Release: the successor and its raised stamp are visible to who sees `Superseded`; pairs with [L1].
-        // [L3] Acquire on failure: the caller acts on the state that it lost to, as after [L1].
-        let swap = self.0.compare_exchange(seen, to.to_word(), Ordering::Release, Ordering::Acquire);
+        // Release: the successor and its raised stamp are visible to who sees `Superseded`; pairs with L1.
+        // Relaxed on failure: whoever acts on the state loads it again.
+        let swap = self.0.compare_exchange(seen, to.to_word(), ordered("L2", Ordering::Release), Ordering::Relaxed);
         swap.map(drop).map_err(Life::from_word)
     }
 }

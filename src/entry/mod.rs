@@ -18,7 +18,7 @@ pub(crate) mod life;
 
 use crate::expiry::Tick;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering, ordered};
 use core::alloc::Layout;
 use core::marker::PhantomData;
 use core::mem::offset_of;
@@ -172,8 +172,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     /// The version that replaces this one, or shall.
     #[inline]
     pub(crate) fn successor(self) -> Option<EntryRef<'g, P>> {
-        // [E1] Acquire: the successor's fields, before they are used; pairs with [E2].
-        let successor = NonNull::new(self.header().successor.load(Ordering::Acquire))?;
+        // Acquire: the successor's fields, before they are used; pairs with E2.
+        let successor = NonNull::new(self.header().successor.load(ordered("E1", Ordering::Acquire)))?;
         // SAFETY: a successor is freed no earlier than the entry that leads to it.
         Some(unsafe { EntryRef::new(successor) })
     }
@@ -181,13 +181,13 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     /// Sets the successor if there is none. Fails with `new` and the successor that was there first.
     pub(crate) fn succeed(self, new: Owned<P>) -> Result<EntryRef<'g, P>, (Owned<P>, EntryRef<'g, P>)> {
         let pointer = new.pointer();
-        // [E2] Release: publishes the new version's fields; pairs with [E1] and [E3].
-        // [E3] Acquire on failure: the fields of the successor that was there first; pairs with [E2].
+        // Release: publishes the new version's fields; pairs with E1 and E3.
+        // Acquire on failure: the fields of the successor that was there first; pairs with E2.
         let swap = self.header().successor.compare_exchange(
             ptr::null_mut(),
             pointer.as_ptr(),
-            Ordering::Release,
-            Ordering::Acquire,
+            ordered("E2", Ordering::Release),
+            ordered("E3", Ordering::Acquire),
         );
         match swap {
             Ok(_) => {
@@ -224,7 +224,7 @@ pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
     // SAFETY: allocated and initialised until this function frees it.
     let header = unsafe { &*entry };
     let counted = header.life.load() == Life::Superseded;
-    let successor = header.successor.load(Ordering::Relaxed); // [E4] Relaxed: nobody else uses the entry any more.
+    let successor = header.successor.load(Ordering::Relaxed); // Relaxed: nobody else uses the entry any more.
     let memory = Memory(entry.cast(), Entry::<P>::layout(header.payload.tail_len()));
     if !counted && !successor.is_null() {
         // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
@@ -244,7 +244,7 @@ pub(crate) unsafe fn free_with_successors<P: Payload>(entry: *mut Entry<P>) {
     // SAFETY: allocated and initialised until it is freed.
     let header = unsafe { &*entry };
     let superseded = header.life.load() == Life::Superseded;
-    let successor = header.successor.load(Ordering::Relaxed); // [E4]
+    let successor = header.successor.load(Ordering::Relaxed); // Relaxed: as in `free`.
     // SAFETY: the caller's promise.
     unsafe { free(entry) };
     if superseded {

@@ -12,7 +12,7 @@
 use super::probe::{Hash, LINE};
 use super::word::Slot;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
 use crossbeam_utils::CachePadded;
 use slots::Slots;
 
@@ -80,8 +80,8 @@ impl Array {
     /// The array that takes over from this one, once there is one.
     #[inline]
     pub(crate) fn next<'g>(&self, guard: &'g Guard) -> Option<&'g Array> {
-        // [A1] Acquire: the next array's fields; pairs with [A2].
-        let next = self.next.load(Ordering::Acquire);
+        // Acquire: the next array's fields; pairs with A2.
+        let next = self.next.load(ordered("A1", Ordering::Acquire));
         guard.assert_usable(next);
         // SAFETY: an array is freed no earlier than it is unreachable for every thread pinned before.
         unsafe { next.as_ref() }
@@ -90,10 +90,10 @@ impl Array {
     /// Installs `next` unless there is one already, and says which there is.
     pub(crate) fn install_next<'g>(&self, next: Box<Array>, guard: &'g Guard) -> &'g Array {
         let next = Box::into_raw(next);
-        // [A2] Release: publishes the array's fields; pairs with [A1].
-        // Relaxed on failure: the one that was first is loaded by [A1] below.
+        // Release: publishes the array's fields; pairs with A1.
+        // Relaxed on failure: the one that was first is loaded by A1 below.
         let null = core::ptr::null_mut();
-        if self.next.compare_exchange(null, next, Ordering::Release, Ordering::Relaxed).is_err() {
+        if self.next.compare_exchange(null, next, ordered("A2", Ordering::Release), Ordering::Relaxed).is_err() {
             // SAFETY: it came out of a box just now and was not published.
             drop(unsafe { Box::from_raw(next) });
         }
@@ -104,15 +104,15 @@ impl Array {
     pub(crate) fn admit(&self) -> bool {
         let limit = if planted("next-without-reservations") { usize::MAX / 4 } else { Self::limit(self.capacity()) };
         let one_more = |spoken_for: usize| (spoken_for < limit).then(|| spoken_for + 1);
-        // [A4] Release: the inserter's count in `occupied` comes first for whoever seals after it; pairs with [A5].
+        // Release: the inserter's count in `occupied` comes first for whoever seals after it; pairs with A4.
         // Relaxed loads: only the number matters here.
-        self.admission.fetch_update(Ordering::Release, Ordering::Relaxed, one_more).is_ok()
+        self.admission.fetch_update(ordered("A3", Ordering::Release), Ordering::Relaxed, one_more).is_ok()
     }
 
     /// Ends admission.
     pub(crate) fn seal(&self) {
-        // [A5] Acquire: who was admitted before has been counted in `occupied`; pairs with [A4].
-        self.admission.fetch_or(SEALED, Ordering::Acquire);
+        // Acquire: who was admitted before has been counted in `occupied`; pairs with A3.
+        self.admission.fetch_or(SEALED, ordered("A4", Ordering::Acquire));
     }
 
     /// How many chunks the slots make.
@@ -128,27 +128,27 @@ impl Array {
 
     /// A chunk to work on: one that nobody has started, or else one that nobody has finished.
     pub(crate) fn claim_chunk(&self) -> Option<usize> {
-        let chunk = self.cursor.fetch_add(1, Ordering::Relaxed); // [A6] Relaxed: only spreads the work.
+        let chunk = self.cursor.fetch_add(1, Ordering::Relaxed); // Relaxed: only spreads the work.
         if chunk < self.chunks() { Some(chunk) } else { self.unfinished_chunk() }
     }
 
     /// Whether somebody has started on every chunk.
     pub(crate) fn all_claimed(&self) -> bool {
-        self.cursor.load(Ordering::Relaxed) >= self.chunks() // [A6]
+        self.cursor.load(Ordering::Relaxed) >= self.chunks() // Relaxed: a late look costs a look.
     }
 
     /// Marks a chunk as left. Every slot of it must have been seen left.
     pub(crate) fn mark_left(&self, chunk: usize) {
         let (word, bit) = (chunk / usize::BITS as usize, chunk % usize::BITS as usize);
-        // [A7] Release: the slots' last words come with the mark; pairs with [A8].
-        self.left[word].fetch_or(1 << bit, Ordering::Release);
+        // Release: the slots' last words come with the mark; pairs with A6.
+        self.left[word].fetch_or(1 << bit, ordered("A5", Ordering::Release));
     }
 
     /// The first chunk that is not marked as left.
     pub(crate) fn unfinished_chunk(&self) -> Option<usize> {
         for (index, word) in self.left.iter().enumerate() {
-            // [A8] Acquire: who sees all marks sees all slots left; pairs with [A7].
-            let unmarked = (!word.load(Ordering::Acquire)).trailing_zeros() as usize;
+            // Acquire: who sees all marks sees all slots left; pairs with A5.
+            let unmarked = (!word.load(ordered("A6", Ordering::Acquire))).trailing_zeros() as usize;
             let chunk = index * usize::BITS as usize + unmarked;
             if unmarked < usize::BITS as usize && chunk < self.chunks() {
                 return Some(chunk);

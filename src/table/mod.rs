@@ -28,6 +28,8 @@ mod population;
 mod probe;
 mod shard;
 mod sweep;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod update;
 mod visit;
 mod word;
@@ -187,7 +189,7 @@ impl<P: Payload> Table<P> {
     /// piece of work that has ended one. Says how many.
     pub(crate) fn sweep_some(&self, entries: usize, moment: Moment<'_>) -> usize {
         let spans = (entries * 8).div_ceil(SPAN);
-        let first = self.hand.fetch_add(spans, Ordering::Relaxed); // [H1] Relaxed: only spreads the work.
+        let first = self.hand.fetch_add(spans, Ordering::Relaxed); // Relaxed: only spreads the work.
         let mut swept = Swept::default();
         for ticket in (0..spans).map(|span| first.wrapping_add(span)) {
             let shard = &self.shards[ticket % self.shards.len()];
@@ -208,6 +210,7 @@ impl<P: Payload> Table<P> {
     }
 
     /// The number of slots that the current arrays have.
+    #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         let guard = reclaim::pin();
         self.shards.iter().map(|shard| shard.current(&guard).capacity()).sum()

@@ -5,7 +5,7 @@
 //! sessions never exceeds the limit at any instant. A thread that is suspended between the two leaves its place taken until it goes
 //! on: creation may then refuse early, and nothing else notices.
 
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering, ordered};
 use crossbeam_utils::CachePadded;
 
 /// The count of sessions of a whole table.
@@ -23,11 +23,11 @@ impl Population {
     /// Takes a place for a session of the shard that counts in `stripe`, if there is one. Lock-free.
     pub(crate) fn enter<'a>(&'a self, stripe: &'a AtomicUsize) -> Option<Place<'a>> {
         if self.limit == 0 {
-            stripe.fetch_add(1, Ordering::Relaxed); // [P1] Relaxed: a mere number.
+            stripe.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
         } else {
             let one_more = |taken: usize| (taken < self.limit).then(|| taken + 1);
-            // [P2] Acquire: the session that left this place died before the new one is there; pairs with [P3].
-            self.total.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more).ok()?;
+            // Acquire: the session that left this place died before the new one is there; pairs with P2.
+            self.total.fetch_update(ordered("P1", Ordering::Acquire), Ordering::Relaxed, one_more).ok()?;
         }
         Some(Place { population: self, stripe })
     }
@@ -35,18 +35,18 @@ impl Population {
     /// Gives back the place of a session that has died.
     pub(crate) fn leave(&self, stripe: &AtomicUsize) {
         if self.limit == 0 {
-            stripe.fetch_sub(1, Ordering::Relaxed); // [P1]
+            stripe.fetch_sub(1, Ordering::Relaxed); // Relaxed: a mere number.
         } else {
-            self.total.fetch_sub(1, Ordering::Release); // [P3] Release: pairs with [P2].
+            self.total.fetch_sub(1, ordered("P2", Ordering::Release)); // Release: pairs with P1.
         }
     }
 
     /// The number of sessions, given the shards' own counts.
     pub(crate) fn count<'a>(&self, stripes: impl Iterator<Item = &'a AtomicUsize>) -> usize {
         if self.limit == 0 {
-            stripes.map(|stripe| stripe.load(Ordering::Relaxed)).sum() // [P1]
+            stripes.map(|stripe| stripe.load(Ordering::Relaxed)).sum() // Relaxed: a mere number.
         } else {
-            self.total.load(Ordering::Relaxed) // [P1]
+            self.total.load(Ordering::Relaxed) // Relaxed: a mere number.
         }
     }
 }

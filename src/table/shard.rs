@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
 use crossbeam_utils::CachePadded;
 
 /// A pointer to the current array, on a line that only growth writes, and counters on another.
@@ -29,8 +29,8 @@ impl Shard {
     /// The oldest array that may hold entries. Its predecessors have been left entirely.
     #[inline]
     pub(crate) fn current<'g>(&self, guard: &'g Guard) -> &'g Array {
-        // [T1] Acquire: the array's fields, and the last words of its predecessor's slots; pairs with [T2].
-        let current = self.current.load(Ordering::Acquire);
+        // Acquire: the array's fields, and the last words of its predecessor's slots; pairs with T2.
+        let current = self.current.load(ordered("T1", Ordering::Acquire));
         guard.assert_usable(current);
         // SAFETY: never null; retired only after it was replaced, and not freed while this thread is pinned.
         unsafe { &*current }
@@ -39,9 +39,9 @@ impl Shard {
     /// Replaces `array`, every slot of which has been seen left, by its `next`; the winner retires `array`.
     pub(crate) fn promote(&self, array: &Array, next: &Array, guard: &Guard) {
         let (from, to) = (core::ptr::from_ref(array).cast_mut(), core::ptr::from_ref(next).cast_mut());
-        // [T2] Release: who finds `next` here also finds its predecessor left; pairs with [T1].
+        // Release: who finds `next` here also finds its predecessor left; pairs with T1.
         // Relaxed on failure: somebody else did it.
-        let won = self.current.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok();
+        let won = self.current.compare_exchange(from, to, ordered("T2", Ordering::Release), Ordering::Relaxed).is_ok();
         if won || planted("array-retired-by-a-loser") {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
@@ -50,24 +50,24 @@ impl Shard {
 
     /// The current array of a shard that no other thread uses.
     pub(crate) fn current_mut(&mut self) -> &mut Array {
-        let current = self.current.load(Ordering::Relaxed); // [T3] Relaxed: exclusive access.
+        let current = self.current.load(Ordering::Relaxed); // Relaxed: exclusive access.
         // SAFETY: never null, and borrowed exclusively with the shard.
         unsafe { &mut *current }
     }
 
     /// Counts an entry that is about to come.
     pub(crate) fn count_in(&self) {
-        self.counters.occupied.fetch_add(1, Ordering::Relaxed); // [T4] Relaxed: made visible by the admission that follows, [A4].
+        self.counters.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: made visible by the admission that follows, A3.
     }
 
     /// Counts out an entry that has gone, or that did not come after all.
     pub(crate) fn count_out(&self) {
-        self.counters.occupied.fetch_sub(1, Ordering::Relaxed); // [T5] Relaxed: a late one only makes the next array roomier.
+        self.counters.occupied.fetch_sub(1, Ordering::Relaxed); // Relaxed: a late one only makes the next array roomier.
     }
 
     /// At least the number of entries in the slots; after a [seal](Array::seal), at least as many as can still be found in them.
     pub(crate) fn occupied(&self) -> usize {
-        self.counters.occupied.load(Ordering::Relaxed) // [T6] Relaxed: see [A5].
+        self.counters.occupied.load(Ordering::Relaxed) // Relaxed: what must be seen, A4 has made visible.
     }
 
     /// This shard's stripe of the table's population.
@@ -78,7 +78,7 @@ impl Shard {
 
 impl Drop for Shard {
     fn drop(&mut self) {
-        let current = self.current.load(Ordering::Relaxed); // [T3]
+        let current = self.current.load(Ordering::Relaxed); // Relaxed: exclusive access.
         // SAFETY: it came out of a box, and no other thread uses it any more.
         unsafe { free_array(current) }
     }

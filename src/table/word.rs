@@ -25,12 +25,12 @@
 //!
 //! One pair does for all: every change is a release, every load an acquire. A filled slot publishes the entry's fields; a frozen
 //! word, that `next` is installed; `TOMBSTONE|FROZEN`, that the copy is in `next`; a word changed in `next`, that the slot it came
-//! from was finished before. Tags refer to the table in `docs/orderings.md`.
+//! from was finished before. They are S1 and S2 of `docs/orderings.md`.
 
 use super::probe::Hash;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, Ordering, planted};
+use crate::sync::{AtomicPtr, Ordering, ordered, planted};
 use core::ptr::{self, NonNull};
 
 const TOMBSTONE_BIT: usize = 0b01;
@@ -163,7 +163,7 @@ impl Slot {
 
     #[inline]
     pub(crate) fn load(&self) -> Word {
-        Word(self.0.load(Ordering::Acquire)) // [S1] Acquire: pairs with [S2].
+        Word(self.0.load(ordered("S1", Ordering::Acquire))) // Acquire: pairs with S2.
     }
 
     /// `EMPTY` → entry. True if this call did it.
@@ -211,12 +211,12 @@ impl Slot {
     }
 
     fn change(&self, from: Word, to: Word) -> bool {
-        // [S2] Release: what the module's docs list; pairs with [S1]. Relaxed on failure: every caller loads again.
-        self.0.compare_exchange(from.0, to.0, Ordering::Release, Ordering::Relaxed).is_ok()
+        // Release: what the module's docs list; pairs with S1. Relaxed on failure: every caller loads again.
+        self.0.compare_exchange(from.0, to.0, ordered("S2", Ordering::Release), Ordering::Relaxed).is_ok()
     }
 
     /// The word of a slot that no other thread uses any more.
     pub(crate) fn load_exclusive(&mut self) -> Word {
-        Word(self.0.load(Ordering::Relaxed)) // [S3] Relaxed: exclusive access.
+        Word(self.0.load(Ordering::Relaxed)) // Relaxed: exclusive access.
     }
 }
