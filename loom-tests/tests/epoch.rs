@@ -1,0 +1,149 @@
+//! Two-thread models of the table over the real epochs of `crossbeam-epoch`, reclamation included: payloads lie in cells that loom
+//! watches, so that one freed under a reader is seen, and each carries a mark that loom misses when it leaks. Here the memory orderings
+//! are at stake; the protocols' scenarios are in `scenarios.rs`.
+//!
+//! Each pair is explored both ways, for the explorer favours the thread that does not have to be spawned.
+#![cfg(loom)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/payload.rs"]
+mod payload;
+#[path = "../../src/reclaim.rs"]
+mod reclaim;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+use expiry::{Moment, Tick};
+use loom::sync::Arc;
+use loom::thread;
+use payload::Watched;
+use reclaim::collect;
+use table::Table;
+
+const KEY: [u8; 32] = [1; 32];
+const OTHER: [u8; 32] = [2; 32];
+
+type Store = Table<Watched>;
+
+fn timed<R>(f: impl FnOnce(Moment<'_>) -> R) -> R {
+    f(Moment::new(Tick::new(0), 5, &|| Tick::new(0)))
+}
+
+fn insert(table: &Store, key: [u8; 32]) {
+    let place = table.enter(&key).expect("no limit");
+    assert!(timed(|moment| table.insert(place, Watched::entry(key, Tick::new(0), 1), moment)).is_ok());
+}
+
+fn get(table: &Store) -> Option<usize> {
+    timed(|moment| table.read(&KEY, true, moment, |version| version.payload().value()))
+}
+
+fn set(table: &Store) -> bool {
+    let next = |value: usize| value * 10;
+    timed(|moment| {
+        table.update(&KEY, moment, |version, stamp| {
+            Ok::<_, ()>(Some(Watched::entry(KEY, stamp, next(version.payload().value()))))
+        })
+    })
+    .is_ok()
+}
+
+fn remove(table: &Store) -> bool {
+    timed(|moment| table.remove(&KEY, moment))
+}
+
+/// Explores two threads at work on a table with one session, then checks what `after` says.
+fn explore(one: fn(&Store), two: fn(&Store), after: fn(&Store)) {
+    for (spawned, here) in [(one, two), (two, one)] {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = model.preemption_bound.or(Some(2));
+        model.max_branches = 50_000;
+        model.check(move || {
+            let table = Arc::new(Store::of_capacity(2, 0));
+            insert(&table, KEY);
+            let shared = table.clone();
+            let thread = thread::spawn(move || spawned(&shared));
+            here(&table);
+            thread.join().expect("a model's thread does not panic");
+            after(&table);
+        });
+    }
+}
+
+fn read(table: &Store) {
+    assert!(matches!(get(table), None | Some(1 | 10)));
+}
+
+fn remove_and_collect(table: &Store) {
+    assert!(remove(table));
+    collect(0);
+}
+
+fn set_and_collect(table: &Store) {
+    set(table);
+    collect(0);
+}
+
+fn migrate_and_collect(table: &Store) {
+    table.migrate();
+    collect(0);
+}
+
+fn gone(table: &Store) {
+    assert_eq!(get(table), None);
+}
+
+#[test]
+fn a_reader_keeps_what_is_deleted() {
+    explore(read, remove_and_collect, gone);
+}
+
+#[test]
+fn a_reader_keeps_what_is_replaced() {
+    explore(read, set_and_collect, |table| assert_eq!(get(table), Some(10)));
+}
+
+#[test]
+fn a_reader_keeps_the_array_that_is_left() {
+    explore(read, migrate_and_collect, |table| assert_eq!(get(table), Some(1)));
+}
+
+#[test]
+fn a_set_that_loses_to_a_delete_frees_its_version() {
+    let set_if_there = |table: &Store| {
+        set(table);
+    };
+    explore(set_if_there, remove_and_collect, gone);
+}
+
+#[test]
+fn two_sets_both_count() {
+    explore(|table| assert!(set(table)), |table| assert!(set(table)), |table| assert_eq!(get(table), Some(100)));
+}
+
+#[test]
+fn a_deleted_session_does_not_come_back_with_growth() {
+    explore(|table| assert!(remove(table)), Store::migrate, gone);
+}
+
+#[test]
+fn a_set_survives_growth() {
+    explore(|table| assert!(set(table)), Store::migrate, |table| assert_eq!(get(table), Some(10)));
+}
+
+#[test]
+fn an_insert_survives_growth() {
+    let check = |table: &Store| {
+        assert_eq!(get(table), Some(1));
+        assert_eq!(timed(|moment| table.read(&OTHER, false, moment, |_| ())), Some(()));
+    };
+    explore(|table| insert(table, OTHER), Store::migrate, check);
+}
