@@ -44,8 +44,8 @@ pub struct SessionConfig {
     /// default, is as many as memory holds.
     pub max_sessions: usize,
     /// How many bytes the attributes of one session may take: the bytes of their keys and values in UTF-8, and two more
-    /// for each attribute (one more for each key or value of 128 bytes, and again of 16,384, of 2,097,152 and of
-    /// 268,435,456). 64 KiB by default.
+    /// for each attribute (one more for each key or value of 64 bytes, and again of 4,096, of 262,144, of
+    /// 16,777,216 and of 1,073,741,824). 64 KiB by default.
     ///
     /// 0 allows sessions without attributes only. More than [`u32::MAX`] counts as [`u32::MAX`].
     pub max_session_bytes: usize,

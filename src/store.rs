@@ -8,13 +8,13 @@
 use crate::attributes::{Assignment, Attributes, pack};
 use crate::clock::TimeSource;
 use crate::config::{SessionConfig, SessionStoreBuilder};
-use crate::entry::{EntryRef, Owned, Payload};
+use crate::entry::{EntryRef, Owned, Payload, Tail};
 use crate::error::{CreateError, SetError};
 use crate::expiry::{Moment, Tick, idle_limit};
 use crate::id::SessionId;
 use crate::reclaim;
 use crate::table::{Place, Refusal, Table};
-use core::fmt;
+use core::fmt::{self, Write};
 use std::time::Duration;
 
 /// How many entries `create` looks at to find an expired one, when the store is full.
@@ -101,7 +101,7 @@ impl SessionStore {
     /// [`CreateError::Full`] at [`max_sessions`](SessionConfig::max_sessions), [`CreateError::Random`] if the operating system gives
     /// no random bytes.
     pub fn create(&self) -> Result<SessionId, CreateError> {
-        self.create_packed(&[])
+        self.create_packed("")
     }
 
     /// Creates a session with these attributes, in one step: no thread ever sees it with only some of them. Of a key that is given
@@ -137,13 +137,13 @@ impl SessionStore {
         self.create_packed(&packed)
     }
 
-    fn create_packed(&self, packed: &[u8]) -> Result<SessionId, CreateError> {
+    fn create_packed(&self, packed: &str) -> Result<SessionId, CreateError> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
         loop {
             let id = SessionId::random().map_err(CreateError::Random)?;
             let place = self.enter(&id, moment)?;
-            let new = Packed::entry(&id, moment.now(), packed.len(), |tail| tail.copy_from_slice(packed));
+            let new = Packed::entry(&id, moment.now(), packed.len(), |tail| tail.write_str(packed));
             if self.table.insert(place, new, moment).is_ok() {
                 return Ok(id);
             }
@@ -329,13 +329,14 @@ impl Payload for Packed {
 }
 
 impl Packed {
-    fn entry(id: &SessionId, stamp: Tick, len: usize, write: impl FnOnce(&mut [u8])) -> Owned<Self> {
+    fn entry(id: &SessionId, stamp: Tick, len: usize, write: impl FnOnce(&mut Tail<'_>) -> fmt::Result) -> Owned<Self> {
         let len = u32::try_from(len).expect("a session's size limit fits 32 bits");
-        Owned::new(*id.as_bytes(), stamp, Self { len }, write)
+        let fill = |tail: &mut Tail<'_>| write(tail).expect("the tail is as long as what is written");
+        Owned::new(*id.as_bytes(), stamp, Self { len }, fill)
     }
 
     #[inline]
     fn attributes(version: EntryRef<'_, Self>) -> Attributes<'_> {
-        Attributes::from_packed(version.tail())
+        Attributes::from_packed(version.text())
     }
 }

@@ -1,7 +1,7 @@
 //! An entry: one version of a session, in one allocation.
 //!
 //! ```text
-//! | life | successor | key (32 bytes) | payload | tail: the payload's own bytes ... |
+//! | life | successor | key (32 bytes) | payload | tail: the payload's own text ... |
 //! ```
 //!
 //! Once published, everything but `life` and `successor` is immutable. `life` moves forward only (see [`life`]); `successor` is null
@@ -20,6 +20,7 @@ use crate::expiry::Tick;
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, ordered};
 use core::alloc::Layout;
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
@@ -29,9 +30,9 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 /// What the table finds entries by: the bytes of a session id.
 pub(crate) type Key = [u8; 32];
 
-/// What a session's version carries: a value, and bytes right behind it in the same allocation.
+/// What a session's version carries: a value, and text right behind it in the same allocation.
 pub(crate) trait Payload: Send + Sync + 'static {
-    /// How many bytes follow the value. Always the same for the same value.
+    /// How many bytes of text follow the value. Always the same for the same value.
     fn tail_len(&self) -> usize;
 }
 
@@ -64,8 +65,8 @@ pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 unsafe impl<P: Payload> Send for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
-    /// A live version with `fill` writing its tail, which starts out as zeros.
-    pub(crate) fn new(key: Key, stamp: Tick, payload: P, fill: impl FnOnce(&mut [u8])) -> Self {
+    /// A live version whose tail `fill` writes; what it leaves out remains NUL characters.
+    pub(crate) fn new(key: Key, stamp: Tick, payload: P, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
         let tail_len = payload.tail_len();
         let layout = Entry::<P>::layout(tail_len);
         // SAFETY: the layout is not of size zero: it holds a key.
@@ -80,7 +81,7 @@ impl<P: Payload> Owned<P> {
         unsafe { tail.write_bytes(0, tail_len) };
         let owned = Self(entry);
         // SAFETY: initialised just now, and not shared yet.
-        fill(unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) });
+        fill(&mut Tail { rest: unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) } });
         owned
     }
 
@@ -107,6 +108,25 @@ impl<P: Payload> Drop for Owned<P> {
     fn drop(&mut self) {
         // SAFETY: no other thread knows the entry, and it is not used after this.
         unsafe { free(self.0.as_ptr()) }
+    }
+}
+
+/// The tail of a new entry, to be written from front to back. What has not been written is NUL characters, and what has is whole strings,
+/// so that it is text at any time.
+pub(crate) struct Tail<'a> {
+    rest: &'a mut [u8],
+}
+
+impl fmt::Write for Tail<'_> {
+    /// Fails, and writes nothing, if there is no room for all of `text`.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() > self.rest.len() {
+            return Err(fmt::Error);
+        }
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut(text.len());
+        place.copy_from_slice(text.as_bytes());
+        self.rest = rest;
+        Ok(())
     }
 }
 
@@ -161,12 +181,14 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     }
 
     #[inline]
-    pub(crate) fn tail(self) -> &'g [u8] {
+    pub(crate) fn text(self) -> &'g str {
         let len = self.payload().tail_len();
         // SAFETY: the allocation has `len` bytes from `TAIL` on.
         let tail = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL) };
         // SAFETY: written before the entry was published, and immutable since.
-        unsafe { core::slice::from_raw_parts(tail.as_ptr(), len) }
+        let tail = unsafe { core::slice::from_raw_parts(tail.as_ptr(), len) };
+        // SAFETY: nothing but a `Tail` writes it, and that writes whole strings over NUL characters.
+        unsafe { core::str::from_utf8_unchecked(tail) }
     }
 
     /// The version that replaces this one, or shall.

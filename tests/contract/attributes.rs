@@ -70,10 +70,12 @@ fn a_pair_is_not_mistaken_for_another_that_runs_together_alike() {
 fn long_keys_and_values_come_back_whole() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(64 << 20));
     let id = store.create().expect("there is room");
-    for length in [127, 128, 255, 256, 65_535, 65_536, 1 << 20, (1 << 24) + 1] {
+    for length in [63, 64, 127, 128, 255, 256, 65_535, 65_536, 1 << 20, (1 << 24) + 1] {
         let text: String = ('a'..='z').cycle().take(length).collect();
         store.set(&id, "value", &text).expect("within the limit");
         assert!(store.get(&id, "value").is_some_and(|value| value == text), "a value of {length} bytes");
+        let whole = store.read(&id, |attributes| attributes.get("value") == Some(&text));
+        assert_eq!(whole, Some(true), "a value of {length} bytes");
         store.set(&id, "value", "").expect("within the limit");
         let other = store.create_with([(&text, "value")]).expect("within the limit");
         assert_eq!(store.get(&other, &text).as_deref(), Some("value"), "a key of {length} bytes");

@@ -1,0 +1,210 @@
+//! The attributes of a session: a packed, immutable string map.
+//!
+//! How they are packed, and how a changed map is made, is in [`pack`](mod@pack); here is the view of them that users get.
+
+#![deny(unsafe_code)]
+
+mod pack;
+
+pub(crate) use pack::{Assignment, pack};
+
+use core::fmt;
+use core::iter::FusedIterator;
+use pack::Pairs;
+
+/// Shows one version of a session's attributes in place: what no writer can change while it is looked at.
+///
+/// Every method is wait-free and allocates nothing; looking a key up takes time in proportion to the number of
+/// attributes. `Debug` shows how many there are, and neither keys nor values.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::SessionStore;
+///
+/// let store = SessionStore::builder().build()?;
+/// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
+/// let greeting = store.read(&id, |attributes| {
+///     let name = attributes.get("user").unwrap_or("stranger");
+///     format!("Hello {name}, {} attributes", attributes.len())
+/// });
+/// assert_eq!(greeting.as_deref(), Some("Hello ada, 2 attributes"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Attributes<'a> {
+    packed: &'a str,
+}
+
+impl<'a> Attributes<'a> {
+    /// Reads a block that [`pack()`] or [`Assignment::write`] wrote.
+    #[inline]
+    pub(crate) const fn from_packed(packed: &'a str) -> Self {
+        Self { packed }
+    }
+
+    /// Returns the value of `key`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::builder().build()?;
+    /// let id = store.create_with([("user", "ada")])?;
+    /// store.read(&id, |attributes| {
+    ///     assert_eq!(attributes.get("user"), Some("ada"));
+    ///     assert_eq!(attributes.get("User"), None);
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        self.pairs().find(|pair| pair.key == key).map(|pair| pair.value)
+    }
+
+    /// Tells whether there is an attribute `key`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::builder().build()?;
+    /// let id = store.create_with([("flag", "")])?;
+    /// assert_eq!(store.read(&id, |attributes| attributes.contains("flag")), Some(true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, key: &str) -> bool {
+        self.pairs().any(|pair| pair.key == key)
+    }
+
+    /// Counts the attributes, by walking over them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::builder().build()?;
+    /// let id = store.create_with([("a", "1"), ("b", "2"), ("a", "3")])?;
+    /// assert_eq!(store.read(&id, |attributes| attributes.len()), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs().count()
+    }
+
+    /// Tells whether there are no attributes, without walking.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::builder().build()?;
+    /// let id = store.create()?;
+    /// assert_eq!(store.read(&id, |attributes| attributes.is_empty()), Some(true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    /// Goes over keys and values in the order in which the keys were first set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::builder().build()?;
+    /// let id = store.create_with([("b", "1"), ("a", "2")])?;
+    /// store.set(&id, "b", "3")?;
+    /// store.read(&id, |attributes| {
+    ///     assert!(attributes.iter().eq([("b", "3"), ("a", "2")]));
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn iter(&self) -> AttributesIter<'a> {
+        AttributesIter { pairs: self.pairs() }
+    }
+
+    #[inline]
+    fn pairs(self) -> Pairs<'a> {
+        Pairs::of(self.packed)
+    }
+}
+
+/// Shows the number of attributes only.
+impl fmt::Debug for Attributes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attributes").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> IntoIterator for Attributes<'a> {
+    type Item = (&'a str, &'a str);
+    type IntoIter = AttributesIter<'a>;
+
+    fn into_iter(self) -> AttributesIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Attributes<'a> {
+    type Item = (&'a str, &'a str);
+    type IntoIter = AttributesIter<'a>;
+
+    fn into_iter(self) -> AttributesIter<'a> {
+        self.iter()
+    }
+}
+
+/// Goes over keys and values: made by [`Attributes::iter`]. `Debug` shows how many are left.
+#[derive(Clone)]
+pub struct AttributesIter<'a> {
+    pairs: Pairs<'a>,
+}
+
+impl<'a> Iterator for AttributesIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pairs.next().map(|pair| (pair.key, pair.value))
+    }
+}
+
+impl FusedIterator for AttributesIter<'_> {}
+
+/// Shows the number of attributes left only.
+impl fmt::Debug for AttributesIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttributesIter").field("left", &self.pairs.clone().count()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_keys_nor_values() {
+        let packed = pack([("user", "ada"), ("role", "admin")], 100).unwrap();
+        let attributes = Attributes::from_packed(&packed);
+        assert_eq!(format!("{attributes:?}"), "Attributes { len: 2, .. }");
+        assert_eq!(format!("{:?}", attributes.iter()), "AttributesIter { left: 2, .. }");
+    }
+
+    #[test]
+    fn attributes_are_iterated_by_value_and_by_reference() {
+        let packed = pack([("a", "1")], 100).unwrap();
+        let attributes = Attributes::from_packed(&packed);
+        let (mut by_value, mut by_reference) = (Vec::new(), Vec::new());
+        for pair in attributes {
+            by_value.push(pair);
+        }
+        for pair in &attributes {
+            by_reference.push(pair);
+        }
+        assert_eq!((by_value, by_reference), (vec![("a", "1")], vec![("a", "1")]));
+    }
+}

@@ -1,0 +1,324 @@
+//! The packed form of a session's attributes.
+//!
+//! A block holds, for each attribute in the order of insertion, the lengths of its key and its value in bytes, then the key and the value:
+//!
+//! ```text
+//! ┌─────────┬───────────┬───────────┬─────────────┬─────────┬──
+//! │ key len │ value len │ key bytes │ value bytes │ key len │ …
+//! └─────────┴───────────┴───────────┴─────────────┴─────────┴──
+//! ```
+//!
+//! A length is written in characters of six bits each, the lowest first, all but the last with 64 added: so it is ASCII, a whole block is text, and a
+//! value is read from it as text without being checked again.
+//!
+//! There is no count and no padding, so an empty block is a map without attributes. Keys are unique. Sessions have few
+//! attributes: looking one up walks the block, which lies in the cache lines that follow its session's header. A block is
+//! written by [`pack`] or [`Assignment::write`] only, so it is well-formed by construction.
+
+#![deny(unsafe_code)]
+
+use super::Attributes;
+use core::fmt::{self, Write};
+use core::ops::Range;
+
+/// Bits of a length in one character, and the mark of those that are not the last.
+const BITS: u32 = 6;
+const MORE: u8 = 1 << BITS;
+
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
+}
+
+impl Pair<'_> {
+    /// Saturates: two strings of half the address space each are too large for any limit, not a panic.
+    fn size(self) -> usize {
+        let header = length_size(self.key.len()) + length_size(self.value.len());
+        header.saturating_add(self.key.len()).saturating_add(self.value.len())
+    }
+
+    fn write(self, out: &mut impl Write) -> fmt::Result {
+        write_length(self.key.len(), out)?;
+        write_length(self.value.len(), out)?;
+        out.write_str(self.key)?;
+        out.write_str(self.value)
+    }
+}
+
+/// Goes over the pairs of a block.
+#[derive(Clone)]
+pub(super) struct Pairs<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Pairs<'a> {
+    #[inline]
+    pub(super) fn of(packed: &'a str) -> Self {
+        Self { rest: packed }
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let (key, value, body) = match self.rest.as_bytes() {
+            [] => return None,
+            [key @ ..MORE, value @ ..MORE, ..] => (usize::from(*key), usize::from(*value), &self.rest[2..]),
+            _ => read_header(self.rest),
+        };
+        let (key, body) = body.split_at(key);
+        let (value, rest) = body.split_at(value);
+        self.rest = rest;
+        Some(Pair { key, value })
+    }
+}
+
+fn read_header(packed: &str) -> (usize, usize, &str) {
+    let (key, rest) = read_length(packed);
+    let (value, body) = read_length(rest);
+    (key, value, body)
+}
+
+fn read_length(packed: &str) -> (usize, &str) {
+    let mut length = 0;
+    for (index, byte) in packed.bytes().enumerate() {
+        length |= usize::from(byte & (MORE - 1)) << (index as u32 * BITS);
+        if byte < MORE {
+            return (length, &packed[index + 1..]);
+        }
+    }
+    panic!("a length has a last character");
+}
+
+fn length_size(length: usize) -> usize {
+    let bits = usize::BITS - length.leading_zeros();
+    bits.div_ceil(BITS).max(1) as usize
+}
+
+fn write_length(mut length: usize, out: &mut impl Write) -> fmt::Result {
+    while length >= usize::from(MORE) {
+        out.write_char(char::from(length as u8 & (MORE - 1) | MORE))?;
+        length >>= BITS;
+    }
+    out.write_char(char::from(length as u8))
+}
+
+/// "Set `key` to `value` in these attributes": tells what the result takes, then writes it.
+pub(crate) struct Assignment<'a> {
+    before: &'a str,
+    /// What the new pair takes the place of: the old pair of that key, or nothing at the end.
+    replaced: Range<usize>,
+    pair: Pair<'a>,
+    noop: bool,
+}
+
+impl<'a> Assignment<'a> {
+    pub(crate) fn new(before: Attributes<'a>, key: &'a str, value: &'a str) -> Self {
+        let before = before.packed;
+        let pair = Pair { key, value };
+        let mut pairs = Pairs::of(before);
+        let mut start = 0;
+        while let Some(old) = pairs.next() {
+            let end = before.len() - pairs.rest.len();
+            if old.key == pair.key {
+                return Self { before, replaced: start..end, pair, noop: old.value == pair.value };
+            }
+            start = end;
+        }
+        Self { before, replaced: start..start, pair, noop: false }
+    }
+
+    /// Tells whether the key has this very value already.
+    pub(crate) fn is_noop(&self) -> bool {
+        self.noop
+    }
+
+    /// Returns the bytes that the attributes take afterwards.
+    pub(crate) fn size(&self) -> usize {
+        (self.before.len() - self.replaced.len()).saturating_add(self.pair.size())
+    }
+
+    /// Writes the attributes as they are afterwards: the new value in the place of the old, or at the end if the key is
+    /// new. Fails only if `out` has no room for [`size`](Self::size) bytes.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str(&self.before[..self.replaced.start])?;
+        self.pair.write(out)?;
+        out.write_str(&self.before[self.replaced.end..])
+    }
+
+    fn appends(&self) -> bool {
+        self.replaced.start == self.before.len()
+    }
+}
+
+/// Packs attributes; the last value of a key given twice wins and takes the place of the first.
+///
+/// Quadratic in the number of attributes, which `limit` bounds.
+///
+/// # Errors
+///
+/// The bytes needed so far, as soon as those are more than `limit`. So an endless iterator ends unless it goes on
+/// repeating the same few keys, and a large value is refused even where a smaller one for its key would follow.
+pub(crate) fn pack<I, K, V>(pairs: I, limit: usize) -> Result<String, usize>
+where
+    I: IntoIterator<Item = (K, V)>,
+    K: AsRef<str>,
+    V: AsRef<str>,
+{
+    let mut packed = String::new();
+    for (key, value) in pairs {
+        let (key, value) = (key.as_ref(), value.as_ref());
+        let assignment = Assignment::new(Attributes::from_packed(&packed), key, value);
+        let size = assignment.size();
+        if size > limit {
+            return Err(size);
+        }
+        if assignment.appends() {
+            Pair { key, value }.write(&mut packed).expect("a string grows");
+        } else if !assignment.is_noop() {
+            let mut replaced = String::with_capacity(size);
+            assignment.write(&mut replaced).expect("a string grows");
+            packed = replaced;
+        }
+    }
+    Ok(packed)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Model = Vec<(String, String)>;
+
+    fn assign(model: &mut Model, key: &str, value: &str) {
+        match model.iter_mut().find(|(known, _)| known == key) {
+            Some((_, old)) => value.clone_into(old),
+            None => model.push((key.to_owned(), value.to_owned())),
+        }
+    }
+
+    fn assigned(packed: &str, key: &str, value: &str) -> String {
+        let assignment = Assignment::new(Attributes::from_packed(packed), key, value);
+        let mut out = String::new();
+        assignment.write(&mut out).unwrap();
+        assert_eq!(out.len(), assignment.size());
+        out
+    }
+
+    /// Written as the format's description says it, not as the code does.
+    fn bytes_of(model: &Model) -> usize {
+        let length = |text: &String| match text.len() {
+            0..64 => 1,
+            64..4_096 => 2,
+            _ => 3,
+        };
+        model.iter().map(|(key, value)| length(key) + length(value) + key.len() + value.len()).sum()
+    }
+
+    fn check(packed: &str, model: &Model) -> Result<(), TestCaseError> {
+        let attributes = Attributes::from_packed(packed);
+        prop_assert!(attributes.iter().eq(model.iter().map(|(key, value)| (&**key, &**value))));
+        prop_assert_eq!(attributes.len(), model.len());
+        prop_assert_eq!(attributes.is_empty(), model.is_empty());
+        prop_assert_eq!(packed.len(), bytes_of(model));
+        for (key, value) in model {
+            prop_assert_eq!(attributes.get(key), Some(&**value));
+            prop_assert!(attributes.contains(key));
+        }
+        for absent in ["", "\0", "a", "key", "\u{10ffff}"] {
+            let known = model.iter().find(|(key, _)| key == absent).map(|(_, value)| &**value);
+            prop_assert_eq!(attributes.get(absent), known);
+            prop_assert_eq!(attributes.contains(absent), known.is_some());
+        }
+        Ok(())
+    }
+
+    /// Short strings of any characters, and strings on both sides of where a length takes one more byte.
+    fn string() -> impl Strategy<Value = String> {
+        let edge = prop::sample::select(vec![62_usize, 63, 64, 65, 4_094, 4_095, 4_096, 4_097]);
+        let edges = (edge, prop::sample::select(vec!["x", "é", "\u{10ffff}"])).prop_map(|(bytes, character)| {
+            let filled = character.repeat(bytes / character.len());
+            let missing = bytes - filled.len();
+            filled + &"-".repeat(missing)
+        });
+        prop_oneof![1 => Just(String::new()), 2 => "[ab]", 4 => any::<String>(), 2 => edges]
+    }
+
+    fn strings() -> impl Strategy<Value = Model> {
+        prop::collection::vec((string(), string()), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn assigning_is_what_it_is_in_a_plain_map(pairs in strings()) {
+            let (mut packed, mut model) = (String::new(), Model::new());
+            for (key, value) in &pairs {
+                let noop = model.iter().any(|known| known == &(key.clone(), value.clone()));
+                let assignment = Assignment::new(Attributes::from_packed(&packed), key, value);
+                prop_assert_eq!(assignment.is_noop(), noop);
+                packed = assigned(&packed, key, value);
+                assign(&mut model, key, value);
+                check(&packed, &model)?;
+            }
+        }
+
+        #[test]
+        fn packing_is_assigning_one_by_one(pairs in strings()) {
+            let mut model = Model::new();
+            pairs.iter().for_each(|(key, value)| assign(&mut model, key, value));
+            check(&pack(pairs, usize::MAX).unwrap(), &model)?;
+        }
+
+        #[test]
+        fn packing_stops_where_the_map_so_far_is_over_the_limit(pairs in strings(), limit in 0..40_000_usize) {
+            let mut model = Model::new();
+            let over = pairs.iter().map(|(key, value)| {
+                assign(&mut model, key, value);
+                bytes_of(&model)
+            }).find(|size| *size > limit);
+            prop_assert_eq!(pack(pairs, limit).err(), over);
+        }
+
+        #[test]
+        fn lengths_are_read_back_from_as_many_bytes_as_counted(length: usize, bits in 0..usize::BITS) {
+            let length = length >> bits;
+            let mut out = String::new();
+            write_length(length, &mut out).unwrap();
+            prop_assert_eq!(out.len(), length_size(length));
+            out.push('~');
+            prop_assert_eq!(read_length(&out), (length, "~"));
+        }
+    }
+
+    #[test]
+    fn the_format_is_as_described() {
+        let packed = pack([("k", "va"), ("", &"x".repeat(300))], 1_000).unwrap();
+        assert_eq!(packed.as_bytes()[..8], [1, 2, b'k', b'v', b'a', 0, 0b110_1100, 0b100]);
+        assert!(packed[8..].bytes().all(|byte| byte == b'x') && packed.len() == 308);
+    }
+
+    #[test]
+    fn the_limit_itself_is_allowed_and_one_less_is_not() {
+        let pairs = [("user", "ada"), ("role", "admin")];
+        assert_eq!(pack(pairs, 20).map(|packed| packed.len()), Ok(20));
+        assert_eq!(pack(pairs, 19), Err(20));
+        assert_eq!(pack([("", "")], 1), Err(2));
+        assert_eq!(pack::<_, &str, &str>([], 0), Ok(String::new()));
+    }
+
+    #[test]
+    fn an_endless_iterator_ends_at_the_limit() {
+        assert_eq!(pack((0..).map(|number: u64| (number.to_string(), "x")), 1_000), Err(1_006));
+    }
+
+    #[test]
+    fn a_repeated_key_takes_the_room_of_its_last_value_only() {
+        let large = "x".repeat(50);
+        assert_eq!(pack([("a", "1"), ("b", &large), ("a", "22"), ("b", "")], 100).unwrap(), "\x01\x02a22\x01\x00b");
+        assert_eq!(pack([("a", &*large), ("a", "")], 20), Err(53));
+    }
+}
