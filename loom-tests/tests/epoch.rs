@@ -147,3 +147,34 @@ fn an_insert_survives_growth() {
     };
     explore(|table| insert(table, OTHER), Store::migrate, check);
 }
+
+#[test]
+fn a_place_is_free_only_once_its_session_has_ended() {
+    loom::model(|| {
+        let table = Arc::new(Store::of_capacity(2, 1));
+        insert(&table, KEY);
+        let shared = table.clone();
+        let deleter = thread::spawn(move || {
+            assert!(remove(&shared));
+            assert!(shared.enter(&OTHER).is_some() || shared.len() == 1);
+        });
+        if let Some(place) = table.enter(&OTHER) {
+            assert_eq!(get(&table), None);
+            assert!(timed(|moment| table.insert(place, Watched::entry(OTHER, Tick::new(0), 1), moment)).is_ok());
+        }
+        assert!(table.len() <= 1);
+        deleter.join().expect("a model's thread does not panic");
+    });
+}
+
+#[test]
+fn one_place_is_taken_once() {
+    loom::model(|| {
+        let table = Arc::new(Store::of_capacity(2, 1));
+        let shared = table.clone();
+        let creator = thread::spawn(move || shared.enter(&KEY).map(|place| place.occupy()).is_some());
+        let here = table.enter(&OTHER).map(|place| place.occupy()).is_some();
+        assert!(creator.join().expect("a model's thread does not panic") != here);
+        assert_eq!(table.len(), 1);
+    });
+}

@@ -65,6 +65,7 @@ scenarios! {
     insert_of_one_key_during_growth: "4; i1; i1 | G; d1 d1";
     insert_against_insert_into_next: "2; ; i1 | N i1; d1 d1";
     insert_against_insert_into_next_with_a_neighbour: "2; i2; i1 | N i1; d1 d1";
+    insert_against_insert_into_next_with_neighbours: "4; i2 i3; i1 | N i1; d1 d1";
     delete_against_two_growths: "2; i1; d1 | G | G; g1";
     set_against_two_growths: "2; i1; s1 | G | G; g1";
     set_and_delete_during_growth: "2; i1; s1 | d1 | G; g1";
@@ -78,7 +79,9 @@ scenarios! {
     delete_against_single_steps: "2; i1; d1 | N F0 M0; g1";
     // Room in the next array.
     inserts_fill_the_next_array: "2; i1 N; i2 i3 | G; g1 g2 g3";
+    insert_during_growth: "2; i1; i2 | G; g1 g2";
     inserts_during_growth: "2; i1; i2 i3 | G; g1 g2 g3";
+    insert_when_next_is_full_too_early: "8; i4 i5 i6 i7 N i1 i2; i3 | g4; g4 g3";
     insert_between_two_arrays: "2; i1 N; i2 | i3 g1 | g1; g1 g2 g3";
     inserts_and_growth: "4; i1; i2 | G | i3; g1 g2 g3";
     // Shrinking: arrays of four and eight slots, nearly empty, are left for smaller ones.

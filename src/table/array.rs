@@ -109,6 +109,12 @@ impl Array {
         self.admission.fetch_update(ordered("A3", Ordering::Release), Ordering::Relaxed, one_more).is_ok()
     }
 
+    /// How many slots are spoken for.
+    #[cfg(loom)]
+    pub(crate) fn spoken_for(&self) -> usize {
+        self.admission.load(Ordering::Relaxed) & !SEALED
+    }
+
     /// Ends admission.
     pub(crate) fn seal(&self) {
         // Acquire: who was admitted before has been counted in `occupied`; pairs with A3.

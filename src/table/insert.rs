@@ -80,7 +80,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
                     return Step::StartOver;
                 }
-                if word.is_empty() {
+                if word.is_empty() || planted("tombstone-filled-again") && word.is_tombstone() {
                     if !insertion.admit(array) {
                         self.begin(array);
                         return Step::StartOver;
@@ -110,7 +110,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         if !insertion.admit(next) {
             if planted("next-left-before-its-predecessor") {
                 self.begin(next);
-                next.chunk(0).for_each(|slot| self.leave_slot(next, slot));
+                (0..next.chunks()).flat_map(|chunk| next.chunk(chunk)).for_each(|slot| self.leave_slot(next, slot));
             }
             self.finish(array);
             return Step::StartOver;

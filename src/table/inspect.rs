@@ -102,6 +102,7 @@ impl<P: Payload> Table<P> {
             let (mut array, mut held, mut live) = (visit.shard.current(guard), Vec::new(), 0);
             loop {
                 let next = array.next(guard);
+                assert!(used(array) <= array.spoken_for(), "more slots filled than spoken for");
                 for word in
                     (0..array.capacity()).map(|index| array.slot(index).load()).filter(|word| word.holds_entry())
                 {
@@ -125,6 +126,10 @@ impl<P: Payload> Table<P> {
             assert_eq!(self.len(), live, "sessions counted and sessions live");
         });
     }
+}
+
+fn used(array: &Array) -> usize {
+    (0..array.capacity()).filter(|&index| !array.slot(index).load().is_empty()).count()
 }
 
 fn holds(array: &Array, word: Word) -> bool {

@@ -90,8 +90,11 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Takes what has ended out of its slot: at once in the current array; with the writer's care for the one before elsewhere.
     fn tidy(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
         let key = entry.key();
-        let at_once = previous.is_none() || planted("sweep-skips-the-old-array");
-        if !(at_once && self.clear(slot, word, entry) && entry.life().load() == Life::Dead) {
+        if planted("sweep-skips-the-old-array") {
+            self.clear(slot, word, entry);
+            return;
+        }
+        if !(previous.is_none() && self.clear(slot, word, entry) && entry.life().load() == Life::Dead) {
             self.locate(self.target(key));
         }
     }

@@ -1,4 +1,5 @@
-//! A stand-in for `hash` under which all keys meet: they share their shard and their probe, and differ in the fingerprint.
+//! A stand-in for `hash` under which keys meet: they share their shard, and differ in the fingerprint. Keys from 4 on begin their probe
+//! at the last but one slot of an array, the others at the first.
 
 use crate::entry::Key;
 
@@ -10,6 +11,7 @@ impl KeyHasher {
     }
 
     pub(crate) fn hash(&self, key: &Key) -> u64 {
-        u64::from(key[0]) << 32
+        let start = if key[0] < 4 { 0 } else { u64::from(u32::MAX - 1) };
+        u64::from(key[0]) << 32 | start
     }
 }

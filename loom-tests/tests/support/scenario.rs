@@ -24,7 +24,7 @@ use std::sync::Mutex;
 
 use crate::{history, payload};
 
-const KEYS: [u8; 3] = [1, 2, 3];
+const KEYS: std::ops::RangeInclusive<u8> = 1..=7;
 
 #[derive(Clone)]
 struct Scenario {
@@ -101,7 +101,7 @@ impl World {
             "t" | "T" => {
                 let span = if name == "t" { 3 } else { 6 };
                 self.clock.fetch_add(span, Ordering::AcqRel);
-                KEYS.map(|key| (key, Kind::Tick(span as u64), None)).into()
+                KEYS.map(|key| (key, Kind::Tick(span as u64), None)).collect()
             }
             _ => {
                 self.step(name, argument, digit, called);
