@@ -5,12 +5,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/loom
-export RUSTFLAGS="--cfg loom --cfg crossbeam_loom ${RUSTFLAGS:-}"
-
 # The rule that `planted("...")` breaks in the sources, and the scenario that has to fail then.
-rules='
+bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'
 array-retired-by-a-loser          two_growths_at_once
 claimed-counts-as-done            delete_against_two_growths
 copy-without-a-second-look        delete_against_single_steps
@@ -38,34 +34,4 @@ sweep-skips-the-old-array         eviction_during_growth
 tombstone-filled-again            insert_against_delete_of_a_neighbour
 two-generations-followed          get_during_three_growths
 writer-skips-the-old-array        insert_and_delete_during_growth
-'
-
-# A rule that can be broken but is not in the list would go unchecked.
-diff <(awk 'NF { print $1 }' <<<"$rules" | sort) <(grep -rhoE 'planted\("[a-z-]+"\)' src | cut -d'"' -f2 | sort -u) || {
-    echo "error: the rules listed here (left) are not those of the sources (right)" >&2
-    exit 1
-}
-
-scenario() {
-    timeout 600 cargo test -q -p loom-tests --release --test scenarios -- --exact "$1" 2>&1
-}
-
-# The models must pass as they are, or a failure would say nothing.
-scenario delete_against_single_steps >/dev/null || { echo "error: a scenario fails with every rule kept" >&2; exit 1; }
-
-missed=0 caught=0
-while read -r rule name; do
-    [ -n "$rule" ] && { [ $# -eq 0 ] || [ "$rule" = "$1" ]; } || continue
-    start=$SECONDS status=0
-    output=$(CLOAKROOM_PLANT=$rule scenario "$name") || status=$?
-    # Caught is a failed test or, where the damage is done already, a process that died; not a time-out.
-    if [ "$status" -eq 0 ] || [ "$status" -eq 124 ] || ! grep -q 'running 1 test' <<<"$output"; then
-        echo "MISSED  $rule by $name (status $status, $((SECONDS - start)) s)"
-        missed=$((missed + 1))
-    else
-        echo "caught  $rule by $name ($((SECONDS - start)) s)"
-        caught=$((caught + 1))
-    fi
-done <<<"$rules"
-echo "$caught rules broken and caught, $missed missed"
-[ "$missed" -eq 0 ] && [ "$caught" -gt 0 ]
+EOF

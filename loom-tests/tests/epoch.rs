@@ -22,11 +22,13 @@ mod sync;
 mod table;
 
 use expiry::{Moment, Tick};
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 use payload::Watched;
 use reclaim::collect;
-use table::Table;
+use table::{Population, Table};
 
 const KEY: [u8; 32] = [1; 32];
 const OTHER: [u8; 32] = [2; 32];
@@ -164,6 +166,26 @@ fn a_place_is_free_only_once_its_session_has_ended() {
         }
         assert!(table.len() <= 1);
         deleter.join().expect("a model's thread does not panic");
+    });
+}
+
+#[test]
+fn who_takes_a_place_sees_what_was_done_before_it_was_left() {
+    loom::model(|| {
+        let shared = Arc::new((Population::new(1), AtomicUsize::new(0), UnsafeCell::new(())));
+        shared.0.enter(&shared.1).expect("the first place").occupy();
+        let leaver = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.2.with_mut(|_| ());
+                shared.0.leave(&shared.1);
+            })
+        };
+        if let Some(place) = shared.0.enter(&shared.1) {
+            shared.2.with(|_| ());
+            place.occupy();
+        }
+        leaver.join().expect("a model's thread does not panic");
     });
 }
 
