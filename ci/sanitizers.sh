@@ -12,7 +12,7 @@ export RUSTC_BOOTSTRAP=1
 # Named, --target keeps the flags off build scripts and procedural macros.
 stress() {
     CARGO_TARGET_DIR=$target/$1 RUSTFLAGS="-Zsanitizer=$2 -Cunsafe-allow-abi-mismatch=sanitizer ${3:-}" \
-        bash ci/with-tests cargo test --release --target "$host" --test stress
+        bash ci/with-tests cargo test -p stress-tests --release --target "$host" --test stress
 }
 
 echo "ThreadSanitizer"

@@ -51,6 +51,11 @@ impl Guard {
     #[inline]
     pub(crate) fn assert_usable<T>(&self, _pointer: *const T) {}
 
+    /// Hands in what this thread has retired, rather than when its bag is full. For what is large: a bag is freed in one go.
+    pub(crate) fn hand_in(&self) {
+        self.0.flush();
+    }
+
     /// Hands `pointer` over to be freed by `free` once no thread that is pinned now is pinned any more.
     ///
     /// # Safety
@@ -70,14 +75,17 @@ impl Guard {
     }
 }
 
+/// How many retired objects a thread gathers before it hands them in.
+pub(crate) const BAG: usize = 64;
+
 /// Frees what can be freed by now of `retired` objects, most of them this thread's, and of what others have handed in.
 ///
 /// Each step advances the epoch where no pinned thread prevents it and frees up to eight bags of 64. Lock-free; runs destructors.
 pub(crate) fn collect(retired: usize) {
-    const FREED_A_STEP: usize = 8 * 64;
+    const FREED_A_STEP: usize = 8 * BAG;
     // An object is freed two epochs after the one in which it was retired.
     const EPOCHS: usize = 3;
     for _ in 0..EPOCHS + retired / FREED_A_STEP {
-        pin().0.flush();
+        pin().hand_in();
     }
 }

@@ -45,6 +45,7 @@ impl Shard {
         if won || planted("array-retired-by-a-loser") {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
+            guard.hand_in();
         }
     }
 

@@ -164,14 +164,15 @@ impl World {
     }
 }
 
-/// Explores a scenario, once with each of its threads as the one that does not have to be spawned: the explorer favours it.
-pub(crate) fn explore(line: &str) {
+/// Explores a scenario with so many preemptions `less` than asked for, once with each of its threads as the one that does not have to be
+/// spawned: the explorer favours it.
+pub(crate) fn explore(line: &str, less: usize) {
     let scenario = Scenario::parse(line);
     for last in 0..scenario.threads.len() {
         let mut rotated = scenario.clone();
         rotated.threads.rotate_left(last);
         let mut model = loom::model::Builder::new();
-        model.preemption_bound = model.preemption_bound.or(Some(2));
+        model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).saturating_sub(less));
         model.max_branches = 50_000;
         model.check(move || execute(&rotated));
     }

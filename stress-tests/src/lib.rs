@@ -1,0 +1,1 @@
+//! Long and wide runs of the store; see `tests/`.
