@@ -75,19 +75,22 @@ impl<'a> Moment<'a> {
     ///
     /// The reading may be old by then (the thread may have been suspended), which errs on the side of life.
     pub(crate) fn judge(self, stamp: Tick) -> Verdict {
-        if self.now >= stamp {
-            let idle = self.now.0 - stamp.0;
-            return if idle > self.limit { Verdict::Expired } else { Verdict::Live };
-        }
-        if stamp.0 - self.now.0 <= self.limit { Verdict::Live } else { self.judge_ahead(stamp) }
+        if self.now.0.abs_diff(stamp.0) <= self.limit { Verdict::Live } else { self.judge_afresh(stamp) }
     }
 
-    /// Tells a clock that went back from a reading that has grown old: by reading it again, after the stamp was seen.
+    /// Makes sure by a reading of the clock that is younger than the stamp. The one that the operation began with may be older, so that
+    /// the stamp lies ahead though the clock runs as it should; and the clock may have been set back between the two, so that the
+    /// stamp lies far behind though it was made just now.
     #[cold]
-    fn judge_ahead(self, stamp: Tick) -> Verdict {
+    fn judge_afresh(self, stamp: Tick) -> Verdict {
         let fresh = (self.reread)();
-        let ahead = stamp.0.saturating_sub(fresh.0);
-        if ahead > self.limit { Verdict::Ahead(fresh) } else { Verdict::Live }
+        if fresh.0.abs_diff(stamp.0) <= self.limit {
+            Verdict::Live
+        } else if fresh > stamp {
+            Verdict::Expired
+        } else {
+            Verdict::Ahead(fresh)
+        }
     }
 }
 
@@ -129,6 +132,13 @@ mod tests {
     fn an_old_reading_is_not_mistaken_for_a_clock_that_went_back() {
         let moment = Moment::new(Tick::new(100), 30, &|| Tick::new(200));
         assert_eq!(moment.judge(Tick::new(190)), Verdict::Live);
+    }
+
+    #[test]
+    fn a_reading_from_before_the_clock_went_back_ends_nothing() {
+        let moment = Moment::new(Tick::new(1_000), 30, &|| Tick::new(5));
+        assert_eq!(moment.judge(Tick::new(5)), Verdict::Live);
+        assert_eq!(moment.judge(Tick::new(1_100)), Verdict::Ahead(Tick::new(5)));
     }
 
     #[test]

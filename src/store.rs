@@ -8,7 +8,7 @@
 use crate::attributes::{Assignment, Attributes, pack};
 use crate::clock::TimeSource;
 use crate::config::{SessionConfig, SessionStoreBuilder};
-use crate::entry::{EntryRef, Owned, Payload, Tail};
+use crate::entry::{EntryRef, Owned, Tail};
 use crate::error::{CreateError, SetError};
 use crate::expiry::{Moment, Tick, idle_limit};
 use crate::id::SessionId;
@@ -317,23 +317,14 @@ impl fmt::Debug for SessionStore {
     }
 }
 
-/// The payload of a session with string attributes: its tail holds them, packed.
-struct Packed {
-    len: u32,
-}
-
-impl Payload for Packed {
-    #[inline]
-    fn tail_len(&self) -> usize {
-        self.len as usize
-    }
-}
+/// The payload of a session with string attributes: nothing. They are the tail, packed.
+struct Packed;
 
 impl Packed {
     fn entry(id: &SessionId, stamp: Tick, len: usize, write: impl FnOnce(&mut Tail<'_>) -> fmt::Result) -> Owned<Self> {
         let len = u32::try_from(len).expect("a session's size limit fits 32 bits");
         let fill = |tail: &mut Tail<'_>| write(tail).expect("the tail is as long as what is written");
-        Owned::new(*id.as_bytes(), stamp, Self { len }, fill)
+        Owned::new(*id.as_bytes(), stamp, Self, len, fill)
     }
 
     #[inline]

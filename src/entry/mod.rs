@@ -1,7 +1,7 @@
 //! An entry: one version of a session, in one allocation.
 //!
 //! ```text
-//! | life | successor | key (32 bytes) | payload | tail: the payload's own text ... |
+//! | life | successor | key (32 bytes) | length of the tail | payload | tail: text ... |
 //! ```
 //!
 //! Once published, everything but `life` and `successor` is immutable. `life` moves forward only (see [`life`]); `successor` is null
@@ -30,11 +30,10 @@ use std::alloc::{alloc, dealloc, handle_alloc_error};
 /// What the table finds entries by: the bytes of a session id.
 pub(crate) type Key = [u8; 32];
 
-/// What a session's version carries: a value, and text right behind it in the same allocation.
-pub(crate) trait Payload: Send + Sync + 'static {
-    /// How many bytes of text follow the value. Always the same for the same value.
-    fn tail_len(&self) -> usize;
-}
+/// What a session's version may carry, besides its tail.
+pub(crate) trait Payload: Send + Sync + 'static {}
+
+impl<P: Send + Sync + 'static> Payload for P {}
 
 /// One version of a session; its tail lies behind it, out of the type's sight.
 #[repr(C)]
@@ -42,6 +41,7 @@ pub(crate) struct Entry<P> {
     life: LifeWord,
     successor: AtomicPtr<Entry<P>>,
     key: Key,
+    tail_len: u32,
     payload: P,
 }
 
@@ -51,8 +51,8 @@ impl<P: Payload> Entry<P> {
     /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their addresses.
     pub(crate) const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
 
-    fn layout(tail_len: usize) -> Layout {
-        let size = Self::TAIL.checked_add(tail_len).map(|size| size.max(size_of::<Self>()));
+    fn layout(tail_len: u32) -> Layout {
+        let size = Self::TAIL.checked_add(tail_len as usize).map(|size| size.max(size_of::<Self>()));
         let layout = size.map(|size| Layout::from_size_align(size, Self::ALIGN));
         layout.expect("entry size overflows").expect("entry size overflows")
     }
@@ -65,23 +65,23 @@ pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 unsafe impl<P: Payload> Send for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
-    /// A live version whose tail `fill` writes; what it leaves out remains NUL characters.
-    pub(crate) fn new(key: Key, stamp: Tick, payload: P, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
-        let tail_len = payload.tail_len();
+    /// A live version whose tail of so many bytes `fill` writes; what it leaves out remains NUL characters.
+    pub(crate) fn new(key: Key, stamp: Tick, payload: P, tail_len: u32, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
         let layout = Entry::<P>::layout(tail_len);
         // SAFETY: the layout is not of size zero: it holds a key.
         let memory = unsafe { alloc(layout) }.cast::<Entry<P>>();
         let Some(entry) = NonNull::new(memory) else { handle_alloc_error(layout) };
-        let header = Entry { life: LifeWord::live(stamp), successor: AtomicPtr::new(ptr::null_mut()), key, payload };
+        let header =
+            Entry { life: LifeWord::live(stamp), successor: AtomicPtr::new(ptr::null_mut()), key, tail_len, payload };
         // SAFETY: freshly allocated with room and alignment for it.
         unsafe { entry.write(header) };
         // SAFETY: the layout has `tail_len` bytes from `TAIL` on.
         let tail = unsafe { entry.cast::<u8>().add(Entry::<P>::TAIL) };
         // SAFETY: those bytes belong to the allocation. (Where the header ends in padding, they begin within it: nothing reads it.)
-        unsafe { tail.write_bytes(0, tail_len) };
+        unsafe { tail.write_bytes(0, tail_len as usize) };
         let owned = Self(entry);
         // SAFETY: initialised just now, and not shared yet.
-        fill(&mut Tail { rest: unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) } });
+        fill(&mut Tail { rest: unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len as usize) } });
         owned
     }
 
@@ -175,14 +175,14 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         &self.header().life
     }
 
-    #[inline]
+    #[cfg(any(test, loom))]
     pub(crate) fn payload(self) -> &'g P {
         &self.header().payload
     }
 
     #[inline]
     pub(crate) fn text(self) -> &'g str {
-        let len = self.payload().tail_len();
+        let len = self.header().tail_len as usize;
         // SAFETY: the allocation has `len` bytes from `TAIL` on.
         let tail = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL) };
         // SAFETY: written before the entry was published, and immutable since.
@@ -247,7 +247,7 @@ pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
     let header = unsafe { &*entry };
     let counted = header.life.load() == Life::Superseded;
     let successor = header.successor.load(Ordering::Relaxed); // Relaxed: nobody else uses the entry any more.
-    let memory = Memory(entry.cast(), Entry::<P>::layout(header.payload.tail_len()));
+    let memory = Memory(entry.cast(), Entry::<P>::layout(header.tail_len));
     if !counted && !successor.is_null() {
         // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
         unsafe { free(successor) };

@@ -79,16 +79,22 @@ impl Array {
 
     /// The array that takes over from this one, once there is one.
     #[inline]
-    pub(crate) fn next<'g>(&self, guard: &'g Guard) -> Option<&'g Array> {
-        // Acquire: the next array's fields; pairs with A2.
-        let next = self.next.load(ordered("A1", Ordering::Acquire));
+    pub(crate) fn next<'g>(&'g self, guard: &'g Guard) -> Option<&'g Array> {
+        let next = self.next_pointer();
         guard.assert_usable(next);
         // SAFETY: an array is freed no earlier than it is unreachable for every thread pinned before.
         unsafe { next.as_ref() }
     }
 
+    /// The address of the next array, or null.
+    #[inline]
+    pub(crate) fn next_pointer(&self) -> *mut Array {
+        // Acquire: the next array's fields; pairs with A2.
+        self.next.load(ordered("A1", Ordering::Acquire))
+    }
+
     /// Installs `next` unless there is one already, and says which there is.
-    pub(crate) fn install_next<'g>(&self, next: Box<Array>, guard: &'g Guard) -> &'g Array {
+    pub(crate) fn install_next<'g>(&'g self, next: Box<Array>, guard: &'g Guard) -> &'g Array {
         let next = Box::into_raw(next);
         // Release: publishes the array's fields; pairs with A1.
         // Relaxed on failure: the one that was first is loaded by A1 below.

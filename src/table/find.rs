@@ -9,7 +9,7 @@ use super::word::{Slot, Word};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
 use crate::expiry::Tick;
-use crate::sync::planted;
+use crate::sync::{planted, step};
 
 /// Where a session's live version sits: in a slot that is not frozen, in an array whose predecessor is settled for its key.
 pub(super) struct Found<'g, P> {
@@ -52,6 +52,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     #[inline]
     pub(super) fn live_version(&self, target: Target<'_>, touch: bool) -> Option<EntryRef<'g, P>> {
         let mut version = self.find(target)?;
+        step("found");
         loop {
             match version.life().load() {
                 Life::Dead => return None,
@@ -72,6 +73,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     #[inline]
     pub(super) fn touch(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
         let now = self.moment.now();
+        step("judged");
         stamp >= now || version.life().touch(stamp, now).is_ok()
     }
 
@@ -95,9 +97,13 @@ impl<'g, P: Payload> Visit<'g, P> {
                     }
                     if let Some(previous) = previous {
                         self.settle(previous, target);
+                        step("settled");
                     }
                     match entry.life().load() {
-                        Life::Live(stamp) => return Some(Found { slot, word, entry, stamp }),
+                        Life::Live(stamp) => {
+                            step("located");
+                            return Some(Found { slot, word, entry, stamp });
+                        }
                         Life::Superseded if planted("superseded-left-in-its-slot") => {
                             return self.followed(slot, word, entry);
                         }

@@ -26,7 +26,7 @@ use super::visit::Visit;
 use super::word::{Slot, Word};
 use crate::entry::Payload;
 use crate::entry::life::Life;
-use crate::sync::planted;
+use crate::sync::{planted, step};
 
 /// The capacity of the array that follows one of `capacity` with `occupied` entries to take over.
 fn next_capacity(capacity: usize, occupied: usize) -> usize {
@@ -57,9 +57,13 @@ impl<'g, P: Payload> Visit<'g, P> {
         if !planted("sized-without-a-seal") {
             array.seal();
         }
+        step("sealed");
         let occupied = self.shard.occupied();
+        step("sized");
         let next = Array::new(next_capacity(array.capacity(), occupied), occupied);
-        array.install_next(Box::new(next), self.guard)
+        let next = array.install_next(Box::new(next), self.guard);
+        step("installed");
+        next
     }
 
     /// Does this thread's share of a migration, if one is under way, or begins one, if the shard has become sparse.
@@ -126,15 +130,16 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     fn promote(&self, array: &'g Array) {
-        if let Some(next) = array.next(self.guard) {
-            self.shard.promote(array, next, self.guard);
-        }
+        step("all left");
+        // SAFETY: the callers have found a next array and all chunks marked, which they are after their slots were seen left.
+        unsafe { self.shard.promote(array, self.guard) }
     }
 
     fn leave_chunk(&self, array: &'g Array, chunk: usize) {
         for slot in array.chunk(chunk) {
             self.leave_slot(array, slot);
         }
+        step("chunk left");
         array.mark_left(chunk);
     }
 
@@ -142,6 +147,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     pub(super) fn leave_slot(&self, array: &'g Array, slot: &'g Slot) {
         loop {
             let word = slot.load();
+            step("slot seen");
             if word.is_left() {
                 return;
             }
@@ -173,6 +179,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         if !self.copy(next, slot, word, hash) {
             return;
         }
+        step("copied");
         slot.moved(word);
     }
 
@@ -209,6 +216,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 if !planted("copy-without-a-second-look") && slot.load() != word {
                     return false;
                 }
+                step("place for a copy");
                 if place.fill_with_copy(word) {
                     return true;
                 }

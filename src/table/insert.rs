@@ -10,8 +10,7 @@ use super::visit::{Judgement, Target, Visit};
 use super::word::{Slot, Word};
 use crate::entry::Payload;
 use crate::entry::life::Life;
-use crate::sync::planted;
-use core::ptr;
+use crate::sync::{planted, step};
 
 /// What an insert has come to.
 enum Step {
@@ -32,27 +31,26 @@ enum Met {
     Pass,
 }
 
-/// An insert on its way: the entry to put in and the array that has a slot spoken for it.
+/// An insert on its way: the entry to put in, and whether a slot is spoken for it.
+///
+/// It is admitted once, to whichever array it finds, and that is good for all that follow: it was counted before that array was sealed, so
+/// every later one is made with a slot spoken for it. (Were it to be admitted to each array anew, inserts could push one another from array
+/// to array without end.)
 pub(super) struct Insertion<'k> {
     pub(super) target: Target<'k>,
     pub(super) word: Word,
-    admitted_to: *const Array,
+    admitted: bool,
 }
 
 impl<'k> Insertion<'k> {
     pub(super) fn new(target: Target<'k>, word: Word) -> Self {
-        Self { target, word, admitted_to: ptr::null() }
+        Self { target, word, admitted: false }
     }
 
-    /// Speaks for a slot of `array`, once.
+    /// Speaks for a slot of `array`, unless that has been done.
     fn admit(&mut self, array: &Array) -> bool {
-        if !ptr::eq(self.admitted_to, array) {
-            if !array.admit() {
-                return false;
-            }
-            self.admitted_to = array;
-        }
-        true
+        self.admitted = self.admitted || array.admit();
+        self.admitted
     }
 }
 
@@ -85,6 +83,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                         self.begin(array);
                         return Step::StartOver;
                     }
+                    step("admitted");
                     if slot.fill(insertion.word) {
                         return Step::Inserted;
                     }
@@ -105,6 +104,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         if let Some(step) = self.close(insertion.target, array) {
             return step;
         }
+        step("closed");
         // One chunk before each slot that is taken from what `next` has left: so it lasts until the migration is over.
         self.help(array);
         if !insertion.admit(next) {
@@ -118,10 +118,11 @@ impl<'g, P: Payload> Visit<'g, P> {
         for slot in next.probe(insertion.target.hash) {
             loop {
                 let word = slot.load();
-                if word.is_frozen() {
+                if word.is_frozen() && !(planted("insert-past-a-frozen-entry") && word.holds_entry()) {
                     return Step::StartOver;
                 }
                 if word.is_empty() {
+                    step("place in the next");
                     if slot.fill(insertion.word) {
                         return Step::Inserted;
                     }

@@ -96,6 +96,15 @@ impl<P: Payload> Table<P> {
         })
     }
 
+    /// Sets the successor of a session's live version, supersedes that, and stops before its slot is cleared.
+    pub(crate) fn supersede_only(&self, key: &Key, build: impl FnOnce(EntryRef<'_, P>) -> Owned<P>) -> bool {
+        self.inspect(|visit, _| {
+            let Some(found) = visit.locate(visit.target(key)) else { return false };
+            let set = found.entry.successor().is_none() && found.entry.succeed(build(found.entry)).is_ok();
+            set && visit.supersede(found.entry, found.entry.successor().expect("it is set"))
+        })
+    }
+
     /// What must hold when no operation is under way, none having been abandoned.
     pub(crate) fn check_at_rest(&self) {
         self.inspect(|visit, guard| {

@@ -41,7 +41,7 @@ use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
 use crate::expiry::{Moment, Tick};
 use crate::hash::KeyHasher;
 use crate::reclaim::{self, Guard};
-use crate::sync::{AtomicUsize, Ordering, planted};
+use crate::sync::{AtomicUsize, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
 use insert::Insertion;
@@ -118,6 +118,7 @@ impl<P: Payload> Table<P> {
         if planted("counted-in-late") {
             shard.count_in();
         }
+        step("arrived");
         new.publish();
         arrival.arrived();
         place.occupy();
@@ -188,20 +189,30 @@ impl<P: Payload> Table<P> {
     /// Ends some expired sessions, looking at no more than so many entries, nor at more than eight times as many slots. Stops after the first
     /// piece of work that has ended one. Says how many.
     pub(crate) fn sweep_some(&self, entries: usize, moment: Moment<'_>) -> usize {
-        let spans = (entries * 8).div_ceil(SPAN);
-        let first = self.hand.fetch_add(spans, Ordering::Relaxed); // Relaxed: only spreads the work.
-        let mut swept = Swept::default();
-        for ticket in (0..spans).map(|span| first.wrapping_add(span)) {
+        let spans = (entries * 8 / SPAN).min(self.spans_in_a_round());
+        let first = self.hand.load(Ordering::Relaxed); // Relaxed, as below: only spreads the work.
+        let (mut swept, mut ticket) = (Swept::default(), first);
+        while ticket.wrapping_sub(first) < spans && swept.expired == 0 && swept.examined < entries {
             let shard = &self.shards[ticket % self.shards.len()];
             let start = (ticket / self.shards.len()).wrapping_mul(SPAN);
             let guard = reclaim::pin();
             let visit = self.visit(shard, moment, &guard);
             swept.add(visit.sweep_span(start..start.saturating_add(SPAN)));
-            if swept.expired > 0 || swept.examined >= entries {
-                break;
-            }
+            ticket = ticket.wrapping_add(1);
         }
+        // The next one goes on where this one stopped. Of several at once, one moves the hand: none skips what none has looked at.
+        let _ = self.hand.compare_exchange(first, ticket, Ordering::Relaxed, Ordering::Relaxed);
         swept.expired
+    }
+
+    /// How many spans make a partial sweep that misses nothing: they take the shards in turn.
+    fn spans_in_a_round(&self) -> usize {
+        let guard = reclaim::pin();
+        let largest = self.shards.iter().map(|shard| {
+            let array = shard.current(&guard);
+            array.next(&guard).map_or(0, Array::capacity).max(array.capacity())
+        });
+        largest.max().unwrap_or(0).div_ceil(SPAN) * self.shards.len()
     }
 
     /// The number of sessions, expired ones included. Exact when no operation is under way.
@@ -225,6 +236,8 @@ impl<P: Payload> Drop for Table<P> {
             self.visit(shard, timeless, &guard).finish_all();
         }
         drop(guard);
+        // The arrays that were left last, each in a bag of its own.
+        reclaim::collect(2 * self.shards.len() * reclaim::BAG);
         for shard in &mut self.shards {
             for slot in shard.current_mut().slots_mut() {
                 let word = slot.load_exclusive();
@@ -243,6 +256,7 @@ struct Arrival<'a>(&'a Shard);
 impl<'a> Arrival<'a> {
     fn new(shard: &'a Shard) -> Self {
         shard.count_in();
+        step("counted in");
         Self(shard)
     }
 

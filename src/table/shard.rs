@@ -3,6 +3,7 @@
 use super::array::Array;
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
+use core::ptr;
 use crossbeam_utils::CachePadded;
 
 /// A pointer to the current array, on a line that only growth writes, and counters on another.
@@ -28,7 +29,7 @@ impl Shard {
 
     /// The oldest array that may hold entries. Its predecessors have been left entirely.
     #[inline]
-    pub(crate) fn current<'g>(&self, guard: &'g Guard) -> &'g Array {
+    pub(crate) fn current<'g>(&'g self, guard: &'g Guard) -> &'g Array {
         // Acquire: the array's fields, and the last words of its predecessor's slots; pairs with T2.
         let current = self.current.load(ordered("T1", Ordering::Acquire));
         guard.assert_usable(current);
@@ -36,13 +37,28 @@ impl Shard {
         unsafe { &*current }
     }
 
-    /// Replaces `array`, every slot of which has been seen left, by its `next`; the winner retires `array`.
-    pub(crate) fn promote(&self, array: &Array, next: &Array, guard: &Guard) {
-        let (from, to) = (core::ptr::from_ref(array).cast_mut(), core::ptr::from_ref(next).cast_mut());
+    /// Replaces `array` by its next one, and retires it, unless somebody else has.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that `array` is one of this shard's and has a next one, and that every slot of it has been seen left.
+    pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
+        // Relaxed: it is not followed. The pointers that arrays are freed by are those that came out of their boxes.
+        let from = self.current.load(Ordering::Relaxed);
+        let current = ptr::eq(from, array);
+        if !current && !planted("array-retired-by-a-loser") {
+            return;
+        }
+        let from = if current { from } else { ptr::from_ref(array).cast_mut() };
         // Release: who finds `next` here also finds its predecessor left; pairs with T1.
         // Relaxed on failure: somebody else did it.
-        let won = self.current.compare_exchange(from, to, ordered("T2", Ordering::Release), Ordering::Relaxed).is_ok();
-        if won || planted("array-retired-by-a-loser") {
+        let swap = self.current.compare_exchange(
+            from,
+            array.next_pointer(),
+            ordered("T2", Ordering::Release),
+            Ordering::Relaxed,
+        );
+        if swap.is_ok() || planted("array-retired-by-a-loser") {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
             guard.hand_in();

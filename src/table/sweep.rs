@@ -5,7 +5,7 @@ use super::visit::{Judgement, Visit};
 use super::word::{Slot, Word};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
-use crate::sync::planted;
+use crate::sync::{planted, step};
 use core::ops::Range;
 
 /// What a sweep over some slots came to.
@@ -65,6 +65,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 swept.expired += 1;
             }
             if matches!(entry.life().load(), Life::Dead | Life::Superseded) {
+                step("ended");
                 self.tidy(previous, slot, word, entry);
             }
         }

@@ -15,7 +15,7 @@ use super::visit::{Judgement, Target, Visit};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Owned, Payload};
 use crate::expiry::Tick;
-use crate::sync::planted;
+use crate::sync::{planted, step};
 
 /// Why there is no new version.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,13 +26,6 @@ pub(crate) enum Refusal<E> {
     Expired,
     /// The new version could not be made; nothing has changed.
     Build(E),
-}
-
-/// How the life of a version that has a successor ended.
-enum Ending {
-    Superseded,
-    Dead,
-    Expired,
 }
 
 impl<'g, P: Payload> Visit<'g, P> {
@@ -63,58 +56,54 @@ impl<'g, P: Payload> Visit<'g, P> {
                 }
                 continue;
             };
+            step("built");
             match found.entry.succeed(new) {
                 Err((_, first)) => {
                     self.complete(&found, first, target);
                 }
                 Ok(new) => {
-                    return match self.complete(&found, new, target) {
-                        Ending::Superseded => Ok(()),
-                        Ending::Dead => {
-                            if planted("setter-frees-the-successor") {
-                                // SAFETY: none: it is the broken rule.
-                                unsafe { new.retire(self.guard) }
-                            }
-                            Err(Refusal::NotFound)
-                        }
-                        Ending::Expired => Err(Refusal::Expired),
-                    };
+                    if self.complete(&found, new, target) {
+                        return Ok(());
+                    }
+                    if planted("setter-frees-the-successor") {
+                        // SAFETY: none: it is the broken rule.
+                        unsafe { new.retire(self.guard) }
+                    }
+                    return Err(Refusal::NotFound);
                 }
             }
         }
     }
 
-    /// Sees an update through whose successor is set, whoever set it.
-    fn complete(&self, found: &Found<'g, P>, successor: EntryRef<'g, P>, target: Target<'_>) -> Ending {
-        let ending = self.supersede(found.entry, successor);
-        if planted("superseded-left-in-its-slot") && matches!(ending, Ending::Superseded) {
-            return ending;
+    /// Sees an update through whose successor is set, whoever set it. False if the version that was found has died instead.
+    fn complete(&self, found: &Found<'g, P>, successor: EntryRef<'g, P>, target: Target<'_>) -> bool {
+        step("succeeded");
+        let superseded = self.supersede(found.entry, successor);
+        step("superseded");
+        if !(superseded && planted("superseded-left-in-its-slot")) {
+            self.clean_up(found, target);
         }
-        self.clean_up(found, target);
-        ending
+        superseded
     }
 
-    fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> Ending {
+    /// Does not judge the version again: this operation has, and what has touched it since has only made it younger. So nothing can go
+    /// wrong from the moment at which the successor is set, not even a clock that panics.
+    pub(super) fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> bool {
         loop {
             match old.life().load() {
-                Life::Dead if planted("set-without-a-look-at-life") => return Ending::Superseded,
-                Life::Dead => return Ending::Dead,
-                Life::Superseded => return Ending::Superseded,
+                Life::Dead => return planted("set-without-a-look-at-life"),
+                Life::Superseded => return true,
                 Life::Live(stamp) => {
-                    match self.judge(old, stamp) {
-                        Judgement::Live => {}
-                        Judgement::Changed => continue,
-                        Judgement::Expired => return Ending::Expired,
-                    }
                     if !planted("stamp-not-raised") {
                         new.life().raise(stamp);
                     }
+                    step("raised");
                     if old.life().supersede(stamp).is_ok() {
                         if planted("retired-when-superseded") {
                             // SAFETY: none: it is the broken rule.
                             unsafe { old.retire(self.guard) }
                         }
-                        return Ending::Superseded;
+                        return true;
                     }
                 }
             }

@@ -12,7 +12,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::{Moment, Tick, Verdict};
 use crate::reclaim::Guard;
-use crate::sync::planted;
+use crate::sync::{planted, step};
 use constant_time_eq::constant_time_eq_32;
 use core::marker::PhantomData;
 
@@ -90,7 +90,9 @@ impl<'g, P: Payload> Visit<'g, P> {
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
         let killed = version.life().kill(stamp).is_ok();
         if killed {
+            step("killed");
             self.population.leave(self.shard.sessions());
+            step("place given back");
         }
         killed
     }
@@ -110,6 +112,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             Life::Superseded => {
                 let successor = entry.successor().expect("a superseded version has a successor");
                 let replaced = !word.is_frozen() && slot.replace(word, word.with_entry(successor.pointer()));
+                step("replaced");
                 if replaced && !planted("retired-when-superseded") {
                     // SAFETY: superseded, gone from its slot, its copies settled; the winner of the exchange is the only one here.
                     unsafe { entry.retire(self.guard) }
@@ -121,8 +124,10 @@ impl<'g, P: Payload> Visit<'g, P> {
 
     /// Retires a dead entry that this thread has just taken out of its slot for good.
     pub(super) fn discard(&self, entry: EntryRef<'g, P>) {
+        step("buried");
         // SAFETY: dead, gone from its slot, its copies settled; the winner of the exchange is the only one here.
         unsafe { entry.retire(self.guard) }
+        step("retired");
         self.shard.count_out();
     }
 }

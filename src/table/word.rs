@@ -40,15 +40,27 @@ const KEPT_BIT: usize = if cfg!(loom) { 0b100 } else { 0 };
 const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
 
 /// Where the fingerprint lies. User-space addresses of these targets end at bit 47 unless a program asks the system for more.
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android"))))]
+#[cfg(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
+))]
 const FINGERPRINT_SHIFT: u32 = 48;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android"))))]
+#[cfg(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
+))]
 const FINGERPRINT_MASK: usize = 0xffff << FINGERPRINT_SHIFT;
 
 /// Elsewhere the upper bits may be in use; entries lie on 16 bytes, which leaves two bits above the state.
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))))]
+#[cfg(not(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
+)))]
 const FINGERPRINT_SHIFT: u32 = 2;
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))))]
+#[cfg(not(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
+)))]
 const FINGERPRINT_MASK: usize = 0b11 << FINGERPRINT_SHIFT;
 
 /// The value of a slot.

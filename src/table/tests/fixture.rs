@@ -1,0 +1,163 @@
+//! A table of counted versions, with its clock in the test's hand.
+
+use super::super::*;
+use crate::entry::life::Life;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+/// Ticks that a session may lie untouched.
+pub(super) const IDLE: u64 = 10;
+
+/// A version with a value, which tells by the count of its tokens when it is dropped.
+pub(super) struct Version {
+    pub(super) value: u64,
+    _token: Arc<()>,
+}
+
+pub(super) struct Fixture {
+    pub(super) table: Table<Version>,
+    tokens: Arc<()>,
+    now: AtomicU64,
+}
+
+fn key(number: usize) -> Key {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&number.to_le_bytes());
+    key
+}
+
+impl Fixture {
+    pub(super) fn new(shards: usize, limit: usize) -> Self {
+        Self { table: Table::new(shards, limit), tokens: Arc::new(()), now: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> Tick {
+        Tick::new(self.now.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn pass(&self, ticks: u64) {
+        self.now.fetch_add(ticks, Ordering::Relaxed);
+    }
+
+    pub(super) fn timed<R>(&self, f: impl FnOnce(Moment<'_>) -> R) -> R {
+        let now = || self.now();
+        f(Moment::new(now(), IDLE, &now))
+    }
+
+    fn version(&self, number: usize, stamp: Tick, value: u64) -> Owned<Version> {
+        Owned::new(key(number), stamp, Version { value, _token: self.tokens.clone() }, 0, |_| {})
+    }
+
+    pub(super) fn insert(&self, number: usize) -> bool {
+        self.insert_with(number, 0)
+    }
+
+    pub(super) fn insert_with(&self, number: usize, value: u64) -> bool {
+        let Some(place) = self.table.enter(&key(number)) else { return false };
+        let new = self.version(number, self.now(), value);
+        self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
+    }
+
+    pub(super) fn remove(&self, number: usize) -> bool {
+        self.timed(|moment| self.table.remove(&key(number), moment))
+    }
+
+    pub(super) fn update(&self, number: usize) -> Result<(), Refusal<()>> {
+        self.append(number, 0).map(drop)
+    }
+
+    /// Appends a digit to the value and returns what has come of it.
+    pub(super) fn append(&self, number: usize, digit: u64) -> Result<u64, Refusal<()>> {
+        let mut value = 0;
+        let updated = self.timed(|moment| {
+            self.table.update(&key(number), moment, |version, stamp| {
+                value = version.payload().value * 10 + digit;
+                Ok(Some(self.version(number, stamp, value)))
+            })
+        });
+        updated.map(|()| value)
+    }
+
+    /// Replaces the value, at a moment of its own; `meanwhile` runs after the version was judged.
+    pub(super) fn update_at(
+        &self,
+        number: usize,
+        moment: Moment<'_>,
+        value: u64,
+        meanwhile: impl Fn(),
+    ) -> Result<(), Refusal<()>> {
+        self.table.update(&key(number), moment, |_, stamp| {
+            meanwhile();
+            Ok(Some(self.version(number, stamp, value)))
+        })
+    }
+
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.timed(|moment| self.table.read(&key(number), false, moment, |_| ())).is_some()
+    }
+
+    pub(super) fn read(&self, number: usize) -> Option<u64> {
+        self.timed(|moment| self.table.read(&key(number), true, moment, |version| version.payload().value))
+    }
+
+    pub(super) fn sweep(&self) -> usize {
+        self.timed(|moment| self.table.sweep(moment))
+    }
+
+    pub(super) fn sweep_some(&self, entries: usize) -> usize {
+        self.timed(|moment| self.table.sweep_some(entries, moment))
+    }
+
+    /// What must hold when no operation is under way.
+    pub(super) fn assert_at_rest(&self) {
+        let guard = reclaim::pin();
+        let (mut held, mut live) = (Vec::new(), 0);
+        self.timed(|moment| {
+            for shard in &self.table.shards {
+                let visit = self.table.visit(shard, moment, &guard);
+                let before = held.len();
+                let mut array = Some(shard.current(&guard));
+                while let Some(slots) = array {
+                    for word in (0..slots.capacity()).map(|index| slots.slot(index).load()) {
+                        if word.holds_entry() {
+                            held.push(visit.entry(word).pointer().addr());
+                            live += usize::from(is_live(visit.entry(word)));
+                            let ended = !matches!(visit.entry(word).life().load(), Life::Live(_));
+                            assert!(word.is_frozen() || !ended, "an entry that has ended is left in its slot");
+                        }
+                    }
+                    array = slots.next(&guard);
+                }
+                assert_eq!(shard.occupied(), held.len() - before, "entries counted and entries in slots");
+            }
+        });
+        assert_eq!(self.table.len(), live, "sessions counted and sessions live");
+        let entries = held.len();
+        held.sort_unstable();
+        held.dedup();
+        assert_eq!(held.len(), entries, "an entry in two slots");
+    }
+
+    /// Drops the table and waits until every version is dropped: other tests' threads may hold back the collector for a while.
+    pub(super) fn assert_all_freed(self) {
+        let Self { table, tokens, .. } = self;
+        drop(table);
+        let began = Instant::now();
+        while Arc::strong_count(&tokens) > 1 {
+            assert!(began.elapsed() < Duration::from_secs(60), "{} versions leaked", Arc::strong_count(&tokens) - 1);
+            reclaim::collect(1_000);
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn is_live(mut version: EntryRef<'_, Version>) -> bool {
+    loop {
+        match version.life().load() {
+            Life::Live(_) => return true,
+            Life::Dead => return false,
+            Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
+        }
+    }
+}
