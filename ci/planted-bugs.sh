@@ -14,6 +14,7 @@ counted-in-late                   insert_during_growth
 dead-shortcut-when-frozen         delete_against_single_steps
 expiry-reported-without-the-kill  delete_against_eviction
 frozen-match-left-to-others       delete_against_single_steps
+insert-past-a-frozen-entry        an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot         delete_and_insert_again_during_growth
 kill-whatever-the-stamp           evict_against_touch
 next-before-the-old-is-closed     insert_against_insert_into_next_with_neighbours

@@ -53,6 +53,10 @@ scenarios! {
     set_against_expiry_and_exists: "2; i1 t; s1 | t x1 x1; x1";
     set_against_eviction: "2; i1 t; s1 | t e; x1";
     delete_against_eviction: "2; i1 t; d1 | t e; x1";
+    touch_by_a_set_against_delete: "2; i1; n1 | d1; g1";
+    touch_by_a_set_against_eviction: "2; i1 t; n1 | t e; x1";
+    get_after_the_clock_was_set_back: "2; T i1 b; g1 | s1; T x1";
+    delete_after_the_clock_was_set_back: "2; T i1 b; d1 | x1; T x1";
     // Growth.
     delete_during_growth: "2; i1; d1 | G; g1";
     set_during_growth: "2; i1; s1 | G; g1";
@@ -64,6 +68,9 @@ scenarios! {
     growth_against_growth_and_set: "2; i1; G | G s1; g1";
     delete_and_insert_again_during_growth: "2; i1; d1 i1 | G; d1 d1";
     insert_of_one_key_during_growth: "4; i1; i1 | G; d1 d1";
+    an_insert_that_comes_late_to_the_next_array: "2; N; i1 | i1 N M0; d1 d1";
+    set_against_a_late_slot: "2; i1; s1 | N F0 M0 | e; g1";
+    reads_of_a_superseded_version: "2; i1 u1; g1 | g1; g1";
     insert_against_insert_into_next: "2; ; i1 | N i1; d1 d1";
     insert_against_insert_into_next_with_a_neighbour: "2; i2; i1 | N i1; d1 d1";
     insert_against_insert_into_next_with_neighbours: "4; i2 i3; i1 | N i1; d1 d1";

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Evict,
     /// The clock moves on.
     Tick(u64),
+    /// The clock is set back.
+    SetBack(u64),
 }
 
 /// One operation on one session: what it returned, `None` if it failed, and when it was called and when it returned.
@@ -38,18 +40,33 @@ struct Model {
 
 impl Model {
     fn live(&self) -> Option<usize> {
-        self.session.filter(|&(_, touched)| self.now - touched <= IDLE).map(|(value, _)| value)
+        self.session.filter(|&(_, touched)| self.now.saturating_sub(touched) <= IDLE).map(|(value, _)| value)
+    }
+
+    /// A stamp that lies further ahead of the clock than the limit is brought back by whoever looks at it.
+    fn bring_back(&mut self) {
+        let now = self.now;
+        self.session = self.session.map(|(value, touched)| (value, if touched > now + IDLE { now } else { touched }));
     }
 
     /// Does the operation and says what it returns. A session that is found expired is removed.
     fn apply(&mut self, kind: Kind) -> Option<usize> {
-        let live = self.live();
-        let touched = |value| Some((value, self.now));
         match kind {
             Kind::Tick(span) => {
                 self.now += span;
                 return None;
             }
+            Kind::SetBack(span) => {
+                self.now -= span;
+                return None;
+            }
+            _ => self.bring_back(),
+        }
+        let live = self.live();
+        let stamp = self.session.map_or(self.now, |(_, touched)| touched.max(self.now));
+        let touched = |value| Some((value, stamp));
+        match kind {
+            Kind::Tick(_) | Kind::SetBack(_) => unreachable!("seen above"),
             Kind::Evict => {
                 let expired = self.session.is_some() && live.is_none();
                 self.session = self.session.filter(|_| !expired);
@@ -59,7 +76,7 @@ impl Model {
                 if live.is_some() {
                     return None;
                 }
-                self.session = touched(value);
+                self.session = Some((value, self.now));
                 return Some(0);
             }
             Kind::Exists => {

@@ -1,7 +1,7 @@
 //! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that loom misses
 //! when it leaks.
 
-use crate::entry::{Key, Owned, Payload};
+use crate::entry::{Key, Owned};
 use crate::expiry::Tick;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
@@ -16,15 +16,9 @@ unsafe impl Send for Watched {}
 // SAFETY: as above.
 unsafe impl Sync for Watched {}
 
-impl Payload for Watched {
-    fn tail_len(&self) -> usize {
-        0
-    }
-}
-
 impl Watched {
     pub(crate) fn entry(key: Key, stamp: Tick, value: usize) -> Owned<Self> {
-        Owned::new(key, stamp, Self { value: UnsafeCell::new(value), _leak: Track::new(()) }, |_| {})
+        Owned::new(key, stamp, Self { value: UnsafeCell::new(value), _leak: Track::new(()) }, 0, |_| {})
     }
 
     pub(crate) fn value(&self) -> usize {

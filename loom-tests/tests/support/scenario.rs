@@ -10,7 +10,9 @@
 //! | `x1` | exists | `c0` | copy slot 0, and stop |
 //! | `d1` | delete | `k1` | kill session 1, and stop |
 //! | `e` | evict (session 1 only) | `v1` | set 1's successor, and stop |
+//! | `n1` | set to the value it has: a touch | `u1` | set 1's successor, supersede, and stop |
 //! | `t`, `T` | 3 or 6 ms pass, of an idle limit of 5 | `G` | leave the array entirely |
+//! | `b` | the clock is set back by 6 ms | | |
 
 use crate::expiry::{Moment, Tick};
 use crate::reclaim::{boundary, free_all};
@@ -96,6 +98,27 @@ impl World {
             "g" => one(Kind::Get, table.read(&key, true, moment(), |version| version.payload().value())),
             "x" => one(Kind::Exists, table.read(&key, false, moment(), |_| 0)),
             "d" => one(Kind::Delete, table.remove(&key, moment()).then_some(0)),
+            "n" => {
+                let mut value = None;
+                let touched = table.update(&key, moment(), |version, _| {
+                    value = Some(version.payload().value());
+                    Ok::<_, ()>(None)
+                });
+                one(Kind::Get, value.filter(|_| touched.is_ok()))
+            }
+            "u" => {
+                let (stamp, mut value) = (self.now(), None);
+                let set = table.supersede_only(&key, |version| {
+                    let new = version.payload().value() * 10 + digit;
+                    value = Some(new);
+                    Watched::entry(key, stamp, new)
+                });
+                one(Kind::Set(digit), value.filter(|_| set))
+            }
+            "b" => {
+                self.clock.fetch_sub(6, Ordering::AcqRel);
+                KEYS.map(|key| (key, Kind::SetBack(6), None)).collect()
+            }
             "k" => one(Kind::Delete, table.kill_only(&key).then_some(0)),
             "e" => vec![(1, Kind::Evict, (table.sweep(moment()) > 0).then_some(0))],
             "t" | "T" => {
@@ -193,7 +216,8 @@ fn execute(scenario: &Scenario) {
         };
         operations.iter().map(mark).collect::<Vec<_>>()
     };
-    let abandons = scenario.threads.iter().flatten().any(|operation| operation.starts_with(['k', 'v']));
+    let mut all = scenario.before.iter().chain(scenario.threads.iter().flatten());
+    let abandons = all.any(|operation| operation.starts_with(['k', 'u', 'v']));
     world.run(&marked(&scenario.before));
     let mut threads: Vec<_> = scenario
         .threads
