@@ -166,7 +166,7 @@ impl Account {
                 _ => assert!(fixture.has(number)),
             }
         }
-        if kind % 2 == 0 {
+        if kind.is_multiple_of(2) {
             self.swept += fixture.sweep();
         }
         self.ask(fixture, &[Call::Read]);
