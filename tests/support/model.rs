@@ -13,7 +13,7 @@ use cloakroom::{CreateError, SetError};
 pub(crate) type Attributes = Vec<(String, String)>;
 
 /// What a store is made with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
     pub(crate) ttl: Duration,
     pub(crate) max_sessions: usize,
@@ -69,14 +69,14 @@ pub(crate) enum Outcome {
     Nothing,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Session {
     attributes: Attributes,
     touched: u128,
 }
 
 /// The sessions that a store should hold, and its clock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Model {
     settings: Settings,
     sessions: BTreeMap<usize, Session>,

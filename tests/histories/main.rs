@@ -1,0 +1,60 @@
+//! What real threads are told, while the table grows and shrinks under them, is what a plain map under a plain clock would have told
+//! them one after the other.
+//!
+//! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the clock's steps in it.
+
+mod checker;
+#[path = "../support/model.rs"]
+#[allow(dead_code, reason = "shared with other tests, which drive more operations")]
+mod model;
+mod recorder;
+
+use checker::explained;
+use model::{Operation, Outcome};
+use recorder::{Event, Recorder, SETTINGS};
+
+const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
+
+/// What the histories must have in them, or they would show nothing.
+#[derive(Default, Debug)]
+struct Met {
+    overlaps: usize,
+    values: usize,
+    expiries_reported: usize,
+    gone: usize,
+    deletes: usize,
+}
+
+impl Met {
+    fn count(&mut self, history: &[Event]) {
+        let overlap = |a: &Event, b: &Event| a.called < b.called && b.called < a.returned;
+        self.overlaps += usize::from(history.iter().any(|a| history.iter().any(|b| overlap(a, b))));
+        for event in history {
+            match (&event.operation, &event.outcome) {
+                (_, Outcome::Set(Err(cloakroom::SetError::Expired))) => self.expiries_reported += 1,
+                (_, Outcome::Got(Some(_))) => self.values += 1,
+                (Operation::Read(_), Outcome::Read(None)) => self.gone += 1,
+                (Operation::Delete(_), Outcome::Was(true)) => self.deletes += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn least(&self) -> usize {
+        [self.overlaps, self.values, self.expiries_reported, self.gone, self.deletes].into_iter().min().unwrap_or(0)
+    }
+}
+
+#[test]
+fn every_history_of_a_session_is_explained_by_a_plain_map() {
+    let mut met = Met::default();
+    let mut recorder = Recorder::start();
+    for round in 0..ROUNDS {
+        for history in recorder.round(round) {
+            assert!(explained(SETTINGS, &history), "nothing explains {history:#?}");
+            met.count(&history);
+        }
+    }
+    let growths = recorder.end();
+    assert!(met.least() >= 5 && growths >= 5, "too little was met: {growths} growths, {met:?}");
+}
