@@ -38,6 +38,11 @@ pub(crate) fn boundary() -> usize {
 
 pub(crate) struct Guard(usize);
 
+/// Letting go of a guard is an act, as it is of the real one.
+impl Drop for Guard {
+    fn drop(&mut self) {}
+}
+
 pub(crate) fn prepare() {
     TIME.load(Ordering::Relaxed);
 }
