@@ -118,7 +118,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         for slot in next.probe(insertion.target.hash) {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && !(planted("insert-past-a-frozen-entry") && word.holds_entry()) {
+                if word.is_frozen() && (word.is_empty() || !planted("insert-past-a-frozen-entry")) {
                     return Step::StartOver;
                 }
                 if word.is_empty() {
