@@ -4,7 +4,7 @@
 //! | life | successor | key (32 bytes) | length of the tail | payload | tail: text ... |
 //! ```
 //!
-//! Once published, everything but `life` and `successor` is immutable. `life` moves forward only (see [`life`]); `successor` is null
+//! Once published, everything but `life` and `successor` is immutable. `life` moves as [`life`] says; `successor` is null
 //! until a writer sets it, once, to the version that shall replace this one. That version counts from the moment this one turns
 //! `Superseded`. If this one dies instead, it never counted, and is freed with it.
 //!
@@ -49,7 +49,7 @@ impl<P: Payload> Entry<P> {
     const TAIL: usize = offset_of!(Self, payload) + size_of::<P>();
 
     /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their addresses.
-    pub(crate) const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
+    const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
 
     fn layout(tail_len: u32) -> Layout {
         let size = Self::TAIL.checked_add(tail_len as usize).map(|size| size.max(size_of::<Self>()));

@@ -163,7 +163,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     self.discard(entry);
                 }
             } else if word.is_frozen() {
-                self.finish_copy(array, slot, word, Hash(self.hasher.hash(entry.key())));
+                self.finish_copy(array, slot, word, self.target(entry.key()).hash);
             } else {
                 slot.freeze(word);
             }

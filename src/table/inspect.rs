@@ -1,11 +1,11 @@
 //! What the models need beyond the table's own operations: arrays of a given size, single steps of a migration, operations
 //! abandoned half-way, and the checks that hold when nobody is at work. Compiled under loom only.
 
+use super::Table;
 use super::array::Array;
 use super::shard::Shard;
 use super::visit::Visit;
 use super::word::Word;
-use super::{Hash, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::{Moment, Tick};
@@ -73,7 +73,7 @@ impl<P: Payload> Table<P> {
                 && word.is_frozen()
                 && word.holds_entry()
             {
-                visit.copy(next, slot, word, Hash(visit.hasher.hash(visit.entry(word).key())));
+                visit.copy(next, slot, word, visit.target(visit.entry(word).key()).hash);
             }
         });
     }

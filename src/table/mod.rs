@@ -82,7 +82,7 @@ impl<P: Payload> Table<P> {
 
     #[inline]
     fn target<'k>(&self, key: &'k Key) -> Target<'k> {
-        Target { key, hash: Hash(self.hasher.hash(key)) }
+        Target::new(&self.hasher, key)
     }
 
     #[inline]

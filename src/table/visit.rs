@@ -23,6 +23,13 @@ pub(super) struct Target<'k> {
     pub(super) hash: Hash,
 }
 
+impl<'k> Target<'k> {
+    #[inline]
+    pub(super) fn new(hasher: &KeyHasher, key: &'k Key) -> Self {
+        Self { key, hash: Hash(hasher.hash(key)) }
+    }
+}
+
 /// One thread's visit to one shard.
 pub(super) struct Visit<'g, P> {
     pub(super) shard: &'g Shard,
@@ -46,7 +53,7 @@ pub(super) enum Judgement {
 
 impl<'g, P: Payload> Visit<'g, P> {
     pub(super) fn target<'k>(&self, key: &'k Key) -> Target<'k> {
-        Target { key, hash: Hash(self.hasher.hash(key)) }
+        Target::new(self.hasher, key)
     }
 
     /// The entry of a word that was loaded during this visit and holds one.
