@@ -3,6 +3,8 @@
 #![deny(unsafe_code)]
 
 use crate::clock::{Clock, TimeSource};
+use crate::content::Content;
+use crate::entry::LONGEST_TEXT;
 use crate::error::{ConfigError, CookieNameError};
 use crate::store::SessionStore;
 use core::fmt;
@@ -10,6 +12,8 @@ use core::str::FromStr;
 use core::time::Duration;
 
 const MOST_SHARDS: usize = 1 << 16;
+const MOST_BYTES: usize = 256 << 20;
+const _: () = assert!(MOST_BYTES <= LONGEST_TEXT as usize, "an entry holds what a session may");
 
 /// Holds the settings of a [`SessionStore`]. Every value is a valid one.
 ///
@@ -38,6 +42,14 @@ pub struct SessionConfig {
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
     pub ttl: Duration,
+    /// How long a session lives after its creation, used or not, unless it was created with an absolute timeout of its own. `None`, the default,
+    /// is for ever.
+    ///
+    /// An upper bound even for a session that is in use, so that a stolen id does not serve for good ([OWASP][owasp], ASVS 5 requirement 7.3.2).
+    /// Rounded up as the `ttl` is. It costs each session 16 bytes.
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#absolute-timeout
+    pub absolute_timeout: Option<Duration>,
     /// The name of the cookie that carries the id. `session_id` by default. The store itself sets and reads no cookie.
     pub cookie_name: CookieName,
     /// How many sessions the store holds at most, those included that have expired and are not evicted yet. 0, the
@@ -47,7 +59,7 @@ pub struct SessionConfig {
     /// for each attribute (one more for each key or value of 64 bytes, and again of 4,096, of 262,144, of
     /// 16,777,216 and of 1,073,741,824). 64 KiB by default.
     ///
-    /// 0 allows sessions without attributes only. More than [`u32::MAX`] counts as [`u32::MAX`].
+    /// 0 allows sessions without attributes only. More than 256 MiB counts as 256 MiB.
     pub max_session_bytes: usize,
     /// Into how many parts, which grow independently of each other, the store divides its sessions. 64 by default.
     ///
@@ -62,7 +74,7 @@ impl SessionConfig {
     }
 
     pub(crate) fn size_limit(&self) -> usize {
-        self.max_session_bytes.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX))
+        self.max_session_bytes.min(MOST_BYTES)
     }
 }
 
@@ -71,6 +83,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
+            absolute_timeout: None,
             cookie_name: CookieName::default(),
             max_sessions: 0,
             max_session_bytes: 64 * 1024,
@@ -206,6 +219,12 @@ impl SessionStoreBuilder {
         self
     }
 
+    /// Sets how long a session lives at most: [`SessionConfig::absolute_timeout`].
+    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
+        self.config.absolute_timeout = Some(timeout);
+        self
+    }
+
     /// Sets the name of the cookie, which [`build`](Self::build) checks: [`SessionConfig::cookie_name`].
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie_name = Some(name.into());
@@ -246,6 +265,23 @@ impl SessionStoreBuilder {
     ///
     /// If the clock that was set panics.
     pub fn build(self) -> Result<SessionStore, ConfigError> {
+        self.build_any()
+    }
+
+    /// Makes a store of sessions that each hold a value rather than attributes: see [`SessionStore::typed`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// If the clock that was set panics.
+    pub fn build_typed<T: Send + Sync + 'static>(self) -> Result<SessionStore<T>, ConfigError> {
+        self.build_any()
+    }
+
+    fn build_any<T: Content + ?Sized>(self) -> Result<SessionStore<T>, ConfigError> {
         let Self { mut config, cookie_name, time } = self;
         if let Some(name) = cookie_name {
             config.cookie_name = name.try_into()?;
@@ -320,8 +356,8 @@ mod tests {
     }
 
     #[test]
-    fn a_size_limit_above_32_bits_counts_as_the_most_32_bits_hold() {
-        for (bytes, limit) in [(0, 0), (65_536, 65_536), (usize::MAX, u32::MAX as usize)] {
+    fn a_size_limit_above_the_most_counts_as_the_most() {
+        for (bytes, limit) in [(0, 0), (65_536, 65_536), (268_435_457, 268_435_456), (usize::MAX, 268_435_456)] {
             let config = SessionConfig { max_session_bytes: bytes, ..SessionConfig::default() };
             assert_eq!(config.size_limit(), limit);
         }

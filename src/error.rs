@@ -43,7 +43,7 @@ impl fmt::Display for CreateError {
         match self {
             Self::Full => f.write_str("the store has no room for another session"),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
-            Self::Random(_) => f.write_str("no session id could be made"),
+            Self::Random(_) => f.write_str(NO_ID),
         }
     }
 }
@@ -94,14 +94,90 @@ pub enum SetError {
 impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound => f.write_str("session not found"),
-            Self::Expired => f.write_str("session expired"),
+            Self::NotFound => f.write_str(NOT_FOUND),
+            Self::Expired => f.write_str(EXPIRED),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
         }
     }
 }
 
 impl Error for SetError {}
+
+/// Tells why a session could not be changed. It is as it was then.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{SessionId, SessionStore, Timeouts, UpdateError};
+///
+/// let store = SessionStore::default();
+/// let unknown = SessionId::from_bytes([7; 32]);
+/// assert_eq!(store.set_timeouts(&unknown, Timeouts::default()), Err(UpdateError::NotFound));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated.
+    NotFound,
+    /// The session had expired; it has been removed.
+    Expired,
+}
+
+impl fmt::Display for UpdateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => NOT_FOUND,
+            Self::Expired => EXPIRED,
+        })
+    }
+}
+
+impl Error for UpdateError {}
+
+/// Tells why a session could not be given another id. It is as it was then.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{RotateError, SessionId, SessionStore};
+///
+/// let store = SessionStore::default();
+/// let unknown = SessionId::from_bytes([7; 32]);
+/// assert_eq!(store.rotate_id(&unknown), Err(RotateError::NotFound));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RotateError {
+    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated before.
+    NotFound,
+    /// The session had expired; it has been removed.
+    Expired,
+    /// The operating system gave no random bytes for an id.
+    Random(RandomError),
+}
+
+impl fmt::Display for RotateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => NOT_FOUND,
+            Self::Expired => EXPIRED,
+            Self::Random(_) => NO_ID,
+        })
+    }
+}
+
+impl Error for RotateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Random(cause) => Some(cause),
+            Self::NotFound | Self::Expired => None,
+        }
+    }
+}
+
+const NOT_FOUND: &str = "session not found";
+const EXPIRED: &str = "session expired";
+const NO_ID: &str = "no session id could be made";
 
 fn too_large(f: &mut fmt::Formatter<'_>, size: usize, limit: usize) -> fmt::Result {
     write!(f, "attributes of {size} bytes are over the limit of {limit} for a session")

@@ -31,9 +31,30 @@ impl Tick {
     }
 }
 
-/// The longest time, in ticks, that a session may lie untouched: `ttl`, rounded up, and one `resolution` of the clock as grace.
-pub(crate) fn idle_limit(ttl: Duration, resolution: Duration) -> u64 {
-    ticks_up(ttl).saturating_add(ticks_up(resolution))
+/// The longest time, in ticks, that a timeout lets a session live: `timeout`, rounded up, and one `resolution` of the clock as grace.
+pub(crate) fn limit(timeout: Duration, resolution: Duration) -> u64 {
+    ticks_up(timeout).saturating_add(ticks_up(resolution))
+}
+
+/// So many ticks as a duration.
+pub(crate) const fn span(ticks: u64) -> Duration {
+    Duration::from_millis(ticks)
+}
+
+impl Limits {
+    /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched.
+    pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
+        let idle = self.idle.saturating_sub(now.0.saturating_sub(stamp.0));
+        let end = if self.end == Tick::MAX { u64::MAX } else { self.end.0.saturating_sub(now.0) };
+        idle.min(end)
+    }
+}
+
+impl Tick {
+    /// So many ticks later.
+    pub(crate) fn after(self, ticks: u64) -> Self {
+        Self::new(self.0.saturating_add(ticks))
+    }
 }
 
 fn ticks_up(span: Duration) -> u64 {
@@ -41,53 +62,77 @@ fn ticks_up(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000).saturating_add(u64::from(part))
 }
 
+/// For how long a session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Ticks that it may lie untouched.
+    pub(crate) idle: u64,
+    /// The last tick of its life, touched or not.
+    pub(crate) end: Tick,
+}
+
+/// Which limit has ended a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// Untouched for longer than it may be.
+    Idle,
+    /// Its time is over, touched or not.
+    Absolute,
+}
+
 /// What a moment says of a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Touched recently enough.
+    /// Touched recently enough, and not over.
     Live,
-    /// Untouched for longer than the limit.
-    Expired,
+    /// Ended by a limit.
+    Expired(Expiry),
     /// Further ahead of the clock than the limit: the clock has been set back since. Left alone, such a stamp would keep its
     /// session alive until the clock has caught up, so it is to be brought back to the tick given here, a reading made after
     /// the stamp was seen.
     Ahead(Tick),
 }
 
-/// One operation's view of time: its reading of the clock, the idle limit, and a way to read the clock once more.
+/// One operation's view of time: its reading of the clock, the store's limits, and a way to read the clock once more.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment<'a> {
     now: Tick,
-    limit: u64,
+    limits: Limits,
     reread: &'a dyn Fn() -> Tick,
 }
 
 impl<'a> Moment<'a> {
-    pub(crate) fn new(now: Tick, limit: u64, reread: &'a dyn Fn() -> Tick) -> Self {
-        Self { now, limit, reread }
+    /// A moment at which sessions may lie idle for so long, if they have no limits of their own.
+    pub(crate) fn new(now: Tick, idle: u64, reread: &'a dyn Fn() -> Tick) -> Self {
+        Self { now, limits: Limits { idle, end: Tick::MAX }, reread }
     }
 
     pub(crate) fn now(self) -> Tick {
         self.now
     }
 
-    /// Judges a stamp that the caller has just loaded.
+    /// Judges a stamp that the caller has just loaded, by the session's own limits if it has any.
     ///
     /// The reading may be old by then (the thread may have been suspended), which errs on the side of life.
-    pub(crate) fn judge(self, stamp: Tick) -> Verdict {
-        if self.now.0.abs_diff(stamp.0) <= self.limit { Verdict::Live } else { self.judge_afresh(stamp) }
+    #[inline]
+    pub(crate) fn judge(self, stamp: Tick, own: Option<Limits>) -> Verdict {
+        let limits = own.unwrap_or(self.limits);
+        let live = self.now.0.abs_diff(stamp.0) <= limits.idle && self.now <= limits.end;
+        if live { Verdict::Live } else { self.judge_afresh(stamp, limits) }
     }
 
     /// Makes sure by a reading of the clock that is younger than the stamp. The one that the operation began with may be older, so that
     /// the stamp lies ahead though the clock runs as it should; and the clock may have been set back between the two, so that the
     /// stamp lies far behind though it was made just now.
     #[cold]
-    fn judge_afresh(self, stamp: Tick) -> Verdict {
+    fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = (self.reread)();
-        if fresh.0.abs_diff(stamp.0) <= self.limit {
+        if fresh > limits.end {
+            Verdict::Expired(Expiry::Absolute)
+        } else if fresh.0.abs_diff(stamp.0) <= limits.idle {
             Verdict::Live
         } else if fresh > stamp {
-            Verdict::Expired
+            Verdict::Expired(Expiry::Idle)
         } else {
             Verdict::Ahead(fresh)
         }
@@ -99,24 +144,24 @@ mod tests {
     use super::*;
 
     fn judge(now: u64, stamp: u64, limit: u64) -> Verdict {
-        Moment::new(Tick::new(now), limit, &|| Tick::new(now)).judge(Tick::new(stamp))
+        Moment::new(Tick::new(now), limit, &|| Tick::new(now)).judge(Tick::new(stamp), None)
     }
 
     #[test]
     fn the_last_tick_of_the_limit_is_live_and_the_next_is_not() {
         assert_eq!(judge(130, 100, 30), Verdict::Live);
-        assert_eq!(judge(131, 100, 30), Verdict::Expired);
+        assert_eq!(judge(131, 100, 30), Verdict::Expired(Expiry::Idle));
     }
 
     #[test]
     fn a_limit_of_zero_lasts_for_the_tick_of_the_touch() {
         assert_eq!(judge(100, 100, 0), Verdict::Live);
-        assert_eq!(judge(101, 100, 0), Verdict::Expired);
+        assert_eq!(judge(101, 100, 0), Verdict::Expired(Expiry::Idle));
     }
 
     #[test]
     fn an_endless_limit_never_expires() {
-        let endless = idle_limit(Duration::MAX, Duration::ZERO);
+        let endless = limit(Duration::MAX, Duration::ZERO);
         assert_eq!(endless, u64::MAX);
         assert_eq!(judge(Tick::MAX.get(), 0, endless), Verdict::Live);
         assert_eq!(judge(0, Tick::MAX.get(), endless), Verdict::Live);
@@ -131,22 +176,41 @@ mod tests {
     #[test]
     fn an_old_reading_is_not_mistaken_for_a_clock_that_went_back() {
         let moment = Moment::new(Tick::new(100), 30, &|| Tick::new(200));
-        assert_eq!(moment.judge(Tick::new(190)), Verdict::Live);
+        assert_eq!(moment.judge(Tick::new(190), None), Verdict::Live);
     }
 
     #[test]
     fn a_reading_from_before_the_clock_went_back_ends_nothing() {
         let moment = Moment::new(Tick::new(1_000), 30, &|| Tick::new(5));
-        assert_eq!(moment.judge(Tick::new(5)), Verdict::Live);
-        assert_eq!(moment.judge(Tick::new(1_100)), Verdict::Ahead(Tick::new(5)));
+        assert_eq!(moment.judge(Tick::new(5), None), Verdict::Live);
+        assert_eq!(moment.judge(Tick::new(1_100), None), Verdict::Ahead(Tick::new(5)));
+    }
+
+    #[test]
+    fn a_session_with_limits_of_its_own_is_judged_by_them() {
+        let judge = |now: u64, stamp: u64, idle, end| {
+            let own = Limits { idle, end: Tick::new(end) };
+            Moment::new(Tick::new(now), 30, &|| Tick::new(now)).judge(Tick::new(stamp), Some(own))
+        };
+        assert_eq!(judge(140, 100, 40, 140), Verdict::Live);
+        assert_eq!(judge(141, 100, 40, 999), Verdict::Expired(Expiry::Idle));
+        assert_eq!(judge(141, 141, 40, 140), Verdict::Expired(Expiry::Absolute));
+        assert_eq!(judge(111, 100, 10, 999), Verdict::Expired(Expiry::Idle));
+    }
+
+    #[test]
+    fn the_end_too_is_judged_by_a_fresh_reading() {
+        let moment = Moment::new(Tick::new(1_000), 30, &|| Tick::new(5));
+        let own = Limits { idle: 30, end: Tick::new(100) };
+        assert_eq!(moment.judge(Tick::new(5), Some(own)), Verdict::Live);
     }
 
     #[test]
     fn ttl_and_resolution_round_up() {
         let ttl = Duration::from_micros(1_001);
-        assert_eq!(idle_limit(ttl, Duration::ZERO), 2);
-        assert_eq!(idle_limit(ttl, Duration::from_nanos(1)), 3);
-        assert_eq!(idle_limit(Duration::ZERO, Duration::ZERO), 0);
+        assert_eq!(limit(ttl, Duration::ZERO), 2);
+        assert_eq!(limit(ttl, Duration::from_nanos(1)), 3);
+        assert_eq!(limit(Duration::ZERO, Duration::ZERO), 0);
     }
 
     #[test]

@@ -8,12 +8,14 @@
 mod attributes;
 mod clock;
 mod config;
+mod content;
 mod entry;
 mod error;
 mod expiry;
 mod hash;
 mod id;
 mod reclaim;
+mod removal;
 mod store;
 mod sweeper;
 mod sync;
@@ -22,7 +24,11 @@ mod table;
 pub use attributes::{Attributes, AttributesIter};
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
-pub use error::{ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, SetError};
+pub use content::{Content, Replicate};
+pub use error::{
+    ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,
+};
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
-pub use store::SessionStore;
+pub use removal::RemovalCause;
+pub use store::{Lookup, NewSession, Rotation, SessionStore, Timeouts};
 pub use sweeper::Sweeper;

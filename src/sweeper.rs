@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+use crate::content::Content;
 use crate::store::SessionStore;
 use core::ops::Deref;
 use core::time::Duration;
@@ -73,9 +74,10 @@ impl Sweeper {
     /// # drop(sweeper);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn start<S>(store: S, interval: Duration) -> io::Result<Self>
+    pub fn start<S, T>(store: S, interval: Duration) -> io::Result<Self>
     where
-        S: Deref<Target = SessionStore> + Send + 'static,
+        S: Deref<Target = SessionStore<T>> + Send + 'static,
+        T: Content + ?Sized,
     {
         let interval = interval.max(SHORTEST_INTERVAL);
         let (open, closed) = channel();
@@ -102,7 +104,7 @@ impl Drop for Sweeper {
     }
 }
 
-fn run(store: &impl Deref<Target = SessionStore>, interval: Duration, closed: &Receiver<()>) {
+fn run<T: Content + ?Sized>(store: &impl Deref<Target = SessionStore<T>>, interval: Duration, closed: &Receiver<()>) {
     while closed.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
         // Unwind safe: a clock that panics leaves the store as it is. The panic has been reported by its hook.
         let _ = catch_unwind(AssertUnwindSafe(|| store.evict_expired()));

@@ -127,7 +127,7 @@ struct Visit {
 
 impl Visit {
     /// Nothing, if nobody is logged in to the session.
-    fn of(session: Attributes<'_>) -> Option<Visit> {
+    fn of(session: &Attributes) -> Option<Visit> {
         let number = |key| session.get(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         Some(Visit {
             user: session.get("user")?.to_owned(),

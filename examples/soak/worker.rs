@@ -240,7 +240,7 @@ impl<'a> Worker<'a> {
         let (store, hot, now) = (self.tools.store, self.hall.hot, &mut self.now);
         now.clear();
         let numbers =
-            |attributes: Attributes<'_>| now.extend(attributes.iter().filter_map(|(_, text)| text.parse::<u64>().ok()));
+            |attributes: &Attributes| now.extend(attributes.iter().filter_map(|(_, text)| text.parse::<u64>().ok()));
         let tally = &mut self.tools.tally;
         let found = tally.time(Kind::Read, || store.read(&hot, numbers)).is_some();
         tally.check(Invariant::Kept, found, || "the session that all use was not found".to_owned());
@@ -277,9 +277,8 @@ impl<'a> Worker<'a> {
         let tally = &mut self.tools.tally;
         let found = match kind {
             0..40 => {
-                let is_user = |attributes: Attributes<'_>| {
-                    attributes.get("user").and_then(|text| text.parse().ok()) == Some(user)
-                };
+                let is_user =
+                    |attributes: &Attributes| attributes.get("user").and_then(|text| text.parse().ok()) == Some(user);
                 let right = tally.time(Kind::Read, || store.read(&id, is_user));
                 tally.check(Invariant::Versions, right != Some(false), || "a session shows another user".to_owned());
                 right.is_some()

@@ -16,6 +16,8 @@ mod hash;
 mod payload;
 #[path = "../../src/reclaim.rs"]
 mod reclaim;
+#[path = "../../src/removal.rs"]
+mod removal;
 #[path = "../../src/sync.rs"]
 mod sync;
 #[path = "../../src/table/mod.rs"]
@@ -28,7 +30,7 @@ use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 use payload::Watched;
 use reclaim::collect;
-use table::{Population, Table};
+use table::{Change, Population, Table};
 
 const KEY: [u8; 32] = [1; 32];
 const OTHER: [u8; 32] = [2; 32];
@@ -45,14 +47,14 @@ fn insert(table: &Store, key: [u8; 32]) {
 }
 
 fn get(table: &Store) -> Option<usize> {
-    timed(|moment| table.read(&KEY, true, moment, |version| version.payload().value()))
+    timed(|moment| table.read(&KEY, true, moment, |version| version.payload().value())).ok()
 }
 
 fn set(table: &Store) -> bool {
     let next = |value: usize| value * 10;
     timed(|moment| {
         table.update(&KEY, moment, |version, stamp| {
-            Ok::<_, ()>(Some(Watched::entry(KEY, stamp, next(version.payload().value()))))
+            Ok::<_, ()>(Change::Replace(Watched::entry(KEY, stamp, next(version.payload().value()))))
         })
     })
     .is_ok()
@@ -145,7 +147,7 @@ fn a_set_survives_growth() {
 fn an_insert_survives_growth() {
     let check = |table: &Store| {
         assert_eq!(get(table), Some(1));
-        assert_eq!(timed(|moment| table.read(&OTHER, false, moment, |_| ())), Some(()));
+        assert_eq!(timed(|moment| table.read(&OTHER, false, moment, |_| ())), Ok(()));
     };
     explore(|table| insert(table, OTHER), Store::migrate, check);
 }

@@ -17,6 +17,8 @@ mod history;
 mod payload;
 #[path = "support/standin.rs"]
 mod reclaim;
+#[path = "../../src/removal.rs"]
+mod removal;
 #[path = "support/scenario.rs"]
 mod scenario;
 #[path = "../../src/sync.rs"]

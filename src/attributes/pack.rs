@@ -116,8 +116,8 @@ pub(crate) struct Assignment<'a> {
 }
 
 impl<'a> Assignment<'a> {
-    pub(crate) fn new(before: Attributes<'a>, key: &'a str, value: &'a str) -> Self {
-        let before = before.packed;
+    pub(crate) fn new(before: &'a Attributes, key: &'a str, value: &'a str) -> Self {
+        let before = &before.packed;
         let pair = Pair { key, value };
         let mut pairs = Pairs::of(before);
         let mut start = 0;

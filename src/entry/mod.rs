@@ -1,7 +1,7 @@
 //! An entry: one version of a session, in one allocation.
 //!
 //! ```text
-//! | life | successor | key (32 bytes) | length of the tail | payload | tail: text ... |
+//! | life | successor | key (32 bytes) | shape of the tail | version | payload | tail: terms, text ... |
 //! ```
 //!
 //! Once published, everything but `life` and `successor` is immutable. `life` moves as [`life`] says; `successor` is null
@@ -15,8 +15,11 @@
 //! superseded frees the successor that never counted ([`free`]).
 
 pub(crate) mod life;
+mod terms;
 
-use crate::expiry::Tick;
+pub(crate) use terms::Terms;
+
+use crate::expiry::{Limits, Tick};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, ordered};
 use core::alloc::Layout;
@@ -26,6 +29,7 @@ use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 use life::{Life, LifeWord};
 use std::alloc::{alloc, dealloc, handle_alloc_error};
+use terms::Shape;
 
 /// What the table finds entries by: the bytes of a session id.
 pub(crate) type Key = [u8; 32];
@@ -41,7 +45,8 @@ pub(crate) struct Entry<P> {
     life: LifeWord,
     successor: AtomicPtr<Entry<P>>,
     key: Key,
-    tail_len: u32,
+    shape: Shape,
+    version: u32,
     payload: P,
 }
 
@@ -51,10 +56,29 @@ impl<P: Payload> Entry<P> {
     /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their addresses.
     const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
 
-    fn layout(tail_len: u32) -> Layout {
-        let size = Self::TAIL.checked_add(tail_len as usize).map(|size| size.max(size_of::<Self>()));
+    fn layout(tail_len: usize) -> Layout {
+        let size = Self::TAIL.checked_add(tail_len).map(|size| size.max(size_of::<Self>()));
         let layout = size.map(|size| Layout::from_size_align(size, Self::ALIGN));
         layout.expect("entry size overflows").expect("entry size overflows")
+    }
+}
+
+/// The longest text that an entry holds.
+pub(crate) const LONGEST_TEXT: u32 = Shape::LONGEST_TEXT;
+
+/// What a version is but for its content.
+pub(crate) struct Head<'a> {
+    pub(crate) key: Key,
+    pub(crate) stamp: Tick,
+    /// The number of the version, which comes round after 2^32.
+    pub(crate) version: u32,
+    pub(crate) terms: &'a Terms,
+}
+
+impl<'a> Head<'a> {
+    /// That of a session's first version.
+    pub(crate) fn first(key: Key, stamp: Tick, terms: &'a Terms) -> Self {
+        Self { key, stamp, version: 0, terms }
     }
 }
 
@@ -65,28 +89,41 @@ pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 unsafe impl<P: Payload> Send for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
-    /// A live version whose tail of so many bytes `fill` writes; what it leaves out remains NUL characters.
-    pub(crate) fn new(key: Key, stamp: Tick, payload: P, tail_len: u32, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
+    /// A live version whose text of so many bytes `fill` writes; what it leaves out remains NUL characters.
+    pub(crate) fn new(head: Head<'_>, payload: P, text_len: u32, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
+        let Head { key, stamp, version, terms } = head;
+        let shape = Shape::new(terms, text_len);
+        let tail_len = shape.tail_len();
         let layout = Entry::<P>::layout(tail_len);
         // SAFETY: the layout is not of size zero: it holds a key.
         let memory = unsafe { alloc(layout) }.cast::<Entry<P>>();
         let Some(entry) = NonNull::new(memory) else { handle_alloc_error(layout) };
-        let header =
-            Entry { life: LifeWord::live(stamp), successor: AtomicPtr::new(ptr::null_mut()), key, tail_len, payload };
+        let successor = AtomicPtr::new(ptr::null_mut());
+        let header = Entry { life: LifeWord::live(stamp), successor, key, shape, version, payload };
         // SAFETY: freshly allocated with room and alignment for it.
         unsafe { entry.write(header) };
         // SAFETY: the layout has `tail_len` bytes from `TAIL` on.
         let tail = unsafe { entry.cast::<u8>().add(Entry::<P>::TAIL) };
         // SAFETY: those bytes belong to the allocation. (Where the header ends in padding, they begin within it: nothing reads it.)
-        unsafe { tail.write_bytes(0, tail_len as usize) };
+        unsafe { tail.write_bytes(0, tail_len) };
         let owned = Self(entry);
         // SAFETY: initialised just now, and not shared yet.
-        fill(&mut Tail { rest: unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len as usize) } });
+        let tail = unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) };
+        let (front, text) = tail.split_at_mut(shape.terms_len());
+        terms.write(front);
+        fill(&mut Tail { rest: text });
         owned
     }
 
     pub(crate) fn key(&self) -> &Key {
         self.borrow().key()
+    }
+
+    /// The same under another key.
+    pub(crate) fn with_key(self, key: Key) -> Self {
+        // SAFETY: owned, so nobody else uses the entry.
+        unsafe { &mut *self.0.as_ptr() }.key = key;
+        self
     }
 
     pub(crate) fn pointer(&self) -> NonNull<Entry<P>> {
@@ -98,7 +135,7 @@ impl<P: Payload> Owned<P> {
         core::mem::forget(self);
     }
 
-    fn borrow(&self) -> EntryRef<'_, P> {
+    pub(crate) fn borrow(&self) -> EntryRef<'_, P> {
         // SAFETY: owned, so allocated for as long as `self` is borrowed.
         unsafe { EntryRef::new(self.0) }
     }
@@ -111,7 +148,7 @@ impl<P: Payload> Drop for Owned<P> {
     }
 }
 
-/// The tail of a new entry, to be written from front to back. What has not been written is NUL characters, and what has is whole strings,
+/// The text of a new entry, to be written from front to back. What has not been written is NUL characters, and what has is whole strings,
 /// so that it is text at any time.
 pub(crate) struct Tail<'a> {
     rest: &'a mut [u8],
@@ -175,20 +212,58 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         &self.header().life
     }
 
-    #[cfg(any(test, loom))]
+    #[inline]
     pub(crate) fn payload(self) -> &'g P {
         &self.header().payload
     }
 
+    /// The number of this version among those of its session.
     #[inline]
-    pub(crate) fn text(self) -> &'g str {
-        let len = self.header().tail_len as usize;
+    pub(crate) fn version(self) -> u32 {
+        self.header().version
+    }
+
+    /// The head of the version after this one: that of the same session on the same terms.
+    pub(crate) fn next_head(self, stamp: Tick, terms: &Terms) -> Head<'_> {
+        Head { key: *self.key(), stamp, version: self.version().wrapping_add(1), terms }
+    }
+
+    /// The session's own limits, if it has any.
+    #[inline]
+    pub(crate) fn limits(self) -> Option<Limits> {
+        let shape = self.header().shape;
+        shape.limits(self.tail())
+    }
+
+    pub(crate) fn terms(self) -> Terms {
+        self.header().shape.terms(self.tail())
+    }
+
+    /// Whether this version only leads to where the session has gone.
+    #[inline]
+    pub(crate) fn has_heir(self) -> bool {
+        self.header().shape.has_heir()
+    }
+
+    /// The bytes that the entry takes.
+    pub(crate) fn size(self) -> usize {
+        Entry::<P>::layout(self.header().shape.tail_len()).size()
+    }
+
+    #[inline]
+    fn tail(self) -> &'g [u8] {
+        let len = self.header().shape.tail_len();
         // SAFETY: the allocation has `len` bytes from `TAIL` on.
         let tail = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL) };
         // SAFETY: written before the entry was published, and immutable since.
-        let tail = unsafe { core::slice::from_raw_parts(tail.as_ptr(), len) };
+        unsafe { core::slice::from_raw_parts(tail.as_ptr(), len) }
+    }
+
+    #[inline]
+    pub(crate) fn text(self) -> &'g str {
+        let text = &self.tail()[self.header().shape.terms_len()..];
         // SAFETY: nothing but a `Tail` writes it, and that writes whole strings over NUL characters.
-        unsafe { core::str::from_utf8_unchecked(tail) }
+        unsafe { core::str::from_utf8_unchecked(text) }
     }
 
     /// The version that replaces this one, or shall.
@@ -247,7 +322,7 @@ pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
     let header = unsafe { &*entry };
     let counted = header.life.load() == Life::Superseded;
     let successor = header.successor.load(Ordering::Relaxed); // Relaxed: nobody else uses the entry any more.
-    let memory = Memory(entry.cast(), Entry::<P>::layout(header.tail_len));
+    let memory = Memory(entry.cast(), Entry::<P>::layout(header.shape.tail_len()));
     if !counted && !successor.is_null() {
         // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
         unsafe { free(successor) };

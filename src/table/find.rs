@@ -3,6 +3,7 @@
 //! Both go through the current array, then the one it is being left for, and so on until there is no next. What is in none of them
 //! was not there at the instant at which the last `next` was loaded as null.
 
+use super::Absence;
 use super::array::Array;
 use super::visit::{Judgement, Target, Visit};
 use super::word::{Slot, Word};
@@ -50,19 +51,19 @@ impl<'g, P: Payload> Visit<'g, P> {
 
     /// The live version of the session with this key. An expired session is dead, and out of the table, when this returns.
     #[inline]
-    pub(super) fn live_version(&self, target: Target<'_>, touch: bool) -> Option<EntryRef<'g, P>> {
-        let mut version = self.find(target)?;
+    pub(super) fn live_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
+        let mut version = self.find(target).ok_or(Absence::Unknown)?;
         step("found");
         loop {
             match version.life().load() {
-                Life::Dead => return None,
+                Life::Dead => return Err(Absence::Unknown),
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
-                    Judgement::Live if !touch || self.touch(version, stamp) => return Some(version),
+                    Judgement::Live if !touch || self.touch(version, stamp) => return Ok(version),
                     Judgement::Live | Judgement::Changed => {}
                     Judgement::Expired => {
                         self.locate(target);
-                        return None;
+                        return Err(if version.has_heir() { Absence::Unknown } else { Absence::Expired });
                     }
                 },
             }

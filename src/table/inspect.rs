@@ -10,6 +10,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::{Moment, Tick};
 use crate::reclaim::{self, Guard};
+use crate::removal::RemovalCause;
 
 impl<P: Payload> Table<P> {
     /// A table of one shard whose first array has this capacity.
@@ -20,9 +21,10 @@ impl<P: Payload> Table<P> {
     }
 
     fn inspect<R>(&self, f: impl FnOnce(&Visit<'_, P>, &Guard) -> R) -> R {
+        let deaths = self.deaths();
         let guard = reclaim::pin();
         let moment = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
-        f(&self.visit(&self.shards[0], moment, &guard), &guard)
+        f(&self.visit(&self.shards[0], moment, &guard, &deaths), &guard)
     }
 
     /// Begins and finishes a migration.
@@ -82,7 +84,7 @@ impl<P: Payload> Table<P> {
     pub(crate) fn kill_only(&self, key: &Key) -> bool {
         self.inspect(|visit, _| {
             let found = visit.locate(visit.target(key));
-            found.is_some_and(|found| visit.kill(found.entry, found.stamp))
+            found.is_some_and(|found| visit.kill(found.entry, found.stamp, RemovalCause::Deleted))
         })
     }
 
@@ -148,7 +150,7 @@ fn holds(array: &Array, word: Word) -> bool {
 fn live_version<P: Payload>(mut version: EntryRef<'_, P>) -> bool {
     loop {
         match version.life().load() {
-            Life::Live(_) => return true,
+            Life::Live(_) => return !version.has_heir(),
             Life::Dead => return false,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }

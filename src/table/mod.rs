@@ -8,8 +8,9 @@
 //! | `shard` | the current array and the counters of a shard |
 //! | `population` | how many sessions there are, and the limit |
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
-//! | `find`, `insert`, `update`, `sweep` | the operations |
+//! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
 //! | `grow` | growth, purging, shrinking |
+//! | `deaths`, `tally` | who is told of ended sessions; counts of them |
 //!
 //! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a slot; all
 //! questions about it are settled on the life word of its live version. The slots say only where to look: an operation that has
@@ -19,6 +20,7 @@
 //! this claim.
 
 mod array;
+mod deaths;
 mod find;
 mod grow;
 mod insert;
@@ -26,16 +28,20 @@ mod insert;
 mod inspect;
 mod population;
 mod probe;
+mod rotate;
 mod shard;
 mod sweep;
+mod tally;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod update;
 mod visit;
 mod word;
 
+pub(crate) use deaths::{Ended, Observer};
 pub(crate) use population::{Place, Population};
-pub(crate) use update::Refusal;
+pub(crate) use tally::{Tallied, Tally};
+pub(crate) use update::{Change, Refusal};
 
 use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
 use crate::expiry::{Moment, Tick};
@@ -44,15 +50,26 @@ use crate::reclaim::{self, Guard};
 use crate::sync::{AtomicUsize, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
+use deaths::Deaths;
 use insert::Insertion;
 use probe::Hash;
 use shard::Shard;
 use sweep::Swept;
+use update::Removed;
 use visit::{Target, Visit};
 use word::Word;
 
 /// Slots that a partial sweep looks at in one go.
 const SPAN: usize = MIN_CAPACITY * 8;
+
+/// Why a session is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// There is none with this key.
+    Unknown,
+    /// There was, but it had expired, and is removed now.
+    Expired,
+}
 
 /// A concurrent map from keys to sessions.
 pub(crate) struct Table<P: Payload> {
@@ -61,6 +78,7 @@ pub(crate) struct Table<P: Payload> {
     population: Population,
     /// Where the next partial sweep begins.
     hand: AtomicUsize,
+    observer: Option<Box<dyn Observer>>,
     payload: PhantomData<P>,
 }
 
@@ -76,8 +94,21 @@ impl<P: Payload> Table<P> {
             hasher: KeyHasher::new(),
             population: Population::new(limit),
             hand: AtomicUsize::new(0),
+            observer: None,
             payload: PhantomData,
         }
+    }
+
+    /// The same table, which tells `observer` of the sessions that end.
+    pub(crate) fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// To be made before the thread pins itself, so that it is dropped after the guard.
+    #[inline]
+    fn deaths(&self) -> Deaths<'_> {
+        Deaths::new(self.observer.as_deref())
     }
 
     #[inline]
@@ -91,8 +122,14 @@ impl<P: Payload> Table<P> {
     }
 
     #[inline]
-    fn visit<'g>(&'g self, shard: &'g Shard, moment: Moment<'g>, guard: &'g Guard) -> Visit<'g, P> {
-        Visit { shard, hasher: &self.hasher, population: &self.population, moment, guard, payload: PhantomData }
+    fn visit<'g>(
+        &'g self,
+        shard: &'g Shard,
+        moment: Moment<'g>,
+        guard: &'g Guard,
+        deaths: &'g Deaths<'g>,
+    ) -> Visit<'g, P> {
+        Visit { shard, hasher: &self.hasher, population: &self.population, moment, guard, deaths, payload: PhantomData }
     }
 
     /// Takes a place for a session with this key, if the limit allows one more. Lock-free.
@@ -104,15 +141,22 @@ impl<P: Payload> Table<P> {
     ///
     /// Lock-free. Takes effect when a slot is filled.
     pub(crate) fn insert(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<(), Owned<P>> {
+        self.put(place, new, moment)?.created();
+        Ok(())
+    }
+
+    /// Inserts a session and returns where it is to be counted as created, if it is.
+    pub(crate) fn put(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<&Tally, Owned<P>> {
         let target = self.target(new.key());
         let shard = self.shard(target.hash);
+        let deaths = self.deaths();
         let guard = reclaim::pin();
         if planted("counted-in-late") {
             shard.count_out();
         }
         let arrival = Arrival::new(shard);
         let word = Word::entry(new.pointer(), target.hash);
-        if !self.visit(shard, moment, &guard).insert(Insertion::new(target, word)) {
+        if !self.visit(shard, moment, &guard, &deaths).insert(Insertion::new(target, word)) {
             return Err(new);
         }
         if planted("counted-in-late") {
@@ -122,10 +166,10 @@ impl<P: Payload> Table<P> {
         new.publish();
         arrival.arrived();
         place.occupy();
-        Ok(())
+        Ok(shard.tally())
     }
 
-    /// Shows `f` the live version of a session; touches the session first if told to.
+    /// Shows `f` the live version of a session; touches the session first if told to. Follows one that leads on.
     ///
     /// Lock-free. Takes effect when the stamp is moved, or where it is not, when it is loaded.
     #[inline]
@@ -135,51 +179,82 @@ impl<P: Payload> Table<P> {
         touch: bool,
         moment: Moment<'_>,
         f: impl FnOnce(EntryRef<'_, P>) -> R,
-    ) -> Option<R> {
-        let target = self.target(key);
-        let guard = reclaim::pin();
-        self.visit(self.shard(target.hash), moment, &guard).live_version(target, touch).map(f)
+    ) -> Result<R, Absence> {
+        let heir = {
+            let target = self.target(key);
+            let deaths = self.deaths();
+            let guard = reclaim::pin();
+            let version = self.visit(self.shard(target.hash), moment, &guard, &deaths).live_version(target, touch)?;
+            if !version.has_heir() {
+                return Ok(f(version));
+            }
+            version.terms().heir
+        };
+        self.read_heir(heir, touch, moment, f)
     }
 
-    /// Replaces the live version of a session by what `build` makes of it; by nothing if it makes nothing, which is a touch.
-    /// `build` is given the stamp for the new version, and may be called several times.
+    #[cold]
+    fn read_heir<R>(
+        &self,
+        heir: Option<Key>,
+        touch: bool,
+        moment: Moment<'_>,
+        f: impl FnOnce(EntryRef<'_, P>) -> R,
+    ) -> Result<R, Absence> {
+        self.read(&heir.ok_or(Absence::Unknown)?, touch, moment, f)
+    }
+
+    /// Does to the live version of a session what `build` says of it. `build` is given the stamp for the new version, and may be called
+    /// several times.
     ///
-    /// Lock-free. Takes effect when the old version is superseded, or touched.
+    /// Lock-free. Takes effect when the old version is superseded, touched or ended; where it is kept, when it was seen live.
     pub(crate) fn update<E>(
         &self,
         key: &Key,
         moment: Moment<'_>,
-        build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Option<Owned<P>>, E>,
+        build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
     ) -> Result<(), Refusal<E>> {
         let target = self.target(key);
+        let deaths = self.deaths();
         let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard);
+        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
         let result = visit.update(target, build);
         visit.maintain();
         result
     }
 
-    /// Ends a session. False if there is none, or an expired one.
+    /// Ends a session, also one that has gone on under another key and that this one still leads to. False if there is none, or an
+    /// expired one.
     ///
     /// Lock-free. Takes effect when the live version dies.
     pub(crate) fn remove(&self, key: &Key, moment: Moment<'_>) -> bool {
-        let target = self.target(key);
-        let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard);
-        let removed = visit.remove(target);
-        visit.maintain();
-        removed
+        let mut key = *key;
+        loop {
+            let target = self.target(&key);
+            let deaths = self.deaths();
+            let guard = reclaim::pin();
+            let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
+            let removed = visit.remove(target);
+            visit.maintain();
+            match removed {
+                Removed::Ended => return true,
+                Removed::Absent => return false,
+                Removed::LeadsTo(heir) => key = heir,
+            }
+        }
     }
 
     /// Ends all expired sessions, says how many, and gives back the memory that this leaves unused.
     pub(crate) fn sweep(&self, moment: Moment<'_>) -> usize {
         let mut expired = 0;
         for shard in &self.shards {
+            let deaths = self.deaths();
             let guard = reclaim::pin();
-            let visit = self.visit(shard, moment, &guard);
+            let visit = self.visit(shard, moment, &guard, &deaths);
             let swept = visit.sweep();
             visit.settle_down();
             drop(guard);
+            drop(deaths);
             reclaim::collect(swept.expired);
             expired += swept.expired;
         }
@@ -195,8 +270,9 @@ impl<P: Payload> Table<P> {
         while ticket.wrapping_sub(first) < spans && swept.expired == 0 && swept.examined < entries {
             let shard = &self.shards[ticket % self.shards.len()];
             let start = (ticket / self.shards.len()).wrapping_mul(SPAN);
+            let deaths = self.deaths();
             let guard = reclaim::pin();
-            let visit = self.visit(shard, moment, &guard);
+            let visit = self.visit(shard, moment, &guard, &deaths);
             swept.add(visit.sweep_span(start..start.saturating_add(SPAN)));
             ticket = ticket.wrapping_add(1);
         }
@@ -220,6 +296,13 @@ impl<P: Payload> Table<P> {
         self.population.count(self.shards.iter().map(Shard::sessions))
     }
 
+    /// What has come and gone since the table was made.
+    pub(crate) fn tallied(&self) -> Tallied {
+        let mut sum = Tallied::default();
+        self.shards.iter().for_each(|shard| shard.tally().add_to(&mut sum));
+        sum
+    }
+
     /// The number of slots that the current arrays have.
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
@@ -230,12 +313,14 @@ impl<P: Payload> Table<P> {
 
 impl<P: Payload> Drop for Table<P> {
     fn drop(&mut self) {
+        let deaths = Deaths::new(None);
         let guard = reclaim::pin();
         let timeless = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
         for shard in &self.shards {
-            self.visit(shard, timeless, &guard).finish_all();
+            self.visit(shard, timeless, &guard, &deaths).finish_all();
         }
         drop(guard);
+        drop(deaths);
         // The arrays that were left last, each in a bag of its own. A matter of time only, which the models need not explore.
         if !cfg!(loom) {
             reclaim::collect(2 * self.shards.len() * reclaim::BAG);

@@ -32,6 +32,15 @@ impl Population {
         Some(Place { population: self, stripe })
     }
 
+    /// Takes over the place of a session that has died in the shard that counts in `old`, for one in another shard.
+    pub(crate) fn take_over<'a>(&'a self, old: &AtomicUsize, new: &'a AtomicUsize) -> Place<'a> {
+        if self.limit == 0 && !core::ptr::eq(old, new) {
+            new.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
+            old.fetch_sub(1, Ordering::Relaxed); // Relaxed: as above.
+        }
+        Place { population: self, stripe: new }
+    }
+
     /// Gives back the place of a session that has died.
     pub(crate) fn leave(&self, stripe: &AtomicUsize) {
         if self.limit == 0 {

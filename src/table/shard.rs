@@ -1,6 +1,7 @@
 //! A shard: an independent part of the table, with its own array, growth and counters.
 
 use super::array::Array;
+use super::tally::Tally;
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
 use core::ptr;
@@ -17,13 +18,18 @@ struct Counters {
     occupied: AtomicUsize,
     /// This shard's stripe of the table's population.
     sessions: AtomicUsize,
+    tally: Tally,
 }
 
 impl Shard {
     pub(crate) fn new(array: Box<Array>) -> Self {
         Self {
             current: CachePadded::new(AtomicPtr::new(Box::into_raw(array))),
-            counters: CachePadded::new(Counters { occupied: AtomicUsize::new(0), sessions: AtomicUsize::new(0) }),
+            counters: CachePadded::new(Counters {
+                occupied: AtomicUsize::new(0),
+                sessions: AtomicUsize::new(0),
+                tally: Tally::new(),
+            }),
         }
     }
 
@@ -90,6 +96,11 @@ impl Shard {
     /// This shard's stripe of the table's population.
     pub(crate) fn sessions(&self) -> &AtomicUsize {
         &self.counters.sessions
+    }
+
+    /// What has come and gone in this shard.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.counters.tally
     }
 }
 

@@ -81,7 +81,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
                     Judgement::Live => return false,
-                    Judgement::Expired => return true,
+                    Judgement::Expired => return !version.has_heir(),
                     Judgement::Changed => {}
                 },
             }

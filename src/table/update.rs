@@ -13,9 +13,32 @@
 use super::find::Found;
 use super::visit::{Judgement, Target, Visit};
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Owned, Payload};
+use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::Tick;
+use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
+
+/// What an update makes of a session's live version.
+pub(crate) enum Change<P: Payload> {
+    /// This version takes its place.
+    Replace(Owned<P>),
+    /// It stays, and is touched.
+    Touch,
+    /// It stays as it is.
+    Keep,
+    /// The session ends.
+    End(RemovalCause),
+}
+
+/// What a removal has come to.
+pub(super) enum Removed {
+    /// The session was live, and this call has ended it.
+    Ended,
+    /// There is no live one.
+    Absent,
+    /// It has gone on under this key.
+    LeadsTo(Key),
+}
 
 /// Why there is no new version.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,11 +52,11 @@ pub(crate) enum Refusal<E> {
 }
 
 impl<'g, P: Payload> Visit<'g, P> {
-    /// Replaces the live version by what `build` makes of it, given a stamp for it; by nothing if it makes nothing, which is a touch.
+    /// Does to the live version what `build` says, given a stamp for the next one. A version that only leads on is not changed.
     pub(super) fn update<E>(
         &self,
         target: Target<'_>,
-        mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Option<Owned<P>>, E>,
+        mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
     ) -> Result<(), Refusal<E>> {
         loop {
             let found = self.locate(target).ok_or(Refusal::NotFound)?;
@@ -42,19 +65,26 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Judgement::Changed => continue,
                 Judgement::Expired => {
                     self.clean_up(&found, target);
-                    return Err(Refusal::Expired);
+                    return Err(if found.entry.has_heir() { Refusal::NotFound } else { Refusal::Expired });
                 }
+            }
+            if found.entry.has_heir() {
+                return Err(Refusal::NotFound);
             }
             if let Some(first) = found.entry.successor() {
                 self.complete(&found, first, target);
                 continue;
             }
             let stamp = self.moment.now().max(found.stamp);
-            let Some(new) = build(found.entry, stamp).map_err(Refusal::Build)? else {
-                if self.touch(found.entry, found.stamp) {
+            let new = match build(found.entry, stamp).map_err(Refusal::Build)? {
+                Change::Replace(new) => new,
+                Change::Keep => return Ok(()),
+                Change::Touch if self.touch(found.entry, found.stamp) => return Ok(()),
+                Change::End(cause) if self.kill(found.entry, found.stamp, cause) => {
+                    self.clean_up(&found, target);
                     return Ok(());
                 }
-                continue;
+                Change::Touch | Change::End(_) => continue,
             };
             step("built");
             match found.entry.succeed(new) {
@@ -76,7 +106,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     /// Sees an update through whose successor is set, whoever set it. False if the version that was found has died instead.
-    fn complete(&self, found: &Found<'g, P>, successor: EntryRef<'g, P>, target: Target<'_>) -> bool {
+    pub(super) fn complete(&self, found: &Found<'g, P>, successor: EntryRef<'g, P>, target: Target<'_>) -> bool {
         step("succeeded");
         let superseded = self.supersede(found.entry, successor);
         step("superseded");
@@ -99,6 +129,9 @@ impl<'g, P: Payload> Visit<'g, P> {
                     }
                     step("raised");
                     if old.life().supersede(stamp).is_ok() {
+                        if new.has_heir() {
+                            self.gone_on(old);
+                        }
                         if planted("retired-when-superseded") {
                             // SAFETY: none: it is the broken rule.
                             unsafe { old.retire(self.guard) }
@@ -110,23 +143,34 @@ impl<'g, P: Payload> Visit<'g, P> {
         }
     }
 
-    /// Ends the session. False if there is none.
-    pub(super) fn remove(&self, target: Target<'_>) -> bool {
+    /// The session has just gone on under another key: it is there with a place of its own, and the old one is free.
+    #[cold]
+    fn gone_on(&self, old: EntryRef<'g, P>) {
+        self.population.leave(self.shard.sessions());
+        self.shard.tally().removed(RemovalCause::Rotated);
+        self.deaths.note(old, RemovalCause::Rotated);
+    }
+
+    /// Ends the session, if there is one.
+    pub(super) fn remove(&self, target: Target<'_>) -> Removed {
         while let Some(found) = self.locate(target) {
             match self.judge(found.entry, found.stamp) {
                 Judgement::Changed => {}
                 Judgement::Expired => {
                     self.clean_up(&found, target);
-                    return false;
+                    return Removed::Absent;
                 }
                 Judgement::Live => {
-                    if self.kill(found.entry, found.stamp) {
+                    if let Some(heir) = found.entry.terms().heir {
+                        return Removed::LeadsTo(heir);
+                    }
+                    if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
                         self.clean_up(&found, target);
-                        return true;
+                        return Removed::Ended;
                     }
                 }
             }
         }
-        false
+        Removed::Absent
     }
 }

@@ -4,14 +4,16 @@
 //! [`update`](super::update), [`grow`](super::grow), [`sweep`](super::sweep). Here is what they share: judging a version's stamp and taking
 //! ended versions out of their slots.
 
+use super::deaths::Deaths;
 use super::probe::Hash;
 use super::shard::Shard;
 use super::word::{Slot, Word};
 use super::{KeyHasher, Population};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::expiry::{Moment, Tick, Verdict};
+use crate::expiry::{Expiry, Moment, Tick, Verdict};
 use crate::reclaim::Guard;
+use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
 use constant_time_eq::constant_time_eq_32;
 use core::marker::PhantomData;
@@ -37,6 +39,7 @@ pub(super) struct Visit<'g, P> {
     pub(super) population: &'g Population,
     pub(super) moment: Moment<'g>,
     pub(super) guard: &'g Guard,
+    pub(super) deaths: &'g Deaths<'g>,
     pub(super) payload: PhantomData<P>,
 }
 
@@ -74,16 +77,17 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     /// Judges a version that was seen live with this stamp. An expired one is not merely reported: it is dead when this returns.
+    #[inline]
     pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
-        match self.moment.judge(stamp) {
+        match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => Judgement::Live,
-            Verdict::Expired if planted("expiry-reported-without-the-kill") => Judgement::Expired,
-            Verdict::Expired => {
-                if self.kill(version, stamp) {
-                    Judgement::Expired
-                } else {
-                    Judgement::Changed
-                }
+            Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
+            Verdict::Expired(limit) => {
+                let cause = match limit {
+                    Expiry::Idle => RemovalCause::IdleTimeout,
+                    Expiry::Absolute => RemovalCause::AbsoluteTimeout,
+                };
+                if self.kill(version, stamp, cause) { Judgement::Expired } else { Judgement::Changed }
             }
             Verdict::Ahead(fresh) => {
                 // Won or lost, the stamp is another one now.
@@ -94,12 +98,26 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     /// Ends the session whose live version bears this stamp. True if this call did it.
-    pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
+    ///
+    /// A version that only leads on is no session, and is ended without a word.
+    pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
+        let killed = self.kill_keeping_the_place(version, stamp, cause);
+        if killed && !version.has_heir() {
+            self.population.leave(self.shard.sessions());
+            step("place given back");
+        }
+        killed
+    }
+
+    /// The same, but the session's place stays taken: for the one that takes it over.
+    pub(super) fn kill_keeping_the_place(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
         let killed = version.life().kill(stamp).is_ok();
         if killed {
             step("killed");
-            self.population.leave(self.shard.sessions());
-            step("place given back");
+            if !version.has_heir() {
+                self.shard.tally().removed(cause);
+                self.deaths.note(version, cause);
+            }
         }
         killed
     }

@@ -55,7 +55,7 @@ fn a_session_may_be_found_expired_by_each_operation_while_it_is_read() {
 fn nested_reads_each_keep_the_version_that_they_were_shown() {
     const DEPTH: usize = 50;
     fn descend(store: &SessionStore, id: &SessionId, depth: usize) -> usize {
-        let seen = |attributes: Attributes<'_>| {
+        let seen = |attributes: &Attributes| {
             assert_eq!(attributes.get("depth"), (depth > 0).then(|| depth.to_string()).as_deref());
             if depth == DEPTH {
                 assert!(store.delete(id));

@@ -108,6 +108,6 @@ impl Driven {
     }
 }
 
-fn owned(attributes: cloakroom::Attributes<'_>) -> Attributes {
+fn owned(attributes: &cloakroom::Attributes) -> Attributes {
     attributes.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

@@ -1,7 +1,7 @@
 //! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that loom misses
 //! when it leaks.
 
-use crate::entry::{Key, Owned};
+use crate::entry::{Head, Key, Owned, Terms};
 use crate::expiry::Tick;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
@@ -17,8 +17,12 @@ unsafe impl Send for Watched {}
 unsafe impl Sync for Watched {}
 
 impl Watched {
+    pub(crate) fn new(value: usize) -> Self {
+        Self { value: UnsafeCell::new(value), _leak: Track::new(()) }
+    }
+
     pub(crate) fn entry(key: Key, stamp: Tick, value: usize) -> Owned<Self> {
-        Owned::new(key, stamp, Self { value: UnsafeCell::new(value), _leak: Track::new(()) }, 0, |_| {})
+        Owned::new(Head::first(key, stamp, &Terms::default()), Self::new(value), 0, |_| {})
     }
 
     pub(crate) fn value(&self) -> usize {

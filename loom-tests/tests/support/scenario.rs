@@ -16,7 +16,7 @@
 
 use crate::expiry::{Moment, Tick};
 use crate::reclaim::{boundary, free_all};
-use crate::table::{Refusal, Table};
+use crate::table::{Change, Refusal, Table};
 use history::{Event, IDLE, Kind, linearizable};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -95,14 +95,14 @@ impl World {
                 one(Kind::Insert(digit), inserted.is_ok().then_some(0))
             }
             "s" => one(Kind::Set(digit), self.set(key, digit, moment())),
-            "g" => one(Kind::Get, table.read(&key, true, moment(), |version| version.payload().value())),
-            "x" => one(Kind::Exists, table.read(&key, false, moment(), |_| 0)),
+            "g" => one(Kind::Get, table.read(&key, true, moment(), |version| version.payload().value()).ok()),
+            "x" => one(Kind::Exists, table.read(&key, false, moment(), |_| 0).ok()),
             "d" => one(Kind::Delete, table.remove(&key, moment()).then_some(0)),
             "n" => {
                 let mut value = None;
                 let touched = table.update(&key, moment(), |version, _| {
                     value = Some(version.payload().value());
-                    Ok::<_, ()>(None)
+                    Ok::<_, ()>(Change::Touch)
                 });
                 one(Kind::Get, value.filter(|_| touched.is_ok()))
             }
@@ -136,8 +136,9 @@ impl World {
     fn set(&self, key: [u8; 32], digit: usize, moment: Moment<'_>) -> Option<usize> {
         let mut value = None;
         let updated = self.table.update(&key, moment, |version, stamp| {
-            value = Some(version.payload().value() * 10 + digit);
-            Ok::<_, ()>(value.map(|value| Watched::entry(key, stamp, value)))
+            let next = version.payload().value() * 10 + digit;
+            value = Some(next);
+            Ok::<_, ()>(Change::Replace(Watched::entry(key, stamp, next)))
         });
         assert!(!matches!(updated, Err(Refusal::Build(()))));
         value.filter(|_| updated.is_ok())

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use crate::entry::life::Life;
+use crate::entry::{Head, Terms};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -46,7 +47,8 @@ impl Fixture {
     }
 
     fn version(&self, number: usize, stamp: Tick, value: u64) -> Owned<Version> {
-        Owned::new(key(number), stamp, Version { value, _token: self.tokens.clone() }, 0, |_| {})
+        let head = Head::first(key(number), stamp, &Terms { limits: None, principal: None, heir: None });
+        Owned::new(head, Version { value, _token: self.tokens.clone() }, 0, |_| {})
     }
 
     pub(super) fn insert(&self, number: usize) -> bool {
@@ -73,7 +75,7 @@ impl Fixture {
         let updated = self.timed(|moment| {
             self.table.update(&key(number), moment, |version, stamp| {
                 value = version.payload().value * 10 + digit;
-                Ok(Some(self.version(number, stamp, value)))
+                Ok(Change::Replace(self.version(number, stamp, value)))
             })
         });
         updated.map(|()| value)
@@ -89,16 +91,16 @@ impl Fixture {
     ) -> Result<(), Refusal<()>> {
         self.table.update(&key(number), moment, |_, stamp| {
             meanwhile();
-            Ok(Some(self.version(number, stamp, value)))
+            Ok(Change::Replace(self.version(number, stamp, value)))
         })
     }
 
     pub(super) fn has(&self, number: usize) -> bool {
-        self.timed(|moment| self.table.read(&key(number), false, moment, |_| ())).is_some()
+        self.timed(|moment| self.table.read(&key(number), false, moment, |_| ())).is_ok()
     }
 
     pub(super) fn read(&self, number: usize) -> Option<u64> {
-        self.timed(|moment| self.table.read(&key(number), true, moment, |version| version.payload().value))
+        self.timed(|moment| self.table.read(&key(number), true, moment, |version| version.payload().value)).ok()
     }
 
     pub(super) fn sweep(&self) -> usize {
@@ -111,11 +113,12 @@ impl Fixture {
 
     /// What must hold when no operation is under way.
     pub(super) fn assert_at_rest(&self) {
+        let deaths = self.table.deaths();
         let guard = reclaim::pin();
         let (mut held, mut live) = (Vec::new(), 0);
         self.timed(|moment| {
             for shard in &self.table.shards {
-                let visit = self.table.visit(shard, moment, &guard);
+                let visit = self.table.visit(shard, moment, &guard, &deaths);
                 let before = held.len();
                 let mut array = Some(shard.current(&guard));
                 while let Some(slots) = array {

@@ -121,7 +121,7 @@ fn version(text: &str) -> usize {
     version
 }
 
-fn assert_consistent(attributes: Attributes<'_>, pause: bool) {
+fn assert_consistent(attributes: &Attributes, pause: bool) {
     let versions = || ["first", "second"].map(|key| version(attributes.get(key).expect("both are always there")));
     let [first, second] = versions();
     // The first is set first; the second follows before the first is set again.

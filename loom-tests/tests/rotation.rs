@@ -1,0 +1,375 @@
+//! Models of rotation over the stand-in for the epochs: a session gets another key while other threads use it under the old one. Each is
+//! explored with each of its threads as the one that does not have to be spawned, and what has come of it must be what some order of the
+//! operations explains.
+#![cfg(loom)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/payload.rs"]
+mod payload;
+#[path = "support/standin.rs"]
+mod reclaim;
+#[path = "../../src/removal.rs"]
+mod removal;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+use entry::{EntryRef, Head, Key, Owned, Terms};
+use expiry::{Limits, Moment, Tick};
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use payload::Watched;
+use reclaim::{boundary, free_all};
+use std::sync::Mutex;
+use table::{Change, Refusal, Table};
+
+const OLD: Key = [1; 32];
+const NEW: Key = [2; 32];
+const NEWER: Key = [3; 32];
+const OTHER: Key = [4; 32];
+
+/// Milliseconds that a session may lie idle, and for which an old key leads on.
+const IDLE: u64 = 5;
+
+/// A table with one session of value 1, a clock, and what each operation has returned.
+struct World {
+    table: Table<Watched>,
+    clock: AtomicUsize,
+    returned: Mutex<Vec<(&'static str, Option<usize>)>>,
+}
+
+impl World {
+    fn timed<R>(&self, f: impl FnOnce(Moment<'_>) -> R) -> R {
+        boundary();
+        let now = || Tick::new(self.clock.load(Ordering::Acquire) as u64);
+        let result = f(Moment::new(now(), IDLE, &now));
+        boundary();
+        result
+    }
+
+    /// Writes down what an operation returns.
+    fn note(&self, name: &'static str, result: Option<usize>) -> Option<usize> {
+        self.returned.lock().expect("no thread panics alone").push((name, result));
+        result
+    }
+
+    fn of(&self, name: &'static str) -> Option<usize> {
+        let returned = self.returned.lock().expect("no thread panics alone");
+        returned.iter().find(|(noted, _)| *noted == name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    fn insert(&self, key: Key, value: usize) -> bool {
+        let Some(place) = self.table.enter(&key) else { return false };
+        self.timed(|moment| self.table.insert(place, Watched::entry(key, moment.now(), value), moment).is_ok())
+    }
+
+    fn get(&self, key: Key) -> Option<usize> {
+        self.timed(|moment| self.table.read(&key, true, moment, |version| version.payload().value()).ok())
+    }
+
+    fn exists(&self, key: Key) -> bool {
+        self.timed(|moment| self.table.read(&key, false, moment, |_| ()).is_ok())
+    }
+
+    /// Appends a digit, and returns what that makes.
+    fn set(&self, key: Key, digit: usize) -> Option<usize> {
+        let mut value = None;
+        let updated = self.timed(|moment| {
+            self.table.update(&key, moment, |version, stamp| {
+                let next = version.payload().value() * 10 + digit;
+                value = Some(next);
+                Ok::<_, ()>(Change::Replace(version_of(version, key, stamp, next)))
+            })
+        });
+        value.filter(|_| updated.is_ok())
+    }
+
+    fn delete(&self, key: Key) -> bool {
+        self.timed(|moment| self.table.remove(&key, moment))
+    }
+
+    fn evict(&self) -> usize {
+        self.timed(|moment| self.table.sweep(moment))
+    }
+
+    fn pass(&self, milliseconds: usize) {
+        self.clock.fetch_add(milliseconds, Ordering::AcqRel);
+    }
+
+    /// Rotates at once, and returns the value that went with it.
+    fn rotate(&self, old: Key, new: Key) -> Option<usize> {
+        let mut value = None;
+        let rotated = self.timed(|moment| {
+            self.table.rotate(&old, moment, |version, stamp| {
+                value = Some(version.payload().value());
+                version_of(version, new, stamp, version.payload().value())
+            })
+        });
+        value.filter(|_| rotated.is_ok())
+    }
+
+    /// Rotates with grace where there is a place for that, as the store does.
+    fn rotate_with_grace(&self, old: Key, new: Key) -> Option<usize> {
+        while let Some(place) = self.table.enter(&new) {
+            let mut value = None;
+            let rotated = self.timed(|moment| {
+                let copy = |version: EntryRef<'_, Watched>| {
+                    value = Some(version.payload().value());
+                    (version.version(), version_of(version, new, moment.now(), version.payload().value()))
+                };
+                let (made_of, copy) = self.table.read(&old, true, moment, copy).map_err(|_| Refusal::NotFound)?;
+                let limits = Some(Limits { idle: u64::MAX, end: moment.now().after(IDLE) });
+                let terms = Terms { limits, heir: Some(new), principal: None };
+                self.table.rotate_with_grace(&old, moment, place, copy, made_of, |version, stamp| {
+                    Owned::new(version.next_head(stamp, &terms), Watched::new(usize::MAX), 0, |_| {})
+                })
+            });
+            match rotated {
+                Ok(true) => return value,
+                Ok(false) => {}
+                Err(_) => return None,
+            }
+        }
+        self.rotate(old, new)
+    }
+}
+
+fn version_of(version: EntryRef<'_, Watched>, key: Key, stamp: Tick, value: usize) -> Owned<Watched> {
+    let (version, terms) = (version.version().wrapping_add(1), version.terms());
+    Owned::new(Head { key, stamp, version, terms: &terms }, Watched::new(value), 0, |_| {})
+}
+
+type Part = fn(&World);
+
+/// Explores the threads at work on a session of value 1, with at most `limit` sessions (0: any number), then what `after` says.
+fn explore(limit: usize, parts: &[Part], after: Part) {
+    for last in 0..parts.len() {
+        let mut parts = parts.to_vec();
+        parts.rotate_left(last);
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = model.preemption_bound.or(Some(2));
+        model.max_branches = 50_000;
+        model.check(move || {
+            let table = Table::of_capacity(2, limit);
+            let world = Arc::new(World { table, clock: AtomicUsize::new(0), returned: Mutex::default() });
+            assert!(world.insert(OLD, 1));
+            let mut parts = parts.clone();
+            let here = parts.pop().expect("a thread at least");
+            let spawn = |part: Part| {
+                let world = world.clone();
+                thread::spawn(move || part(&world))
+            };
+            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
+            here(&world);
+            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
+            world.table.check_at_rest();
+            after(&world);
+            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
+            drop(world.table);
+            free_all();
+        });
+    }
+}
+
+fn rotate(world: &World) {
+    let value = world.rotate(OLD, NEW);
+    assert!(!world.exists(OLD), "the old key is dead when the rotation has returned");
+    world.note("rotate", value);
+}
+
+fn rotate_with_grace(world: &World) {
+    let value = world.rotate_with_grace(OLD, NEW);
+    world.note("rotate", value);
+}
+
+fn set(world: &World) {
+    world.note("set", world.set(OLD, 2));
+}
+
+fn delete(world: &World) {
+    world.note("delete", world.delete(OLD).then_some(0));
+    assert!(!world.exists(OLD), "a deleted session does not come back");
+}
+
+fn grow(world: &World) {
+    boundary();
+    world.table.migrate();
+    boundary();
+}
+
+/// A set before the rotation goes with it, and one after it fails.
+fn nothing_is_lost(world: &World) {
+    let (moved, set) = (world.of("rotate"), world.of("set"));
+    assert_eq!(moved, Some(set.unwrap_or(1)));
+    assert_eq!(world.get(NEW), moved);
+    assert_eq!(world.table.len(), 1);
+}
+
+/// Either the delete has ended the session or the rotation has moved it.
+fn one_has_won(world: &World) {
+    let (moved, deleted) = (world.of("rotate"), world.of("delete").is_some());
+    assert_eq!(moved.is_some(), !deleted);
+    assert_eq!(world.get(NEW), moved);
+    assert_eq!(world.table.len(), usize::from(!deleted));
+}
+
+#[test]
+fn rotation_against_set() {
+    explore(0, &[rotate, set], nothing_is_lost);
+}
+
+#[test]
+fn rotation_against_set_during_growth() {
+    explore(
+        0,
+        &[rotate, |world| {
+            world.note("set", world.set(OLD, 2));
+            grow(world);
+        }],
+        nothing_is_lost,
+    );
+}
+
+#[test]
+fn rotation_against_delete() {
+    explore(0, &[rotate, delete], one_has_won);
+}
+
+#[test]
+fn rotation_against_delete_and_growth() {
+    explore(
+        0,
+        &[rotate, |world| {
+            grow(world);
+            delete(world);
+        }],
+        one_has_won,
+    );
+}
+
+#[test]
+fn rotation_against_rotation() {
+    let second = |world: &World| {
+        world.note("second", world.rotate(OLD, NEWER));
+    };
+    explore(0, &[rotate, second], |world| {
+        let moved = (world.of("rotate"), world.of("second"));
+        assert!(matches!(moved, (Some(1), None) | (None, Some(1))), "{moved:?}");
+        assert_eq!((world.get(NEW), world.get(NEWER)), moved);
+        assert_eq!(world.table.len(), 1);
+    });
+}
+
+/// The new version's stamp is not older than the last touch under the old key.
+#[test]
+fn rotation_against_touch_and_time() {
+    let touch = |world: &World| {
+        world.pass(3);
+        let touched = world.get(OLD);
+        world.pass(3);
+        world.note("get", touched);
+    };
+    explore(0, &[rotate, touch], |world| {
+        assert_eq!(world.of("rotate"), Some(1), "nobody else ends it, and it is touched in time");
+        assert!(world.of("get").is_none() || world.exists(NEW), "touched 3 ms ago");
+    });
+}
+
+#[test]
+fn rotation_against_eviction() {
+    let evict = |world: &World| {
+        world.pass(6);
+        world.note("evict", (world.evict() > 0).then_some(0));
+    };
+    explore(0, &[rotate, evict], |world| {
+        let (moved, evicted, there) = (world.of("rotate"), world.of("evict").is_some(), world.exists(NEW));
+        assert!(!(evicted && there), "a session is evicted under one key or the other, and gone");
+        assert!(!there || moved == Some(1));
+        assert_eq!(world.table.len(), usize::from(there));
+    });
+}
+
+/// The place goes with the session: at the limit nobody slips in between, and nobody is kept out for good.
+#[test]
+fn rotation_in_a_full_store() {
+    let intrude = |world: &World| {
+        world.note("insert", world.insert(OTHER, 7).then_some(0));
+        assert!(world.table.len() <= 1);
+    };
+    explore(1, &[rotate, intrude], |world| {
+        assert_eq!((world.of("rotate"), world.of("insert")), (Some(1), None));
+        assert_eq!(world.table.len(), 1);
+        assert!(world.delete(NEW) && world.insert(OTHER, 7));
+    });
+}
+
+#[test]
+fn rotation_with_grace_against_set() {
+    explore(0, &[rotate_with_grace, set], |world| {
+        nothing_is_lost(world);
+        assert_eq!(world.get(OLD), world.get(NEW));
+        assert_eq!(world.set(OLD, 9), None);
+    });
+}
+
+/// There is no instant at which a reader with the old key is turned away.
+#[test]
+fn rotation_with_grace_against_reads() {
+    let read = |world: &World| {
+        assert_eq!(world.get(OLD), Some(1));
+        assert!(world.exists(OLD));
+    };
+    explore(0, &[rotate_with_grace, read], |world| {
+        assert_eq!((world.get(OLD), world.get(NEW), world.table.len()), (Some(1), Some(1), 1));
+        world.pass(3);
+        assert_eq!(world.get(NEW), Some(1));
+        world.pass(3);
+        assert_eq!((world.get(OLD), world.get(NEW)), (None, Some(1)));
+    });
+}
+
+#[test]
+fn rotation_with_grace_against_reads_during_growth() {
+    explore(0, &[rotate_with_grace, |world| assert_eq!(world.get(OLD), Some(1)), grow], |world| {
+        assert_eq!((world.get(OLD), world.get(NEW), world.table.len()), (Some(1), Some(1), 1));
+    });
+}
+
+/// A delete with the old key ends the session wherever it is.
+#[test]
+fn rotation_with_grace_against_delete() {
+    explore(0, &[rotate_with_grace, delete], |world| {
+        assert_eq!(world.of("delete"), Some(0), "the session was there all the time");
+        assert_eq!((world.get(OLD), world.get(NEW), world.table.len()), (None, None, 0));
+    });
+}
+
+#[test]
+fn rotation_with_grace_in_a_full_store() {
+    explore(1, &[rotate_with_grace, set], |world| {
+        nothing_is_lost(world);
+        assert_eq!(world.get(OLD), None, "there was no place for two");
+        assert!(world.delete(NEW) && world.insert(OTHER, 7));
+    });
+}
+
+#[test]
+fn rotation_with_grace_against_rotation() {
+    let second = |world: &World| {
+        world.note("second", world.rotate(OLD, NEWER));
+    };
+    explore(0, &[rotate_with_grace, second], |world| {
+        let moved = (world.of("rotate"), world.of("second"));
+        assert!(matches!(moved, (Some(1), None) | (None, Some(1))), "{moved:?}");
+        assert_eq!((world.get(NEW), world.get(NEWER)), moved);
+        assert_eq!(world.table.len(), 1);
+    });
+}

@@ -1,0 +1,26 @@
+//! Why a session is gone.
+
+#![deny(unsafe_code)]
+
+/// Tells why a session has ended, or why an id has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RemovalCause {
+    /// It was not used for longer than its idle timeout.
+    IdleTimeout,
+    /// It was older than its absolute timeout.
+    AbsoluteTimeout,
+    /// It was deleted by its id, or by a condition that it met.
+    Deleted,
+    /// The session lives on under another id.
+    Rotated,
+    /// It made room for another one, at `max_sessions` or at its principal's limit.
+    Capacity,
+    /// All sessions of its principal were ended, or all but another one.
+    Principal,
+}
+
+impl RemovalCause {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 6;
+}

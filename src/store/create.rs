@@ -1,0 +1,142 @@
+//! Creating sessions, and making room for them.
+
+#![deny(unsafe_code)]
+
+use super::SessionStore;
+use super::timeouts::Timeouts;
+use crate::attributes::{Attributes, pack};
+use crate::content::{Content, packed_entry, typed_entry};
+use crate::entry::{Head, Owned, Terms};
+use crate::error::CreateError;
+use crate::expiry::Moment;
+use crate::id::SessionId;
+use crate::table::Place;
+use core::time::Duration;
+
+/// How many entries `create` looks at to find an expired one, when the store is full.
+const ENTRIES_SEARCHED_WHEN_FULL: usize = 512;
+
+impl<T: Content + ?Sized> SessionStore<T> {
+    /// Begins a session with terms of its own; nothing happens before one of the builder's `create` methods is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SessionStore;
+    /// use std::time::Duration;
+    ///
+    /// let store = SessionStore::default();
+    /// // "Remember me": two weeks without a visit, three months at most.
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let id = store.new_session().idle_timeout(14 * day).absolute_timeout(90 * day).create_with([("user", "ada")])?;
+    /// assert!(store.expires_in(&id).unwrap() > 13 * day);
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn new_session(&self) -> NewSession<'_, T> {
+        NewSession { store: self, timeouts: Timeouts::default() }
+    }
+
+    /// Puts a session into the table under an id that is drawn for it, with the content that `build` writes.
+    pub(super) fn create_entry(
+        &self,
+        timeouts: Timeouts,
+        build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
+    ) -> Result<SessionId, CreateError> {
+        let tick = || self.time.tick();
+        let moment = self.moment(&tick);
+        let terms = Terms { limits: self.limits(moment.now(), timeouts), ..Terms::default() };
+        let mut id = SessionId::random().map_err(CreateError::Random)?;
+        let mut place = self.enter(&id, moment)?;
+        let mut new = build(Head::first(*id.as_bytes(), moment.now(), &terms));
+        while let Err(refused) = self.table.insert(place, new, moment) {
+            // 256 random bits that are in use already: draw again.
+            id = SessionId::random().map_err(CreateError::Random)?;
+            place = self.enter(&id, moment)?;
+            new = refused.with_key(*id.as_bytes());
+        }
+        Ok(id)
+    }
+
+    fn enter(&self, id: &SessionId, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
+        if let Some(place) = self.table.enter(id.as_bytes()) {
+            return Ok(place);
+        }
+        if self.table.sweep_some(ENTRIES_SEARCHED_WHEN_FULL, moment) == 0 {
+            return Err(CreateError::Full);
+        }
+        self.table.enter(id.as_bytes()).ok_or(CreateError::Full)
+    }
+
+    /// A place for a session that another one will make room for soon, if there is one right now.
+    pub(super) fn enter_now(&self, id: &SessionId) -> Option<Place<'_>> {
+        self.table.enter(id.as_bytes())
+    }
+}
+
+/// Creates a session with terms of its own. Made by [`SessionStore::new_session`].
+#[must_use = "no session is created before one of the `create` methods is called"]
+pub struct NewSession<'s, T: Content + ?Sized = Attributes> {
+    store: &'s SessionStore<T>,
+    timeouts: Timeouts,
+}
+
+impl<T: Content + ?Sized> NewSession<'_, T> {
+    /// Lets the session lie idle for so long, rather than for the store's [`ttl`](crate::SessionConfig::ttl).
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts = self.timeouts.idle(timeout);
+        self
+    }
+
+    /// Ends the session so long after its creation, used or not, rather than after the store's
+    /// [`absolute_timeout`](crate::SessionConfig::absolute_timeout). [`Duration::MAX`] is never.
+    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts = self.timeouts.absolute(timeout);
+        self
+    }
+}
+
+impl NewSession<'_> {
+    /// Creates the session without attributes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::create`].
+    pub fn create(self) -> Result<SessionId, CreateError> {
+        self.create_packed("")
+    }
+
+    /// Creates the session with these attributes, in one step.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::create_with`].
+    pub fn create_with<I, K, V>(self, attributes: I) -> Result<SessionId, CreateError>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let limit = self.store.config.size_limit();
+        let packed = pack(attributes, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
+        self.create_packed(&packed)
+    }
+
+    fn create_packed(self, packed: &str) -> Result<SessionId, CreateError> {
+        self.store.create_entry(self.timeouts, |head| packed_entry(head, packed))
+    }
+}
+
+impl<T: Send + Sync + 'static> NewSession<'_, T> {
+    /// Creates the session with this value.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::create`]; the value is dropped then.
+    pub fn create_with(self, value: T) -> Result<SessionId, CreateError> {
+        self.store.create_entry(self.timeouts, |head| typed_entry(head, value))
+    }
+}

@@ -1,0 +1,256 @@
+//! The session store: its operations over the table.
+//!
+//! Here the operations get their moment (one reading of the clock each), sessions their content and terms, and refusals their names. What
+//! is concurrent about them lies in [`crate::table`].
+//!
+//! | file | the operations |
+//! |---|---|
+//! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
+//! | `create` | creation, and room for it |
+//! | `attributes`, `typed` | on string attributes; on a value |
+//! | `timeouts` | a session's own limits |
+//! | `rotate` | another id for a session |
+
+#![deny(unsafe_code)]
+
+mod attributes;
+mod create;
+mod rotate;
+mod timeouts;
+mod typed;
+
+pub use create::NewSession;
+pub use rotate::Rotation;
+pub use timeouts::Timeouts;
+
+use crate::attributes::Attributes;
+use crate::clock::TimeSource;
+use crate::config::SessionConfig;
+use crate::content::Content;
+use crate::expiry::{Moment, Tick, limit};
+use crate::id::SessionId;
+use crate::reclaim;
+use crate::table::{Absence, Table};
+use core::fmt;
+use std::time::Duration;
+
+/// A concurrent store of sessions: string attributes under a random id, which expire when they have not been used for a while.
+///
+/// Every method takes `&self` and may be called from any thread; none waits for another thread, so none blocks an async executor
+/// either. (The memory allocator and, for new ids, the operating system's random source are outside of this claim; a thread's first call
+/// registers it with the memory reclamation, which allocates.) Put the store behind an [`Arc`](std::sync::Arc) or into a `static`.
+///
+/// * **Linearizable.** Each operation on a session takes effect at one instant, which its documentation names.
+/// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, whatever was under
+///   way. Only creation brings an id into being.
+/// * **Never early, never late.** A session that was used within its TTL is not expired; an expired one is never returned.
+/// * **No lost updates.** Of two concurrent [`set`](Self::set)s of different keys, both survive.
+/// * **Nothing escapes.** Values come back owned, or are seen inside of a closure: no borrow of the store can be held across an
+///   `.await`, where it would stall the reclamation of memory.
+///
+/// A session holds string [`Attributes`] unless told otherwise; a `SessionStore<T>` keeps a value of type `T` for each instead, on the
+/// same table and with the same promises ([`typed`](Self::typed)).
+///
+/// Dropping the store frees all sessions.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::SessionStore;
+/// use std::time::Duration;
+///
+/// let store = SessionStore::builder().ttl(Duration::from_secs(30 * 60)).build()?;
+/// let id = store.create()?;
+/// store.set(&id, "user_id", "42")?;
+/// assert_eq!(store.get(&id, "user_id").as_deref(), Some("42"));
+///
+/// assert!(store.delete(&id));
+/// assert_eq!(store.get(&id, "user_id"), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Nothing that `read` shows can be kept:
+///
+/// ```compile_fail
+/// # let store = cloakroom::SessionStore::default();
+/// # let id = store.create().unwrap();
+/// let kept: Option<&str> = store.read(&id, |attributes| attributes.get("user_id")).flatten();
+/// ```
+///
+/// but what is made from it can:
+///
+/// ```
+/// # let store = cloakroom::SessionStore::default();
+/// # let id = store.create().unwrap();
+/// let kept: Option<String> = store.read(&id, |attributes| attributes.get("user_id").map(str::to_owned)).flatten();
+/// # assert_eq!(kept, None);
+/// ```
+pub struct SessionStore<T: Content + ?Sized = Attributes> {
+    table: Table<T::Payload>,
+    config: SessionConfig,
+    time: TimeSource,
+    /// How many ticks a session may lie untouched.
+    idle: u64,
+}
+
+/// Tells what a [`lookup`](SessionStore::lookup) has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup<R> {
+    /// The session is live; what the closure made of it.
+    Live(R),
+    /// The session was there, but has expired: this call has ended it.
+    Expired,
+    /// There is no such session. There may have been one that was deleted, or that expired and has been removed already.
+    Unknown,
+}
+
+impl<T: Content + ?Sized> SessionStore<T> {
+    pub(crate) fn assemble(config: SessionConfig, time: TimeSource) -> Self {
+        let idle = limit(config.ttl, time.resolution());
+        Self { table: Table::new(config.shard_count(), config.max_sessions), config, time, idle }
+    }
+
+    /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has
+    /// expired (it is removed then).
+    ///
+    /// Nothing is copied or allocated. The closure may call the store, even for the same session; what it is shown stays
+    /// as it was. While it runs no memory that any thread retires from this or another store is freed, so keep it short. If it panics, the
+    /// store is as before, and the session touched.
+    ///
+    /// Lock-free. Takes effect when the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// # let id = store.create_with([("user_id", "42"), ("role", "admin")])?;
+    /// let is_admin = store.read(&id, |attributes| attributes.get("role") == Some("admin"));
+    /// assert_eq!(is_admin, Some(true));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let tick = || self.time.tick();
+        self.table.read(id.as_bytes(), true, self.moment(&tick), |version| f(T::of(version))).ok()
+    }
+
+    /// Does what [`read`](Self::read) does, and tells an expired session from an unknown id: for audit logs.
+    ///
+    /// That a session has expired is reported once, by whoever ends it: a later look-up, or one after the session was evicted, finds
+    /// [`Unknown`](Lookup::Unknown). Do not tell the visitor which it was.
+    ///
+    /// Lock-free. Takes effect when the session is touched or ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Lookup, ManualClock, SessionStore};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build()?;
+    /// let id = store.create_with([("user", "ada")])?;
+    /// assert_eq!(store.lookup(&id, |attributes| attributes.len()), Lookup::Live(1));
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(store.lookup(&id, |_| ()), Lookup::Expired);
+    /// assert_eq!(store.lookup(&id, |_| ()), Lookup::Unknown);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Lookup<R> {
+        let tick = || self.time.tick();
+        match self.table.read(id.as_bytes(), true, self.moment(&tick), |version| f(T::of(version))) {
+            Ok(result) => Lookup::Live(result),
+            Err(Absence::Expired) => Lookup::Expired,
+            Err(Absence::Unknown) => Lookup::Unknown,
+        }
+    }
+
+    /// Touches the session: says whether it exists, and if so, lets its idle timeout begin anew.
+    ///
+    /// Lock-free. Takes effect when the session is touched.
+    pub fn touch(&self, id: &SessionId) -> bool {
+        self.read(id, |_| ()).is_some()
+    }
+
+    /// Tells whether the session exists, without touching it. An expired session does not exist (and is removed).
+    ///
+    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    pub fn exists(&self, id: &SessionId) -> bool {
+        let tick = || self.time.tick();
+        self.table.read(id.as_bytes(), false, self.moment(&tick), |_| ()).is_ok()
+    }
+
+    /// Ends a session, and says whether it was there. An expired one was not, but is removed as well.
+    ///
+    /// Once this has returned, no operation on the id succeeds again, even if it was under way before. An id that still leads to another one after a
+    /// [rotation](Self::rotate_id) with grace ends the session that it leads to; a delete that loses to a rotation without grace answers false,
+    /// and the session lives on under its new id.
+    ///
+    /// Lock-free. Takes effect when the session's live version dies.
+    pub fn delete(&self, id: &SessionId) -> bool {
+        let tick = || self.time.tick();
+        self.table.remove(id.as_bytes(), self.moment(&tick))
+    }
+
+    /// Returns the number of sessions, including expired ones that nobody has met or evicted yet.
+    ///
+    /// Exact when no operation is under way. While some are, a session that is just coming or going may be counted or not; with
+    /// [`max_sessions`](SessionConfig::max_sessions) set, the result never exceeds it. Wait-free.
+    pub fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Ends every session that has expired, and returns how many.
+    ///
+    /// Looks at every session, which takes some tens of nanoseconds for each, and gives back the memory that is not needed any more.
+    /// Other threads are not held up. Lock-free. Each session's end takes effect when its live version dies.
+    pub fn evict_expired(&self) -> usize {
+        let tick = || self.time.tick();
+        self.table.sweep(self.moment(&tick))
+    }
+
+    /// Frees memory of ended sessions and replaced versions that no thread can be using any more.
+    ///
+    /// This happens by and by anyway as the store is used, and after [`evict_expired`](Self::evict_expired); it is worth a call
+    /// when the store falls idle after much has been deleted. One call frees up to a million such objects, unless a `read` closure that is running somewhere holds
+    /// them back. Memory that other threads were the last to retire may remain with them. May take a fraction of a millisecond; lock-free.
+    pub fn flush(&self) {
+        reclaim::collect(FLUSHED);
+    }
+
+    /// The configuration that the store was made with.
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// The name of the cookie that is to carry the id.
+    pub fn cookie_name(&self) -> &str {
+        self.config.cookie_name.as_str()
+    }
+
+    /// How long a session may lie idle that has no timeout of its own.
+    pub fn ttl(&self) -> Duration {
+        self.config.ttl
+    }
+
+    fn moment<'a>(&self, tick: &'a dyn Fn() -> Tick) -> Moment<'a> {
+        Moment::new(tick(), self.idle, tick)
+    }
+}
+
+/// How many retired objects a flush is ready to free.
+const FLUSHED: usize = 1 << 20;
+
+impl Default for SessionStore {
+    fn default() -> Self {
+        Self::new(SessionConfig::default())
+    }
+}
+
+impl<T: Content + ?Sized> fmt::Debug for SessionStore<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionStore")
+            .field("config", &self.config)
+            .field("count", &self.count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! Another id for a session.
+
+#![deny(unsafe_code)]
+
+use super::SessionStore;
+use crate::content::Replicate;
+use crate::entry::{Head, Owned, Terms};
+use crate::error::RotateError;
+use crate::expiry::{Limits, Moment, limit};
+use crate::id::SessionId;
+use crate::table::{Absence, Place, Refusal};
+use core::time::Duration;
+
+impl<T: Replicate + ?Sized> SessionStore<T> {
+    /// Gives a session a new id, and ends the old one: what a server does when a visitor logs in or gains privileges, so that an id that somebody else
+    /// has planted or learnt before is worth nothing (session fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4).
+    ///
+    /// The old id is dead at one instant, whatever is in flight: a `set` under it either comes before, and is there under the new id, or fails. Attributes, timeouts
+    /// and the time that the absolute timeout counts from go with the session, which is touched.
+    ///
+    /// Lock-free; allocates. Takes effect when the version under the old id dies. Between that and the return of this call the session cannot be named.
+    ///
+    /// # Errors
+    ///
+    /// [`RotateError::NotFound`] if there is no such session, [`RotateError::Expired`] if there was but it had expired (it is removed then),
+    /// [`RotateError::Random`] if the operating system gives no random bytes; the session is as it was then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let anonymous = store.create_with([("basket", "3 apples")])?;
+    /// let id = store.rotate_id(&anonymous)?;
+    /// assert_eq!(store.get(&id, "basket").as_deref(), Some("3 apples"));
+    /// assert!(!store.exists(&anonymous));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
+    pub fn rotate_id(&self, id: &SessionId) -> Result<SessionId, RotateError> {
+        self.rotation(id).rotate()
+    }
+
+    /// Begins a [rotation](Self::rotate_id) that differs from the plain one; nothing happens before [`Rotation::rotate`] is called.
+    pub fn rotation<'s>(&'s self, id: &'s SessionId) -> Rotation<'s, T> {
+        Rotation { store: self, id, grace: Duration::ZERO }
+    }
+
+    /// The session's next version as that of another id.
+    fn moved<'t>(&self, id: &SessionId, terms: &'t Terms, stamp: crate::expiry::Tick, version: u32) -> Head<'t> {
+        Head { key: *id.as_bytes(), stamp, version: version.wrapping_add(1), terms }
+    }
+
+    fn rotate_at_once(&self, old: &SessionId, new: &SessionId, moment: Moment<'_>) -> Result<(), RotateError> {
+        let rotated = self.table.rotate(old.as_bytes(), moment, |version, stamp| {
+            let terms = version.terms();
+            T::replicate(version, self.moved(new, &terms, stamp, version.version()))
+        });
+        rotated.map_err(RotateError::from_refusal)
+    }
+
+    /// Tries once. False if the session has been changed meanwhile.
+    fn rotate_with_grace(
+        &self,
+        old: &SessionId,
+        new: &SessionId,
+        place: Place<'_>,
+        grace: Duration,
+        moment: Moment<'_>,
+    ) -> Result<bool, RotateError> {
+        let copied = self.table.read(old.as_bytes(), true, moment, |version| {
+            // An id that leads on already is not rotated: what is read is another session.
+            (version.key() == old.as_bytes()).then(|| {
+                let terms = version.terms();
+                let head = self.moved(new, &terms, moment.now(), version.version());
+                (version.version(), T::replicate(version, head))
+            })
+        });
+        let (made_of, copy) = copied.map_err(RotateError::from_absence)?.ok_or(RotateError::NotFound)?;
+        let end = moment.now().after(limit(grace, self.time.resolution()));
+        let limits = Some(Limits { idle: u64::MAX, end });
+        let leading = Terms { limits, heir: Some(*new.as_bytes()), principal: None };
+        let rotated = self.table.rotate_with_grace(old.as_bytes(), moment, place, copy, made_of, |version, stamp| {
+            Owned::new(version.next_head(stamp, &leading), T::absent(), 0, |_| {})
+        });
+        rotated.map_err(RotateError::from_refusal)
+    }
+}
+
+impl RotateError {
+    fn from_refusal(refusal: Refusal<()>) -> Self {
+        match refusal {
+            Refusal::Expired => Self::Expired,
+            Refusal::NotFound | Refusal::Build(()) => Self::NotFound,
+        }
+    }
+
+    fn from_absence(absence: Absence) -> Self {
+        match absence {
+            Absence::Expired => Self::Expired,
+            Absence::Unknown => Self::NotFound,
+        }
+    }
+}
+
+/// Gives a session a new id. Made by [`SessionStore::rotation`].
+#[must_use = "nothing is rotated before `rotate` is called"]
+pub struct Rotation<'s, T: Replicate + ?Sized> {
+    store: &'s SessionStore<T>,
+    id: &'s SessionId,
+    grace: Duration,
+}
+
+impl<T: Replicate + ?Sized> Rotation<'_, T> {
+    /// Lets the old id read the session for so long after the rotation: for requests that were under way with the old cookie.
+    ///
+    /// Under the old id the session can be read, touched and deleted, but not changed or rotated again. Whatever ends the session ends this as well. While the rotation
+    /// is under way the session counts twice; where [`max_sessions`](crate::SessionConfig::max_sessions) does not allow that, the old id ends
+    /// at once, as it does with a grace of zero, the default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let store = cloakroom::SessionStore::default();
+    /// let old = store.create_with([("user", "ada")])?;
+    /// let new = store.rotation(&old).grace(Duration::from_secs(5)).rotate()?;
+    /// assert_eq!(store.get(&old, "user").as_deref(), Some("ada"));
+    /// assert!(store.set(&old, "user", "eve").is_err());
+    /// store.delete(&new);
+    /// assert_eq!(store.get(&old, "user"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Rotates the id, and returns the new one. As [`SessionStore::rotate_id`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::rotate_id`].
+    pub fn rotate(self) -> Result<SessionId, RotateError> {
+        let Self { store, id, grace } = self;
+        let tick = || store.time.tick();
+        let moment = store.moment(&tick);
+        let new = SessionId::random().map_err(RotateError::Random)?;
+        while !grace.is_zero()
+            && let Some(place) = store.enter_now(&new)
+        {
+            if store.rotate_with_grace(id, &new, place, grace, moment)? {
+                return Ok(new);
+            }
+        }
+        store.rotate_at_once(id, &new, moment)?;
+        Ok(new)
+    }
+}
