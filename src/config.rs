@@ -6,6 +6,8 @@ use crate::clock::{Clock, TimeSource};
 use crate::content::Content;
 use crate::entry::LONGEST_TEXT;
 use crate::error::{ConfigError, CookieNameError};
+use crate::events::{Listener, Removal};
+use crate::principal::WhenPrincipalFull;
 use crate::store::SessionStore;
 use core::fmt;
 use core::str::FromStr;
@@ -55,6 +57,13 @@ pub struct SessionConfig {
     /// How many sessions the store holds at most, those included that have expired and are not evicted yet. 0, the
     /// default, is as many as memory holds.
     pub max_sessions: usize,
+    /// How many sessions may be bound to one principal at a time. 0, the default, is any number.
+    ///
+    /// Never exceeded, not for an instant. A roll of a principal's sessions is copied whenever one of them comes or goes, so a limit also keeps logins of one
+    /// user cheap.
+    pub max_sessions_per_principal: usize,
+    /// What becomes of a login beyond that: it is refused by default.
+    pub when_principal_full: WhenPrincipalFull,
     /// How many bytes the attributes of one session may take: the bytes of their keys and values in UTF-8, and two more
     /// for each attribute (one more for each key or value of 64 bytes, and again of 4,096, of 262,144, of
     /// 16,777,216 and of 1,073,741,824). 64 KiB by default.
@@ -86,6 +95,8 @@ impl Default for SessionConfig {
             absolute_timeout: None,
             cookie_name: CookieName::default(),
             max_sessions: 0,
+            max_sessions_per_principal: 0,
+            when_principal_full: WhenPrincipalFull::default(),
             max_session_bytes: 64 * 1024,
             shards: 64,
         }
@@ -210,6 +221,7 @@ pub struct SessionStoreBuilder {
     cookie_name: Option<String>,
     /// `None` for the coarse clock.
     time: Option<TimeSource>,
+    listener: Option<Listener>,
 }
 
 impl SessionStoreBuilder {
@@ -255,6 +267,43 @@ impl SessionStoreBuilder {
         self
     }
 
+    /// Sets who is told of each session that ends, and why; of several, the last one.
+    ///
+    /// Called once for each, after it has ended, by the thread that has ended it, which holds nothing of the store then: the listener may call the
+    /// store. It delays that thread, not others. Where it panics, the panic is caught (after its hook has reported it), and nothing else comes of it. The sessions
+    /// that are left when the store is dropped are not reported.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{RemovalCause, SessionStore};
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let (causes, seen) = channel();
+    /// let store = SessionStore::builder().on_removal(move |removal| _ = causes.send(removal.cause)).build()?;
+    /// let id = store.create()?;
+    /// let id = store.rotate_id(&id)?;
+    /// store.delete(&id);
+    /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), [RemovalCause::Rotated, RemovalCause::Deleted]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_removal(mut self, listener: impl Fn(&Removal) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// Sets how many sessions a principal may have: [`SessionConfig::max_sessions_per_principal`].
+    pub fn max_sessions_per_principal(mut self, sessions: usize) -> Self {
+        self.config.max_sessions_per_principal = sessions;
+        self
+    }
+
+    /// Sets what becomes of a login beyond that: [`SessionConfig::when_principal_full`].
+    pub fn when_principal_full(mut self, policy: WhenPrincipalFull) -> Self {
+        self.config.when_principal_full = policy;
+        self
+    }
+
     /// Makes the store.
     ///
     /// # Errors
@@ -282,11 +331,11 @@ impl SessionStoreBuilder {
     }
 
     fn build_any<T: Content + ?Sized>(self) -> Result<SessionStore<T>, ConfigError> {
-        let Self { mut config, cookie_name, time } = self;
+        let Self { mut config, cookie_name, time, listener } = self;
         if let Some(name) = cookie_name {
             config.cookie_name = name.try_into()?;
         }
-        Ok(SessionStore::assemble(config, time.unwrap_or_default()))
+        Ok(SessionStore::assemble(config, time.unwrap_or_default(), listener))
     }
 }
 

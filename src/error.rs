@@ -26,6 +26,9 @@ use core::fmt;
 pub enum CreateError {
     /// The store holds as many sessions as [`max_sessions`](crate::SessionConfig::max_sessions) allows.
     Full,
+    /// Its principal has as many sessions as
+    /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal) allows.
+    PrincipalFull,
     /// The attributes take more than [`max_session_bytes`](crate::SessionConfig::max_session_bytes).
     TooLarge {
         /// What the attributes would take; where they were given one after another, those up to the one that was too
@@ -42,6 +45,7 @@ impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the store has no room for another session"),
+            Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
             Self::Random(_) => f.write_str(NO_ID),
         }
@@ -52,7 +56,7 @@ impl Error for CreateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Full | Self::TooLarge { .. } => None,
+            Self::Full | Self::PrincipalFull | Self::TooLarge { .. } => None,
         }
     }
 }
@@ -175,6 +179,56 @@ impl Error for RotateError {
     }
 }
 
+/// Tells why a session could not be bound to a principal. It is as it was then.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{BindError, Principal, SessionStore};
+///
+/// let store = SessionStore::builder().max_sessions_per_principal(1).build()?;
+/// let ada = Principal::new("ada");
+/// store.new_session().principal(ada).create()?;
+/// let visitor = store.create()?;
+/// assert_eq!(store.bind(&visitor, &ada), Err(BindError::PrincipalFull));
+/// assert!(store.exists(&visitor));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindError {
+    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated before.
+    NotFound,
+    /// The session had expired; it has been removed.
+    Expired,
+    /// The principal has as many sessions as
+    /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal) allows.
+    PrincipalFull,
+    /// The operating system gave no random bytes for an id.
+    Random(RandomError),
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => NOT_FOUND,
+            Self::Expired => EXPIRED,
+            Self::PrincipalFull => PRINCIPAL_FULL,
+            Self::Random(_) => NO_ID,
+        })
+    }
+}
+
+impl Error for BindError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Random(cause) => Some(cause),
+            Self::NotFound | Self::Expired | Self::PrincipalFull => None,
+        }
+    }
+}
+
+const PRINCIPAL_FULL: &str = "the principal has no room for another session";
 const NOT_FOUND: &str = "session not found";
 const EXPIRED: &str = "session expired";
 const NO_ID: &str = "no session id could be made";

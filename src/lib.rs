@@ -11,11 +11,14 @@ mod config;
 mod content;
 mod entry;
 mod error;
+mod events;
 mod expiry;
 mod hash;
 mod id;
+mod principal;
 mod reclaim;
 mod removal;
+mod roll;
 mod store;
 mod sweeper;
 mod sync;
@@ -26,9 +29,11 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
 pub use content::{Content, Replicate};
 pub use error::{
-    ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,
 };
+pub use events::Removal;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
+pub use principal::{Principal, WhenPrincipalFull};
 pub use removal::RemovalCause;
 pub use store::{Lookup, NewSession, Rotation, SessionStore, Timeouts};
 pub use sweeper::Sweeper;

@@ -23,7 +23,7 @@ impl SessionStore {
     ///
     /// May wait for another thread that is making its first store.
     pub fn new(config: SessionConfig) -> Self {
-        Self::assemble(config, TimeSource::default())
+        Self::assemble(config, TimeSource::default(), None)
     }
 
     /// Creates a session without attributes. See [`create_with`](Self::create_with).

@@ -10,6 +10,7 @@ use crate::entry::{Head, Owned, Terms};
 use crate::error::CreateError;
 use crate::expiry::Moment;
 use crate::id::SessionId;
+use crate::principal::Principal;
 use crate::table::Place;
 use core::time::Duration;
 
@@ -33,27 +34,33 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn new_session(&self) -> NewSession<'_, T> {
-        NewSession { store: self, timeouts: Timeouts::default() }
+        NewSession { store: self, timeouts: Timeouts::default(), principal: None }
     }
 
     /// Puts a session into the table under an id that is drawn for it, with the content that `build` writes.
     pub(super) fn create_entry(
         &self,
         timeouts: Timeouts,
+        principal: Option<Principal>,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
-        let terms = Terms { limits: self.limits(moment.now(), timeouts), ..Terms::default() };
+        let limits = self.limits(moment.now(), timeouts);
+        let terms = Terms { limits, principal: principal.map(|principal| *principal.key()), heir: None };
         let mut id = SessionId::random().map_err(CreateError::Random)?;
         let mut place = self.enter(&id, moment)?;
+        let mut announced = self.announced(principal, &id, moment.now()).ok_or(CreateError::PrincipalFull)?;
         let mut new = build(Head::first(*id.as_bytes(), moment.now(), &terms));
         while let Err(refused) = self.table.insert(place, new, moment) {
             // 256 random bits that are in use already: draw again.
+            drop(announced);
             id = SessionId::random().map_err(CreateError::Random)?;
             place = self.enter(&id, moment)?;
+            announced = self.announced(principal, &id, moment.now()).ok_or(CreateError::PrincipalFull)?;
             new = refused.with_key(*id.as_bytes());
         }
+        announced.arrive();
         Ok(id)
     }
 
@@ -78,9 +85,20 @@ impl<T: Content + ?Sized> SessionStore<T> {
 pub struct NewSession<'s, T: Content + ?Sized = Attributes> {
     store: &'s SessionStore<T>,
     timeouts: Timeouts,
+    principal: Option<Principal>,
 }
 
 impl<T: Content + ?Sized> NewSession<'_, T> {
+    /// Binds the session to a principal.
+    ///
+    /// Creating it may fail with [`CreateError::PrincipalFull`] then, or end another of the principal's sessions:
+    /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal). If all sessions of the principal are ended at the
+    /// same time, the id that is returned may be that of a session that has ended.
+    pub fn principal(mut self, principal: Principal) -> Self {
+        self.principal = Some(principal);
+        self
+    }
+
     /// Lets the session lie idle for so long, rather than for the store's [`ttl`](crate::SessionConfig::ttl).
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts = self.timeouts.idle(timeout);
@@ -124,7 +142,7 @@ impl NewSession<'_> {
     }
 
     fn create_packed(self, packed: &str) -> Result<SessionId, CreateError> {
-        self.store.create_entry(self.timeouts, |head| packed_entry(head, packed))
+        self.store.create_entry(self.timeouts, self.principal, |head| packed_entry(head, packed))
     }
 }
 
@@ -137,6 +155,6 @@ impl<T: Send + Sync + 'static> NewSession<'_, T> {
     ///
     /// As for [`SessionStore::create`]; the value is dropped then.
     pub fn create_with(self, value: T) -> Result<SessionId, CreateError> {
-        self.store.create_entry(self.timeouts, |head| typed_entry(head, value))
+        self.store.create_entry(self.timeouts, self.principal, |head| typed_entry(head, value))
     }
 }

@@ -10,11 +10,13 @@
 //! | `attributes`, `typed` | on string attributes; on a value |
 //! | `timeouts` | a session's own limits |
 //! | `rotate` | another id for a session |
+//! | `principals` | all sessions of somebody |
 
 #![deny(unsafe_code)]
 
 mod attributes;
 mod create;
+mod principals;
 mod rotate;
 mod timeouts;
 mod typed;
@@ -27,11 +29,14 @@ use crate::attributes::Attributes;
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::Content;
+use crate::events::{Listener, Registrar};
 use crate::expiry::{Moment, Tick, limit};
 use crate::id::SessionId;
 use crate::reclaim;
+use crate::roll::Rolls;
 use crate::table::{Absence, Table};
 use core::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A concurrent store of sessions: string attributes under a random id, which expire when they have not been used for a while.
@@ -91,6 +96,8 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     time: TimeSource,
     /// How many ticks a session may lie untouched.
     idle: u64,
+    /// Which sessions are bound to whom.
+    rolls: Arc<Rolls>,
 }
 
 /// Tells what a [`lookup`](SessionStore::lookup) has found.
@@ -105,9 +112,12 @@ pub enum Lookup<R> {
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    pub(crate) fn assemble(config: SessionConfig, time: TimeSource) -> Self {
+    pub(crate) fn assemble(config: SessionConfig, time: TimeSource, listener: Option<Listener>) -> Self {
         let idle = limit(config.ttl, time.resolution());
-        Self { table: Table::new(config.shard_count(), config.max_sessions), config, time, idle }
+        let rolls = Arc::new(Rolls::new(config.shard_count()));
+        let registrar = Registrar { rolls: Arc::clone(&rolls), listener };
+        let table = Table::new(config.shard_count(), config.max_sessions).observed_by(Box::new(registrar));
+        Self { table, config, time, idle, rolls }
     }
 
     /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has
@@ -230,6 +240,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// How long a session may lie idle that has no timeout of its own.
     pub fn ttl(&self) -> Duration {
         self.config.ttl
+    }
+
+    /// What must hold when no operation is under way: both tables are in order, and a principal's roll names its sessions and no others.
+    #[cfg(loom)]
+    pub(crate) fn check_at_rest(&self, principal: &crate::principal::Principal) {
+        self.table.check_at_rest();
+        self.rolls.check_at_rest();
+        // Ends those first that have expired.
+        let live = self.sessions_of(principal);
+        let listed = self.rolls.ids(principal.key()).into_iter().map(SessionId::from_bytes).collect::<Vec<_>>();
+        assert_eq!(listed, live, "ids on the roll and live sessions");
     }
 
     fn moment<'a>(&self, tick: &'a dyn Fn() -> Tick) -> Moment<'a> {

@@ -4,10 +4,11 @@
 
 use super::SessionStore;
 use crate::content::Replicate;
-use crate::entry::{Head, Owned, Terms};
-use crate::error::RotateError;
-use crate::expiry::{Limits, Moment, limit};
+use crate::entry::{EntryRef, Head, Owned, Terms};
+use crate::error::{BindError, RotateError};
+use crate::expiry::{Limits, Moment, Tick, limit};
 use crate::id::SessionId;
+use crate::principal::Principal;
 use crate::table::{Absence, Place, Refusal};
 use core::time::Duration;
 
@@ -46,16 +47,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
         Rotation { store: self, id, grace: Duration::ZERO }
     }
 
-    /// The session's next version as that of another id.
-    fn moved<'t>(&self, id: &SessionId, terms: &'t Terms, stamp: crate::expiry::Tick, version: u32) -> Head<'t> {
-        Head { key: *id.as_bytes(), stamp, version: version.wrapping_add(1), terms }
-    }
-
-    fn rotate_at_once(&self, old: &SessionId, new: &SessionId, moment: Moment<'_>) -> Result<(), RotateError> {
-        let rotated = self.table.rotate(old.as_bytes(), moment, |version, stamp| {
-            let terms = version.terms();
-            T::replicate(version, self.moved(new, &terms, stamp, version.version()))
-        });
+    fn rotate_at_once(&self, id: &SessionId, new: Successor, moment: Moment<'_>) -> Result<(), RotateError> {
+        let rotated = self.table.rotate(id.as_bytes(), moment, |version, stamp| new.version_after::<T>(version, stamp));
         rotated.map_err(RotateError::from_refusal)
     }
 
@@ -63,27 +56,43 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     fn rotate_with_grace(
         &self,
         old: &SessionId,
-        new: &SessionId,
+        new: Successor,
         place: Place<'_>,
         grace: Duration,
         moment: Moment<'_>,
     ) -> Result<bool, RotateError> {
         let copied = self.table.read(old.as_bytes(), true, moment, |version| {
             // An id that leads on already is not rotated: what is read is another session.
-            (version.key() == old.as_bytes()).then(|| {
-                let terms = version.terms();
-                let head = self.moved(new, &terms, moment.now(), version.version());
-                (version.version(), T::replicate(version, head))
-            })
+            let own = version.key() == old.as_bytes();
+            own.then(|| (version.version(), new.version_after::<T>(version, moment.now())))
         });
         let (made_of, copy) = copied.map_err(RotateError::from_absence)?.ok_or(RotateError::NotFound)?;
         let end = moment.now().after(limit(grace, self.time.resolution()));
         let limits = Some(Limits { idle: u64::MAX, end });
-        let leading = Terms { limits, heir: Some(*new.as_bytes()), principal: None };
+        let leading = Terms { limits, heir: Some(*new.id.as_bytes()), principal: None };
         let rotated = self.table.rotate_with_grace(old.as_bytes(), moment, place, copy, made_of, |version, stamp| {
             Owned::new(version.next_head(stamp, &leading), T::absent(), 0, |_| {})
         });
         rotated.map_err(RotateError::from_refusal)
+    }
+}
+
+/// The id under which a session goes on, and whom it is bound to then.
+#[derive(Clone, Copy)]
+struct Successor {
+    id: SessionId,
+    principal: Option<Principal>,
+}
+
+impl Successor {
+    fn version_after<T: Replicate + ?Sized>(
+        &self,
+        version: EntryRef<'_, T::Payload>,
+        stamp: Tick,
+    ) -> Owned<T::Payload> {
+        let principal = self.principal.map(|principal| *principal.key());
+        let terms = Terms { principal, ..version.terms() };
+        T::replicate(version, Head { key: *self.id.as_bytes(), ..version.next_head(stamp, &terms) })
     }
 }
 
@@ -142,18 +151,45 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let Self { store, id, grace } = self;
-        let tick = || store.time.tick();
-        let moment = store.moment(&tick);
         let new = SessionId::random().map_err(RotateError::Random)?;
+        let tick = || self.store.time.tick();
+        let moment = self.store.moment(&tick);
+        let principal = self.store.bound_to(self.id).map_err(RotateError::from_absence)?;
+        let announced = self.store.announced_move(principal, self.id, &new, moment.now());
+        let announced = announced.ok_or(RotateError::NotFound)?;
+        self.move_to(Successor { id: new, principal }, moment)?;
+        announced.arrive();
+        Ok(new)
+    }
+
+    /// Binds the session to a principal, and returns its new id. As [`SessionStore::bind`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::bind`].
+    pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
+        let before = self.store.bound_to(self.id).map_err(RotateError::from_absence)?;
+        if before.as_ref() == Some(principal) {
+            return Ok(self.rotate()?);
+        }
+        let new = SessionId::random().map_err(BindError::Random)?;
+        let tick = || self.store.time.tick();
+        let moment = self.store.moment(&tick);
+        let announced = self.store.announced(Some(*principal), &new, moment.now()).ok_or(BindError::PrincipalFull)?;
+        self.move_to(Successor { id: new, principal: Some(*principal) }, moment)?;
+        announced.arrive();
+        Ok(new)
+    }
+
+    fn move_to(&self, new: Successor, moment: Moment<'_>) -> Result<(), RotateError> {
+        let Self { store, id, grace } = *self;
         while !grace.is_zero()
-            && let Some(place) = store.enter_now(&new)
+            && let Some(place) = store.enter_now(&new.id)
         {
-            if store.rotate_with_grace(id, &new, place, grace, moment)? {
-                return Ok(new);
+            if store.rotate_with_grace(id, new, place, grace, moment)? {
+                return Ok(());
             }
         }
-        store.rotate_at_once(id, &new, moment)?;
-        Ok(new)
+        store.rotate_at_once(id, new, moment)
     }
 }

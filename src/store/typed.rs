@@ -37,7 +37,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn typed(config: SessionConfig) -> Self {
-        Self::assemble(config, TimeSource::default())
+        Self::assemble(config, TimeSource::default(), None)
     }
 
     /// Creates a session with this value.

@@ -9,6 +9,8 @@
 //! | attributes are strings of any kind | [`attributes`] |
 //! | every operation from any thread | [`threads`] |
 //!
+//! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]).
+//!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of the example server.
 //!
@@ -19,8 +21,11 @@ mod clock_abuse;
 mod expiry;
 mod lifecycle;
 mod limits;
+mod principals;
+mod removals;
 mod resilience;
 mod secrets;
 mod settings;
 mod support;
 mod threads;
+mod typed;

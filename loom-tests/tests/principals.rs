@@ -1,0 +1,307 @@
+//! Models of the store itself, over the stand-in for the epochs: sessions of one principal come, go, change their ids and are ended all at
+//! once. Each is explored with each of its threads as the one that does not have to be spawned. At the end both tables are in order, and the
+//! principal's roll names its live sessions and nothing else.
+#![cfg(loom)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
+
+#[path = "../../src/attributes/mod.rs"]
+mod attributes;
+#[path = "../../src/clock.rs"]
+mod clock;
+#[path = "../../src/config.rs"]
+mod config;
+#[path = "../../src/content.rs"]
+mod content;
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/error.rs"]
+mod error;
+#[path = "../../src/events.rs"]
+mod events;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../src/principal.rs"]
+mod principal;
+#[path = "support/standin.rs"]
+mod reclaim;
+#[path = "../../src/removal.rs"]
+mod removal;
+#[path = "../../src/roll.rs"]
+mod roll;
+#[path = "../../src/store/mod.rs"]
+mod store;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+use attributes::Attributes;
+use clock::ManualClock;
+use config::SessionConfig;
+use id::SessionId;
+use loom::sync::Arc;
+use loom::thread;
+use principal::{Principal, WhenPrincipalFull};
+use reclaim::{boundary, free_all};
+use std::sync::Mutex;
+use std::time::Duration;
+use store::SessionStore;
+
+const TTL: Duration = Duration::from_millis(5);
+
+struct World {
+    store: SessionStore,
+    clock: ManualClock,
+    ada: Principal,
+    /// A session of hers that was there before the threads were.
+    first: SessionId,
+    returned: Mutex<Vec<(&'static str, Option<SessionId>)>>,
+}
+
+impl World {
+    fn new(limit: usize, policy: WhenPrincipalFull) -> Self {
+        let (clock, ada) = (ManualClock::new(), Principal::new("ada"));
+        let builder = SessionStore::builder().ttl(TTL).shards(1).clock(clock.clone());
+        let store = builder.max_sessions_per_principal(limit).when_principal_full(policy).build().expect("valid");
+        boundary();
+        let first = store.new_session().principal(ada).create().expect("room for one");
+        Self { store, clock, ada, first, returned: Mutex::default() }
+    }
+
+    fn note(&self, name: &'static str, id: Option<SessionId>) {
+        boundary();
+        self.returned.lock().expect("no thread panics alone").push((name, id));
+    }
+
+    fn of(&self, name: &'static str) -> Option<SessionId> {
+        let returned = self.returned.lock().expect("no thread panics alone");
+        returned.iter().find(|(noted, _)| *noted == name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    fn live(&self) -> Vec<SessionId> {
+        self.store.sessions_of(&self.ada)
+    }
+}
+
+type Part = fn(&World);
+
+/// With so many preemptions `less` than asked for: some would take minutes.
+fn explore(less: usize, limit: usize, policy: WhenPrincipalFull, parts: &[Part], after: Part) {
+    for last in 0..parts.len() {
+        let mut parts = parts.to_vec();
+        parts.rotate_left(last);
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).saturating_sub(less));
+        model.max_branches = 50_000;
+        model.check(move || {
+            let world = Arc::new(World::new(limit, policy));
+            let mut parts = parts.clone();
+            let here = parts.pop().expect("a thread at least");
+            let spawn = |part: Part| {
+                let world = world.clone();
+                thread::spawn(move || part(&world))
+            };
+            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
+            here(&world);
+            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
+            boundary();
+            world.store.check_at_rest(&world.ada);
+            after(&world);
+            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
+            drop(world);
+            free_all();
+        });
+    }
+}
+
+fn free(parts: &[Part], after: Part) {
+    explore(0, 0, WhenPrincipalFull::Refuse, parts, after);
+}
+
+fn login(world: &World) {
+    boundary();
+    let id = world.store.new_session().principal(world.ada).create().ok();
+    world.note("login", id);
+}
+
+fn rotate(world: &World) {
+    boundary();
+    let id = world.store.rotate_id(&world.first).ok();
+    world.note("rotate", id);
+}
+
+fn rotate_with_grace(world: &World) {
+    boundary();
+    let id = world.store.rotation(&world.first).grace(TTL).rotate().ok();
+    world.note("rotate", id);
+}
+
+fn delete(world: &World) {
+    boundary();
+    let deleted = world.store.delete(&world.first);
+    world.note("delete", deleted.then_some(world.first));
+}
+
+/// Ends all of her sessions. One that was there before is not there any more when this has returned.
+fn end_all(world: &World) {
+    boundary();
+    world.store.end_sessions_of(&world.ada);
+    boundary();
+    assert!(!world.store.exists(&world.first));
+    world.note("end all", None);
+}
+
+fn end_others(world: &World) {
+    boundary();
+    world.store.end_other_sessions_of(&world.ada, &world.first);
+    world.note("end others", None);
+}
+
+#[test]
+fn login_against_login() {
+    let second = |world: &World| {
+        boundary();
+        world.note("second", world.store.new_session().principal(world.ada).create().ok());
+    };
+    free(&[login, second], |world| assert_eq!(world.live().len(), 3));
+}
+
+#[test]
+fn login_against_the_end_of_all() {
+    free(&[login, end_all], |world| {
+        let id = world.of("login").expect("there is room");
+        // Before or after: it is there or it is not, and nothing else is.
+        assert!(world.live().iter().all(|live| *live == id));
+    });
+}
+
+/// The session is there before and stays, under one id or another: so it must be ended under one or the other.
+#[test]
+fn rotation_against_the_end_of_all() {
+    free(&[rotate, end_all], |world| {
+        assert_eq!(world.live(), []);
+        assert_eq!(world.store.count(), 0);
+    });
+}
+
+#[test]
+fn rotation_with_grace_against_the_end_of_all() {
+    free(&[rotate_with_grace, end_all], |world| {
+        assert_eq!(world.live(), []);
+        assert_eq!(world.store.count(), 0);
+        assert!(!world.store.exists(&world.first));
+    });
+}
+
+#[test]
+fn rotation_of_the_one_that_is_kept() {
+    free(&[rotate, end_others], |world| {
+        let kept = world.of("rotate");
+        assert!(kept.is_some_and(|kept| world.live() == [kept]) || kept.is_some() && world.live().is_empty());
+    });
+}
+
+#[test]
+fn binding_against_the_end_of_all() {
+    let bind = |world: &World| {
+        boundary();
+        let visitor = world.store.create().expect("room");
+        boundary();
+        let bound = world.store.bind(&visitor, &world.ada).ok();
+        assert!(!world.store.exists(&visitor));
+        world.note("bind", bound);
+    };
+    explore(1, 0, WhenPrincipalFull::Refuse, &[bind, end_all], |world| {
+        let id = world.of("bind").expect("there is room");
+        assert!(world.live().iter().all(|live| *live == id));
+    });
+}
+
+#[test]
+fn the_end_of_all_against_the_end_of_all() {
+    let again = |world: &World| {
+        boundary();
+        world.store.end_sessions_of(&world.ada);
+        boundary();
+        assert_eq!(world.live(), []);
+    };
+    free(&[end_all, again], |world| assert_eq!(world.store.count(), 0));
+}
+
+#[test]
+fn delete_against_rotation_of_a_bound_session() {
+    free(&[delete, rotate], |world| {
+        let (deleted, rotated) = (world.of("delete").is_some(), world.of("rotate"));
+        assert_eq!(deleted, rotated.is_none());
+        assert_eq!(world.live(), rotated.into_iter().collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn eviction_against_login() {
+    let evict = |world: &World| {
+        world.clock.advance(TTL + TTL);
+        boundary();
+        world.store.evict_expired();
+        boundary();
+    };
+    free(&[evict, login], |world| assert!(world.live().len() <= 1));
+}
+
+#[test]
+fn two_logins_for_one_place() {
+    let second = |world: &World| {
+        boundary();
+        world.note("second", world.store.new_session().principal(world.ada).create().ok());
+        assert!(world.live().len() <= 2, "never more than allowed");
+    };
+    explore(1, 2, WhenPrincipalFull::Refuse, &[login, second], |world| {
+        assert!(world.of("login").is_some() != world.of("second").is_some());
+        assert_eq!(world.live().len(), 2);
+    });
+}
+
+#[test]
+fn login_against_the_delete_that_makes_room() {
+    explore(0, 1, WhenPrincipalFull::Refuse, &[login, delete], |world| {
+        assert!(world.of("delete").is_some());
+        assert_eq!(world.live(), world.of("login").into_iter().collect::<Vec<_>>());
+        assert!(world.store.new_session().principal(world.ada).create().is_ok() == world.of("login").is_none());
+    });
+}
+
+#[test]
+fn rotation_takes_no_second_place() {
+    explore(0, 1, WhenPrincipalFull::Refuse, &[rotate, login], |world| {
+        assert_eq!(world.of("login"), None);
+        assert_eq!(world.live(), [world.of("rotate").expect("it needs no place")]);
+    });
+}
+
+#[test]
+fn the_idlest_makes_room_for_a_login() {
+    explore(1, 1, WhenPrincipalFull::EndIdlest, &[login, login_again], |world| {
+        let (live, logins) = (world.live(), [world.of("login"), world.of("again")]);
+        assert!(live.len() == 1 && logins.contains(&Some(live[0])), "{live:?} of {logins:?}");
+        assert_eq!(world.store.count(), 1);
+    });
+}
+
+fn login_again(world: &World) {
+    boundary();
+    let id = world.store.new_session().principal(world.ada).create().ok();
+    world.note("again", id);
+}
+
+#[test]
+fn the_idlest_makes_room_while_it_is_rotated() {
+    explore(1, 1, WhenPrincipalFull::EndIdlest, &[login, rotate], |world| {
+        assert!(world.live().len() <= 1);
+        let login = world.of("login");
+        assert!(login.is_some() || world.of("rotate").is_some());
+    });
+}

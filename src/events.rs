@@ -1,0 +1,77 @@
+//! Telling the application of sessions that end.
+
+#![deny(unsafe_code)]
+
+use crate::id::SessionId;
+use crate::principal::Principal;
+use crate::removal::RemovalCause;
+use crate::roll::Rolls;
+use crate::table::{Ended, Observer};
+use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Tells which session has ended, and why. Given to the listener of
+/// [`SessionStoreBuilder::on_removal`](crate::SessionStoreBuilder::on_removal).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Removal {
+    /// The id of the session, which is worth nothing any more. Do not log it all the same: it may still be in somebody's log as a secret.
+    pub id: SessionId,
+    /// Why it has ended.
+    pub cause: RemovalCause,
+    /// Whom it was bound to.
+    pub principal: Option<Principal>,
+}
+
+/// Shows the cause only.
+impl fmt::Debug for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Removal").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}
+
+/// Whom the application wants to be told.
+#[derive(Clone)]
+pub(crate) struct Listener(Arc<dyn Fn(&Removal) + Send + Sync>);
+
+impl Listener {
+    pub(crate) fn new(listener: impl Fn(&Removal) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener(..)")
+    }
+}
+
+/// What a store does when a session has ended: strikes it off its principal's roll, and tells the listener.
+pub(crate) struct Registrar {
+    pub(crate) rolls: Arc<Rolls>,
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Observer for Registrar {
+    fn observes_all(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    fn ended(&self, ended: Ended) {
+        let Ended { key, cause, principal } = ended;
+        if let Some(principal) = &principal {
+            match cause {
+                RemovalCause::Rotated => self.rolls.strike_off(principal, &key),
+                _ => self.rolls.strike_off_for_good(principal, &key),
+            }
+        }
+        if let Some(Listener(listener)) = &self.listener {
+            let principal = principal.map(Principal::from_key);
+            let removal = Removal { id: SessionId::from_bytes(key), cause, principal };
+            // Unwind safe: nothing of the store is held, and what has happened to the listener is the listener's business. The panic has been
+            // reported by its hook.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(&removal)));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Whom a session is bound to.
+
+#![deny(unsafe_code)]
+
+use crate::entry::Key;
+use core::fmt;
+use sha2::{Digest, Sha256};
+
+/// Names whoever sessions are bound to: a user, an account, a device; whatever the application logs in.
+///
+/// Made from the name or number by which the application knows it, as bytes. Two of the same bytes are equal, and two of different bytes are
+/// not: up to 31 bytes are kept as they are, more are kept as their SHA-256. `Debug` shows neither.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::Principal;
+///
+/// let ada = Principal::new("ada@example.com");
+/// assert_eq!(ada, Principal::new(b"ada@example.com"));
+/// assert_ne!(ada, Principal::new("eve@example.com"));
+/// assert_ne!(Principal::new(42_u64.to_le_bytes()), Principal::new("42"));
+/// assert_eq!(format!("{ada:?}"), "Principal(..)");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Principal(Key);
+
+/// The longest name that is kept as it is.
+const LONGEST_NAME: usize = size_of::<Key>() - 1;
+/// In place of the length of a name that is not.
+const DIGEST: u8 = 0xff;
+
+impl Principal {
+    /// Makes the principal of this name. Wait-free; allocates nothing.
+    #[must_use]
+    pub fn new(name: impl AsRef<[u8]>) -> Self {
+        let name = name.as_ref();
+        let mut key = [0; size_of::<Key>()];
+        if name.len() <= LONGEST_NAME {
+            key[0] = name.len() as u8;
+            key[1..=name.len()].copy_from_slice(name);
+        } else {
+            key.copy_from_slice(&Sha256::digest(name));
+            key[0] = DIGEST;
+        }
+        Self(key)
+    }
+
+    pub(crate) fn from_key(key: Key) -> Self {
+        Self(key)
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.0
+    }
+}
+
+/// Hides the name.
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Principal(..)")
+    }
+}
+
+/// Says what becomes of a login beyond
+/// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenPrincipalFull {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// The principal's session that has not been used for the longest time is ended for it. It is refused only where all places are taken by
+    /// sessions that are being created or rotated at that very time.
+    EndIdlest,
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_that_differ_in_length_or_bytes_are_different_principals() {
+        let mut names: Vec<Vec<u8>> = (0..=70).map(|len| vec![0; len]).collect();
+        names.extend((0..=70).map(|len| vec![0xff; len]).filter(|name| !name.is_empty()));
+        names.extend((1..=70).map(|len| [vec![0; len - 1], vec![1]].concat()));
+        let principals: HashSet<_> = names.iter().map(Principal::new).collect();
+        assert_eq!(principals.len(), names.len());
+    }
+
+    #[test]
+    fn a_name_of_31_bytes_is_kept_and_one_of_32_is_not() {
+        let name = "abcdefghijklmnopqrstuvwxyz01234";
+        assert_eq!(Principal::new(name).key()[1..], *name.as_bytes());
+        let longer = format!("{name}5");
+        assert!(!Principal::new(&longer).key().windows(4).any(|bytes| bytes == b"abcd"));
+        assert_eq!(Principal::new(&longer).key()[0], DIGEST);
+    }
+}

@@ -1,0 +1,113 @@
+//! The removal listener: told once of each session that ends, and why, by a thread that holds nothing.
+
+use cloakroom::{ManualClock, RemovalCause, SessionId, SessionStore, SessionStoreBuilder, Timeouts};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{TICK, TTL, session};
+
+type Told = Arc<Mutex<Vec<(SessionId, RemovalCause)>>>;
+
+fn told_with(configure: impl FnOnce(SessionStoreBuilder) -> SessionStoreBuilder) -> (SessionStore, ManualClock, Told) {
+    let (clock, told) = (ManualClock::new(), Told::default());
+    let telling = Arc::clone(&told);
+    let builder = SessionStore::builder().ttl(TTL).clock(clock.clone());
+    let builder = builder.on_removal(move |removal| telling.lock().unwrap().push((removal.id, removal.cause)));
+    (configure(builder).build().expect("the settings are valid"), clock, told)
+}
+
+fn take(told: &Told) -> Vec<(SessionId, RemovalCause)> {
+    std::mem::take(&mut *told.lock().unwrap())
+}
+
+#[test]
+fn each_end_is_told_with_its_cause() {
+    let (store, clock, told) = told_with(|builder| builder);
+    let id = session(&store);
+    assert!(store.delete(&id));
+    assert_eq!(take(&told), [(id, RemovalCause::Deleted)]);
+    let old = session(&store);
+    let new = store.rotate_id(&old).expect("it is live");
+    assert_eq!(take(&told), [(old, RemovalCause::Rotated)]);
+    clock.advance(TTL + TICK);
+    assert!(!store.exists(&new));
+    assert_eq!(take(&told), [(new, RemovalCause::IdleTimeout)]);
+    let short = store.new_session().absolute_timeout(TICK).create().expect("there is room");
+    clock.advance(2 * TICK);
+    assert_eq!(store.evict_expired(), 1);
+    assert_eq!(take(&told), [(short, RemovalCause::AbsoluteTimeout)]);
+}
+
+#[test]
+fn what_is_no_end_is_not_told() {
+    let (store, clock, told) = told_with(|builder| builder);
+    let id = session(&store);
+    store.set(&id, "role", "admin").expect("it is live");
+    store.set_timeouts(&id, Timeouts::default().idle(2 * TTL)).expect("it is live");
+    clock.advance(TTL);
+    store.touch(&id);
+    assert!(!store.delete(&SessionId::from_bytes([7; 32])));
+    drop(store);
+    assert_eq!(take(&told), []);
+}
+
+/// The old id is reported when it stops being the session's, and not again when its grace is over.
+#[test]
+fn a_rotation_with_grace_is_told_once() {
+    let (store, clock, told) = told_with(|builder| builder);
+    let old = session(&store);
+    let new = store.rotation(&old).grace(2 * TICK).rotate().expect("it is live");
+    assert_eq!(take(&told), [(old, RemovalCause::Rotated)]);
+    clock.advance(3 * TICK);
+    assert!(!store.exists(&old));
+    store.evict_expired();
+    assert_eq!((take(&told), store.exists(&new), store.count()), (vec![], true, 1));
+}
+
+#[test]
+fn a_panic_of_the_listener_hurts_nobody() {
+    let store = SessionStore::builder().on_removal(|_| panic!("the listener is out of order")).build();
+    let store = store.expect("the settings are valid");
+    let id = session(&store);
+    assert!(store.delete(&id));
+    let ids: Vec<_> = (0..100).map(|_| session(&store)).collect();
+    assert!(ids.iter().all(|id| store.delete(id)));
+    assert_eq!(store.count(), 0);
+}
+
+#[test]
+fn the_listener_may_call_the_store() {
+    static STORE: OnceLock<SessionStore> = OnceLock::new();
+    let builder = SessionStore::builder().on_removal(|removal| {
+        let store = STORE.get().expect("there is one by now");
+        assert!(!store.exists(&removal.id));
+        if store.count() < 5 {
+            let id = session(store);
+            store.delete(&session(store));
+            assert!(store.exists(&id));
+        }
+    });
+    let store = STORE.get_or_init(|| builder.build().expect("the settings are valid"));
+    store.delete(&session(store));
+    assert_eq!(store.count(), 5);
+}
+
+#[test]
+fn each_of_many_ends_is_told_once_whoever_brings_it_about() {
+    let (store, clock, told) = told_with(|builder| builder.shards(2));
+    let ids: Vec<_> = (0..2_000).map(|_| session(&store)).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| ids.iter().for_each(|id| _ = store.delete(id)));
+        scope.spawn(|| ids.iter().rev().for_each(|id| _ = store.delete(id)));
+        scope.spawn(|| {
+            clock.advance(TTL + Duration::from_secs(1));
+            store.evict_expired();
+        });
+    });
+    let mut told: Vec<_> = take(&told).into_iter().map(|(id, _)| *id.as_bytes()).collect();
+    told.sort_unstable();
+    let mut all: Vec<_> = ids.iter().map(|id| *id.as_bytes()).collect();
+    all.sort_unstable();
+    assert_eq!(told, all);
+}
