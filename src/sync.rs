@@ -22,6 +22,22 @@ pub(crate) const fn step(_name: &'static str) {}
 #[cfg(all(test, not(loom)))]
 pub(crate) use hooked::{on_step, step};
 
+/// Runs foreign code that may panic, and lets no panic out: the panic hook has told of it. (In the models a panic is a finding.)
+#[cfg(not(loom))]
+pub(crate) fn contain(f: impl FnOnce()) {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        // What was panicked with may panic when it is dropped; with what comes of that there is nothing to do but to leave it.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+        dropped.unwrap_or_else(core::mem::forget);
+    }
+}
+
+#[cfg(loom)]
+pub(crate) fn contain(f: impl FnOnce()) {
+    f();
+}
+
 /// The ordering of the atomic access of this tag, which `docs/orderings.md` explains. Under loom the environment variable
 /// `CLOAKROOM_WEAKEN` names one to be relaxed, by which `ci/orderings.sh` finds out whether a model misses it.
 #[cfg(not(loom))]

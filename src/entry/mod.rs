@@ -13,6 +13,9 @@
 //! [`Owned`] is an entry that no other thread knows; [`EntryRef`] is one that may be shared, borrowed for as long as its thread is
 //! pinned. Who frees what: the thread that takes an entry out of the table's slots retires it, and freeing an entry that was not
 //! superseded frees the successor that never counted ([`free`]).
+//!
+//! A panic in a payload's `Drop` goes no further than that payload, for it may be any thread's turn to free what others have retired, in
+//! the middle of an operation on another session: the panic hook has told of it, the memory is given back, and all else is freed.
 
 pub(crate) mod life;
 mod terms;
@@ -21,11 +24,11 @@ pub(crate) use terms::Terms;
 
 use crate::expiry::{Limits, Tick};
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, Ordering, ordered};
+use crate::sync::{AtomicPtr, Ordering, contain, ordered};
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::offset_of;
+use core::mem::{needs_drop, offset_of};
 use core::ptr::{self, NonNull};
 use life::{Life, LifeWord};
 use std::alloc::{alloc, dealloc, handle_alloc_error};
@@ -312,7 +315,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     }
 }
 
-/// Frees an entry, and with it the successor that never counted.
+/// Frees an entry, and with it the successor that never counted. Does not unwind, whatever the payloads' drops do.
 ///
 /// # Safety
 ///
@@ -327,8 +330,10 @@ pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
         // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
         unsafe { free(successor) };
     }
-    // SAFETY: initialised, and not used again; `memory` gives the allocation back, even if the payload's drop panics.
-    unsafe { ptr::drop_in_place(entry) };
+    if needs_drop::<Entry<P>>() {
+        // SAFETY: initialised, and not used again; its memory outlives the call.
+        contain(|| unsafe { ptr::drop_in_place(entry) });
+    }
     drop(memory);
 }
 

@@ -4,6 +4,7 @@ use super::array::MIN_CAPACITY;
 use fixture::{Fixture, IDLE};
 
 mod fixture;
+mod payloads;
 mod progress;
 mod scenarios;
 mod suspended;
