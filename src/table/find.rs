@@ -34,6 +34,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             let early = if planted("next-read-before-the-probe") { Some(array.next(self.guard)) } else { None };
             for slot in array.probe(target.hash) {
                 let word = slot.load();
+                step("slot read");
                 if word.is_empty() {
                     break;
                 }
@@ -44,6 +45,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             if planted("next-not-read") {
                 return None;
             }
+            step("array read");
             array = early.unwrap_or_else(|| array.next(self.guard))?;
         }
         None
@@ -90,6 +92,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                         break 'probe;
                     }
                     let Some(entry) = self.bearing(word, target) else { break };
+                    step("bears the key");
                     if word.is_frozen() {
                         if !planted("frozen-match-left-to-others") {
                             self.finish_copy(array, slot, word, target.hash);
@@ -112,6 +115,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     };
                 }
             }
+            step("array searched");
             previous = Some(array);
             array = array.next(self.guard)?;
         }

@@ -54,6 +54,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         if let Some(next) = array.next(self.guard) {
             return next;
         }
+        step("no next");
         if !planted("sized-without-a-seal") {
             array.seal();
         }
@@ -110,6 +111,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Moves one chunk of an array that is being left.
     pub(super) fn help(&self, array: &'g Array) {
         let chunk = array.claim_chunk();
+        step("chunk claimed");
         if let Some(chunk) = chunk {
             self.leave_chunk(array, chunk);
         }
@@ -157,6 +159,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             }
             let entry = self.entry(word);
             let dead = entry.life().load() == Life::Dead;
+            step("life seen");
             if dead && (!word.is_frozen() || planted("dead-shortcut-when-frozen")) {
                 // Nobody needs to see a dead entry in the next array, as long as no copy of it can be there yet.
                 if slot.bury_frozen(word) {
@@ -211,6 +214,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     // `next` is being left itself, which cannot begin before this slot is ended.
                     return false;
                 }
+                step("place found");
                 // Between finding this place empty and filling it: is the entry still to be copied? If another thread has
                 // done it, the entry may have been removed again, and this place may be the first empty one only since.
                 if !planted("copy-without-a-second-look") && slot.load() != word {

@@ -79,6 +79,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     return Step::StartOver;
                 }
                 if word.is_empty() || planted("tombstone-filled-again") && word.is_tombstone() {
+                    step("place in the current");
                     if !insertion.admit(array) {
                         self.begin(array);
                         return Step::StartOver;
@@ -115,6 +116,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             self.finish(array);
             return Step::StartOver;
         }
+        step("admitted to the next");
         for slot in next.probe(insertion.target.hash) {
             loop {
                 let word = slot.load();
@@ -146,6 +148,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             loop {
                 let word = slot.load();
                 if word.is_empty() {
+                    step("end of the probe");
                     if word.is_frozen() || planted("next-before-the-old-is-closed") || slot.freeze(word) {
                         return None;
                     }
@@ -176,6 +179,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Judgement::Expired | Judgement::Changed => Met::Again,
             };
         }
+        step("met what has ended");
         if word.is_frozen() {
             self.finish_copy(array, slot, word, target.hash);
             return Met::Pass;

@@ -276,6 +276,7 @@ impl<P: Payload> Table<P> {
             swept.add(visit.sweep_span(start..start.saturating_add(SPAN)));
             ticket = ticket.wrapping_add(1);
         }
+        step("part swept");
         // The next one goes on where this one stopped. Of several at once, one moves the hand: none skips what none has looked at.
         let _ = self.hand.compare_exchange(first, ticket, Ordering::Relaxed, Ordering::Relaxed);
         swept.expired

@@ -3,7 +3,7 @@
 use super::array::Array;
 use super::tally::Tally;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
 use core::ptr;
 use crossbeam_utils::CachePadded;
 
@@ -51,6 +51,7 @@ impl Shard {
     pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
         // Relaxed: it is not followed. The pointers that arrays are freed by are those that came out of their boxes.
         let from = self.current.load(Ordering::Relaxed);
+        step("still current");
         let current = ptr::eq(from, array);
         if !current && !planted("array-retired-by-a-loser") {
             return;
@@ -65,8 +66,10 @@ impl Shard {
             Ordering::Relaxed,
         );
         if swap.is_ok() || planted("array-retired-by-a-loser") {
+            step("promoted");
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
+            step("array retired");
             guard.hand_in();
         }
     }

@@ -60,6 +60,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 continue;
             }
             let entry = self.entry(word);
+            step("slot swept");
             swept.examined += 1;
             if self.end_if_expired(entry) {
                 swept.expired += 1;

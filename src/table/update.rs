@@ -124,6 +124,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Life::Dead => return planted("set-without-a-look-at-life"),
                 Life::Superseded => return true,
                 Life::Live(stamp) => {
+                    step("to be raised");
                     if !planted("stamp-not-raised") {
                         new.life().raise(stamp);
                     }

@@ -83,6 +83,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             Verdict::Live => Judgement::Live,
             Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
             Verdict::Expired(limit) => {
+                step("found expired");
                 let cause = match limit {
                     Expiry::Idle => RemovalCause::IdleTimeout,
                     Expiry::Absolute => RemovalCause::AbsoluteTimeout,
@@ -90,6 +91,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 if self.kill(version, stamp, cause) { Judgement::Expired } else { Judgement::Changed }
             }
             Verdict::Ahead(fresh) => {
+                step("found ahead");
                 // Won or lost, the stamp is another one now.
                 let _ = version.life().bring_back(stamp, fresh);
                 Judgement::Changed
@@ -128,6 +130,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         match entry.life().load() {
             Life::Live(_) => false,
             Life::Dead => {
+                step("to be buried");
                 let buried = slot.bury(word);
                 if buried {
                     self.discard(entry);
@@ -136,6 +139,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             }
             Life::Superseded => {
                 let successor = entry.successor().expect("a superseded version has a successor");
+                step("to be replaced");
                 let replaced = !word.is_frozen() && slot.replace(word, word.with_entry(successor.pointer()));
                 step("replaced");
                 if replaced && !planted("retired-when-superseded") {

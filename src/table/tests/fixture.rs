@@ -41,6 +41,10 @@ impl Fixture {
         self.now.fetch_add(ticks, Ordering::Relaxed);
     }
 
+    pub(super) fn set_back(&self, ticks: u64) {
+        self.now.fetch_sub(ticks, Ordering::Relaxed);
+    }
+
     pub(super) fn timed<R>(&self, f: impl FnOnce(Moment<'_>) -> R) -> R {
         let now = || self.now();
         f(Moment::new(now(), IDLE, &now))

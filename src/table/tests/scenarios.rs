@@ -15,6 +15,8 @@ pub(super) enum Table {
     Sparse(usize),
     /// As many, and all have expired, the victim's session too.
     Expired(usize),
+    /// As many, and the clock has been set back since to long before.
+    Ahead(usize),
 }
 
 /// One operation, to be stopped at each step that it comes to.
@@ -90,6 +92,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "read of a chain", doing: READ.doing, ..CHAIN },
     Scenario { name: "read during a growth", table: Table::Of(BRINK), ..READ },
     Scenario { name: "read of an expired session", table: Table::Expired(BRINK), state: None, ..READ },
+    Scenario { name: "read after the clock was set back", table: Table::Ahead(20), ..READ },
     Scenario { name: "remove", ..REMOVE },
     Scenario { name: "remove of a chain", doing: REMOVE.doing, ..CHAIN },
     Scenario { name: "remove of a version with a successor", doing: REMOVE.doing, ..FORKED },
@@ -103,6 +106,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "sweep over chains in the next", table: Table::Of(BRINK + 1), first: false, ..CHAIN },
     Scenario { name: "sweep over a dead version", ..CORPSE },
     Scenario { name: "sweep that shrinks", table: Table::Sparse(13), ..PLAIN },
+    Scenario { name: "sweep after the clock was set back", table: Table::Ahead(BRINK), ..PLAIN },
     Scenario { name: "sweep of a part", table: Table::Expired(20), state: None, doing: Doing::SweepSome, ..PLAIN },
 ];
 
@@ -110,6 +114,7 @@ impl Scenario {
     /// A table in which the operation can begin.
     pub(super) fn fixture(&self) -> Fixture {
         let fixture = Fixture::new(1, 0);
+        fixture.pass(5 * IDLE);
         let inserted_before =
             self.state.is_some() || self.given_up.is_some() || matches!(self.table, Table::Expired(_));
         let insert = |first: bool| {
@@ -120,13 +125,16 @@ impl Scenario {
         insert(true);
         self.neighbours().for_each(|number| assert!(fixture.insert(number)));
         match self.table {
-            Table::Of(_) => {}
+            Table::Of(_) | Table::Ahead(_) => {}
             Table::Sparse(left) => (left + 1..=60).for_each(|number| assert!(fixture.remove(number))),
             Table::Expired(_) => fixture.pass(IDLE),
         }
         insert(false);
         if let Some((step, call)) = self.given_up {
             give_up(&fixture, step, call);
+        }
+        if let Table::Ahead(_) = self.table {
+            fixture.set_back(3 * IDLE);
         }
         // The stamp of what has not expired lies behind the clock, so that a read moves it.
         fixture.pass(1);
@@ -135,7 +143,7 @@ impl Scenario {
 
     fn neighbours(&self) -> Range<usize> {
         match self.table {
-            Table::Of(number) | Table::Expired(number) => 1..number + 1,
+            Table::Of(number) | Table::Expired(number) | Table::Ahead(number) => 1..number + 1,
             Table::Sparse(_) => 1..61,
         }
     }
@@ -143,7 +151,7 @@ impl Scenario {
     /// The other sessions that are there while the thread stands.
     pub(super) fn living_neighbours(&self) -> Range<usize> {
         match self.table {
-            Table::Of(number) | Table::Sparse(number) => 1..number + 1,
+            Table::Of(number) | Table::Sparse(number) | Table::Ahead(number) => 1..number + 1,
             Table::Expired(_) => 0..0,
         }
     }
@@ -152,7 +160,7 @@ impl Scenario {
     pub(super) fn expired(&self) -> usize {
         match self.table {
             Table::Expired(number) => number + 1,
-            Table::Of(_) | Table::Sparse(_) => 0,
+            Table::Of(_) | Table::Sparse(_) | Table::Ahead(_) => 0,
         }
     }
 }

@@ -367,7 +367,7 @@ fn there_is_a_scenario_for_each_step_of_the_sources() {
         steps.collect::<Vec<_>>()
     };
     let mut missing: BTreeSet<String> = sources.flat_map(named).collect();
-    assert!(missing.len() > 20, "these are not all: {missing:?}");
+    assert!(missing.len() > 40, "these are not all: {missing:?}");
     // Where keys lie is left to chance, so one look may not be enough.
     for scenario in (0..100).flat_map(|_| SCENARIOS) {
         if !missing.is_empty() {
