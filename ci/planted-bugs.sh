@@ -17,11 +17,15 @@ frozen-match-left-to-others       delete_against_single_steps
 insert-past-a-frozen-entry        an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot         delete_and_insert_again_during_growth
 kill-whatever-the-stamp           evict_against_touch
+limit-looked-at-before            two_inserts_for_one_place
 next-before-the-old-is-closed     insert_against_insert_into_next_with_neighbours
 next-left-before-its-predecessor  insert_when_next_is_full_too_early
 next-not-read                     get_during_growth
 next-read-before-the-probe        get_during_growth
 next-without-reservations         inserts_while_shrinking
+place-given-back-before-the-kill  a_place_that_a_delete_leaves
+place-given-back-by-a-loser       one_place_for_two_deletes
+place-kept-by-a-refused-insert    an_insert_of_one_key_and_its_place
 pointer-kept-in-the-old-array     delete_against_single_steps
 retired-when-superseded           growth_against_growth_and_set
 set-without-a-look-at-life        set_against_eviction

@@ -91,6 +91,19 @@ scenarios! {
     insert_and_delete_while_shrinking: "4; ; i1 d1 | G; g1";
     delete_while_shrinking: "8; i1; d1 | G; g1";
     delete_shrinks_while_another_inserts: "8; i1 i2; d1 d2 | i3; g1 g2 g3";
+    // The limit.
+    two_inserts_for_one_place: "2/1; ; i1 | i2; g1 g2 i3";
+    an_insert_of_one_key_and_its_place: "2/2; i1; i1 | i2; g1 g2 i3";
+    a_place_that_a_delete_leaves: "2/1; i1; d1 | i2 g1; g1 g2 i3";
+    a_place_that_a_delete_leaves_and_takes: "2/1; i1; d1 i1 | i2 g1; g1 g2 i3";
+    a_place_that_an_eviction_leaves: "2/1; i1 T; e | i2 x1; g2 i3";
+    a_place_that_an_eviction_may_leave: "2/1; i1 t; g1 | t e i2; x1 g2 i3";
+    a_place_that_a_get_leaves: "2/1; i1 T; g1 | i2 g2; g1 g2 i3";
+    one_place_for_two_deletes: "2/1; i1; d1 | d1 | i2; g2 i3 i1";
+    a_set_keeps_its_place: "2/1; i1; s1 | i2 d1 i3; g1 g2 g3";
+    a_place_left_during_growth: "2/1; i1 N F0; d1 | i2 g1 | M0; g1 g2 i3";
+    a_place_taken_during_growth: "2/2; i1; i2 | i3 | N M0; g1 g2 g3";
+    a_place_left_by_an_eviction_during_growth: "2/1; i1 T N; e | i2 x1 | M0; g2 i3";
 }
 
 // With one preemption less: these take from a minute to half an hour each otherwise.
@@ -108,4 +121,8 @@ scenarios! {
     shrink_and_grow_again: "4; ; G i1 i2 | i3; g1 g2 g3";
     insert_against_insert_into_next_with_a_neighbour: "2; i2; i1 | N i1; d1 d1";
     insert_and_set_during_growth: "2; ; i1 | G | s1; g1";
+    a_delete_an_insert_and_growth: "2/1; i1; d1 | i2 g1 | G; g1 g2 i3";
+    inserts_for_one_place_and_growth: "2/2; i1; i2 | i3 | G; g1 g2 g3";
+    one_place_for_a_delete_and_an_eviction: "2/2; i1 T i2; d1 | e | i3; x1 g2 g3 i3";
+    an_eviction_an_insert_and_growth: "2/1; i1 T; e | i2 x1 | G; g2 i3";
 }

@@ -103,8 +103,12 @@ impl<'g, P: Payload> Visit<'g, P> {
     ///
     /// A version that only leads on is no session, and is ended without a word.
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
+        let early = planted("place-given-back-before-the-kill");
+        if early {
+            self.population.leave(self.shard.sessions());
+        }
         let killed = self.kill_keeping_the_place(version, stamp, cause);
-        if killed && !version.has_heir() {
+        if (killed && !early || planted("place-given-back-by-a-loser")) && !version.has_heir() {
             self.population.leave(self.shard.sessions());
             step("place given back");
         }

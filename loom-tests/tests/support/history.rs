@@ -2,6 +2,7 @@
 //! 1993) for an order of the recorded operations that respects real time and that a plain sequential session could have produced.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 
 /// Milliseconds for which a session may lie idle in the models.
 pub(crate) const IDLE: u64 = 5;
@@ -9,6 +10,8 @@ pub(crate) const IDLE: u64 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Insert(usize),
+    /// An insert that found the store full.
+    Refused,
     /// Appends a digit to the value.
     Set(usize),
     Get,
@@ -39,6 +42,8 @@ struct Model {
 }
 
 impl Model {
+    const NEW: Self = Self { session: None, now: 0 };
+
     fn live(&self) -> Option<usize> {
         self.session.filter(|&(_, touched)| self.now.saturating_sub(touched) <= IDLE).map(|(value, _)| value)
     }
@@ -67,6 +72,7 @@ impl Model {
         let touched = |value| Some((value, stamp));
         match kind {
             Kind::Tick(_) | Kind::SetBack(_) => unreachable!("seen above"),
+            Kind::Refused => return None,
             Kind::Evict => {
                 let expired = self.session.is_some() && live.is_none();
                 self.session = self.session.filter(|_| !expired);
@@ -96,19 +102,63 @@ impl Model {
 
 /// Whether some order of the events of one session explains their results.
 pub(crate) fn linearizable(events: &[Event]) -> bool {
-    search(events, 0, Model { session: None, now: 0 }, &mut HashSet::new())
+    let explains = |model: &mut Model, event: &Event| model.apply(event.kind) == event.result;
+    search(events, 0, Model::NEW, &explains, &mut HashSet::new())
 }
 
-fn search(events: &[Event], done: u32, model: Model, seen: &mut HashSet<(u32, Model)>) -> bool {
+/// Whether some order of the events of all sessions explains their results if there are never more than `limit` sessions.
+///
+/// A session has its place from before it is there until after it has ended. So who is refused has seen as many sessions as there may be,
+/// those counted that others were about to insert or had just ended at the time.
+pub(crate) fn linearizable_within(limit: usize, events: &[Event]) -> bool {
+    let explains = |models: &mut [Model; 8], event: &Event| match event.kind {
+        // The one clock moves for all sessions, each of which has recorded it.
+        Kind::Tick(_) | Kind::SetBack(_) => {
+            models.iter_mut().for_each(|model| _ = model.apply(event.kind));
+            true
+        }
+        Kind::Refused => present(models) + events.iter().filter(|other| holds_a_place(other, event)).count() >= limit,
+        kind => models[event.key as usize].apply(kind) == event.result && present(models) <= limit,
+    };
+    let once = |event: &&Event| event.key == 1 || !matches!(event.kind, Kind::Tick(_) | Kind::SetBack(_));
+    let events: Vec<Event> = events.iter().filter(once).copied().collect();
+    search(&events, 0, [Model::NEW; 8], &explains, &mut HashSet::new())
+}
+
+fn present(models: &[Model]) -> usize {
+    models.iter().filter(|model| model.session.is_some()).count()
+}
+
+/// Whether the operation `other` may hold a place for a session that is not there, at some time during the one that was `refused`.
+fn holds_a_place(other: &Event, refused: &Event) -> bool {
+    let overlap = other.called < refused.returned && refused.called < other.returned;
+    overlap
+        && match other.kind {
+            Kind::Insert(_) | Kind::Delete => true,
+            Kind::Evict => other.result.is_some(),
+            // It may have found the session expired.
+            Kind::Get | Kind::Exists | Kind::Set(_) => other.result.is_none(),
+            Kind::Refused | Kind::Tick(_) | Kind::SetBack(_) => false,
+        }
+}
+
+/// Whether the events that are not in the set `done` can follow in some order that respects time and that `explains` each of them.
+fn search<S: Copy + Eq + Hash>(
+    events: &[Event],
+    done: u32,
+    state: S,
+    explains: &impl Fn(&mut S, &Event) -> bool,
+    seen: &mut HashSet<(u32, S)>,
+) -> bool {
     let open = || events.iter().enumerate().filter(|&(index, _)| done & 1 << index == 0);
     let Some(first_return) = open().map(|(_, event)| event.returned).min() else { return true };
-    if !seen.insert((done, model)) {
+    if !seen.insert((done, state)) {
         return false;
     }
     let candidates = open().filter(|(_, event)| event.called < first_return).collect::<Vec<_>>();
     candidates.into_iter().any(|(index, event)| {
-        let mut after = model;
-        after.apply(event.kind) == event.result && search(events, done | 1 << index, after, seen)
+        let mut after = state;
+        explains(&mut after, event) && search(events, done | 1 << index, after, explains, seen)
     })
 }
 
@@ -151,6 +201,26 @@ mod tests {
             event(Kind::Get, Some(13), 7, 8),
         ];
         assert!(!linearizable(&history));
+    }
+
+    #[test]
+    fn two_sessions_in_one_place_are_refused() {
+        let (one, two) = (event(Kind::Insert(1), Some(0), 0, 1), event(Kind::Insert(2), Some(0), 4, 5));
+        let two = Event { key: 2, ..two };
+        let early = [one, event(Kind::Delete, Some(0), 2, 9), two, event(Kind::Get, Some(1), 6, 7)];
+        assert!(linearizable(&early[..2]) && linearizable_within(2, &early));
+        assert!(!linearizable_within(1, &early));
+        assert!(linearizable_within(1, &early[..3]));
+    }
+
+    #[test]
+    fn a_refusal_needs_a_full_store() {
+        let refused = |called| Event { key: 2, ..event(Kind::Refused, None, called, called + 1) };
+        let one = [event(Kind::Insert(1), Some(0), 0, 3), event(Kind::Delete, Some(0), 6, 9)];
+        for (called, full) in [(1, true), (4, true), (7, true), (10, false)] {
+            assert_eq!(linearizable_within(1, &[one[0], one[1], refused(called)]), full, "called at {called}");
+        }
+        assert!(!linearizable_within(2, &[one[0], one[1], refused(4)]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Scenarios in a line: `"2; i1; s1 | d1 | G; g1"` is a table whose first array has two slots, a session 1, then three threads (one
 //! sets, one deletes, one makes the table grow), and at the end a get. Every operation is recorded, and at the end of every execution
-//! each session's history must be linearizable and the table in order.
+//! each session's history must be linearizable and the table in order. `"2/1; ..."` allows one session at most: then the history of all
+//! sessions together must be linearizable in a store that never holds more.
 //!
 //! | | operation | | a step, or one abandoned half-way |
 //! |---|---|---|---|
@@ -17,7 +18,7 @@
 use crate::expiry::{Moment, Tick};
 use crate::reclaim::{boundary, free_all};
 use crate::table::{Change, Refusal, Table};
-use history::{Event, IDLE, Kind, linearizable};
+use history::{Event, IDLE, Kind, linearizable, linearizable_within};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
@@ -31,6 +32,8 @@ const KEYS: std::ops::RangeInclusive<u8> = 1..=7;
 #[derive(Clone)]
 struct Scenario {
     slots: usize,
+    /// How many sessions there may be; 0 for any number.
+    limit: usize,
     before: Vec<String>,
     threads: Vec<Vec<String>>,
     after: Vec<String>,
@@ -40,9 +43,12 @@ impl Scenario {
     fn parse(line: &str) -> Self {
         let words = |part: &str| part.split_whitespace().map(String::from).collect::<Vec<_>>();
         let parts: Vec<&str> = line.split(';').collect();
-        let [slots, before, threads, after] = parts[..] else { panic!("four parts: {line}") };
+        let number = |part: &str| part.trim().parse().expect("a number");
+        let [sizes, before, threads, after] = parts[..] else { panic!("four parts: {line}") };
+        let (slots, limit) = sizes.split_once('/').unwrap_or((sizes, "0"));
         Self {
-            slots: slots.trim().parse().expect("a number of slots"),
+            slots: number(slots),
+            limit: number(limit),
             before: words(before),
             threads: threads.split('|').map(words).collect(),
             after: words(after),
@@ -51,6 +57,7 @@ impl Scenario {
 }
 
 struct World {
+    limit: usize,
     table: Table<Watched>,
     clock: AtomicUsize,
     events: Mutex<Vec<Event>>,
@@ -89,7 +96,7 @@ impl World {
         let one = |kind, result| vec![(argument, kind, result)];
         match name {
             "i" => {
-                let place = table.enter(&key).expect("no limit");
+                let Some(place) = table.enter(&key) else { return one(Kind::Refused, None) };
                 let moment = moment();
                 let inserted = table.insert(place, Watched::entry(key, moment.now(), digit), moment);
                 one(Kind::Insert(digit), inserted.is_ok().then_some(0))
@@ -177,6 +184,11 @@ impl World {
     fn check(self) {
         let (events, open) =
             (self.events.into_inner().expect("unpoisoned"), self.open.into_inner().expect("unpoisoned"));
+        assert!(self.limit > 0 || !events.iter().any(|event| event.kind == Kind::Refused), "refused without a limit");
+        // With an abandoned operation each session is looked at by itself only, as it may have happened or not.
+        if self.limit > 0 && open.is_empty() {
+            assert!(linearizable_within(self.limit, &events), "not within {}: {events:#?}", self.limit);
+        }
         for key in KEYS {
             let of = |events: &[Event]| events.iter().filter(|event| event.key == key).copied().collect::<Vec<_>>();
             let (closed, open) = (of(&events), of(&open));
@@ -204,7 +216,8 @@ pub(crate) fn explore(line: &str, less: usize) {
 
 fn execute(scenario: &Scenario) {
     let world = Arc::new(World {
-        table: Table::of_capacity(scenario.slots, 0),
+        limit: scenario.limit,
+        table: Table::of_capacity(scenario.slots, scenario.limit),
         clock: AtomicUsize::new(0),
         events: Mutex::default(),
         open: Mutex::default(),
