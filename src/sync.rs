@@ -1,13 +1,19 @@
-//! The atomics of this crate: `core`'s, or loom's under `--cfg loom`, where the models in `loom-tests/` explore the same sources.
+//! The atomics of this crate: `core`'s; or loom's under `--cfg loom`, shuttle's under `--cfg shuttle`, where the models in `loom-tests/`
+//! and `shuttle-tests/` explore the same sources.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Whether a model checker runs this. Then arrays are small, so that they are left all the time.
+pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
 
 /// Whether the protocol rule of this name is broken on purpose. The models are tested by requiring that they fail then
-/// (`ci/planted-bugs.sh`): under loom the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and nothing remains of it.
-#[cfg(not(loom))]
+/// (`ci/planted-bugs.sh`): there the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and nothing remains of it.
+#[cfg(not(any(loom, shuttle)))]
 #[inline(always)]
 pub(crate) const fn planted(_rule: &str) -> bool {
     false
@@ -23,7 +29,7 @@ pub(crate) const fn step(_name: &'static str) {}
 pub(crate) use hooked::{on_step, step};
 
 /// Runs foreign code that may panic, and lets no panic out: the panic hook has told of it. (In the models a panic is a finding.)
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn contain(f: impl FnOnce()) {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
@@ -33,7 +39,7 @@ pub(crate) fn contain(f: impl FnOnce()) {
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) fn contain(f: impl FnOnce()) {
     f();
 }
@@ -53,7 +59,7 @@ pub(crate) fn ordered(tag: &str, ordering: Ordering) -> Ordering {
     if weakened { Ordering::Relaxed } else { ordering }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) fn planted(rule: &str) -> bool {
     static BROKEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     BROKEN.get_or_init(|| std::env::var("CLOAKROOM_PLANT").ok()).as_deref() == Some(rule)

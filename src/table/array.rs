@@ -12,7 +12,7 @@
 use super::probe::{Hash, LINE};
 use super::word::Slot;
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered, planted};
 use crossbeam_utils::CachePadded;
 use slots::Slots;
 
@@ -22,7 +22,7 @@ mod slots;
 pub(crate) const MIN_CAPACITY: usize = LINE;
 
 /// Slots that a thread moves at a time, as its share of a migration.
-pub(crate) const CHUNK: usize = if cfg!(loom) { 2 } else { 16 };
+pub(crate) const CHUNK: usize = if MODEL { 2 } else { 16 };
 
 const SEALED: usize = 1 << (usize::BITS - 1);
 

@@ -47,7 +47,7 @@ use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
 use crate::expiry::{Moment, Tick};
 use crate::hash::KeyHasher;
 use crate::reclaim::{self, Guard};
-use crate::sync::{AtomicUsize, Ordering, planted, step};
+use crate::sync::{AtomicUsize, MODEL, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
 use deaths::Deaths;
@@ -323,7 +323,7 @@ impl<P: Payload> Drop for Table<P> {
         drop(guard);
         drop(deaths);
         // The arrays that were left last, each in a bag of its own. A matter of time only, which the models need not explore.
-        if !cfg!(loom) {
+        if !MODEL {
             reclaim::collect(2 * self.shards.len() * reclaim::BAG);
         }
         for shard in &mut self.shards {

@@ -6,8 +6,10 @@
 
 #![deny(unsafe_code)]
 
+use crate::sync::MODEL;
+
 /// Slots in a line.
-pub(crate) const LINE: usize = if cfg!(loom) { 2 } else { 8 };
+pub(crate) const LINE: usize = if MODEL { 2 } else { 8 };
 
 /// The hash of a key. Different bits choose the shard, the fingerprint and the slot, so that one says nothing of the others.
 #[derive(Clone, Copy)]

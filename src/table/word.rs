@@ -30,13 +30,13 @@
 use super::probe::Hash;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::reclaim::Guard;
-use crate::sync::{AtomicPtr, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, MODEL, Ordering, ordered, planted};
 use core::ptr::{self, NonNull};
 
 const TOMBSTONE_BIT: usize = 0b01;
 const FROZEN_BIT: usize = 0b10;
 /// Set by no protocol rule, only by a broken one ([`planted`]).
-const KEPT_BIT: usize = if cfg!(loom) { 0b100 } else { 0 };
+const KEPT_BIT: usize = if MODEL { 0b100 } else { 0 };
 const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
 
 /// Where the fingerprint lies. User-space addresses of these targets end at bit 47 unless a program asks the system for more.
@@ -168,7 +168,7 @@ impl Word {
 pub(crate) struct Slot(AtomicPtr<()>);
 
 impl Slot {
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     pub(crate) fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }

@@ -6,10 +6,10 @@
 
 use crate::table::word::Slot;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use memory::Slots;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod memory {
     use super::Slot;
     use core::alloc::Layout;
@@ -93,11 +93,11 @@ mod memory {
     }
 }
 
-/// loom's atomics cannot be made of zeroed memory.
-#[cfg(loom)]
+/// A model checker's atomics cannot be made of zeroed memory.
+#[cfg(any(loom, shuttle))]
 pub(crate) struct Slots(Box<[Slot]>);
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 impl Slots {
     pub(crate) fn new(len: usize) -> Self {
         Self((0..len).map(|_| Slot::new()).collect())

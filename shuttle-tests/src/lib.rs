@@ -1,0 +1,34 @@
+//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing without
+//! `--cfg shuttle`.
+#![cfg(shuttle)]
+#![allow(dead_code, missing_docs, unexpected_cfgs)]
+
+#[path = "../../src/attributes/mod.rs"]
+mod attributes;
+#[path = "../../src/clock.rs"]
+mod clock;
+#[path = "../../src/config.rs"]
+mod config;
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/error.rs"]
+mod error;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+mod hash;
+#[path = "../../src/id.rs"]
+mod id;
+pub mod reclaim;
+#[path = "../../src/store.rs"]
+mod store;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+pub use attributes::{Attributes, AttributesIter};
+pub use clock::{Clock, CoarseClock, ManualClock};
+pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
+pub use error::{ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, SetError};
+pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
+pub use store::SessionStore;

@@ -1,0 +1,66 @@
+//! A stand-in for `reclaim`, in which nothing is freed before an execution ends and the rules are checked instead: nothing is retired
+//! twice, and no thread that pinned itself after a retirement reaches what was retired. That is when the real epochs may have freed it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+struct Retired {
+    at: usize,
+    free: Box<dyn FnOnce()>,
+}
+
+// All threads of an execution run on one thread of the system, in turn.
+thread_local! {
+    static TIME: Cell<usize> = const { Cell::new(1) };
+    static RETIRED: RefCell<HashMap<usize, Retired>> = RefCell::default();
+}
+
+fn instant() -> usize {
+    TIME.set(TIME.get() + 1);
+    TIME.get()
+}
+
+/// When its thread was pinned.
+pub(crate) struct Guard(usize);
+
+/// Letting go of a guard is an act, as it is of the real one.
+impl Drop for Guard {
+    fn drop(&mut self) {}
+}
+
+pub(crate) fn prepare() {}
+
+pub(crate) fn pin() -> Guard {
+    Guard(instant())
+}
+
+pub(crate) const BAG: usize = 64;
+
+pub(crate) fn collect(_retired: usize) {}
+
+impl Guard {
+    pub(crate) unsafe fn retire<T: 'static>(&self, pointer: *mut T, free: unsafe fn(*mut T)) {
+        let free = Box::new(move || {
+            // SAFETY: called once, when the execution is over.
+            unsafe { free(pointer) }
+        });
+        let retired = Retired { at: instant(), free };
+        let before = RETIRED.with_borrow_mut(|all| all.insert(pointer.addr(), retired));
+        assert!(before.is_none(), "retired twice");
+    }
+
+    pub(crate) fn hand_in(&self) {}
+
+    pub(crate) fn assert_usable<T>(&self, pointer: *const T) {
+        let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));
+        assert!(!late, "reached by a thread that pinned itself after the retirement");
+    }
+}
+
+/// Frees what was retired in an execution, at its end: the store must have been dropped. Says how much it was.
+pub fn free_all() -> usize {
+    let retired = RETIRED.with_borrow_mut(std::mem::take);
+    let number = retired.len();
+    retired.into_values().for_each(|retired| (retired.free)());
+    number
+}
