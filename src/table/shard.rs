@@ -7,6 +7,10 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
 use core::ptr;
 use crossbeam_utils::CachePadded;
 
+/// Slots of an array that is handed in at once when it is left: it takes no less than a bag does. Small tables are left every few
+/// inserts, and a bag for each of their arrays would be most of the garbage.
+const HANDED_IN: usize = 256;
+
 /// A pointer to the current array, on a line that only growth writes, and counters on another.
 pub(crate) struct Shard {
     current: CachePadded<AtomicPtr<Array>>,
@@ -70,7 +74,9 @@ impl Shard {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
             step("array retired");
-            guard.hand_in();
+            if array.capacity() >= HANDED_IN {
+                guard.hand_in();
+            }
         }
     }
 

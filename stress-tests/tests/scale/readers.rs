@@ -45,8 +45,12 @@ fn park(store: &SessionStore, id: &SessionId, inside: &Sender<()>, leave: &Recei
     assert_eq!(role.flatten().as_deref(), Some("editor"));
 }
 
-#[test]
-fn memory_grows_while_a_reader_stays_inside_and_comes_back_when_it_leaves() {
+/// What a version takes, its place in a bag and its share of the arrays included: at least, and at most.
+const VERSION: std::ops::Range<isize> = 64..1_024;
+
+/// Has a reader stay inside while `work` is done by turns, so many in all. What they retire is held for as long: so much for each turn,
+/// from the first to the last. All of it comes back when the reader leaves.
+fn assert_held_and_given_back(turns: usize, work: impl Fn(&SessionStore, &SessionId, usize)) {
     let _alone = alone();
     let store = SessionStore::default();
     let id = session(&store);
@@ -57,17 +61,46 @@ fn memory_grows_while_a_reader_stays_inside_and_comes_back_when_it_leaves() {
         let (store, id) = (&store, &id);
         scope.spawn(move || park(store, id, &inside, &may_leave));
         is_inside.recv().expect("the reader says so");
-        let (sets, smallest) = (SESSIONS, 64);
-        for turn in 0..sets {
-            store.set(id, "role", ["reader", "writer"][turn % 2]).expect("the session is live");
+        let mut last = 0;
+        for quarter in 0..4 {
+            (quarter * turns / 4..(quarter + 1) * turns / 4).for_each(|turn| work(store, id, turn));
+            settle(store);
+            let held = Heap::since(before);
+            let each = (held.bytes - last) / (turns / 4) as isize;
+            println!("a parked reader and {} turns: {held}, {each} bytes a turn", (quarter + 1) * turns / 4);
+            assert!(VERSION.contains(&each), "{each} bytes a turn, where what the reader might see is {VERSION:?}");
+            last = held.bytes;
         }
-        settle(store);
-        let held = Heap::since(before);
-        println!("a parked reader and {sets} sets: {held}");
-        assert!(held.bytes > (sets * smallest) as isize, "what the reader might see was freed: {held}");
         leave.send(()).expect("the reader waits for it");
     });
     store.flush();
-    println!("flushed: {}", Heap::since(before));
+    println!("the reader has left, flushed: {}", Heap::since(before));
     Heap::since(before).assert_at_most(SLACK);
+}
+
+#[test]
+fn memory_grows_with_the_sets_while_a_reader_stays_inside_and_comes_back_when_it_leaves() {
+    assert_held_and_given_back(SESSIONS, |store, id, turn| {
+        store.set(id, "role", ["reader", "writer"][turn % 2]).expect("the session is live");
+    });
+}
+
+#[test]
+fn memory_grows_with_the_sessions_that_go_while_a_reader_stays_inside_and_comes_back_when_it_leaves() {
+    assert_held_and_given_back(SESSIONS, |store, _, _| assert!(store.delete(&session(store))));
+}
+
+/// They are few, so the bag that they lie in would not be full for long; a flush at the end shows what was left.
+#[test]
+fn arrays_that_are_left_are_freed_while_the_store_is_used() {
+    let _alone = alone();
+    let store = SessionStore::builder().shards(1).build().expect("the settings are valid");
+    let ids: Vec<_> = (0..SESSIONS).map(|_| session(&store)).collect();
+    ids.iter().for_each(|id| assert!(store.exists(id)));
+    let before = Heap::now();
+    store.flush();
+    let freed = -Heap::since(before).bytes;
+    println!("{SESSIONS} sessions have come: a flush frees {freed} bytes");
+    let last_but_one = (SESSIONS * size_of::<usize>()) as isize;
+    assert!(freed < last_but_one / 8, "{freed} bytes of arrays were left, the last one took {last_but_one} at least");
 }
