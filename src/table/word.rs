@@ -232,3 +232,75 @@ impl Slot {
         Word(self.0.load(Ordering::Relaxed)) // Relaxed: exclusive access.
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::entry::Owned;
+    use crate::expiry::Tick;
+
+    const HASH: Hash = Hash(0x1234_5678_9abc_def0);
+
+    fn entry() -> Owned<u64> {
+        Owned::new([1; 32], Tick::new(0), 7, 0, |_| {})
+    }
+
+    #[test]
+    fn a_word_has_the_entry_and_the_fingerprint_of_its_key() {
+        let (one, two) = (entry(), entry());
+        let word = Word::entry(one.pointer(), HASH);
+        let next = word.with_entry(two.pointer());
+        for (word, entry) in [(word, &one), (word.frozen(), &one), (word.frozen().thawed(), &one), (next, &two)] {
+            assert!(word.pointer() == entry.pointer() && word.holds_entry() && word.matches(HASH));
+            assert!(!word.is_empty() && !word.is_tombstone() && !word.is_left());
+            for bit in 0..FINGERPRINT_MASK.count_ones() {
+                assert!(!word.matches(Hash(HASH.0 ^ 1 << (32 + bit))), "bit {bit} of the fingerprint is not looked at");
+            }
+            assert!(word.matches(Hash(HASH.0 ^ 1 << 63)) && word.matches(Hash(HASH.0 ^ 1)));
+        }
+        assert!(FINGERPRINT_MASK.count_ones() == if FINGERPRINT_SHIFT == 48 { 16 } else { 2 });
+        assert!(word.same_entry(word.frozen()) && word.frozen().same_entry(word) && !word.same_entry(next));
+        assert!(word.frozen().is_frozen() && !word.is_frozen() && word.frozen().thawed() == word);
+    }
+
+    #[test]
+    fn what_holds_no_entry_matches_no_hash() {
+        for word in [Word::EMPTY, Word::TOMBSTONE] {
+            assert!(!word.holds_entry() && !word.matches(Hash(0)) && !word.same_entry(word) && !word.is_left());
+            assert!(word.frozen().is_left() && word.frozen().is_frozen() && !word.frozen().holds_entry());
+        }
+        assert!(Word::EMPTY.is_empty() && Word::EMPTY.frozen().is_empty() && !Word::TOMBSTONE.is_empty());
+        assert!(Word::TOMBSTONE.is_tombstone() && Word::TOMBSTONE.frozen().is_tombstone());
+        assert!(!Word::EMPTY.is_tombstone());
+    }
+
+    /// A transition, and to what it leads from each of the words in the module's docs; nothing where it does not begin.
+    type Row = (fn(&Slot, Word, Word) -> bool, [Option<Word>; 6]);
+
+    #[test]
+    fn a_slot_moves_as_the_diagram_says_and_never_otherwise() {
+        let (one, two) = (entry(), entry());
+        let (held, next) = (Word::entry(one.pointer(), HASH), Word::entry(two.pointer(), HASH));
+        let (empty, grave) = (Word::EMPTY, Word::TOMBSTONE);
+        let from = [empty, empty.frozen(), held, held.frozen(), grave, grave.frozen()];
+        let rows: [Row; 7] = [
+            (|slot, _, next| slot.fill(next), [Some(next), None, None, None, None, None]),
+            (|slot, _, next| slot.fill_with_copy(next.frozen()), [Some(next), None, None, None, None, None]),
+            (|slot, held, next| slot.replace(held, next), [None, None, Some(next), None, None, None]),
+            (|slot, held, _| slot.bury(held), [None, None, Some(grave), None, None, None]),
+            (|slot, held, _| slot.bury_frozen(held), [None, None, Some(grave.frozen()), None, None, None]),
+            (|slot, held, _| slot.freeze(held), [None, None, Some(held.frozen()), None, None, None]),
+            (|slot, held, _| slot.moved(held.frozen()), [None, None, None, Some(grave.frozen()), None, None]),
+        ];
+        for (number, (transition, to)) in rows.into_iter().enumerate() {
+            for (from, to) in from.into_iter().zip(to) {
+                let slot = Slot(AtomicPtr::new(from.0));
+                assert_eq!(transition(&slot, held, next), to.is_some(), "transition {number}");
+                assert!(slot.load() == to.unwrap_or(from), "transition {number}");
+            }
+        }
+        let frozen = Slot(AtomicPtr::new(held.frozen().0));
+        assert!(!frozen.bury(held.frozen()) && !frozen.bury_frozen(held.frozen()), "a frozen entry is moved first");
+        assert!(frozen.load() == held.frozen());
+    }
+}
