@@ -169,3 +169,77 @@ impl Array {
         None
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_admits_up_to_its_limit_and_nobody_once_it_is_sealed() {
+        for (capacity, spoken_for) in [(8, 0), (64, 5), (1_024, 576)] {
+            let array = Array::new(capacity, spoken_for);
+            let admitted = (0..2 * capacity).filter(|_| array.admit()).count();
+            assert_eq!(admitted, capacity * 3 / 4 - spoken_for);
+            let sealed = Array::new(capacity, spoken_for);
+            assert!(sealed.admit());
+            sealed.seal();
+            assert!(!sealed.admit());
+        }
+    }
+
+    #[test]
+    fn every_slot_is_in_one_chunk() {
+        for capacity in [8, 16, 64, 4_096] {
+            let array = Array::new(capacity, 0);
+            let slots = (0..array.chunks()).flat_map(|chunk| array.chunk(chunk)).map(|slot| ptr_to(slot));
+            assert!(slots.eq((0..capacity).map(|index| ptr_to(array.slot(index)))), "{capacity} slots");
+        }
+        assert_eq!(Array::new(4_096, 0).chunks(), 4_096 / CHUNK);
+    }
+
+    fn ptr_to(slot: &Slot) -> *const Slot {
+        slot
+    }
+
+    /// Arrays with less than one word of marks, with one, and with several.
+    #[test]
+    fn each_chunk_is_handed_out_once_and_then_again_until_it_is_marked() {
+        for chunks in [1, 4, 64, 256] {
+            let array = Array::new(chunks * CHUNK, 0);
+            for chunk in 0..chunks {
+                assert!(!array.all_claimed());
+                assert_eq!(array.claim_chunk(), Some(chunk));
+            }
+            assert!(array.all_claimed());
+            // From the last to the first, but for the first: that one is left over again and again.
+            for chunk in (1..chunks).rev() {
+                assert_eq!(array.unfinished_chunk(), Some(0));
+                array.mark_left(chunk);
+            }
+            assert_eq!((array.claim_chunk(), array.claim_chunk()), (Some(0), Some(0)));
+            array.mark_left(0);
+            assert_eq!((array.claim_chunk(), array.unfinished_chunk()), (None, None));
+        }
+    }
+
+    #[test]
+    fn the_first_chunk_that_is_not_marked_is_unfinished() {
+        let array = Array::new(256 * CHUNK, 0);
+        for chunk in 0..256 {
+            assert_eq!(array.unfinished_chunk(), Some(chunk));
+            array.mark_left(chunk);
+        }
+        assert_eq!(array.unfinished_chunk(), None);
+    }
+
+    #[test]
+    fn a_second_next_array_is_dropped() {
+        let (array, guard) = (Array::new(8, 0), crate::reclaim::pin());
+        assert!(array.next(&guard).is_none());
+        let first = array.install_next(Box::new(Array::new(16, 0)), &guard);
+        let again = array.install_next(Box::new(Array::new(32, 0)), &guard);
+        assert!(core::ptr::eq(first, again) && first.capacity() == 16);
+        // SAFETY: it came out of a box, and nobody uses it any more.
+        drop(unsafe { Box::from_raw(array.next_pointer()) });
+    }
+}
