@@ -7,7 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The rule that `planted("...")` breaks in the sources, and the scenario that has to fail then.
 bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'
+announced-past-the-limit          two_logins_for_one_place
 array-retired-by-a-loser          two_growths_at_once
+arrives-though-dismissed          rotation_against_the_end_of_all
 claimed-counts-as-done            delete_against_two_growths
 copy-without-a-second-look        delete_against_single_steps
 counted-in-late                   insert_during_growth
@@ -18,6 +20,7 @@ insert-past-a-frozen-entry        an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot         delete_and_insert_again_during_growth
 kill-whatever-the-stamp           evict_against_touch
 limit-looked-at-before            two_inserts_for_one_place
+new-one-expires-unseen            rotation_with_grace_against_touch_and_eviction
 next-before-the-old-is-closed     insert_against_insert_into_next_with_neighbours
 next-left-before-its-predecessor  insert_when_next_is_full_too_early
 next-not-read                     get_during_growth
@@ -33,6 +36,7 @@ setter-frees-the-successor        set_against_delete
 sized-without-a-seal              insert_during_growth
 slot-back-to-empty                delete_against_single_steps
 stamp-not-raised                  set_against_expiry_and_get
+struck-off-when-dismissed         the_end_of_all_against_the_end_of_all
 successor-copied-instead          growth_against_growth_and_set
 superseded-left-in-its-slot       growth_against_growth_and_set
 sweep-skips-the-old-array         eviction_during_growth

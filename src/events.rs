@@ -6,9 +6,9 @@ use crate::id::SessionId;
 use crate::principal::Principal;
 use crate::removal::RemovalCause;
 use crate::roll::Rolls;
+use crate::sync::contain;
 use crate::table::{Ended, Observer};
 use core::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Tells which session has ended, and why. Given to the listener of
@@ -69,9 +69,7 @@ impl Observer for Registrar {
         if let Some(Listener(listener)) = &self.listener {
             let principal = principal.map(Principal::from_key);
             let removal = Removal { id: SessionId::from_bytes(key), cause, principal };
-            // Unwind safe: nothing of the store is held, and what has happened to the listener is the listener's business. The panic has been
-            // reported by its hook.
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(&removal)));
+            contain(|| listener(&removal));
         }
     }
 }

@@ -42,6 +42,9 @@ pub(crate) const fn span(ticks: u64) -> Duration {
 }
 
 impl Limits {
+    /// Those of what never expires.
+    pub(crate) const ENDLESS: Self = Self { idle: u64::MAX, end: Tick::MAX };
+
     /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
         let idle = self.idle.saturating_sub(now.0.saturating_sub(stamp.0));
@@ -111,6 +114,11 @@ impl<'a> Moment<'a> {
         self.now
     }
 
+    /// Reads the clock once more.
+    pub(crate) fn afresh(self) -> Tick {
+        (self.reread)()
+    }
+
     /// Judges a stamp that the caller has just loaded, by the session's own limits if it has any.
     ///
     /// The reading may be old by then (the thread may have been suspended), which errs on the side of life.
@@ -126,7 +134,7 @@ impl<'a> Moment<'a> {
     /// stamp lies far behind though it was made just now.
     #[cold]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
-        let fresh = (self.reread)();
+        let fresh = self.afresh();
         if fresh > limits.end {
             Verdict::Expired(Expiry::Absolute)
         } else if fresh.0.abs_diff(stamp.0) <= limits.idle {

@@ -28,8 +28,9 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use payload::Watched;
 use reclaim::{boundary, free_all};
+use std::cell::Cell;
 use std::sync::Mutex;
-use table::{Change, Refusal, Table};
+use table::{Change, Table};
 
 const OLD: Key = [1; 32];
 const NEW: Key = [2; 32];
@@ -119,21 +120,22 @@ impl World {
     /// Rotates with grace where there is a place for that, as the store does.
     fn rotate_with_grace(&self, old: Key, new: Key) -> Option<usize> {
         while let Some(place) = self.table.enter(&new) {
-            let mut value = None;
+            let value = Cell::new(None);
             let rotated = self.timed(|moment| {
-                let copy = |version: EntryRef<'_, Watched>| {
-                    value = Some(version.payload().value());
-                    (version.version(), version_of(version, new, moment.now(), version.payload().value()))
+                let copy = |version: EntryRef<'_, Watched>, stamp, limits: Option<Limits>| {
+                    value.set(Some(version.payload().value()));
+                    let terms = Terms { limits: limits.or(version.terms().limits), ..version.terms() };
+                    let head = Head { key: new, ..version.next_head(stamp, &terms) };
+                    Owned::new(head, Watched::new(version.payload().value()), 0, |_| {})
                 };
-                let (made_of, copy) = self.table.read(&old, true, moment, copy).map_err(|_| Refusal::NotFound)?;
                 let limits = Some(Limits { idle: u64::MAX, end: moment.now().after(IDLE) });
                 let terms = Terms { limits, heir: Some(new), principal: None };
-                self.table.rotate_with_grace(&old, moment, place, copy, made_of, |version, stamp| {
+                self.table.rotate_with_grace(&old, moment, place, copy, |version, stamp| {
                     Owned::new(version.next_head(stamp, &terms), Watched::new(usize::MAX), 0, |_| {})
                 })
             });
             match rotated {
-                Ok(true) => return value,
+                Ok(true) => return value.get(),
                 Ok(false) => {}
                 Err(_) => return None,
             }
@@ -371,5 +373,21 @@ fn rotation_with_grace_against_rotation() {
         assert!(matches!(moved, (Some(1), None) | (None, Some(1))), "{moved:?}");
         assert_eq!((world.get(NEW), world.get(NEWER)), moved);
         assert_eq!(world.table.len(), 1);
+    });
+}
+
+/// The new version is in the table before the old one leads to it, and nobody touches it there.
+#[test]
+fn rotation_with_grace_against_touch_and_eviction() {
+    let use_and_evict = |world: &World| {
+        world.pass(3);
+        let touched = world.get(OLD);
+        world.pass(3);
+        assert_eq!(world.evict(), 0, "it was touched 3 ms ago, or is new");
+        world.note("get", touched);
+    };
+    explore(0, &[rotate_with_grace, use_and_evict], |world| {
+        assert_eq!((world.of("rotate"), world.of("get")), (Some(1), Some(1)));
+        assert_eq!(world.get(NEW), Some(1));
     });
 }

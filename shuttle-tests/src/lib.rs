@@ -9,17 +9,27 @@ mod attributes;
 mod clock;
 #[path = "../../src/config.rs"]
 mod config;
+#[path = "../../src/content.rs"]
+mod content;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
 #[path = "../../src/error.rs"]
 mod error;
+#[path = "../../src/events.rs"]
+mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
 mod hash;
 #[path = "../../src/id.rs"]
 mod id;
+#[path = "../../src/principal.rs"]
+mod principal;
 pub mod reclaim;
-#[path = "../../src/store.rs"]
+#[path = "../../src/removal.rs"]
+mod removal;
+#[path = "../../src/roll.rs"]
+mod roll;
+#[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]
 mod sync;
@@ -29,6 +39,12 @@ mod table;
 pub use attributes::{Attributes, AttributesIter};
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
-pub use error::{ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, SetError};
+pub use content::{Content, Replicate};
+pub use error::{
+    BindError, ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,
+};
+pub use events::Removal;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
-pub use store::SessionStore;
+pub use principal::{Principal, WhenPrincipalFull};
+pub use removal::RemovalCause;
+pub use store::{Lookup, NewSession, Rotation, SessionStore, Timeouts};

@@ -48,7 +48,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     }
 
     fn rotate_at_once(&self, id: &SessionId, new: Successor, moment: Moment<'_>) -> Result<(), RotateError> {
-        let rotated = self.table.rotate(id.as_bytes(), moment, |version, stamp| new.version_after::<T>(version, stamp));
+        let rotated =
+            self.table.rotate(id.as_bytes(), moment, |version, stamp| new.version_after::<T>(version, stamp, None));
         rotated.map_err(RotateError::from_refusal)
     }
 
@@ -61,18 +62,14 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
         grace: Duration,
         moment: Moment<'_>,
     ) -> Result<bool, RotateError> {
-        let copied = self.table.read(old.as_bytes(), true, moment, |version| {
-            // An id that leads on already is not rotated: what is read is another session.
-            let own = version.key() == old.as_bytes();
-            own.then(|| (version.version(), new.version_after::<T>(version, moment.now())))
-        });
-        let (made_of, copy) = copied.map_err(RotateError::from_absence)?.ok_or(RotateError::NotFound)?;
         let end = moment.now().after(limit(grace, self.time.resolution()));
         let limits = Some(Limits { idle: u64::MAX, end });
         let leading = Terms { limits, heir: Some(*new.id.as_bytes()), principal: None };
-        let rotated = self.table.rotate_with_grace(old.as_bytes(), moment, place, copy, made_of, |version, stamp| {
+        let copy = |version: EntryRef<'_, T::Payload>, stamp, limits| new.version_after::<T>(version, stamp, limits);
+        let lead = |version: EntryRef<'_, T::Payload>, stamp| {
             Owned::new(version.next_head(stamp, &leading), T::absent(), 0, |_| {})
-        });
+        };
+        let rotated = self.table.rotate_with_grace(old.as_bytes(), moment, place, copy, lead);
         rotated.map_err(RotateError::from_refusal)
     }
 }
@@ -85,13 +82,15 @@ struct Successor {
 }
 
 impl Successor {
+    /// On the terms of the version before, but for its limits where others are given.
     fn version_after<T: Replicate + ?Sized>(
         &self,
         version: EntryRef<'_, T::Payload>,
         stamp: Tick,
+        limits: Option<Limits>,
     ) -> Owned<T::Payload> {
         let principal = self.principal.map(|principal| *principal.key());
-        let terms = Terms { principal, ..version.terms() };
+        let terms = Terms { principal, limits: limits.or(version.terms().limits), heir: None };
         T::replicate(version, Head { key: *self.id.as_bytes(), ..version.next_head(stamp, &terms) })
     }
 }

@@ -12,11 +12,12 @@
 
 use super::visit::{Judgement, Target, Visit};
 use super::{Change, Place, Refusal, Table};
+use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::expiry::{Moment, Tick};
+use crate::expiry::{Limits, Moment, Tick};
 use crate::reclaim;
 use crate::removal::RemovalCause;
-use crate::sync::step;
+use crate::sync::{planted, step};
 
 impl<'g, P: Payload> Visit<'g, P> {
     /// Ends the session under this key, once `build` has made the version that it goes on as.
@@ -47,6 +48,39 @@ impl<'g, P: Payload> Visit<'g, P> {
                 return Ok(new);
             }
         }
+    }
+
+    /// Lets `old` be superseded by a version that leads on, if it is still the live one; returns the tick in which it was touched last.
+    fn lead_on(
+        &self,
+        target: Target<'_>,
+        old: EntryRef<'g, P>,
+        lead: &mut impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
+    ) -> Result<Option<Tick>, Refusal<()>> {
+        let found = self.locate(target).ok_or(Refusal::NotFound)?;
+        match self.judge(found.entry, found.stamp) {
+            Judgement::Live if found.entry == old => {}
+            Judgement::Live | Judgement::Changed => return Ok(None),
+            Judgement::Expired => {
+                self.clean_up(&found, target);
+                return Err(Refusal::Expired);
+            }
+        }
+        let leading = match old.succeed(lead(old, self.moment.now().max(found.stamp))) {
+            Ok(leading) => leading,
+            Err((_, first)) => {
+                self.complete(&found, first, target);
+                return Ok(None);
+            }
+        };
+        if !self.complete(&found, leading, target) {
+            return Err(Refusal::NotFound);
+        }
+        Ok(Some(match leading.life().load() {
+            Life::Live(stamp) => stamp,
+            // Its time is over already.
+            Life::Superseded | Life::Dead => self.moment.afresh(),
+        }))
     }
 
     /// Takes a session back that nobody has heard of yet: it is neither counted as ended nor told of.
@@ -86,10 +120,10 @@ impl<P: Payload> Table<P> {
         self.put(place, new, moment).map(drop).map_err(|_| Refusal::NotFound)
     }
 
-    /// Moves a session to another key, and lets the old one lead there: puts `new` into the table, then makes `leading` supersede the version that
-    /// `new` was made of.
+    /// Moves a session to another key, and lets the old one lead there: puts what `copy` makes of the live version into the table, then makes what
+    /// `lead` makes supersede that very version. `copy` is called with the limits of the new version, or with none if it is to keep those of the old one.
     ///
-    /// False if that version is not the session's any more; nothing has changed then.
+    /// False if the session has been changed in between; then all is as it was.
     ///
     /// Lock-free. Takes effect when the old version is superseded.
     pub(crate) fn rotate_with_grace(
@@ -97,23 +131,35 @@ impl<P: Payload> Table<P> {
         key: &Key,
         moment: Moment<'_>,
         place: Place<'_>,
-        new: Owned<P>,
-        made_of: u32,
-        mut leading: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
+        copy: impl Fn(EntryRef<'_, P>, Tick, Option<Limits>) -> Owned<P>,
+        mut lead: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
     ) -> Result<bool, Refusal<()>> {
+        let target = self.target(key);
+        let deaths = self.deaths();
+        // Pinned all the time, so that no other version can lie where the one lies that is copied.
+        let guard = reclaim::pin();
+        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
+        let old = visit.live_version(target, true)?;
+        if old.has_heir() {
+            return Err(Refusal::NotFound);
+        }
+        // However long this thread is suspended, the new version does not expire before the old one is superseded: nobody touches it.
+        let endless = if planted("new-one-expires-unseen") { None } else { Some(Limits::ENDLESS) };
+        let new = copy(old, moment.now(), endless);
         let new_key = *new.key();
-        self.put(place, new, moment).map_err(|_| Refusal::Build(()))?;
+        self.put(place, new, moment).map_err(|_| Refusal::NotFound)?;
         let newcomer = Newcomer { table: self, key: new_key, moment };
         step("new before old");
-        let mut current = true;
-        self.update(key, moment, |version, stamp| {
-            current = version.version() == made_of;
-            Ok(if current { Change::Replace(leading(version, stamp)) } else { Change::Keep })
-        })?;
-        if current {
-            newcomer.stays();
-        }
-        Ok(current)
+        let Some(stamp) = visit.lead_on(target, old, &mut lead)? else { return Ok(false) };
+        newcomer.stays();
+        step("leads on");
+        // It may have been ended by now, through the old key.
+        let settled = self.update(&new_key, moment, |_, touched| {
+            Ok::<_, Refusal<()>>(Change::Replace(copy(old, touched.max(stamp), None)))
+        });
+        visit.maintain();
+        drop(settled);
+        Ok(true)
     }
 
     /// Takes back a session that was [put](Self::put) into the table and that nobody has heard of yet. Lock-free.

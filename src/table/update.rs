@@ -10,6 +10,7 @@
 //! If the old version dies before 3, the new one never counts: revocation wins. Two updates never lose one another: the second finds
 //! a successor in its way, completes the first, and starts from its result.
 
+use super::Absence;
 use super::find::Found;
 use super::visit::{Judgement, Target, Visit};
 use crate::entry::life::Life;
@@ -49,6 +50,15 @@ pub(crate) enum Refusal<E> {
     Expired,
     /// The new version could not be made; nothing has changed.
     Build(E),
+}
+
+impl<E> From<Absence> for Refusal<E> {
+    fn from(absence: Absence) -> Self {
+        match absence {
+            Absence::Unknown => Self::NotFound,
+            Absence::Expired => Self::Expired,
+        }
+    }
 }
 
 impl<'g, P: Payload> Visit<'g, P> {

@@ -3,6 +3,7 @@
 use super::super::*;
 use crate::entry::life::Life;
 use crate::entry::{Head, Terms};
+use crate::expiry::Limits;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -97,6 +98,53 @@ impl Fixture {
             meanwhile();
             Ok(Change::Replace(self.version(number, stamp, value)))
         })
+    }
+
+    /// Moves a session to another number, and returns its value.
+    pub(super) fn rotate(&self, number: usize, to: usize) -> Option<u64> {
+        let mut value = None;
+        let moved = self.timed(|moment| {
+            self.table.rotate(&key(number), moment, |version, stamp| {
+                value = Some(version.payload().value);
+                self.version(to, stamp, version.payload().value)
+            })
+        });
+        value.filter(|_| moved.is_ok())
+    }
+
+    /// The same by way of a version that leads on, whose time is over at once.
+    pub(super) fn rotate_leading(&self, number: usize, to: usize) -> Option<u64> {
+        self.rotate_leading_and(number, to, || {})
+    }
+
+    /// The same; `meanwhile` runs when the new version is in the table and the old one still live.
+    pub(super) fn rotate_leading_and(&self, number: usize, to: usize, meanwhile: impl Fn()) -> Option<u64> {
+        loop {
+            let place = self.table.enter(&key(to)).expect("there is no limit");
+            let value = std::cell::Cell::new(None);
+            let moved = self.timed(|moment| {
+                let copy = |version: EntryRef<'_, Version>, stamp, limits| {
+                    value.set(Some(version.payload().value));
+                    let terms = Terms { limits, ..Terms::default() };
+                    let token = self.tokens.clone();
+                    let payload = Version { value: version.payload().value, _token: token };
+                    Owned::new(Head::first(key(to), stamp, &terms), payload, 0, |_| {})
+                };
+                let limits = Some(Limits { idle: u64::MAX, end: Tick::new(0) });
+                let terms = Terms { limits, heir: Some(key(to)), principal: None };
+                let lead = |version: EntryRef<'_, Version>, stamp| {
+                    meanwhile();
+                    let nothing = Version { value: 0, _token: self.tokens.clone() };
+                    Owned::new(version.next_head(stamp, &terms), nothing, 0, |_| {})
+                };
+                self.table.rotate_with_grace(&key(number), moment, place, copy, lead)
+            });
+            match moved {
+                Ok(true) => return value.get(),
+                Ok(false) => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     pub(super) fn has(&self, number: usize) -> bool {

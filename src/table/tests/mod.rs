@@ -94,3 +94,24 @@ fn a_sweep_ends_what_has_expired_and_nothing_else() {
     assert_eq!(fixture.table.len(), 100);
     assert!((500..600).all(|number| fixture.has(number)));
 }
+
+/// While a rotation with grace is under way for longer than a session may lie idle, and the session is used under its old key.
+#[test]
+fn what_is_touched_under_the_old_key_does_not_expire_under_the_new_one() {
+    let fixture = Fixture::new(1, 0);
+    assert!(fixture.insert_with(1, 7));
+    let busy = || {
+        for _ in 0..3 {
+            fixture.pass(IDLE);
+            assert_eq!(fixture.read(1), Some(7));
+            assert_eq!(fixture.sweep(), 0);
+        }
+    };
+    assert_eq!(fixture.rotate_leading_and(1, 2, busy), Some(7));
+    fixture.pass(IDLE);
+    assert_eq!(fixture.read(2), Some(7));
+    fixture.pass(IDLE + 1);
+    assert_eq!((fixture.read(2), fixture.read(1)), (None, None));
+    fixture.assert_at_rest();
+    fixture.assert_all_freed();
+}

@@ -3,8 +3,9 @@
 
 use super::super::*;
 use super::fixture::IDLE;
-use crate::entry::free;
 use crate::entry::life::Life;
+use crate::entry::{Head, Terms, free};
+use crate::removal::RemovalCause;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicIsize;
@@ -125,7 +126,7 @@ impl Magazine {
         let mut drops = locked(&self.drops);
         drops.push(0);
         let charge = Charge { number: drops.len() - 1, on_drop, drops: self.drops.clone() };
-        Owned::new(key, stamp, charge, 0, |_| {})
+        Owned::new(Head::first(key, stamp, &Terms::default()), charge, 0, |_| {})
     }
 
     fn insert(&self, number: usize) -> bool {
@@ -139,7 +140,8 @@ impl Magazine {
     }
 
     fn replace(&self, number: usize) -> bool {
-        let replace = |_: EntryRef<'_, Charge>, stamp| Ok::<_, ()>(Some(self.charge(key(number), stamp, None)));
+        let replace =
+            |_: EntryRef<'_, Charge>, stamp| Ok::<_, ()>(Change::Replace(self.charge(key(number), stamp, None)));
         at(0, |moment| self.table.update(&key(number), moment, replace)).is_ok()
     }
 
@@ -148,14 +150,15 @@ impl Magazine {
     }
 
     fn has(&self, number: usize) -> bool {
-        at(0, |moment| self.table.read(&key(number), false, moment, |_| ())).is_some()
+        at(0, |moment| self.table.read(&key(number), false, moment, |_| ())).is_ok()
     }
 
     /// Does something to the array and the next one, of which this makes the first be left.
     fn in_mid_growth(&self, f: impl Fn(&Visit<'_, Charge>, usize)) {
+        let deaths = self.table.deaths();
         let guard = reclaim::pin();
         at(0, |moment| {
-            let visit = self.table.visit(&self.table.shards[0], moment, &guard);
+            let visit = self.table.visit(&self.table.shards[0], moment, &guard, &deaths);
             visit.begin(visit.shard.current(&guard));
             (0..visit.shard.current(&guard).capacity()).for_each(|index| f(&visit, index));
         });
@@ -261,12 +264,13 @@ fn a_version_and_its_successor_that_never_counted_are_both_freed() {
     let _alone = alone();
     let magazine = Magazine::filled(20);
     for number in 0..20 {
+        let deaths = Deaths::new(None);
         let guard = reclaim::pin();
         at(0, |moment| {
-            let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard);
+            let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard, &deaths);
             let found = visit.locate(magazine.table.target(&key(number))).expect("it is there");
             assert!(found.entry.succeed(magazine.charge(key(number), Tick::new(0), None)).is_ok());
-            assert!(visit.kill(found.entry, found.stamp));
+            assert!(visit.kill(found.entry, found.stamp, RemovalCause::Deleted));
         });
     }
     at(0, |moment| magazine.table.sweep(moment));
@@ -295,7 +299,7 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
                     }
                     3 => {
                         assert!(slot.freeze(word));
-                        assert!(visit.kill(entry, stamp));
+                        assert!(visit.kill(entry, stamp, RemovalCause::Deleted));
                     }
                     4 => {
                         let new = entry.succeed(magazine.charge(*entry.key(), stamp, None)).ok();
@@ -316,9 +320,10 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
 fn a_table_dropped_with_chains_in_its_slots_frees_every_version() {
     let _alone = alone();
     let magazine = Magazine::filled(3);
+    let deaths = Deaths::new(None);
     let guard = reclaim::pin();
     at(0, |moment| {
-        let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard);
+        let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard, &deaths);
         for number in 0..3 {
             let mut version = visit.locate(magazine.table.target(&key(number))).expect("it is there").entry;
             for _ in 0..5 {

@@ -51,6 +51,9 @@ const APPEND: Scenario = Scenario { doing: Doing::Call(Call::Append(8)), ..PLAIN
 const READ: Scenario = Scenario { doing: Doing::Call(Call::Read), ..PLAIN };
 const REMOVE: Scenario = Scenario { doing: Doing::Call(Call::Remove), ..PLAIN };
 
+const ROTATE: Scenario = Scenario { doing: Doing::Call(Call::Rotate), ..PLAIN };
+const LEAD: Scenario = Scenario { doing: Doing::Call(Call::Lead), ..PLAIN };
+
 /// A version that has been superseded and left in its slot.
 const CHAIN: Scenario = Scenario { given_up: Some(("superseded", Call::Append(5))), state: Some(95), ..PLAIN };
 /// A version that has a successor, which does not count yet.
@@ -100,6 +103,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "remove in the next array", table: Table::Of(BRINK + 1), first: false, ..REMOVE },
     Scenario { name: "remove that begins to shrink", table: Table::Sparse(16), ..REMOVE },
     Scenario { name: "remove that shrinks further", table: Table::Sparse(13), ..REMOVE },
+    Scenario { name: "rotation", ..ROTATE },
+    Scenario { name: "rotation of a chain", doing: ROTATE.doing, ..CHAIN },
+    Scenario { name: "rotation of a version with a successor", doing: ROTATE.doing, ..FORKED },
+    Scenario { name: "rotation during a growth", table: Table::Of(BRINK), ..ROTATE },
+    Scenario { name: "rotation in the next array", table: Table::Of(BRINK + 1), first: false, ..ROTATE },
+    Scenario { name: "rotation with a lead", ..LEAD },
+    Scenario { name: "rotation with a lead during a growth", table: Table::Of(BRINK), ..LEAD },
     Scenario { name: "sweep", table: Table::Expired(20), state: None, ..PLAIN },
     Scenario { name: "sweep during a growth", table: Table::Expired(BRINK), state: None, ..PLAIN },
     Scenario { name: "sweep over chains", ..CHAIN },

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// The session that the stopped operation is about.
 pub(super) const VICTIM: usize = 0;
 
+/// Where a rotation moves it.
+const MOVED: usize = 999_999;
+
 /// After which an operation counts as held up.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -33,6 +36,10 @@ pub(super) enum Call {
     Read,
     Exists,
     Remove,
+    /// Moves the session away.
+    Rotate,
+    /// The same by way of a version that leads on.
+    Lead,
 }
 
 /// What it returned: the session's value; 0 where it shows none; nothing where it failed.
@@ -46,6 +53,8 @@ impl Call {
             Self::Read => fixture.read(VICTIM),
             Self::Exists => fixture.has(VICTIM).then_some(0),
             Self::Remove => fixture.remove(VICTIM).then_some(0),
+            Self::Rotate => fixture.rotate(VICTIM, MOVED),
+            Self::Lead => fixture.rotate_leading(VICTIM, MOVED),
         }
     }
 
@@ -61,6 +70,7 @@ impl Call {
             Self::Read => (state, state),
             Self::Exists => (state.map(|_| 0), state),
             Self::Remove => (state.map(|_| 0), None),
+            Self::Rotate | Self::Lead => (state, None),
         }
     }
 }
@@ -277,7 +287,12 @@ fn run(scenario: &Scenario, name: &'static str, nth: usize, work: Work) -> bool 
     let done = victim.go_on();
     let mut pending = scenario.pending.to_vec();
     match (done, scenario.doing) {
-        (Done::Answered(answer), Doing::Call(call)) => pending.push(Pending { call, answer: Some(answer) }),
+        (Done::Answered(answer), Doing::Call(call)) => {
+            if let Call::Rotate | Call::Lead = call {
+                assert_eq!(fixture.read(MOVED), answer, "{at}: what was moved");
+            }
+            pending.push(Pending { call, answer: Some(answer) });
+        }
         (Done::Answered(_), _) => unreachable!("sweeps do not answer"),
         (Done::Swept(swept), _) => account.swept += swept,
     }
@@ -350,6 +365,11 @@ fn a_read_stopped_anywhere_holds_up_nobody() {
 #[test]
 fn a_remove_stopped_anywhere_holds_up_nobody() {
     stop_everywhere("remove");
+}
+
+#[test]
+fn a_rotation_stopped_anywhere_holds_up_nobody() {
+    stop_everywhere("rotation");
 }
 
 #[test]
