@@ -6,6 +6,12 @@
 
 #![deny(unsafe_code)]
 
+mod attributes;
+
+#[cfg(feature = "json")]
+pub use attributes::{GetJsonError, SetJsonError};
+pub use attributes::{IncrementError, SetIfError, TryUpdateError};
+
 use core::error::Error;
 use core::fmt;
 
@@ -377,6 +383,14 @@ mod tests {
             Box::new(SetError::NotFound),
             Box::new(SetError::Expired),
             Box::new(SetError::TooLarge { size: 23, limit: 16 }),
+            Box::new(UpdateError::NotFound),
+            Box::new(UpdateError::Expired),
+            Box::new(RotateError::Random(random_error())),
+            Box::new(SetIfError::Changed),
+            Box::new(SetIfError::TooLarge { size: 23, limit: 16 }),
+            Box::new(IncrementError::NotANumber),
+            Box::new(IncrementError::Overflow),
+            Box::new(TryUpdateError::Abandoned(random_error())),
             Box::new(ConfigError::CookieName(CookieNameError)),
             Box::new(ParseIdError),
             Box::new(CookieNameError),

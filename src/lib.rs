@@ -24,13 +24,16 @@ mod sweeper;
 mod sync;
 mod table;
 
-pub use attributes::{Attributes, AttributesIter};
+pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, ParseIdError, RandomError, RotateError,
+    SetError, SetIfError, TryUpdateError, UpdateError,
 };
+#[cfg(feature = "json")]
+pub use error::{GetJsonError, SetJsonError};
 pub use events::Removal;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};

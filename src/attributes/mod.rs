@@ -1,12 +1,17 @@
 //! The attributes of a session: a packed, immutable string map.
 //!
-//! How they are packed, and how a changed map is made, is in [`pack`](mod@pack); here is the view of them that users get.
+//! How they are packed, and how a changed map is made, is in [`pack`](mod@pack); here is the view of them that users get. A [`Draft`] is a map
+//! that is being changed; a [`Snapshot`] one to be kept.
 
 #![deny(unsafe_code)]
 
+mod draft;
 mod pack;
+mod version;
 
-pub(crate) use pack::{Assignment, pack};
+pub use draft::Draft;
+pub(crate) use pack::{Assignment, Merge, Removal, pack};
+pub use version::{Snapshot, Version};
 
 use core::fmt;
 use core::iter::FusedIterator;

@@ -13,7 +13,7 @@
 //!
 //! There is no count and no padding, so an empty block is a map without attributes. Keys are unique. Sessions have few
 //! attributes: looking one up walks the block, which lies in the cache lines that follow its session's header. A block is
-//! written by [`pack`] or [`Assignment::write`] only, so it is well-formed by construction.
+//! written by [`pack`], [`Assignment`], [`Removal`], [`Merge`] and the editor made of them ([`Draft`](super::Draft)) only, so it is well-formed by construction.
 
 #![deny(unsafe_code)]
 
@@ -119,16 +119,10 @@ impl<'a> Assignment<'a> {
     pub(crate) fn new(before: &'a Attributes, key: &'a str, value: &'a str) -> Self {
         let before = &before.packed;
         let pair = Pair { key, value };
-        let mut pairs = Pairs::of(before);
-        let mut start = 0;
-        while let Some(old) = pairs.next() {
-            let end = before.len() - pairs.rest.len();
-            if old.key == pair.key {
-                return Self { before, replaced: start..end, pair, noop: old.value == pair.value };
-            }
-            start = end;
+        match find(before, key) {
+            Some((replaced, old)) => Self { before, replaced, pair, noop: old == value },
+            None => Self { before, replaced: before.len()..before.len(), pair, noop: false },
         }
-        Self { before, replaced: start..start, pair, noop: false }
     }
 
     /// Tells whether the key has this very value already.
@@ -151,6 +145,103 @@ impl<'a> Assignment<'a> {
 
     fn appends(&self) -> bool {
         self.replaced.start == self.before.len()
+    }
+
+    /// Which bytes the new pair takes the place of.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.replaced.clone()
+    }
+
+    /// The new pair alone.
+    pub(super) fn packed_pair(&self) -> String {
+        let mut packed = String::with_capacity(self.pair.size());
+        self.pair.write(&mut packed).expect("a string grows");
+        packed
+    }
+}
+
+/// Where the pair of `key` lies, and its value.
+fn find<'a>(packed: &'a str, key: &str) -> Option<(Range<usize>, &'a str)> {
+    let mut pairs = Pairs::of(packed);
+    let mut start = 0;
+    while let Some(pair) = pairs.next() {
+        let end = packed.len() - pairs.rest.len();
+        if pair.key == key {
+            return Some((start..end, pair.value));
+        }
+        start = end;
+    }
+    None
+}
+
+/// "Remove `key` from these attributes", where it is there.
+pub(crate) struct Removal<'a> {
+    before: &'a str,
+    place: Range<usize>,
+    value: &'a str,
+}
+
+impl<'a> Removal<'a> {
+    pub(crate) fn new(before: &'a Attributes, key: &str) -> Option<Self> {
+        let (place, value) = find(&before.packed, key)?;
+        Some(Self { before: &before.packed, place, value })
+    }
+
+    /// The value that is removed.
+    pub(crate) fn value(&self) -> &'a str {
+        self.value
+    }
+
+    /// Which bytes are removed.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.place.clone()
+    }
+
+    /// Returns the bytes that the attributes take afterwards.
+    pub(crate) fn size(&self) -> usize {
+        self.before.len() - self.place.len()
+    }
+
+    /// Writes the attributes that are left. Fails only if `out` has no room for [`size`](Self::size) bytes.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str(&self.before[..self.place.start])?;
+        out.write_str(&self.before[self.place.end..])
+    }
+}
+
+/// "Set all of these attributes in those": [`Assignment`] for many, themselves packed.
+///
+/// Quadratic in the number of attributes, as [`pack`] is.
+pub(crate) struct Merge<'a> {
+    before: &'a Attributes,
+    changes: &'a Attributes,
+}
+
+impl<'a> Merge<'a> {
+    pub(crate) fn new(before: &'a Attributes, changes: &'a Attributes) -> Self {
+        Self { before, changes }
+    }
+
+    /// Tells whether every key has its very value already.
+    pub(crate) fn is_noop(&self) -> bool {
+        self.changes.pairs().all(|pair| self.before.get(pair.key) == Some(pair.value))
+    }
+
+    /// Returns the bytes that the attributes take afterwards.
+    pub(crate) fn size(&self) -> usize {
+        self.pairs().map(Pair::size).fold(0, usize::saturating_add)
+    }
+
+    /// Writes the attributes as they are afterwards: new values in the place of the old, then new keys in their order. Fails only if
+    /// `out` has no room for [`size`](Self::size) bytes.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        self.pairs().try_for_each(|pair| pair.write(out))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
+        let Self { before, changes } = *self;
+        let kept = before.pairs().map(|old| Pair { key: old.key, value: changes.get(old.key).unwrap_or(old.value) });
+        kept.chain(changes.pairs().filter(|new| !before.contains(new.key)))
     }
 }
 
@@ -190,6 +281,7 @@ where
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::attributes::Draft;
     use proptest::prelude::*;
 
     type Model = Vec<(String, String)>;
@@ -271,6 +363,79 @@ mod tests {
             let mut model = Model::new();
             pairs.iter().for_each(|(key, value)| assign(&mut model, key, value));
             check(&pack(pairs, usize::MAX).unwrap(), &model)?;
+        }
+
+        #[test]
+        fn merging_is_assigning_one_by_one(before in strings(), changes in strings()) {
+            let packed = pack(&mut before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+            let changes_packed = pack(&mut changes.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+            let mut model = Model::new();
+            before.iter().for_each(|(key, value)| assign(&mut model, key, value));
+            let untouched = model.clone();
+            changes.iter().for_each(|(key, value)| assign(&mut model, key, value));
+            let merge = Merge::new(Attributes::from_packed(&packed), Attributes::from_packed(&changes_packed));
+            let mut out = String::new();
+            merge.write(&mut out).unwrap();
+            prop_assert_eq!(out.len(), merge.size());
+            prop_assert_eq!(merge.is_noop(), model == untouched);
+            check(&out, &model)?;
+        }
+
+        #[test]
+        fn a_draft_is_a_plain_map(before in strings(), steps in prop::collection::vec((0..8_u8, string(), string()), 0..8)) {
+            let packed = pack(&mut before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+            let mut model = Model::new();
+            before.iter().for_each(|(key, value)| assign(&mut model, key, value));
+            let mut draft = Draft::of(Attributes::from_packed(&packed));
+            for (what, key, value) in &steps {
+                // Of a key that is there, where there is one.
+                let known = model.get(value.len() % model.len().max(1)).map_or(key, |(known, _)| known).clone();
+                match what {
+                    0..3 => {
+                        draft.set(key, value);
+                        assign(&mut model, key, value);
+                    }
+                    3 => {
+                        draft.set(&known, value);
+                        assign(&mut model, &known, value);
+                    }
+                    4 | 5 => {
+                        let there = model.iter().any(|(other, _)| *other == known);
+                        prop_assert_eq!(draft.remove(&known), there);
+                        model.retain(|(other, _)| *other != known);
+                    }
+                    6 => {
+                        let value = model.iter().find(|(other, _)| *other == known).map(|(_, value)| value.clone());
+                        prop_assert_eq!(draft.take(&known), value);
+                        model.retain(|(other, _)| *other != known);
+                    }
+                    _ => {
+                        draft.clear();
+                        model.clear();
+                    }
+                }
+                check(draft.packed(), &model)?;
+            }
+        }
+
+        #[test]
+        fn removing_leaves_the_others_in_their_order(pairs in strings(), which: prop::sample::Index, absent in string()) {
+            let mut model = Model::new();
+            pairs.iter().for_each(|(key, value)| assign(&mut model, key, value));
+            let packed = pack(pairs, usize::MAX).unwrap();
+            let before = Attributes::from_packed(&packed);
+            let known = model.iter().any(|(key, _)| *key == absent);
+            prop_assert_eq!(Removal::new(before, &absent).is_some(), known);
+            if model.is_empty() {
+                return Ok(());
+            }
+            let (key, value) = model.remove(which.index(model.len()));
+            let removal = Removal::new(before, &key).unwrap();
+            let mut out = String::new();
+            removal.write(&mut out).unwrap();
+            prop_assert_eq!(removal.value(), value);
+            prop_assert_eq!(out.len(), removal.size());
+            check(&out, &model)?;
         }
 
         #[test]

@@ -1,17 +1,14 @@
-//! Sessions with string attributes.
+//! Sessions with string attributes: creating them and looking at them. Changing them is in [`edit`](super::edit).
 
 #![deny(unsafe_code)]
 
 use super::SessionStore;
-use crate::attributes::{Assignment, Attributes};
+use crate::attributes::{Attributes, Snapshot, Version};
 use crate::clock::TimeSource;
 use crate::config::{SessionConfig, SessionStoreBuilder};
-use crate::content::{Packed, Stored};
-use crate::entry::{Head, Owned, Tail};
-use crate::error::{CreateError, SetError};
+use crate::content::Stored;
+use crate::error::CreateError;
 use crate::id::SessionId;
-use crate::table::{Change, Refusal};
-use core::fmt;
 
 impl SessionStore {
     /// Starts from the defaults; see [`SessionStoreBuilder`].
@@ -67,51 +64,6 @@ impl SessionStore {
         self.new_session().create_with(attributes)
     }
 
-    /// Sets an attribute and touches the session. Never creates a session.
-    ///
-    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](SessionConfig::max_sessions) says.
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the session
-    /// is touched.
-    ///
-    /// # Errors
-    ///
-    /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is removed then),
-    /// [`SetError::TooLarge`] if its attributes would exceed [`max_session_bytes`](SessionConfig::max_session_bytes). In either case
-    /// no attribute has changed, and the session has not been touched.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cloakroom::SetError;
-    /// # let store = cloakroom::SessionStore::default();
-    /// let id = store.create()?;
-    /// store.set(&id, "theme", "dark")?;
-    /// store.delete(&id);
-    /// assert_eq!(store.set(&id, "theme", "light"), Err(SetError::NotFound));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
-        let tick = || self.time.tick();
-        let limit = self.config.size_limit();
-        let result = self.table.update(id.as_bytes(), self.moment(&tick), |version, stamp| {
-            let assignment = Assignment::new(Attributes::of(version), key, value);
-            if assignment.is_noop() {
-                return Ok(Change::Touch);
-            }
-            let size = assignment.size();
-            if size > limit {
-                return Err(SetError::TooLarge { size, limit });
-            }
-            let terms = version.terms();
-            Ok(Change::Replace(written(version.next_head(stamp, &terms), size, |text| assignment.write(text))))
-        });
-        result.map_err(|refusal| match refusal {
-            Refusal::NotFound => SetError::NotFound,
-            Refusal::Expired => SetError::Expired,
-            Refusal::Build(error) => error,
-        })
-    }
-
     /// Returns the value of an attribute, and touches the session even if there is no such attribute. `None` without it, or if the
     /// session does not exist or has expired (it is removed then).
     ///
@@ -119,10 +71,103 @@ impl SessionStore {
     pub fn get(&self, id: &SessionId, key: &str) -> Option<String> {
         self.read(id, |attributes| attributes.get(key).map(str::to_owned)).flatten()
     }
-}
 
-/// An entry whose packed attributes, of so many bytes, `write` writes.
-fn written(head: Head<'_>, len: usize, write: impl FnOnce(&mut Tail<'_>) -> fmt::Result) -> Owned<Packed> {
-    let len = u32::try_from(len).expect("a session's size limit fits 32 bits");
-    Owned::new(head, Attributes::absent(), len, |text| write(text).expect("the text is as long as what is written"))
+    /// Returns the values of several attributes, all of one version, and touches the session, whichever of them there are. `None` if the
+    /// session does not exist or has expired (it is removed then).
+    ///
+    /// Lock-free; allocates the values. Takes effect when the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
+    /// let [user, role, theme] = store.get_each(&id, ["user", "role", "theme"]).expect("the session is live");
+    /// assert_eq!((user.as_deref(), role.as_deref(), theme), (Some("ada"), Some("admin"), None));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn get_each<const N: usize>(&self, id: &SessionId, keys: [&str; N]) -> Option<[Option<String>; N]> {
+        self.read(id, |attributes| keys.map(|key| attributes.get(key).map(str::to_owned)))
+    }
+
+    /// Tells whether the session has an attribute, and touches the session even if it has not. False if it does not exist or has expired (it
+    /// is removed then).
+    ///
+    /// Lock-free. Takes effect when the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada")])?;
+    /// assert!(store.contains(&id, "user") && !store.contains(&id, "role"));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn contains(&self, id: &SessionId, key: &str) -> bool {
+        self.read(id, |attributes| attributes.contains(key)).unwrap_or(false)
+    }
+
+    /// Returns the keys of all attributes, of one version and in the order in which they were first set, and touches the session. `None` if it does
+    /// not exist or has expired (it is removed then).
+    ///
+    /// Lock-free; allocates the keys. Takes effect when the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
+    /// assert_eq!(store.keys(&id), Some(vec!["user".to_owned(), "role".to_owned()]));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn keys(&self, id: &SessionId) -> Option<Vec<String>> {
+        self.read(id, |attributes| attributes.iter().map(|(key, _)| key.to_owned()).collect())
+    }
+
+    /// Returns a copy of all attributes, of one version, to be kept for as long as one likes, and touches the session. `None` if it does not
+    /// exist or has expired (it is removed then).
+    ///
+    /// Lock-free; a single allocation. Takes effect when the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
+    /// let snapshot = store.snapshot(&id).expect("the session is live");
+    /// store.delete(&id);
+    /// assert_eq!(snapshot.get("role"), Some("admin"));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn snapshot(&self, id: &SessionId) -> Option<Snapshot> {
+        let tick = || self.time.tick();
+        let copy = self.table.read(id.as_bytes(), true, self.moment(&tick), |version| {
+            Snapshot::of(Attributes::of(version), Version::new(version.version()))
+        });
+        copy.ok()
+    }
+
+    /// Returns which version the session is at, without touching it. `None` if it does not exist or has expired (it is removed then).
+    ///
+    /// For [`set_if`](Self::set_if) and [`update_if`](Self::update_if). What is to be decided by attributes needs those of that very version: take a
+    /// [`snapshot`](Self::snapshot), which has both.
+    ///
+    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// let first = store.version(&id);
+    /// assert_eq!(store.get(&id, "theme"), None); // a touch
+    /// assert_eq!(store.version(&id), first);
+    /// store.set(&id, "theme", "dark")?;
+    /// assert_ne!(store.version(&id), first);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn version(&self, id: &SessionId) -> Option<Version> {
+        let tick = || self.time.tick();
+        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| Version::new(version.version())).ok()
+    }
 }

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
 //! | `create` | creation, and room for it |
-//! | `attributes`, `typed` | on string attributes; on a value |
+//! | `attributes`, `edit`, `json` | on string attributes: looking, changing, values as JSON |
+//! | `typed` | on a value |
 //! | `timeouts` | a session's own limits |
 //! | `rotate` | another id for a session |
 //! | `principals` | all sessions of somebody |
@@ -17,6 +18,9 @@
 mod attributes;
 mod create;
 mod principals;
+mod edit;
+#[cfg(feature = "json")]
+mod json;
 mod rotate;
 mod timeouts;
 mod typed;

@@ -1,0 +1,397 @@
+//! Changing string attributes: each operation makes one new version of the session out of the one before, or none.
+//!
+//! All of them go by [`Table::update`](crate::table::Table::update): what is built from a version counts only if that version is still the session's own, and is
+//! built again from its successor if it is not. What they build is written straight into the new entry.
+
+#![deny(unsafe_code)]
+
+use super::SessionStore;
+use crate::attributes::{Assignment, Attributes, Draft, Merge, Removal, Version, pack};
+use crate::content::{Packed, Stored, packed_entry};
+use crate::entry::{EntryRef, Owned, Tail};
+use crate::error::{IncrementError, SetError, SetIfError, TryUpdateError, UpdateError};
+use crate::expiry::Tick;
+use crate::id::SessionId;
+use crate::table::{Change, Refusal};
+use core::fmt;
+
+impl SessionStore {
+    /// Sets an attribute and touches the session. Never creates a session.
+    ///
+    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](SessionConfig::max_sessions) says.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the session
+    /// is touched.
+    ///
+    /// # Errors
+    ///
+    /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is removed then),
+    /// [`SetError::TooLarge`] if its attributes would exceed [`max_session_bytes`](SessionConfig::max_session_bytes). In either case
+    /// no attribute has changed, and the session has not been touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SetError;
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// store.set(&id, "theme", "dark")?;
+    /// store.delete(&id);
+    /// assert_eq!(store.set(&id, "theme", "light"), Err(SetError::NotFound));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
+        let limit = self.config.size_limit();
+        self.edit(id, |version, stamp| {
+            let assignment = Assignment::new(Attributes::of(version), key, value);
+            if assignment.is_noop() {
+                return Ok(Change::Touch);
+            }
+            let size = within(limit, assignment.size())?;
+            Ok(replaced(version, stamp, size, |text| assignment.write(text)))
+        })
+    }
+
+    /// Sets several attributes at once, and touches the session: no thread ever sees only some of them. Of a key that is given twice, the
+    /// last value counts.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where all values are what they were, when the
+    /// session is touched.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set). Where the attributes given are too large by themselves, as [`create_with`](Self::create_with) has it, the
+    /// size is theirs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("role", "none")])?;
+    /// store.set_each(&id, [("user", "ada"), ("role", "admin")])?;
+    /// assert_eq!(store.get_each(&id, ["user", "role"]), Some([Some("ada".to_owned()), Some("admin".to_owned())]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_each<I, K, V>(&self, id: &SessionId, attributes: I) -> Result<(), SetError>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let limit = self.config.size_limit();
+        let given = pack(attributes, limit);
+        self.edit(id, |version, stamp| {
+            let given = given.as_ref().map_err(|&size| SetError::TooLarge { size, limit })?;
+            let merge = Merge::new(Attributes::of(version), Attributes::from_packed(given));
+            if merge.is_noop() {
+                return Ok(Change::Touch);
+            }
+            let size = within(limit, merge.size())?;
+            Ok(replaced(version, stamp, size, |text| merge.write(text)))
+        })
+    }
+
+    /// Removes an attribute, and touches the session. Says whether it was there.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such attribute, when the
+    /// session is touched.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired (it is removed then).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
+    /// assert_eq!(store.remove(&id, "role"), Ok(true));
+    /// assert_eq!(store.remove(&id, "role"), Ok(false));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn remove(&self, id: &SessionId, key: &str) -> Result<bool, UpdateError> {
+        self.removal(id, key, |_| ()).map(|removed| removed.is_some())
+    }
+
+    /// Removes an attribute and returns its value, and touches the session: for what is to be shown once (a flash message, a token that may be used a
+    /// single time). Of several that take it at once, one gets it. `None` if there is no such attribute, or if the session does not
+    /// exist or has expired (it is removed then).
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such attribute, when the
+    /// session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("flash", "Saved.")])?;
+    /// assert_eq!(store.take(&id, "flash").as_deref(), Some("Saved."));
+    /// assert_eq!(store.take(&id, "flash"), None);
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn take(&self, id: &SessionId, key: &str) -> Option<String> {
+        self.removal(id, key, str::to_owned).ok().flatten()
+    }
+
+    fn removal<R>(&self, id: &SessionId, key: &str, f: impl Fn(&str) -> R) -> Result<Option<R>, UpdateError> {
+        let mut removed = None;
+        self.edit(id, |version, stamp| {
+            let removal = Removal::new(Attributes::of(version), key);
+            removed = removal.as_ref().map(|removal| f(removal.value()));
+            let change = removal.map(|removal| replaced(version, stamp, removal.size(), |text| removal.write(text)));
+            Ok::<_, UpdateError>(change.unwrap_or(Change::Touch))
+        })?;
+        Ok(removed)
+    }
+
+    /// Removes all attributes, and touches the session, which lives on.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there are no attributes, when the
+    /// session is touched.
+    ///
+    /// # Errors
+    ///
+    /// As for [`remove`](Self::remove).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada")])?;
+    /// store.clear(&id)?;
+    /// assert_eq!(store.keys(&id), Some(vec![]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clear(&self, id: &SessionId) -> Result<(), UpdateError> {
+        self.edit(id, |version, stamp| {
+            let empty = Attributes::of(version).is_empty();
+            Ok::<_, UpdateError>(if empty { Change::Touch } else { replaced(version, stamp, 0, |_| Ok(())) })
+        })
+    }
+
+    /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum. An attribute that is missing counts
+    /// as 0.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the
+    /// session is touched.
+    ///
+    /// # Errors
+    ///
+    /// [`IncrementError::NotANumber`] and [`IncrementError::Overflow`], and those of [`set`](Self::set). In either case no attribute
+    /// has changed, and the session has not been touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// assert_eq!(store.increment(&id, "attempts", 1), Ok(1));
+    /// assert_eq!(store.increment(&id, "attempts", 2), Ok(3));
+    /// assert_eq!(store.get(&id, "attempts").as_deref(), Some("3"));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn increment(&self, id: &SessionId, key: &str, by: i64) -> Result<i64, IncrementError> {
+        let limit = self.config.size_limit();
+        let mut sum = 0;
+        self.edit::<IncrementError>(id, |version, stamp| {
+            let before = Attributes::of(version);
+            let number = before.get(key).map_or(Ok(0), str::parse::<i64>).map_err(|_| IncrementError::NotANumber)?;
+            sum = number.checked_add(by).ok_or(IncrementError::Overflow)?;
+            let value = sum.to_string();
+            let assignment = Assignment::new(before, key, &value);
+            if assignment.is_noop() {
+                return Ok(Change::Touch);
+            }
+            let size = within(limit, assignment.size())?;
+            Ok(replaced(version, stamp, size, |text| assignment.write(text)))
+        })?;
+        Ok(sum)
+    }
+
+    /// Changes attributes as `f` says, all in one step, and touches the session. Returns what `f` returned.
+    ///
+    /// Nothing is lost: where another change comes first, `f` is called again, with a [`Draft`] of what that has made. So it may be called several times, and should
+    /// do nothing but edit its draft; one that itself changes the same session each time never comes to an end. It runs as a closure of
+    /// [`read`](Self::read) does. If it panics, nothing has changed. One that may find that it must not change anything is for
+    /// [`try_update`](Self::try_update).
+    ///
+    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where the attributes are
+    /// what they were, when the session is touched.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set): [`SetError::TooLarge`] is judged by what `f` leaves behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("anonymous", "yes"), ("basket", "apple")])?;
+    /// let items = store.update(&id, |draft| {
+    ///     draft.remove("anonymous");
+    ///     let basket = format!("{},pear", draft.get("basket").unwrap_or_default());
+    ///     draft.set("basket", &basket);
+    ///     basket.split(',').count()
+    /// })?;
+    /// assert_eq!(items, 2);
+    /// assert_eq!(store.get(&id, "basket").as_deref(), Some("apple,pear"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update<R>(&self, id: &SessionId, mut f: impl FnMut(&mut Draft<'_>) -> R) -> Result<R, SetError> {
+        let (result, _) = self.edit_draft(id, |_, draft| Ok::<_, SetError>(f(draft)))?;
+        Ok(result)
+    }
+
+    /// Does what [`update`](Self::update) does, unless `f` returns an error: then nothing has changed, and the session has not been
+    /// touched.
+    ///
+    /// # Errors
+    ///
+    /// [`TryUpdateError::Abandoned`] with the error of `f`, and those of [`update`](Self::update).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::TryUpdateError;
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("credit", "3")])?;
+    /// let spend = |amount: u32| {
+    ///     store.try_update(&id, |draft| {
+    ///         let credit: u32 = draft.get("credit").and_then(|credit| credit.parse().ok()).unwrap_or(0);
+    ///         let left = credit.checked_sub(amount).ok_or("not enough")?;
+    ///         draft.set("credit", &left.to_string());
+    ///         Ok(left)
+    ///     })
+    /// };
+    /// assert_eq!(spend(2), Ok(1));
+    /// assert_eq!(spend(2), Err(TryUpdateError::Abandoned("not enough")));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn try_update<R, E>(
+        &self,
+        id: &SessionId,
+        mut f: impl FnMut(&mut Draft<'_>) -> Result<R, E>,
+    ) -> Result<R, TryUpdateError<E>> {
+        let (result, _) = self.edit_draft(id, |_, draft| f(draft).map_err(TryUpdateError::Abandoned))?;
+        Ok(result)
+    }
+
+    /// Sets an attribute if the session is still at this version, and touches it. Returns the version that it is at then.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the
+    /// session is touched; then the version stays.
+    ///
+    /// # Errors
+    ///
+    /// [`SetIfError::Changed`] if the session is at another version, and those of [`set`](Self::set). In either case no attribute has
+    /// changed, and the session has not been touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SetIfError;
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("text", "a draft")])?;
+    /// let seen = store.snapshot(&id).expect("the session is live");
+    /// let saved = store.set_if(&id, seen.version(), "text", "a better draft")?;
+    /// // Another window, which still shows the first version:
+    /// assert_eq!(store.set_if(&id, seen.version(), "text", "a draft of mine"), Err(SetIfError::Changed));
+    /// assert_eq!(store.version(&id), Some(saved));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_if(&self, id: &SessionId, version: Version, key: &str, value: &str) -> Result<Version, SetIfError> {
+        self.update_if(id, version, |draft| draft.set(key, value)).map(|((), version)| version)
+    }
+
+    /// Changes attributes as `f` says, all in one step, if the session is still at this version, and touches it. Returns what `f` returned, and the version
+    /// that the session is at then.
+    ///
+    /// `f` may be called several times, as that of [`update`](Self::update), but with the attributes of this version only.
+    ///
+    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where the attributes are
+    /// what they were, when the session is touched; then the version stays.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set_if`](Self::set_if).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SetIfError;
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("step", "address")])?;
+    /// let seen = store.version(&id).expect("the session is live");
+    /// let (before, now) = store.update_if(&id, seen, |draft| {
+    ///     let before = draft.take("step");
+    ///     draft.set("step", "payment");
+    ///     before
+    /// })?;
+    /// assert_eq!(before.as_deref(), Some("address"));
+    /// assert_eq!(store.update_if(&id, seen, |draft| draft.clear()), Err(SetIfError::Changed));
+    /// assert_eq!(store.version(&id), Some(now));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update_if<R>(
+        &self,
+        id: &SessionId,
+        version: Version,
+        mut f: impl FnMut(&mut Draft<'_>) -> R,
+    ) -> Result<(R, Version), SetIfError> {
+        self.edit_draft(id, |found, draft| if found == version { Ok(f(draft)) } else { Err(SetIfError::Changed) })
+    }
+
+    /// Edits a draft of the live version, and says which version the session is at then.
+    fn edit_draft<R, E: From<SetError> + From<UpdateError>>(
+        &self,
+        id: &SessionId,
+        mut f: impl FnMut(Version, &mut Draft<'_>) -> Result<R, E>,
+    ) -> Result<(R, Version), E> {
+        let limit = self.config.size_limit();
+        let mut outcome = None;
+        self.edit::<E>(id, |version, stamp| {
+            let (before, number) = (Attributes::of(version), Version::new(version.version()));
+            let mut draft = Draft::of(before);
+            let result = f(number, &mut draft)?;
+            if draft.packed() == version.text() {
+                outcome = Some((result, number));
+                return Ok(Change::Touch);
+            }
+            within(limit, draft.packed().len()).map_err(E::from)?;
+            outcome = Some((result, number.next()));
+            let terms = version.terms();
+            Ok(Change::Replace(packed_entry(version.next_head(stamp, &terms), draft.packed())))
+        })?;
+        Ok(outcome.expect("an update that has succeeded was built"))
+    }
+
+    fn edit<E: From<UpdateError>>(
+        &self,
+        id: &SessionId,
+        build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
+    ) -> Result<(), E> {
+        let tick = || self.time.tick();
+        self.table.update(id.as_bytes(), self.moment(&tick), build).map_err(|refusal| match refusal {
+            Refusal::NotFound => UpdateError::NotFound.into(),
+            Refusal::Expired => UpdateError::Expired.into(),
+            Refusal::Build(error) => error,
+        })
+    }
+}
+
+/// The next version, whose packed attributes, of so many bytes, `write` writes.
+fn replaced(
+    version: EntryRef<'_, Packed>,
+    stamp: Tick,
+    len: usize,
+    write: impl FnOnce(&mut Tail<'_>) -> fmt::Result,
+) -> Change<Packed> {
+    let len = u32::try_from(len).expect("a session's size limit fits 32 bits");
+    let terms = version.terms();
+    Change::Replace(Owned::new(version.next_head(stamp, &terms), Attributes::absent(), len, |text| {
+        write(text).expect("the text is as long as what is written")
+    }))
+}
+
+fn within(limit: usize, size: usize) -> Result<usize, SetError> {
+    if size > limit { Err(SetError::TooLarge { size, limit }) } else { Ok(size) }
+}
