@@ -7,7 +7,7 @@ mod subject;
 
 use std::time::Duration;
 
-use model::{Attributes, Operation, Settings, Subject};
+use model::{Attributes, NOTES, Operation, Settings, Step, Subject, Timeouts};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -24,12 +24,39 @@ fn settings() -> impl Strategy<Value = Settings> {
     let max_session_bytes = select(vec![0_usize, 2, 7, 20, 135, 65_536]);
     // With several shards, a create that meets a full store leaves expired sessions in those that it did not have to look at.
     let shards = prop_oneof![4 => Just(1_usize), 1 => Just(4_usize)];
-    (ttl, max_sessions, max_session_bytes, shards).prop_map(|(ttl, max_sessions, max_session_bytes, shards)| Settings {
-        ttl,
-        max_sessions,
-        max_session_bytes,
-        shards,
-    })
+    let absolute_timeout = prop_oneof![3 => Just(None), 2 => timeout().prop_map(Some)];
+    (ttl, absolute_timeout, max_sessions, max_session_bytes, shards).prop_map(
+        |(ttl, absolute_timeout, max_sessions, max_session_bytes, shards)| Settings {
+            ttl,
+            absolute_timeout,
+            max_sessions,
+            max_session_bytes,
+            shards,
+        },
+    )
+}
+
+fn timeout() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        8 => (0..20_000_u64).prop_map(Duration::from_micros),
+        1 => Just(Duration::ZERO),
+        1 => Just(Duration::MAX),
+    ]
+}
+
+fn timeouts() -> impl Strategy<Value = Timeouts> {
+    (proptest::option::of(timeout()), proptest::option::of(timeout()))
+        .prop_map(|(idle, absolute)| Timeouts { idle, absolute })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (key(), value()).prop_map(|(key, value)| Step::Set(key, value)),
+        6 => key().prop_map(Step::Remove),
+        1 => Just(Step::Clear),
+        1 => Just(Step::Abandon),
+    ];
+    vec(step, 0..4)
 }
 
 fn subject() -> impl Strategy<Value = Subject> {
@@ -53,14 +80,59 @@ fn attributes() -> impl Strategy<Value = Attributes> {
     vec((key(), value()), 0..4)
 }
 
+/// Numbers as well, some of them at the ends.
+fn increment() -> impl Strategy<Value = i64> {
+    prop_oneof![6 => -3..=12_i64, 1 => select(vec![i64::MIN, i64::MAX])]
+}
+
+fn creation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => Just(Operation::Create),
+        3 => attributes().prop_map(Operation::CreateWith),
+        2 => (timeouts(), attributes()).prop_map(|(timeouts, given)| Operation::CreateFor(timeouts, given)),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        7 => (subject(), key(), value()).prop_map(|(subject, key, value)| Operation::Set(subject, key, value)),
+        2 => (subject(), attributes()).prop_map(|(subject, pairs)| Operation::SetEach(subject, pairs)),
+        2 => (subject(), key()).prop_map(|(subject, key)| Operation::Remove(subject, key)),
+        2 => (subject(), key()).prop_map(|(subject, key)| Operation::Take(subject, key)),
+        1 => subject().prop_map(Operation::Clear),
+        3 => (subject(), key(), increment()).prop_map(|(subject, key, by)| Operation::Increment(subject, key, by)),
+        3 => (subject(), steps()).prop_map(|(subject, steps)| Operation::Update(subject, steps)),
+        3 => (0..NOTES, subject(), key(), value())
+            .prop_map(|(place, subject, key, value)| Operation::SetIf(place, subject, key, value)),
+        2 => (subject(), timeouts()).prop_map(|(subject, timeouts)| Operation::SetTimeouts(subject, timeouts)),
+    ]
+}
+
+fn look() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => (subject(), key()).prop_map(|(subject, key)| Operation::Get(subject, key)),
+        1 => (subject(), key()).prop_map(|(subject, key)| Operation::Contains(subject, key)),
+        2 => subject().prop_map(Operation::Read),
+        2 => (0..NOTES, subject()).prop_map(|(place, subject)| Operation::Snapshot(place, subject)),
+        2 => (0..NOTES, subject()).prop_map(|(place, subject)| Operation::Note(place, subject)),
+        2 => subject().prop_map(Operation::Lookup),
+        1 => subject().prop_map(Operation::Touch),
+        2 => subject().prop_map(Operation::Exists),
+        3 => subject().prop_map(Operation::ExpiresIn),
+    ]
+}
+
+fn rotation() -> impl Strategy<Value = Operation> {
+    let grace = prop_oneof![2 => Just(Duration::ZERO), 3 => timeout()];
+    (subject(), grace).prop_map(|(subject, grace)| Operation::Rotate(subject, grace))
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        4 => Just(Operation::Create),
-        4 => attributes().prop_map(Operation::CreateWith),
-        7 => (subject(), key(), value()).prop_map(|(subject, key, value)| Operation::Set(subject, key, value)),
-        4 => (subject(), key()).prop_map(|(subject, key)| Operation::Get(subject, key)),
-        3 => subject().prop_map(Operation::Read),
-        3 => subject().prop_map(Operation::Exists),
+        8 => creation(),
+        12 => change(),
+        10 => look(),
+        3 => rotation(),
         3 => subject().prop_map(Operation::Delete),
         2 => Just(Operation::Count),
         1 => Just(Operation::EvictExpired),

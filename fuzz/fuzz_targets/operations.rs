@@ -1,8 +1,8 @@
 //! Any sequence of operations returns what it returns on a plain map. One shard, and sessions that come and go by the dozen, so that
 //! it grows, is purged and shrinks all the time.
 //!
-//! A case is read from its first byte to its last, so seeds are written by hand: a byte each for the TTL, `max_sessions` and
-//! `max_session_bytes`, then the operations, each a byte and what it takes. See [`operations`] and what it calls.
+//! A case is read from its first byte to its last, so seeds are written by hand: a byte each for the TTL (with the absolute timeout),
+//! `max_sessions` and `max_session_bytes`, then the operations, each a byte and what it takes. See [`operations`] and what it calls.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use model::{Operation, Settings, Subject};
+use model::{NOTES, Operation, Settings, Step, Subject, Timeouts};
 
 /// So many operations at most: a case should take milliseconds.
 const MOST: usize = 1_000;
@@ -38,15 +38,18 @@ impl<'a> Arbitrary<'a> for Case {
 }
 
 fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
-    let ttl = *u.choose(&[Duration::ZERO, Duration::from_micros(2_500), Duration::from_millis(9), Duration::MAX])?;
+    const TTLS: [Duration; 4] = [Duration::ZERO, Duration::from_micros(2_500), Duration::from_millis(9), Duration::MAX];
+    const ABSOLUTE: [Option<Duration>; 3] = [None, Some(Duration::from_micros(4_500)), Some(Duration::from_millis(30))];
+    let which = usize::from(u.arbitrary::<u8>()?);
+    let (ttl, absolute_timeout) = (TTLS[which % TTLS.len()], ABSOLUTE[which / TTLS.len() % ABSOLUTE.len()]);
     let max_sessions = *u.choose(&[0, 0, 1, 3, 13, 48, 200])?;
     let max_session_bytes = *u.choose(&[0, 7, 20, 135, 65_536])?;
-    Ok(Settings { ttl, max_sessions, max_session_bytes, shards: 1 })
+    Ok(Settings { ttl, absolute_timeout, max_sessions, max_session_bytes, shards: 1 })
 }
 
-/// Reads one byte that says which, and what the operation takes. `O` and `P` stand for many.
+/// Reads one byte that says which, and what the operation takes. 14 and 15 stand for many; from 16 on there are those of [`later`].
 fn operations(u: &mut Unstructured<'_>, all: &mut Vec<Operation>) -> Result<()> {
-    let operation = match u.arbitrary::<u8>()? % 16 {
+    let operation = match u.arbitrary::<u8>()? % 32 {
         0 => Operation::Create,
         1 => Operation::CreateWith((0..u.int_in_range(0..=3)?).map(|_| pair(u)).collect::<Result<_>>()?),
         2 | 3 => {
@@ -62,10 +65,67 @@ fn operations(u: &mut Unstructured<'_>, all: &mut Vec<Operation>) -> Result<()> 
         12 => flush(all),
         13 => Operation::Advance(Duration::from_micros(u64::from(u.arbitrary::<u8>()?) * 50)),
         14 => return many(u, all, |_| Operation::Create),
-        _ => return many(u, all, |back| Operation::Delete(Subject::Created(back))),
+        15 => return many(u, all, |back| Operation::Delete(Subject::Created(back))),
+        which => later(u, which)?,
     };
     all.push(operation);
     Ok(())
+}
+
+fn later(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
+    Ok(match which {
+        16 => Operation::Remove(subject(u)?, key(u)?),
+        17 => Operation::Take(subject(u)?, key(u)?),
+        18 => Operation::Clear(subject(u)?),
+        19 => Operation::Increment(subject(u)?, key(u)?, *u.choose(&[1, -1, 0, 10, i64::MAX, i64::MIN])?),
+        20 => Operation::Update(subject(u)?, (0..u.int_in_range(0..=3)?).map(|_| step(u)).collect::<Result<_>>()?),
+        21 => {
+            let (place, subject, (key, value)) = (place(u)?, subject(u)?, pair(u)?);
+            Operation::SetIf(place, subject, key, value)
+        }
+        22 => Operation::Note(place(u)?, subject(u)?),
+        23 => Operation::Snapshot(place(u)?, subject(u)?),
+        24 => Operation::SetEach(subject(u)?, (0..u.int_in_range(0..=3)?).map(|_| pair(u)).collect::<Result<_>>()?),
+        25 => Operation::SetTimeouts(subject(u)?, timeouts(u)?),
+        26 => Operation::CreateFor(timeouts(u)?, vec![pair(u)?]),
+        27 => Operation::ExpiresIn(subject(u)?),
+        28 => Operation::Lookup(subject(u)?),
+        29 => Operation::Rotate(subject(u)?, Duration::ZERO),
+        30 => Operation::Rotate(subject(u)?, timeout(u)?.unwrap_or_default()),
+        _ => match u.arbitrary::<bool>()? {
+            true => Operation::Touch(subject(u)?),
+            false => Operation::Contains(subject(u)?, key(u)?),
+        },
+    })
+}
+
+fn place(u: &mut Unstructured<'_>) -> Result<usize> {
+    u.int_in_range(0..=NOTES - 1)
+}
+
+fn step(u: &mut Unstructured<'_>) -> Result<Step> {
+    Ok(match u.arbitrary::<u8>()? % 8 {
+        0..4 => {
+            let (key, value) = pair(u)?;
+            Step::Set(key, value)
+        }
+        4..6 => Step::Remove(key(u)?),
+        6 => Step::Clear,
+        _ => Step::Abandon,
+    })
+}
+
+fn timeouts(u: &mut Unstructured<'_>) -> Result<Timeouts> {
+    Ok(Timeouts { idle: timeout(u)?, absolute: timeout(u)? })
+}
+
+/// None, for ever, or up to 25 milliseconds.
+fn timeout(u: &mut Unstructured<'_>) -> Result<Option<Duration>> {
+    Ok(match u.arbitrary::<u8>()? {
+        255 => None,
+        254 => Some(Duration::MAX),
+        byte => Some(Duration::from_micros(u64::from(byte) * 100)),
+    })
 }
 
 /// Only one for each case: it takes as long as hundreds of others.
@@ -96,8 +156,12 @@ fn key(u: &mut Unstructured<'_>) -> Result<String> {
     Ok((*key).to_owned())
 }
 
+/// Some of them numbers.
 fn value(u: &mut Unstructured<'_>) -> Result<String> {
     let byte = u.arbitrary::<u8>()?;
+    if byte >= 248 {
+        return Ok((byte - 248).to_string());
+    }
     Ok("é".repeat(usize::from(byte / 4)) + &"x".repeat(usize::from(byte % 4)))
 }
 

@@ -6,7 +6,7 @@
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
 //! | idle timeout, touching, `evict_expired` | [`expiry`]; clocks that misbehave: [`clock_abuse`] |
 //! | `max_sessions`, and our limit on a session's size | [`limits`] |
-//! | attributes are strings of any kind | [`attributes`] |
+//! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
 //! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]).
@@ -18,7 +18,10 @@
 
 mod attributes;
 mod clock_abuse;
+mod editing;
 mod expiry;
+#[cfg(feature = "json")]
+mod json;
 mod lifecycle;
 mod limits;
 mod principals;

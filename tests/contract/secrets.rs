@@ -92,6 +92,32 @@ fn debug_of_attributes_shows_their_number_only() {
 }
 
 #[test]
+fn debug_of_a_snapshot_and_of_a_draft_shows_no_attribute() {
+    let (store, id) = store_with_secrets();
+    assert_debug_tells_nothing(&store.snapshot(&id).expect("it is live"), &id);
+    let updated = store.update(&id, |draft| {
+        assert_debug_tells_nothing(draft, &id);
+        draft.set(VALUE, KEY);
+        assert_debug_tells_nothing(draft, &id);
+    });
+    assert_eq!(updated, Ok(()));
+}
+
+#[test]
+fn errors_of_changes_name_no_attribute() {
+    let (store, id) = store_with_secrets();
+    let seen = store.version(&id).expect("it is live");
+    store.set(&id, VALUE, KEY).expect("it is live");
+    assert_error_tells_nothing(&store.set_if(&id, seen, KEY, "x").expect_err("changed"), &id);
+    assert_error_tells_nothing(&store.increment(&id, KEY, 1).expect_err("no number"), &id);
+    assert_error_tells_nothing(&store.set_each(&id, [(KEY, VALUE.repeat(10))]).expect_err("too large"), &id);
+    let grown = store.update(&id, |draft| draft.set(KEY, &VALUE.repeat(10)));
+    assert_error_tells_nothing(&grown.expect_err("too large"), &id);
+    assert!(store.delete(&id));
+    assert_error_tells_nothing(&store.remove(&id, KEY).expect_err("not found"), &id);
+}
+
+#[test]
 fn errors_of_operations_name_no_session() {
     let (store, id) = store_with_secrets();
     let large = VALUE.repeat(10);

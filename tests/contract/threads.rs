@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, LazyLock};
 use std::thread;
 
-use cloakroom::{CreateError, SessionId, SessionStore, SetError};
+use cloakroom::{CreateError, SessionId, SessionStore, SetError, SetIfError};
 
 use crate::support::{assert_gone, session, store, store_with};
 
@@ -93,6 +93,55 @@ fn concurrent_sets_of_different_keys_all_survive() {
     });
     assert_eq!(store.read(&id, |attributes| attributes.len()), Some(THREADS + 1));
     assert_eq!(store.count(), 1);
+}
+
+#[test]
+fn a_flash_message_is_taken_once() {
+    let (store, _) = store();
+    let id = session(&store);
+    for _ in 0..200 {
+        store.set(&id, "flash", "Saved.").expect("the session is live");
+        let takers = AtomicUsize::new(0);
+        together(|_| {
+            takers.fetch_add(usize::from(store.take(&id, "flash").is_some()), Ordering::Relaxed);
+        });
+        assert_eq!(takers.into_inner(), 1);
+    }
+}
+
+#[test]
+fn increments_and_updates_and_conditional_updates_are_all_counted() {
+    const TURNS: usize = 500;
+    let (store, _) = store();
+    let id = store.create_with([("updated", "0"), ("compared", "0")]).expect("there is room");
+    let conflicts = AtomicUsize::new(0);
+    let plus_one =
+        |value: Option<&str>| (value.and_then(|n| n.parse::<usize>().ok()).expect("a number") + 1).to_string();
+    together(|_| {
+        for _ in 0..TURNS {
+            store.increment(&id, "incremented", 1).expect("a number");
+            let told = store.update(&id, |draft| {
+                let next = plus_one(draft.get("updated"));
+                draft.set("updated", &next);
+                thread::yield_now();
+                next
+            });
+            assert!(told.is_ok());
+            loop {
+                let seen = store.snapshot(&id).expect("the session is live");
+                thread::yield_now();
+                match store.set_if(&id, seen.version(), "compared", &plus_one(seen.get("compared"))) {
+                    Ok(_) => break,
+                    Err(SetIfError::Changed) => conflicts.fetch_add(1, Ordering::Relaxed),
+                    Err(other) => panic!("{other}"),
+                };
+            }
+        }
+    });
+    let all = Some((TURNS * THREADS).to_string());
+    let counts = store.get_each(&id, ["incremented", "updated", "compared"]);
+    assert_eq!(counts, Some([all.clone(), all.clone(), all]));
+    assert!(conflicts.into_inner() > 0, "no thread ever came between");
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! What real threads are told, while the table grows and shrinks under them, is what a plain map under a plain clock would have told
 //! them one after the other.
 //!
-//! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the clock's steps in it.
+//! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the clock's steps in it, and under
+//! all the ids that it is given.
 
 mod checker;
 #[path = "../support/model.rs"]
 #[allow(dead_code, reason = "shared with other tests, which drive more operations")]
 mod model;
 mod recorder;
+#[path = "../support/subject.rs"]
+#[allow(dead_code, reason = "shared with other tests, which drive a store of their own")]
+mod subject;
 
 use checker::explained;
-use model::{Operation, Outcome};
+use model::{Operation, Outcome, Subject};
 use recorder::{Event, Recorder, SETTINGS};
 
 const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
@@ -23,16 +27,31 @@ struct Met {
     expiries_reported: usize,
     gone: usize,
     deletes: usize,
+    taken: usize,
+    conflicts: usize,
+    rotations: usize,
+    /// Reads under an old id that still leads to the new one.
+    led: usize,
 }
 
 impl Met {
     fn count(&mut self, history: &[Event]) {
         let overlap = |a: &Event, b: &Event| a.called < b.called && b.called < a.returned;
         self.overlaps += usize::from(history.iter().any(|a| history.iter().any(|b| overlap(a, b))));
+        let rotated = |to: usize, event: &Event| {
+            let before = |other: &&Event| other.returned < event.called && other.outcome == Outcome::Rotated(Ok(to));
+            history.iter().any(|other| before(&other))
+        };
         for event in history {
             match (&event.operation, &event.outcome) {
                 (_, Outcome::Set(Err(cloakroom::SetError::Expired))) => self.expiries_reported += 1,
+                (Operation::Take(..), Outcome::Got(Some(_))) => self.taken += 1,
                 (_, Outcome::Got(Some(_))) => self.values += 1,
+                (_, Outcome::SetIf(Err(cloakroom::SetIfError::Changed))) => self.conflicts += 1,
+                (_, Outcome::Rotated(Ok(_))) => self.rotations += 1,
+                (Operation::Read(Subject::Numbered(old)), Outcome::Read(Some(_))) if rotated(old + 1, event) => {
+                    self.led += 1;
+                }
                 (Operation::Read(_), Outcome::Read(None)) => self.gone += 1,
                 (Operation::Delete(_), Outcome::Was(true)) => self.deletes += 1,
                 _ => {}
@@ -41,7 +60,8 @@ impl Met {
     }
 
     fn least(&self) -> usize {
-        [self.overlaps, self.values, self.expiries_reported, self.gone, self.deletes].into_iter().min().unwrap_or(0)
+        let told = [self.values, self.expiries_reported, self.gone, self.deletes, self.taken, self.conflicts];
+        told.into_iter().chain([self.overlaps, self.rotations, self.led]).min().unwrap_or(0)
     }
 }
 

@@ -8,10 +8,20 @@ use std::time::Duration;
 
 use cloakroom::{Clock, SessionId, SessionStore};
 
-use crate::model::{Operation, Outcome, Settings, Subject};
+use crate::model::{Operation, Outcome, Settings, Step, Subject};
+use crate::subject::{Noted, ask};
 
-pub(crate) const SETTINGS: Settings =
-    Settings { ttl: Duration::from_millis(3), max_sessions: 0, max_session_bytes: 65_536, shards: 1 };
+pub(crate) const SETTINGS: Settings = Settings {
+    ttl: Duration::from_millis(3),
+    absolute_timeout: None,
+    max_sessions: 0,
+    max_session_bytes: 65_536,
+    shards: 1,
+};
+
+/// Longer than a round, so that no old id ceases to lead on in the midst of it: an operation under it that began in time may find the session
+/// later, when others have changed it after that instant. What happens at the end of a grace is checked without threads (`tests/model.rs`).
+const GRACE: Duration = Duration::from_secs(3_600);
 
 const THREADS: usize = 3;
 /// Operations of each thread in a round, and steps of the clock.
@@ -64,7 +74,9 @@ struct Shared {
     round: AtomicUsize,
     ended: AtomicUsize,
     over: AtomicBool,
-    sessions: Mutex<Vec<SessionId>>,
+    /// Each session's ids: its first, and those that it has been given since. An id can be rotated once, so the session of the
+    /// model's number `n` is the one with the `n`th of them.
+    sessions: Mutex<Vec<Vec<SessionId>>>,
     histories: Mutex<Vec<Vec<Event>>>,
 }
 
@@ -107,7 +119,7 @@ impl Recorder {
                 let created = shared.store.create();
                 Outcome::Created(created.map(|new| id = Some(new)).map(|()| 0))
             });
-            (id.expect("there is room"), history)
+            (vec![id.expect("there is room")], history)
         };
         let (ids, histories): (Vec<_>, Vec<_>) = (0..SESSIONS).map(create).unzip();
         *locked(&shared.sessions) = ids;
@@ -127,7 +139,7 @@ impl Recorder {
             assert!(!self.threads.iter().any(JoinHandle::is_finished), "a thread panicked");
             thread::yield_now();
         }
-        locked(&shared.sessions).iter().for_each(|id| _ = shared.store.delete(id));
+        locked(&shared.sessions).iter().flatten().for_each(|id| _ = shared.store.delete(id));
         let mut histories = std::mem::take(&mut *locked(&shared.histories));
         histories.iter_mut().for_each(|history| history.extend(steps.iter().cloned()));
         histories
@@ -166,31 +178,31 @@ impl Shared {
                 }
                 thread::yield_now();
             }
-            let ids = locked(&self.sessions).clone();
-            let mut events: Vec<Vec<Event>> = ids.iter().map(|_| Vec::new()).collect();
+            let mut events: Vec<Vec<Event>> = vec![Vec::new(); SESSIONS];
+            let mut noted: [Noted; SESSIONS] = Default::default();
             for number in 0..OPERATIONS {
-                let session = below(ids.len());
-                let operation = random_operation(&format!("{thread}-{number}"));
-                self.record(&mut events[session], operation, |operation| self.call(&ids[session], operation));
+                let session = below(SESSIONS);
+                let ids = locked(&self.sessions)[session].clone();
+                // The newest id, or any: an old one may still lead to it.
+                let which = if below(2) == 0 { ids.len() - 1 } else { below(ids.len()) };
+                let operation = random_operation(Subject::Numbered(which), thread, &format!("{thread}-{number}"));
+                self.record(&mut events[session], operation, |operation| match operation {
+                    Operation::Rotate(_, grace) => self.rotate(session, &ids[which], *grace),
+                    other => ask(&self.store, &ids[which], &mut noted[session], other),
+                });
             }
             locked(&self.histories).iter_mut().zip(events).for_each(|(history, events)| history.extend(events));
             self.ended.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    fn call(&self, id: &SessionId, operation: &Operation) -> Outcome {
-        let store = &self.store;
-        match operation {
-            Operation::Set(_, key, value) => Outcome::Set(store.set(id, key, value)),
-            Operation::Get(_, key) => Outcome::Got(store.get(id, key)),
-            Operation::Exists(_) => Outcome::Was(store.exists(id)),
-            Operation::Delete(_) => Outcome::Was(store.delete(id)),
-            Operation::Read(_) => Outcome::Read(store.read(id, |attributes| {
-                thread::yield_now();
-                attributes.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-            })),
-            other => unreachable!("{other:?} is no operation on a session"),
-        }
+    /// Lets the other threads know the new id before it returns: nobody knows it earlier than the model's rotation takes place.
+    fn rotate(&self, session: usize, id: &SessionId, grace: Duration) -> Outcome {
+        Outcome::Rotated(self.store.rotation(id).grace(grace).rotate().map(|new| {
+            let ids = &mut locked(&self.sessions)[session];
+            ids.push(new);
+            ids.len() - 1
+        }))
     }
 
     /// Creates and deletes so many other sessions that the table is always on its way to another size, and sweeps. Says how often it did.
@@ -210,17 +222,28 @@ impl Shared {
     }
 }
 
-/// An operation on a session, `value` being one that nobody else sets.
-fn random_operation(value: &str) -> Operation {
-    let session = Subject::Created(0);
+/// An operation on a session, `value` being one that nobody else sets. A thread notes versions in the place of its own number.
+fn random_operation(session: Subject, thread: usize, value: &str) -> Operation {
     let key = || ["a", "b"][below(2)].to_owned();
-    match below(12) {
-        0..4 => Operation::Set(session, key(), value.to_owned()),
+    let value = value.to_owned();
+    match below(32) {
+        0..6 => Operation::Set(session, key(), value),
         // Perhaps the value that it has already.
-        4 => Operation::Set(session, key(), "same".to_owned()),
-        5..7 => Operation::Get(session, key()),
-        7..9 => Operation::Read(session),
-        9..11 => Operation::Exists(session),
-        _ => Operation::Delete(session),
+        6..8 => Operation::Set(session, key(), "same".to_owned()),
+        8..10 => Operation::Get(session, key()),
+        10..12 => Operation::Read(session),
+        12..15 => Operation::Exists(session),
+        15 => Operation::Delete(session),
+        16..18 => Operation::Take(session, key()),
+        18 => Operation::Remove(session, key()),
+        19 => Operation::Clear(session),
+        20..23 => Operation::Increment(session, "n".to_owned(), 1),
+        23 => Operation::Update(session, vec![Step::Remove("a".to_owned()), Step::Set("b".to_owned(), value)]),
+        24 => Operation::Update(session, vec![Step::Clear, Step::Abandon]),
+        25..27 => Operation::Snapshot(thread, session),
+        27 => Operation::Note(thread, session),
+        28..30 => Operation::SetIf(thread, session, key(), value),
+        30 => Operation::Rotate(session, Duration::ZERO),
+        _ => Operation::Rotate(session, GRACE),
     }
 }

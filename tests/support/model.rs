@@ -1,97 +1,70 @@
 //! The session store as a plain map under a plain clock: what every operation has to return.
 //!
-//! Sessions are known by their number in the order of creation, for ids are random. In one thing the store is free: a create that
-//! meets a full store ends some of the expired sessions, not necessarily all. The model ends all of them; whoever compares has to
+//! Sessions are known by their number in the order of creation, for ids are random; a new id counts as a creation. In one thing the store is
+//! free: a create that meets a full store ends some of the expired sessions, not necessarily all. The model ends all of them; whoever compares has to
 //! bring the store to that point as well (see [`Model::has_no_room`]).
+
+mod operation;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloakroom::{CreateError, SetError};
+use cloakroom::{CreateError, IncrementError, Lookup, RotateError, SetError, SetIfError, TryUpdateError, UpdateError};
 
-/// Keys and values in the order in which the keys were first set.
-pub(crate) type Attributes = Vec<(String, String)>;
-
-/// What a store is made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Settings {
-    pub(crate) ttl: Duration,
-    pub(crate) max_sessions: usize,
-    pub(crate) max_session_bytes: usize,
-    pub(crate) shards: usize,
-}
-
-/// Which session an operation is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// One of those created so far, counted back from the newest, round and round. Unknown if there was none.
-    Created(usize),
-    /// None that was ever created.
-    Unknown(u8),
-}
-
-impl Subject {
-    /// Its number, if so many have been created.
-    pub(crate) fn number(self, created: usize) -> Option<usize> {
-        match self {
-            Self::Created(back) if created > 0 => Some(created - 1 - back % created),
-            _ => None,
-        }
-    }
-}
-
-/// One call of the store, or a step of its clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Create,
-    CreateWith(Attributes),
-    Set(Subject, String, String),
-    Get(Subject, String),
-    Read(Subject),
-    Exists(Subject),
-    Delete(Subject),
-    Count,
-    EvictExpired,
-    Flush,
-    Advance(Duration),
-}
-
-/// What an operation returned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The number of the new session.
-    Created(Result<usize, CreateError>),
-    Set(Result<(), SetError>),
-    Got(Option<String>),
-    Read(Option<Attributes>),
-    Was(bool),
-    Number(usize),
-    Nothing,
-}
+pub(crate) use operation::{Attributes, NOTES, Operation, Outcome, Settings, Step, Subject, Timeouts};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Session {
     attributes: Attributes,
+    /// How many changes it has seen.
+    version: u32,
     touched: u128,
+    /// How many ticks it may lie untouched, and its last tick: `None` is for ever.
+    idle: Option<u128>,
+    end: Option<u128>,
+}
+
+/// What an id stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Entry {
+    Session(Session),
+    /// The number of the session that it leads to, and the last tick in which it does.
+    Leads(usize, Option<u128>),
 }
 
 /// The sessions that a store should hold, and its clock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Model {
     settings: Settings,
-    sessions: BTreeMap<usize, Session>,
+    entries: BTreeMap<usize, Entry>,
     created: usize,
+    noted: [Option<u32>; NOTES],
     now: Duration,
+}
+
+/// There is no live session, but there may have been one that had expired.
+enum Gone {
+    Unknown,
+    Expired,
+}
+
+impl From<Gone> for UpdateError {
+    fn from(gone: Gone) -> Self {
+        match gone {
+            Gone::Unknown => Self::NotFound,
+            Gone::Expired => Self::Expired,
+        }
+    }
 }
 
 impl Model {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, sessions: BTreeMap::new(), created: 0, now: Duration::ZERO }
+        Self { settings, entries: BTreeMap::new(), created: 0, noted: [None; NOTES], now: Duration::ZERO }
     }
 
     /// How many sessions there are, expired ones included.
     pub(crate) fn count(&self) -> usize {
-        self.sessions.len()
+        self.entries.values().filter(|entry| matches!(entry, Entry::Session(_))).count()
     }
 
     /// How many sessions have ever been created.
@@ -101,97 +74,275 @@ impl Model {
 
     /// Whether a create would have to end expired sessions first. The store need not end all of them then.
     pub(crate) fn has_no_room(&self) -> bool {
-        self.settings.max_sessions > 0 && self.sessions.len() >= self.settings.max_sessions
+        self.settings.max_sessions > 0 && self.count() >= self.settings.max_sessions
     }
 
     /// Does the operation, and says what it returns.
     pub(crate) fn apply(&mut self, operation: &Operation) -> Outcome {
         match operation {
-            Operation::Create => Outcome::Created(self.create(&[])),
-            Operation::CreateWith(attributes) => Outcome::Created(self.create(attributes)),
-            Operation::Set(subject, key, value) => Outcome::Set(self.set(*subject, key, value)),
-            Operation::Get(subject, key) => {
-                let session = self.touch(*subject);
-                Outcome::Got(session.and_then(|session| value_of(&session.attributes, key)))
+            Operation::Create => Outcome::Created(self.create(Timeouts::default(), &[])),
+            Operation::CreateWith(attributes) => Outcome::Created(self.create(Timeouts::default(), attributes)),
+            Operation::CreateFor(timeouts, attributes) => Outcome::Created(self.create(*timeouts, attributes)),
+            Operation::Set(subject, key, value) => {
+                let pair = (key.clone(), value.clone());
+                Outcome::Set(self.set_each(*subject, &[pair]))
             }
-            Operation::Read(subject) => Outcome::Read(self.touch(*subject).map(|session| session.attributes.clone())),
-            Operation::Exists(subject) => Outcome::Was(self.live(*subject).is_ok()),
+            Operation::SetEach(subject, pairs) => Outcome::Set(self.set_each(*subject, pairs)),
+            Operation::Remove(subject, key) => {
+                Outcome::Removed(self.removed(*subject, key).map(|value| value.is_some()).map_err(UpdateError::from))
+            }
+            Operation::Take(subject, key) => Outcome::Got(self.removed(*subject, key).ok().flatten()),
+            Operation::Clear(subject) => {
+                let cleared = self.changed(*subject).map(|(session, _)| session.change(Attributes::new()));
+                Outcome::Changed(cleared.map_err(UpdateError::from))
+            }
+            Operation::Increment(subject, key, by) => Outcome::Incremented(self.increment(*subject, key, *by)),
+            Operation::Update(subject, steps) => Outcome::Updated(self.update(*subject, steps)),
+            Operation::SetIf(place, subject, key, value) => match self.noted[*place] {
+                Some(version) => Outcome::SetIf(self.set_if(*place, version, *subject, key, value)),
+                None => Outcome::Nothing,
+            },
+            Operation::SetTimeouts(subject, timeouts) => Outcome::Changed(self.set_timeouts(*subject, *timeouts)),
+            Operation::Rotate(subject, grace) => Outcome::Rotated(self.rotate(*subject, *grace)),
             Operation::Delete(subject) => {
-                let live = self.live(*subject);
-                Outcome::Was(live.is_ok_and(|number| self.sessions.remove(&number).is_some()))
+                let live = self.followed(*subject);
+                Outcome::Was(live.is_ok_and(|number| self.entries.remove(&number).is_some()))
             }
-            Operation::Count => Outcome::Number(self.sessions.len()),
+            Operation::Count => Outcome::Number(self.count()),
             Operation::EvictExpired => Outcome::Number(self.evict_expired()),
             Operation::Flush => Outcome::Nothing,
             Operation::Advance(span) => {
                 self.now += *span;
                 Outcome::Nothing
             }
+            other => self.look(other),
         }
     }
 
-    fn create(&mut self, given: &[(String, String)]) -> Result<usize, CreateError> {
-        let mut attributes = Attributes::new();
-        for (key, value) in given {
-            assign(&mut attributes, key, value);
-            let (size, limit) = (size_of(&attributes), self.settings.max_session_bytes);
-            if size > limit {
-                return Err(CreateError::TooLarge { size, limit });
+    /// Does an operation that changes nothing, but for touches.
+    fn look(&mut self, operation: &Operation) -> Outcome {
+        match operation {
+            Operation::Get(subject, key) => {
+                Outcome::Got(self.touch(*subject).ok().and_then(|session| value_of(&session.attributes, key)))
             }
+            Operation::Contains(subject, key) => {
+                Outcome::Was(self.touch(*subject).is_ok_and(|session| value_of(&session.attributes, key).is_some()))
+            }
+            Operation::Read(subject) => {
+                Outcome::Read(self.touch(*subject).ok().map(|session| session.attributes.clone()))
+            }
+            Operation::Snapshot(place, subject) => {
+                let session = self.touch(*subject).ok().cloned();
+                self.noted[*place] = session.as_ref().map(|session| session.version);
+                Outcome::Read(session.map(|session| session.attributes))
+            }
+            Operation::Note(place, subject) => {
+                self.noted[*place] = self.live(*subject).ok().map(|session| session.version);
+                Outcome::Was(self.noted[*place].is_some())
+            }
+            Operation::Lookup(subject) => Outcome::LookedUp(match self.touch(*subject) {
+                Ok(session) => Lookup::Live(session.attributes.clone()),
+                Err(Gone::Expired) => Lookup::Expired,
+                Err(Gone::Unknown) => Lookup::Unknown,
+            }),
+            Operation::Touch(subject) => Outcome::Was(self.touch(*subject).is_ok()),
+            Operation::Exists(subject) => Outcome::Was(self.live(*subject).is_ok()),
+            Operation::ExpiresIn(subject) => {
+                let now = self.tick();
+                Outcome::Left(self.live(*subject).ok().map(|session| session.left(now)))
+            }
+            other => unreachable!("{other:?} does not only look"),
         }
+    }
+
+    fn create(&mut self, timeouts: Timeouts, given: &[(String, String)]) -> Result<usize, CreateError> {
+        let limit = self.settings.max_session_bytes;
+        let attributes = collected(given, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
         if self.has_no_room() && self.evict_expired() == 0 {
             return Err(CreateError::Full);
         }
-        let number = self.created;
-        self.created += 1;
-        self.sessions.insert(number, Session { attributes, touched: self.tick() });
-        Ok(number)
+        let now = self.tick();
+        let idle = ticks(timeouts.idle.unwrap_or(self.settings.ttl));
+        let end = timeouts.absolute.or(self.settings.absolute_timeout).and_then(ticks).map(|ticks| now + ticks);
+        Ok(self.number(Session { attributes, version: 0, touched: now, idle, end }))
     }
 
-    fn set(&mut self, subject: Subject, key: &str, value: &str) -> Result<(), SetError> {
-        let number = self.live(subject)?;
-        let (now, limit) = (self.tick(), self.settings.max_session_bytes);
-        let session = self.sessions.get_mut(&number).ok_or(SetError::NotFound)?;
-        let mut attributes = session.attributes.clone();
-        assign(&mut attributes, key, value);
-        let size = size_of(&attributes);
-        if size > limit {
-            return Err(SetError::TooLarge { size, limit });
-        }
-        *session = Session { attributes, touched: now };
+    fn number(&mut self, session: Session) -> usize {
+        let number = self.created;
+        self.created += 1;
+        self.entries.insert(number, Entry::Session(session));
+        number
+    }
+
+    fn set_each(&mut self, subject: Subject, pairs: &[(String, String)]) -> Result<(), SetError> {
+        let limit = self.settings.max_session_bytes;
+        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        collected(pairs, limit).map_err(|size| SetError::TooLarge { size, limit })?;
+        let attributes = assigned(&session.attributes, pairs);
+        within(limit, &attributes)?;
+        session.touched = now;
+        session.change(attributes);
         Ok(())
     }
 
-    fn touch(&mut self, subject: Subject) -> Option<&Session> {
-        let now = self.tick();
-        let number = self.live(subject).ok()?;
-        let session = self.sessions.get_mut(&number)?;
+    /// The value that is removed.
+    fn removed(&mut self, subject: Subject, key: &str) -> Result<Option<String>, Gone> {
+        let (session, _) = self.changed(subject)?;
+        let value = value_of(&session.attributes, key);
+        session.change(without(&session.attributes, key));
+        Ok(value)
+    }
+
+    fn increment(&mut self, subject: Subject, key: &str, by: i64) -> Result<i64, IncrementError> {
+        let limit = self.settings.max_session_bytes;
+        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let number = value_of(&session.attributes, key).map_or(Ok(0), |value| value.parse::<i64>());
+        let sum = number.map_err(|_| IncrementError::NotANumber)?.checked_add(by).ok_or(IncrementError::Overflow)?;
+        let attributes = assigned(&session.attributes, &[(key.to_owned(), sum.to_string())]);
+        within(limit, &attributes)?;
         session.touched = now;
-        Some(session)
+        session.change(attributes);
+        Ok(sum)
     }
 
-    /// The number of a live session. An expired one is removed.
-    fn live(&mut self, subject: Subject) -> Result<usize, SetError> {
-        let number = subject.number(self.created).ok_or(SetError::NotFound)?;
-        let session = self.sessions.get(&number).ok_or(SetError::NotFound)?;
-        if self.is_expired(session) {
-            self.sessions.remove(&number);
-            return Err(SetError::Expired);
+    fn update(&mut self, subject: Subject, steps: &[Step]) -> Result<usize, TryUpdateError<()>> {
+        let limit = self.settings.max_session_bytes;
+        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let mut attributes = session.attributes.clone();
+        for step in steps {
+            match step {
+                Step::Set(key, value) => attributes = assigned(&attributes, &[(key.clone(), value.clone())]),
+                Step::Remove(key) => attributes = without(&attributes, key),
+                Step::Clear => attributes.clear(),
+                Step::Abandon => return Err(TryUpdateError::Abandoned(())),
+            }
         }
-        Ok(number)
+        within(limit, &attributes)?;
+        session.touched = now;
+        let left = attributes.len();
+        session.change(attributes);
+        Ok(left)
     }
 
+    fn set_if(
+        &mut self,
+        place: usize,
+        version: u32,
+        subject: Subject,
+        key: &str,
+        value: &str,
+    ) -> Result<(), SetIfError> {
+        let limit = self.settings.max_session_bytes;
+        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        if session.version != version {
+            return Err(SetIfError::Changed);
+        }
+        let attributes = assigned(&session.attributes, &[(key.to_owned(), value.to_owned())]);
+        within(limit, &attributes)?;
+        session.touched = now;
+        session.change(attributes);
+        let version = session.version;
+        self.noted[place] = Some(version);
+        Ok(())
+    }
+
+    fn set_timeouts(&mut self, subject: Subject, timeouts: Timeouts) -> Result<(), UpdateError> {
+        let (session, now) = self.changed(subject)?;
+        if let Some(idle) = timeouts.idle {
+            session.idle = ticks(idle);
+        }
+        if let Some(absolute) = timeouts.absolute {
+            session.end = ticks(absolute).map(|ticks| now + ticks);
+        }
+        session.version += 1;
+        Ok(())
+    }
+
+    fn rotate(&mut self, subject: Subject, grace: Duration) -> Result<usize, RotateError> {
+        let rotated = self.changed(subject).map(|(session, now)| {
+            session.version += 1;
+            (session.clone(), now)
+        });
+        let (session, now) = rotated.map_err(|gone| match gone {
+            Gone::Unknown => RotateError::NotFound,
+            Gone::Expired => RotateError::Expired,
+        })?;
+        let old = subject.number(self.created).ok_or(RotateError::NotFound)?;
+        // In the midst of a rotation with grace the session takes two places.
+        let leads = !grace.is_zero() && !self.has_no_room();
+        self.entries.remove(&old);
+        let new = self.number(session);
+        if leads {
+            self.entries.insert(old, Entry::Leads(new, ticks(grace).map(|ticks| now + ticks)));
+        }
+        Ok(new)
+    }
+
+    /// A live session that is to be changed, and touched by that. Its own id is needed for it.
+    fn changed(&mut self, subject: Subject) -> Result<(&mut Session, u128), Gone> {
+        let (session, now) = self.unchanged(subject)?;
+        session.touched = now;
+        Ok((session, now))
+    }
+
+    /// A live session that may be changed, and the present tick.
+    fn unchanged(&mut self, subject: Subject) -> Result<(&mut Session, u128), Gone> {
+        let now = self.tick();
+        let number = subject.number(self.created).ok_or(Gone::Unknown)?;
+        if !matches!(self.entries.get(&number), Some(Entry::Session(_))) {
+            return Err(Gone::Unknown);
+        }
+        self.followed(Subject::Numbered(number))?;
+        match self.entries.get_mut(&number) {
+            Some(Entry::Session(session)) => Ok((session, now)),
+            _ => Err(Gone::Unknown),
+        }
+    }
+
+    fn touch(&mut self, subject: Subject) -> Result<&Session, Gone> {
+        let now = self.tick();
+        let session = self.live(subject)?;
+        session.touched = now;
+        Ok(session)
+    }
+
+    /// A live session, also by an id that leads to it.
+    fn live(&mut self, subject: Subject) -> Result<&mut Session, Gone> {
+        let number = self.followed(subject)?;
+        match self.entries.get_mut(&number) {
+            Some(Entry::Session(session)) => Ok(session),
+            _ => Err(Gone::Unknown),
+        }
+    }
+
+    /// The number of a live session, also by an id that leads to it. An expired one is removed.
+    fn followed(&mut self, subject: Subject) -> Result<usize, Gone> {
+        let now = self.tick();
+        let mut number = subject.number(self.created).ok_or(Gone::Unknown)?;
+        loop {
+            match self.entries.get(&number).ok_or(Gone::Unknown)? {
+                Entry::Session(session) if session.is_over(now) => {
+                    self.entries.remove(&number);
+                    return Err(Gone::Expired);
+                }
+                Entry::Session(_) => return Ok(number),
+                Entry::Leads(_, end) if end.is_some_and(|end| now > end) => {
+                    self.entries.remove(&number);
+                    return Err(Gone::Unknown);
+                }
+                Entry::Leads(heir, _) => number = *heir,
+            }
+        }
+    }
+
+    /// How many sessions have been removed; ids that lead on are none.
     fn evict_expired(&mut self) -> usize {
-        let before = self.sessions.len();
-        let expired = self.sessions.iter().filter(|(_, session)| self.is_expired(session));
-        for number in expired.map(|(number, _)| *number).collect::<Vec<_>>() {
-            self.sessions.remove(&number);
-        }
-        before - self.sessions.len()
-    }
-
-    fn is_expired(&self, session: &Session) -> bool {
-        self.tick() - session.touched > self.settings.ttl.as_nanos().div_ceil(1_000_000)
+        let (before, now) = (self.count(), self.tick());
+        self.entries.retain(|_, entry| match entry {
+            Entry::Session(session) => !session.is_over(now),
+            Entry::Leads(_, end) => end.is_none_or(|end| now <= end),
+        });
+        before - self.count()
     }
 
     /// The store tells time in whole milliseconds.
@@ -200,15 +351,64 @@ impl Model {
     }
 }
 
+impl Session {
+    /// Makes another version of it, unless these attributes are what it has.
+    fn change(&mut self, attributes: Attributes) {
+        if attributes != self.attributes {
+            self.attributes = attributes;
+            self.version += 1;
+        }
+    }
+
+    fn is_over(&self, now: u128) -> bool {
+        self.idle.is_some_and(|idle| now - self.touched > idle) || self.end.is_some_and(|end| now > end)
+    }
+
+    /// How long it has to live, if it is live.
+    fn left(&self, now: u128) -> Duration {
+        let idle = self.idle.map(|idle| self.touched + idle - now);
+        let end = self.end.map(|end| end - now);
+        let least = [idle, end].into_iter().flatten().min();
+        least.map_or(Duration::MAX, |ticks| Duration::from_millis(u64::try_from(ticks).expect("no limit is so long")))
+    }
+}
+
+/// A timeout in whole ticks, rounded up; `None` is for ever.
+fn ticks(timeout: Duration) -> Option<u128> {
+    (timeout != Duration::MAX).then(|| timeout.as_nanos().div_ceil(1_000_000))
+}
+
 fn value_of(attributes: &Attributes, key: &str) -> Option<String> {
     attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
 }
 
-fn assign(attributes: &mut Attributes, key: &str, value: &str) {
-    match attributes.iter_mut().find(|(known, _)| known == key) {
-        Some((_, old)) => value.clone_into(old),
-        None => attributes.push((key.to_owned(), value.to_owned())),
+fn without(attributes: &Attributes, key: &str) -> Attributes {
+    attributes.iter().filter(|(known, _)| known != key).cloned().collect()
+}
+
+fn assigned(attributes: &Attributes, pairs: &[(String, String)]) -> Attributes {
+    let mut attributes = attributes.clone();
+    for (key, value) in pairs {
+        match attributes.iter_mut().find(|(known, _)| known == key) {
+            Some((_, old)) => value.clone_into(old),
+            None => attributes.push((key.to_owned(), value.to_owned())),
+        }
     }
+    attributes
+}
+
+/// The attributes that pairs make one after the other. Fails at the first that is too much.
+fn collected(pairs: &[(String, String)], limit: usize) -> Result<Attributes, usize> {
+    let too_large = (0..=pairs.len()).map(|upto| size_of(&assigned(&Attributes::new(), &pairs[..upto])));
+    match too_large.into_iter().find(|size| *size > limit) {
+        Some(size) => Err(size),
+        None => Ok(assigned(&Attributes::new(), pairs)),
+    }
+}
+
+fn within(limit: usize, attributes: &Attributes) -> Result<(), SetError> {
+    let size = size_of(attributes);
+    if size > limit { Err(SetError::TooLarge { size, limit }) } else { Ok(()) }
 }
 
 /// What attributes take, as the documentation of `SessionConfig::max_session_bytes` has it.

@@ -1,8 +1,8 @@
 //! A store driven by the model's operations, and the comparison of the two.
 
-use cloakroom::{ManualClock, SessionId, SessionStore};
+use cloakroom::{Draft, ManualClock, SessionId, SessionStore, Snapshot, Version};
 
-use crate::model::{Attributes, Model, Operation, Outcome, Settings, Subject};
+use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Step, Subject};
 
 /// Does the operations on a new store and on the model.
 ///
@@ -12,7 +12,7 @@ use crate::model::{Attributes, Model, Operation, Outcome, Settings, Subject};
 pub(crate) fn assert_agreement(settings: Settings, operations: &[Operation]) {
     let (mut model, mut store) = (Model::new(settings), Driven::new(settings));
     for (index, operation) in operations.iter().enumerate() {
-        let create = matches!(operation, Operation::Create | Operation::CreateWith(_));
+        let create = matches!(operation, Operation::Create | Operation::CreateWith(_) | Operation::CreateFor(..));
         let may_leave_expired = create && model.has_no_room();
         let (expected, returned) = (model.apply(operation), store.apply(operation));
         assert_eq!(returned, expected, "operation {index}, {operation:?}");
@@ -38,12 +38,17 @@ struct Driven {
     store: SessionStore,
     clock: ManualClock,
     ids: Vec<SessionId>,
+    noted: Noted,
 }
 
 impl Driven {
     fn new(settings: Settings) -> Self {
         let clock = ManualClock::new();
-        let store = SessionStore::builder()
+        let mut builder = SessionStore::builder();
+        if let Some(timeout) = settings.absolute_timeout {
+            builder = builder.absolute_timeout(timeout);
+        }
+        let store = builder
             .ttl(settings.ttl)
             .max_sessions(settings.max_sessions)
             .max_session_bytes(settings.max_session_bytes)
@@ -51,14 +56,14 @@ impl Driven {
             .clock(clock.clone())
             .build()
             .expect("the settings are valid");
-        Self { store, clock, ids: Vec::new() }
+        Self { store, clock, ids: Vec::new(), noted: Noted::default() }
     }
 
     fn id(&self, subject: Subject) -> SessionId {
         match (subject, subject.number(self.ids.len())) {
             (_, Some(number)) => self.ids[number],
             (Subject::Unknown(byte), None) => SessionId::from_bytes([byte; 32]),
-            (Subject::Created(_), None) => SessionId::from_bytes([0; 32]),
+            (Subject::Created(_) | Subject::Numbered(_), None) => SessionId::from_bytes([0; 32]),
         }
     }
 
@@ -70,14 +75,22 @@ impl Driven {
                 Outcome::Created(created.map(|id| self.keep(id)))
             }
             Operation::CreateWith(attributes) => {
-                let created = store.create_with(attributes.iter().map(|(key, value)| (key, value)));
+                let created = store.create_with(borrowed(attributes));
                 Outcome::Created(created.map(|id| self.keep(id)))
             }
-            Operation::Set(subject, key, value) => Outcome::Set(store.set(&self.id(*subject), key, value)),
-            Operation::Get(subject, key) => Outcome::Got(store.get(&self.id(*subject), key)),
-            Operation::Read(subject) => Outcome::Read(store.read(&self.id(*subject), owned)),
-            Operation::Exists(subject) => Outcome::Was(store.exists(&self.id(*subject))),
-            Operation::Delete(subject) => Outcome::Was(store.delete(&self.id(*subject))),
+            Operation::CreateFor(timeouts, attributes) => {
+                let mut new = store.new_session();
+                new = timeouts.idle.into_iter().fold(new, |new, timeout| new.idle_timeout(timeout));
+                new = timeouts.absolute.into_iter().fold(new, |new, timeout| new.absolute_timeout(timeout));
+                let created = new.create_with(borrowed(attributes));
+                Outcome::Created(created.map(|id| self.keep(id)))
+            }
+            Operation::Rotate(subject, grace) => {
+                let id = self.id(*subject);
+                let plain = grace.is_zero();
+                let rotated = if plain { store.rotate_id(&id) } else { store.rotation(&id).grace(*grace).rotate() };
+                Outcome::Rotated(rotated.map(|id| self.keep(id)))
+            }
             Operation::Count => Outcome::Number(store.count()),
             Operation::EvictExpired => Outcome::Number(store.evict_expired()),
             Operation::Flush => {
@@ -87,6 +100,11 @@ impl Driven {
             Operation::Advance(span) => {
                 self.clock.advance(*span);
                 Outcome::Nothing
+            }
+            other => {
+                let subject = other.subject().expect("it is about a session");
+                let id = self.id(subject);
+                ask(&self.store, &id, &mut self.noted, other)
             }
         }
     }
@@ -106,6 +124,67 @@ impl Driven {
         assert_eq!(count - self.store.evict_expired(), model.count());
         assert_eq!(self.store.count(), model.count());
     }
+}
+
+/// Asks a store for one operation on one session.
+pub(crate) fn ask(store: &SessionStore, id: &SessionId, noted: &mut Noted, operation: &Operation) -> Outcome {
+    match operation {
+        Operation::Set(_, key, value) => Outcome::Set(store.set(id, key, value)),
+        Operation::SetEach(_, pairs) => Outcome::Set(store.set_each(id, borrowed(pairs))),
+        Operation::Remove(_, key) => Outcome::Removed(store.remove(id, key)),
+        Operation::Take(_, key) => Outcome::Got(store.take(id, key)),
+        Operation::Clear(_) => Outcome::Changed(store.clear(id)),
+        Operation::Increment(_, key, by) => Outcome::Incremented(store.increment(id, key, *by)),
+        Operation::Update(_, steps) => Outcome::Updated(store.try_update(id, |draft| take_steps(draft, steps))),
+        Operation::SetTimeouts(_, given) => {
+            let mut timeouts = cloakroom::Timeouts::default();
+            timeouts = given.idle.into_iter().fold(timeouts, cloakroom::Timeouts::idle);
+            timeouts = given.absolute.into_iter().fold(timeouts, cloakroom::Timeouts::absolute);
+            Outcome::Changed(store.set_timeouts(id, timeouts))
+        }
+        Operation::Note(place, _) => {
+            noted[*place] = store.version(id);
+            Outcome::Was(noted[*place].is_some())
+        }
+        Operation::SetIf(place, _, key, value) => {
+            let Some(version) = noted[*place] else { return Outcome::Nothing };
+            let set = store.set_if(id, version, key, value);
+            Outcome::SetIf(set.map(|version| noted[*place] = Some(version)))
+        }
+        Operation::Snapshot(place, _) => {
+            let snapshot = store.snapshot(id);
+            noted[*place] = snapshot.as_ref().map(Snapshot::version);
+            Outcome::Read(snapshot.as_deref().map(owned))
+        }
+        Operation::Get(_, key) => Outcome::Got(store.get(id, key)),
+        Operation::Contains(_, key) => Outcome::Was(store.contains(id, key)),
+        Operation::Read(_) => Outcome::Read(store.read(id, owned)),
+        Operation::Lookup(_) => Outcome::LookedUp(store.lookup(id, owned)),
+        Operation::Touch(_) => Outcome::Was(store.touch(id)),
+        Operation::Exists(_) => Outcome::Was(store.exists(id)),
+        Operation::ExpiresIn(_) => Outcome::Left(store.expires_in(id)),
+        Operation::Delete(_) => Outcome::Was(store.delete(id)),
+        other => unreachable!("{other:?} is no operation on a session"),
+    }
+}
+
+/// The versions that were noted.
+pub(crate) type Noted = [Option<Version>; NOTES];
+
+fn take_steps(draft: &mut Draft<'_>, steps: &[Step]) -> Result<usize, ()> {
+    for step in steps {
+        match step {
+            Step::Set(key, value) => draft.set(key, value),
+            Step::Remove(key) => _ = draft.remove(key),
+            Step::Clear => draft.clear(),
+            Step::Abandon => return Err(()),
+        }
+    }
+    Ok(draft.len())
+}
+
+fn borrowed(attributes: &Attributes) -> impl Iterator<Item = (&String, &String)> {
+    attributes.iter().map(|(key, value)| (key, value))
 }
 
 fn owned(attributes: &cloakroom::Attributes) -> Attributes {

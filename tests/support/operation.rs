@@ -1,0 +1,148 @@
+//! What can be asked of a store, and what it can answer.
+
+use std::time::Duration;
+
+use cloakroom::{CreateError, IncrementError, Lookup, RotateError, SetError, SetIfError, TryUpdateError, UpdateError};
+
+/// Keys and values in the order in which the keys were first set.
+pub(crate) type Attributes = Vec<(String, String)>;
+
+/// What a store is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Settings {
+    pub(crate) ttl: Duration,
+    pub(crate) absolute_timeout: Option<Duration>,
+    pub(crate) max_sessions: usize,
+    pub(crate) max_session_bytes: usize,
+    pub(crate) shards: usize,
+}
+
+/// Which session an operation is about. A session that gets another id is another one from then on, and the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// One of those created so far, counted back from the newest, round and round. Unknown if there was none.
+    Created(usize),
+    /// The one of this number, if so many have been created.
+    Numbered(usize),
+    /// None that was ever created.
+    Unknown(u8),
+}
+
+impl Subject {
+    /// Its number, if so many have been created.
+    pub(crate) fn number(self, created: usize) -> Option<usize> {
+        match self {
+            Self::Created(back) if created > 0 => Some(created - 1 - back % created),
+            Self::Numbered(number) if number < created => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// A session's own timeouts, where it is to have any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    pub(crate) idle: Option<Duration>,
+    pub(crate) absolute: Option<Duration>,
+}
+
+/// One thing that the closure of an update does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Set(String, String),
+    Remove(String),
+    Clear,
+    Abandon,
+}
+
+/// How many versions can be noted at a time.
+pub(crate) const NOTES: usize = 3;
+
+/// One call of the store, or a step of its clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    CreateWith(Attributes),
+    CreateFor(Timeouts, Attributes),
+    Set(Subject, String, String),
+    SetEach(Subject, Attributes),
+    Remove(Subject, String),
+    Take(Subject, String),
+    Clear(Subject),
+    Increment(Subject, String, i64),
+    Update(Subject, Vec<Step>),
+    /// Notes the session's version, in the place of this number. `SetIf` takes it from there, whichever session it is of, and does nothing
+    /// if none has been noted; what it returns is noted again.
+    Note(usize, Subject),
+    SetIf(usize, Subject, String, String),
+    SetTimeouts(Subject, Timeouts),
+    Get(Subject, String),
+    Contains(Subject, String),
+    Read(Subject),
+    /// Reads, and notes the version.
+    Snapshot(usize, Subject),
+    Lookup(Subject),
+    Touch(Subject),
+    Exists(Subject),
+    ExpiresIn(Subject),
+    Delete(Subject),
+    /// Another id, after which the old one still leads to it for a while, unless that is zero.
+    Rotate(Subject, Duration),
+    Count,
+    EvictExpired,
+    Flush,
+    Advance(Duration),
+}
+
+impl Operation {
+    /// Which session it is about, if it is about one that there may be.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Set(subject, ..)
+            | Self::SetEach(subject, _)
+            | Self::Remove(subject, _)
+            | Self::Take(subject, _)
+            | Self::Clear(subject)
+            | Self::Increment(subject, ..)
+            | Self::Update(subject, _)
+            | Self::Note(_, subject)
+            | Self::SetIf(_, subject, ..)
+            | Self::SetTimeouts(subject, _)
+            | Self::Get(subject, _)
+            | Self::Contains(subject, _)
+            | Self::Read(subject)
+            | Self::Snapshot(_, subject)
+            | Self::Lookup(subject)
+            | Self::Touch(subject)
+            | Self::Exists(subject)
+            | Self::ExpiresIn(subject)
+            | Self::Delete(subject)
+            | Self::Rotate(subject, _) => Some(*subject),
+            Self::Create | Self::CreateWith(_) | Self::CreateFor(..) => None,
+            Self::Count | Self::EvictExpired | Self::Flush | Self::Advance(_) => None,
+        }
+    }
+}
+
+/// What an operation returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The number of the new session.
+    Created(Result<usize, CreateError>),
+    Set(Result<(), SetError>),
+    Changed(Result<(), UpdateError>),
+    Removed(Result<bool, UpdateError>),
+    Incremented(Result<i64, IncrementError>),
+    /// How many attributes the closure left.
+    Updated(Result<usize, TryUpdateError<()>>),
+    SetIf(Result<(), SetIfError>),
+    Got(Option<String>),
+    Read(Option<Attributes>),
+    LookedUp(Lookup<Attributes>),
+    Left(Option<Duration>),
+    /// The number of the session under its new id.
+    Rotated(Result<usize, RotateError>),
+    Was(bool),
+    Number(usize),
+    Nothing,
+}
