@@ -47,7 +47,8 @@ impl Limits {
 
     /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
-        let idle = self.idle.saturating_sub(now.0.saturating_sub(stamp.0));
+        let untouched = now.0.saturating_sub(stamp.0);
+        let idle = if self.idle == u64::MAX { u64::MAX } else { self.idle.saturating_sub(untouched) };
         let end = if self.end == Tick::MAX { u64::MAX } else { self.end.0.saturating_sub(now.0) };
         idle.min(end)
     }
@@ -165,6 +166,14 @@ mod tests {
     fn a_limit_of_zero_lasts_for_the_tick_of_the_touch() {
         assert_eq!(judge(100, 100, 0), Verdict::Live);
         assert_eq!(judge(101, 100, 0), Verdict::Expired(Expiry::Idle));
+    }
+
+    #[test]
+    fn an_endless_limit_leaves_endless_time() {
+        let endless = Limits { idle: limit(Duration::MAX, Duration::ZERO), end: Tick::MAX };
+        assert_eq!(endless.left(Tick::new(3), Tick::new(9)), u64::MAX);
+        assert_eq!(Limits { end: Tick::new(10), ..endless }.left(Tick::new(3), Tick::new(9)), 1);
+        assert_eq!(Limits { idle: 7, ..endless }.left(Tick::new(3), Tick::new(9)), 1);
     }
 
     #[test]
