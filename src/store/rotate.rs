@@ -102,13 +102,6 @@ impl RotateError {
             Refusal::NotFound | Refusal::Build(()) => Self::NotFound,
         }
     }
-
-    fn from_absence(absence: Absence) -> Self {
-        match absence {
-            Absence::Expired => Self::Expired,
-            Absence::Unknown => Self::NotFound,
-        }
-    }
 }
 
 /// Gives a session a new id. Made by [`SessionStore::rotation`].
