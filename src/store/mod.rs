@@ -17,10 +17,10 @@
 
 mod attributes;
 mod create;
-mod principals;
 mod edit;
 #[cfg(feature = "json")]
 mod json;
+mod principals;
 mod rotate;
 mod timeouts;
 mod typed;
