@@ -114,7 +114,6 @@ fn increments_and_updates_and_conditional_updates_are_all_counted() {
     const TURNS: usize = 500;
     let (store, _) = store();
     let id = store.create_with([("updated", "0"), ("compared", "0")]).expect("there is room");
-    let conflicts = AtomicUsize::new(0);
     let plus_one =
         |value: Option<&str>| (value.and_then(|n| n.parse::<usize>().ok()).expect("a number") + 1).to_string();
     together(|_| {
@@ -132,16 +131,15 @@ fn increments_and_updates_and_conditional_updates_are_all_counted() {
                 thread::yield_now();
                 match store.set_if(&id, seen.version(), "compared", &plus_one(seen.get("compared"))) {
                     Ok(_) => break,
-                    Err(SetIfError::Changed) => conflicts.fetch_add(1, Ordering::Relaxed),
+                    Err(SetIfError::Changed) => {}
                     Err(other) => panic!("{other}"),
-                };
+                }
             }
         }
     });
     let all = Some((TURNS * THREADS).to_string());
     let counts = store.get_each(&id, ["incremented", "updated", "compared"]);
     assert_eq!(counts, Some([all.clone(), all.clone(), all]));
-    assert!(conflicts.into_inner() > 0, "no thread ever came between");
 }
 
 #[test]
