@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
 //! | `create` | creation, and room for it |
+//! | `evict` | the end of expired sessions |
 //! | `attributes`, `typed` | on string attributes; on a value |
 //! | `timeouts` | a session's own limits |
 //! | `rotate` | another id for a session |
@@ -15,11 +16,13 @@
 
 mod attributes;
 mod create;
+mod evict;
 mod rotate;
 mod timeouts;
 mod typed;
 
 pub use create::NewSession;
+pub use evict::Eviction;
 pub use rotate::Rotation;
 pub use timeouts::Timeouts;
 
@@ -197,15 +200,6 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// [`max_sessions`](SessionConfig::max_sessions) set, the result never exceeds it. Wait-free.
     pub fn count(&self) -> usize {
         self.table.len()
-    }
-
-    /// Ends every session that has expired, and returns how many.
-    ///
-    /// Looks at every session, which takes some tens of nanoseconds for each, and gives back the memory that is not needed any more.
-    /// Other threads are not held up. Lock-free. Each session's end takes effect when its live version dies.
-    pub fn evict_expired(&self) -> usize {
-        let tick = || self.time.tick();
-        self.table.sweep(self.moment(&tick))
     }
 
     /// Frees memory of ended sessions and replaced versions that no thread can be using any more.

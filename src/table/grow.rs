@@ -77,7 +77,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         }
     }
 
-    fn is_sparse(&self, array: &Array) -> bool {
+    pub(super) fn is_sparse(&self, array: &Array) -> bool {
         array.capacity() > MIN_CAPACITY && within(self.shard.occupied(), 2, array.capacity())
     }
 

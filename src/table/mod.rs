@@ -9,6 +9,7 @@
 //! | `population` | how many sessions there are, and the limit |
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
 //! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
+//! | `round` | sweeping in small pieces, shared among threads |
 //! | `grow` | growth, purging, shrinking |
 //! | `deaths`, `tally` | who is told of ended sessions; counts of them |
 //!
@@ -29,6 +30,7 @@ mod inspect;
 mod population;
 mod probe;
 mod rotate;
+mod round;
 mod shard;
 mod sweep;
 mod tally;
@@ -40,6 +42,7 @@ mod word;
 
 pub(crate) use deaths::{Ended, Observer};
 pub(crate) use population::{Place, Population};
+pub(crate) use round::Part;
 pub(crate) use tally::{Tallied, Tally};
 pub(crate) use update::{Change, Refusal};
 
@@ -50,9 +53,11 @@ use crate::reclaim::{self, Guard};
 use crate::sync::{AtomicUsize, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
+use crossbeam_utils::CachePadded;
 use deaths::Deaths;
 use insert::Insertion;
 use probe::Hash;
+use round::Round;
 use shard::Shard;
 use sweep::Swept;
 use update::Removed;
@@ -77,7 +82,8 @@ pub(crate) struct Table<P: Payload> {
     hasher: KeyHasher,
     population: Population,
     /// Where the next partial sweep begins.
-    hand: AtomicUsize,
+    hand: CachePadded<AtomicUsize>,
+    round: CachePadded<Round>,
     observer: Option<Box<dyn Observer>>,
     payload: PhantomData<P>,
 }
@@ -93,7 +99,8 @@ impl<P: Payload> Table<P> {
             shards: (0..shards).map(|_| Shard::new(Box::new(Array::new(MIN_CAPACITY, 0)))).collect(),
             hasher: KeyHasher::new(),
             population: Population::new(limit),
-            hand: AtomicUsize::new(0),
+            hand: CachePadded::new(AtomicUsize::new(0)),
+            round: CachePadded::new(Round::new()),
             observer: None,
             payload: PhantomData,
         }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | three settings and their defaults, id sizes | [`settings`] |
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
-//! | idle timeout, touching, `evict_expired` | [`expiry`]; clocks that misbehave: [`clock_abuse`] |
+//! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
 //! | `max_sessions`, and our limit on a session's size | [`limits`] |
 //! | attributes are strings of any kind | [`attributes`] |
 //! | every operation from any thread | [`threads`] |
@@ -16,6 +16,7 @@
 
 mod attributes;
 mod clock_abuse;
+mod eviction;
 mod expiry;
 mod lifecycle;
 mod limits;
