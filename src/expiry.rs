@@ -42,9 +42,10 @@ pub(crate) const fn span(ticks: u64) -> Duration {
 }
 
 impl Limits {
-    /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched.
+    /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched. [`u64::MAX`] is for ever.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
-        let idle = self.idle.saturating_sub(now.0.saturating_sub(stamp.0));
+        let idle =
+            if self.idle == u64::MAX { u64::MAX } else { self.idle.saturating_sub(now.0.saturating_sub(stamp.0)) };
         let end = if self.end == Tick::MAX { u64::MAX } else { self.end.0.saturating_sub(now.0) };
         idle.min(end)
     }
@@ -196,6 +197,13 @@ mod tests {
         assert_eq!(judge(141, 100, 40, 999), Verdict::Expired(Expiry::Idle));
         assert_eq!(judge(141, 141, 40, 140), Verdict::Expired(Expiry::Absolute));
         assert_eq!(judge(111, 100, 10, 999), Verdict::Expired(Expiry::Idle));
+    }
+
+    #[test]
+    fn what_never_ends_has_for_ever_to_live_however_long_it_has_been_idle() {
+        let left = |idle, end| Limits { idle, end }.left(Tick::new(100), Tick::new(130));
+        assert_eq!(left(u64::MAX, Tick::MAX), u64::MAX);
+        assert_eq!([left(u64::MAX, Tick::new(150)), left(40, Tick::MAX), left(40, Tick::new(135))], [20, 10, 5]);
     }
 
     #[test]
