@@ -16,6 +16,8 @@ expiry-reported-without-the-kill  delete_against_eviction
 frozen-match-left-to-others       delete_against_single_steps
 insert-past-a-frozen-entry        an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot         delete_and_insert_again_during_growth
+keys-noted-twice                  who_stays_is_noted_once_during_growth
+keys-of-the-current-array-only    who_stays_is_noted_once_during_growth
 kill-whatever-the-stamp           evict_against_touch
 next-before-the-old-is-closed     insert_against_insert_into_next_with_neighbours
 next-left-before-its-predecessor  insert_when_next_is_full_too_early

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
 //! | `create` | creation, and room for it |
+//! | `enumerate` | on all sessions, one after the other |
 //! | `evict` | the end of expired sessions |
 //! | `attributes`, `typed` | on string attributes; on a value |
 //! | `timeouts` | a session's own limits |
@@ -16,12 +17,14 @@
 
 mod attributes;
 mod create;
+mod enumerate;
 mod evict;
 mod rotate;
 mod timeouts;
 mod typed;
 
 pub use create::NewSession;
+pub use enumerate::SessionView;
 pub use evict::Eviction;
 pub use rotate::Rotation;
 pub use timeouts::Timeouts;

@@ -9,6 +9,7 @@
 //! | `population` | how many sessions there are, and the limit |
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
 //! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
+//! | `keys` | which sessions there are |
 //! | `round` | sweeping in small pieces, shared among threads |
 //! | `grow` | growth, purging, shrinking |
 //! | `deaths`, `tally` | who is told of ended sessions; counts of them |
@@ -27,6 +28,7 @@ mod grow;
 mod insert;
 #[cfg(loom)]
 mod inspect;
+mod keys;
 mod population;
 mod probe;
 mod rotate;

@@ -9,13 +9,14 @@
 //! | attributes are strings of any kind | [`attributes`] |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
+//! Not in the guide: enumeration ([`enumeration`]); nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of the example server.
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
 mod attributes;
 mod clock_abuse;
+mod enumeration;
 mod eviction;
 mod expiry;
 mod lifecycle;
