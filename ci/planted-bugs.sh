@@ -36,5 +36,7 @@ superseded-left-in-its-slot       growth_against_growth_and_set
 sweep-skips-the-old-array         eviction_during_growth
 tombstone-filled-again            insert_against_delete_of_a_neighbour
 two-generations-followed          get_during_three_growths
+victim-used-meanwhile             creation_against_a_touch_of_the_idlest
+victims-place-given-twice         creation_against_creation_at_the_limit
 writer-skips-the-old-array        insert_and_delete_during_growth
 EOF

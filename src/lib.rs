@@ -23,7 +23,7 @@ mod table;
 
 pub use attributes::{Attributes, AttributesIter};
 pub use clock::{Clock, CoarseClock, ManualClock};
-pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
+pub use config::{CookieName, SessionConfig, SessionStoreBuilder, WhenFull};
 pub use content::{Content, Replicate};
 pub use error::{
     ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,

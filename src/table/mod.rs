@@ -10,6 +10,7 @@
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
 //! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
 //! | `keys` | which sessions there are |
+//! | `room` | room for a newcomer in a full table |
 //! | `round` | sweeping in small pieces, shared among threads |
 //! | `grow` | growth, purging, shrinking |
 //! | `deaths`, `tally` | who is told of ended sessions; counts of them |
@@ -31,6 +32,7 @@ mod inspect;
 mod keys;
 mod population;
 mod probe;
+mod room;
 mod rotate;
 mod round;
 mod shard;
@@ -44,6 +46,9 @@ mod word;
 
 pub(crate) use deaths::{Ended, Observer};
 pub(crate) use population::{Place, Population};
+#[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
+pub(crate) use room::{Room, Whose};
+#[cfg_attr(loom, allow(unused_imports, reason = "as above"))]
 pub(crate) use round::Part;
 pub(crate) use tally::{Tallied, Tally};
 pub(crate) use update::{Change, Refusal};
@@ -85,6 +90,8 @@ pub(crate) struct Table<P: Payload> {
     population: Population,
     /// Where the next partial sweep begins.
     hand: CachePadded<AtomicUsize>,
+    /// Where the next sample of a full table begins.
+    sample_hand: CachePadded<AtomicUsize>,
     round: CachePadded<Round>,
     observer: Option<Box<dyn Observer>>,
     payload: PhantomData<P>,
@@ -102,6 +109,7 @@ impl<P: Payload> Table<P> {
             hasher: KeyHasher::new(),
             population: Population::new(limit),
             hand: CachePadded::new(AtomicUsize::new(0)),
+            sample_hand: CachePadded::new(AtomicUsize::new(0)),
             round: CachePadded::new(Round::new()),
             observer: None,
             payload: PhantomData,

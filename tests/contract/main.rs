@@ -5,7 +5,7 @@
 //! | three settings and their defaults, id sizes | [`settings`] |
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
 //! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
-//! | `max_sessions`, and our limit on a session's size | [`limits`] |
+//! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`] |
 //! | attributes are strings of any kind | [`attributes`] |
 //! | every operation from any thread | [`threads`] |
 //!
@@ -15,6 +15,7 @@
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
 mod attributes;
+mod capacity;
 mod clock_abuse;
 mod enumeration;
 mod eviction;

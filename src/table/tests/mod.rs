@@ -5,6 +5,7 @@ use fixture::{Fixture, IDLE};
 
 mod fixture;
 mod progress;
+mod room;
 mod scenarios;
 mod suspended;
 
