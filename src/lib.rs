@@ -30,5 +30,5 @@ pub use error::{
 };
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use removal::RemovalCause;
-pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Timeouts};
+pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Stats, Timeouts};
 pub use sweeper::Sweeper;

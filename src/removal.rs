@@ -23,4 +23,9 @@ pub enum RemovalCause {
 impl RemovalCause {
     /// How many there are.
     pub(crate) const COUNT: usize = 6;
+
+    /// All of them, in the order of their declaration.
+    #[cfg_attr(loom, allow(dead_code, reason = "the models ask for no figures"))]
+    pub(crate) const ALL: [Self; Self::COUNT] =
+        [Self::IdleTimeout, Self::AbsoluteTimeout, Self::Deleted, Self::Rotated, Self::Capacity, Self::Principal];
 }

@@ -46,6 +46,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
         timeouts: Timeouts,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
+        self.try_create(timeouts, build).map_err(|error| self.rejections.note(error))
+    }
+
+    fn try_create(
+        &self,
+        timeouts: Timeouts,
+        build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
+    ) -> Result<SessionId, CreateError> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
         let terms = Terms { limits: self.limits(moment.now(), timeouts), ..Terms::default() };
@@ -139,7 +147,8 @@ impl NewSession<'_> {
         V: AsRef<str>,
     {
         let limit = self.store.config.size_limit();
-        let packed = pack(attributes, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
+        let packed = pack(attributes, limit)
+            .map_err(|size| self.store.rejections.note(CreateError::TooLarge { size, limit }))?;
         self.create_packed(&packed)
     }
 

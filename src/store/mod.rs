@@ -8,6 +8,7 @@
 //! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
 //! | `create` | creation, and room for it |
 //! | `enumerate` | on all sessions, one after the other |
+//! | `stats` | figures on how the store is doing |
 //! | `evict` | the end of expired sessions |
 //! | `attributes`, `typed` | on string attributes; on a value |
 //! | `timeouts` | a session's own limits |
@@ -20,6 +21,7 @@ mod create;
 mod enumerate;
 mod evict;
 mod rotate;
+mod stats;
 mod timeouts;
 mod typed;
 
@@ -27,6 +29,7 @@ pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
 pub use rotate::Rotation;
+pub use stats::Stats;
 pub use timeouts::Timeouts;
 
 use crate::attributes::Attributes;
@@ -97,6 +100,7 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     time: TimeSource,
     /// How many ticks a session may lie untouched.
     idle: u64,
+    rejections: stats::Rejections,
 }
 
 /// Tells what a [`lookup`](SessionStore::lookup) has found.
@@ -113,7 +117,8 @@ pub enum Lookup<R> {
 impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource) -> Self {
         let idle = limit(config.ttl, time.resolution());
-        Self { table: Table::new(config.shard_count(), config.max_sessions), config, time, idle }
+        let table = Table::new(config.shard_count(), config.max_sessions);
+        Self { table, config, time, idle, rejections: stats::Rejections::default() }
     }
 
     /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has

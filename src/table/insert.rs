@@ -72,7 +72,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     fn insert_into_current(&self, insertion: &mut Insertion<'_>, array: &'g Array) -> Step {
-        for slot in array.probe(insertion.target.hash) {
+        for (number, slot) in array.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
                 if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
@@ -85,6 +85,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     }
                     step("admitted");
                     if slot.fill(insertion.word) {
+                        array.probed(number);
                         return Step::Inserted;
                     }
                     continue;
@@ -115,7 +116,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             self.finish(array);
             return Step::StartOver;
         }
-        for slot in next.probe(insertion.target.hash) {
+        for (number, slot) in next.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
                 if word.is_frozen() && (word.is_empty() || !planted("insert-past-a-frozen-entry")) {
@@ -124,6 +125,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 if word.is_empty() {
                     step("place in the next");
                     if slot.fill(insertion.word) {
+                        next.probed(number);
                         return Step::Inserted;
                     }
                     continue;

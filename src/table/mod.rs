@@ -171,7 +171,7 @@ impl<P: Payload> Table<P> {
         if planted("counted-in-late") {
             shard.count_out();
         }
-        let arrival = Arrival::new(shard);
+        let arrival = Arrival::new(shard, new.borrow().size());
         let word = Word::entry(new.pointer(), target.hash);
         if !self.visit(shard, moment, &guard, &deaths).insert(Insertion::new(target, word)) {
             return Err(new);
@@ -321,10 +321,20 @@ impl<P: Payload> Table<P> {
     }
 
     /// The number of slots that the current arrays have.
-    #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         let guard = reclaim::pin();
         self.shards.iter().map(|shard| shard.current(&guard).capacity()).sum()
+    }
+
+    /// The number of entries in the slots, with those that are about to come or have just gone.
+    pub(crate) fn occupied(&self) -> usize {
+        self.shards.iter().map(Shard::occupied).sum()
+    }
+
+    /// How many slots were tried at the most to put an entry into one of the current arrays.
+    pub(crate) fn longest_probe(&self) -> usize {
+        let guard = reclaim::pin();
+        self.shards.iter().map(|shard| shard.current(&guard).longest_probe()).max().unwrap_or(0)
     }
 }
 
@@ -354,14 +364,15 @@ impl<P: Payload> Drop for Table<P> {
     }
 }
 
-/// An entry counted in its shard before it arrives. Counted out again when dropped, unless it has arrived.
-struct Arrival<'a>(&'a Shard);
+/// An entry of so many bytes, counted in its shard before it arrives. Counted out again when dropped, unless it has arrived.
+struct Arrival<'a>(&'a Shard, usize);
 
 impl<'a> Arrival<'a> {
-    fn new(shard: &'a Shard) -> Self {
+    fn new(shard: &'a Shard, size: usize) -> Self {
         shard.count_in();
+        shard.tally().resized(0, size);
         step("counted in");
-        Self(shard)
+        Self(shard, size)
     }
 
     fn arrived(self) {
@@ -372,5 +383,6 @@ impl<'a> Arrival<'a> {
 impl Drop for Arrival<'_> {
     fn drop(&mut self) {
         self.0.count_out();
+        self.0.tally().resized(self.1, 0);
     }
 }

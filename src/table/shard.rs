@@ -68,6 +68,7 @@ impl Shard {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
             guard.hand_in();
+            self.tally().array_left();
         }
     }
 

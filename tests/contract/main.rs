@@ -9,7 +9,7 @@
 //! | attributes are strings of any kind | [`attributes`] |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Not in the guide: enumeration ([`enumeration`]); nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
+//! Not in the guide: enumeration ([`enumeration`]) and figures ([`stats`]); nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of the example server.
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
@@ -25,5 +25,6 @@ mod limits;
 mod resilience;
 mod secrets;
 mod settings;
+mod stats;
 mod support;
 mod threads;
