@@ -2,6 +2,12 @@
 //!
 //! A web server hands each visitor a ticket, a random session id in a cookie, and keeps what belongs to the ticket. [`SessionStore`]
 //! is where it keeps it: string attributes by session, which expire when they have not been used for a while.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `serde` | [`SessionId`] as its hex digits |
+//! | `metrics` | `SessionStore::export_metrics`: the store's [`Stats`] by way of the `metrics` facade |
+//! | `tracing` | events of sweeps (`DEBUG`), sessions ended to make room (`DEBUG`), and creations, rotations and ends (`TRACE`), with the target `cloakroom`. Sessions are named by a short hash under a key of the store's own, never by their ids |
 
 #![warn(missing_docs)]
 
@@ -20,6 +26,7 @@ mod store;
 mod sweeper;
 mod sync;
 mod table;
+mod trace;
 
 pub use attributes::{Attributes, AttributesIter};
 pub use clock::{Clock, CoarseClock, ManualClock};

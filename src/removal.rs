@@ -28,4 +28,17 @@ impl RemovalCause {
     #[cfg_attr(loom, allow(dead_code, reason = "the models ask for no figures"))]
     pub(crate) const ALL: [Self; Self::COUNT] =
         [Self::IdleTimeout, Self::AbsoluteTimeout, Self::Deleted, Self::Rotated, Self::Capacity, Self::Principal];
+
+    /// The name by which it is exported.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "idle_timeout",
+            Self::AbsoluteTimeout => "absolute_timeout",
+            Self::Deleted => "deleted",
+            Self::Rotated => "rotated",
+            Self::Capacity => "capacity",
+            Self::Principal => "principal",
+        }
+    }
 }

@@ -22,7 +22,8 @@ const SLICE: Duration = Duration::from_millis(1);
 /// Evicts expired sessions at intervals, on a thread of its own, until it is dropped.
 ///
 /// It goes through the store in rounds, by [`SessionStore::evict_expired_within`]: a millisecond at a time, with a rest of a millisecond
-/// in between, so that it takes no more than half of one core. After a round it gives back the memory of what has ended.
+/// in between, so that it takes no more than half of one core. After a round it gives back the memory of what has ended, and with the feature `metrics` exports the store's
+/// figures.
 ///
 /// The interval is the longest pause between the end of one round and the beginning of the next, in real time, whatever clock the store
 /// has. One that is shorter than a millisecond, zero too, counts as a millisecond. After a round that has ended an eighth of all sessions or more
@@ -140,6 +141,8 @@ fn sweep<T: Content + ?Sized>(store: &SessionStore<T>) -> (Eviction, usize) {
     let eviction = store.evict_expired_within(SLICE);
     if eviction.complete {
         store.flush();
+        #[cfg(feature = "metrics")]
+        store.export_metrics();
     }
     (eviction, store.count())
 }

@@ -46,7 +46,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
         timeouts: Timeouts,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
-        self.try_create(timeouts, build).map_err(|error| self.rejections.note(error))
+        let id = self.try_create(timeouts, build).map_err(|error| self.refused(error))?;
+        self.tracer.created(id.as_bytes());
+        Ok(id)
+    }
+
+    /// Counts a refused creation, and returns why.
+    #[cold]
+    fn refused(&self, error: CreateError) -> CreateError {
+        self.rejections.note(error);
+        self.tracer.refused(error);
+        error
     }
 
     fn try_create(
@@ -147,8 +157,8 @@ impl NewSession<'_> {
         V: AsRef<str>,
     {
         let limit = self.store.config.size_limit();
-        let packed = pack(attributes, limit)
-            .map_err(|size| self.store.rejections.note(CreateError::TooLarge { size, limit }))?;
+        let packed =
+            pack(attributes, limit).map_err(|size| self.store.refused(CreateError::TooLarge { size, limit }))?;
         self.create_packed(&packed)
     }
 

@@ -26,7 +26,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Other threads are not held up. Lock-free. Each session's end takes effect when its live version dies.
     pub fn evict_expired(&self) -> usize {
         let tick = || self.time.tick();
-        self.table.sweep(self.moment(&tick))
+        let ended = self.table.sweep(self.moment(&tick));
+        self.tracer.swept(ended, true, self.count());
+        ended
     }
 
     /// Ends sessions that have expired, for as long as `budget` says, from where the last such call has stopped: for a thread that has other things to
@@ -74,6 +76,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let end = Instant::now().checked_add(budget);
         let more = || end.is_none_or(|end| Instant::now() < end);
         let Part { expired, over } = self.table.sweep_on(self.moment(&tick), more);
+        self.tracer.swept(expired, over, self.count());
         Eviction { ended: expired, complete: over }
     }
 }

@@ -9,6 +9,7 @@
 //! | `create` | creation, and room for it |
 //! | `enumerate` | on all sessions, one after the other |
 //! | `stats` | figures on how the store is doing |
+//! | `export` | the same for `metrics` |
 //! | `evict` | the end of expired sessions |
 //! | `attributes`, `typed` | on string attributes; on a value |
 //! | `timeouts` | a session's own limits |
@@ -20,6 +21,8 @@ mod attributes;
 mod create;
 mod enumerate;
 mod evict;
+#[cfg(feature = "metrics")]
+mod export;
 mod rotate;
 mod stats;
 mod timeouts;
@@ -40,6 +43,7 @@ use crate::expiry::{Moment, Tick, limit};
 use crate::id::SessionId;
 use crate::reclaim;
 use crate::table::{Absence, Table};
+use crate::trace::Tracer;
 use core::fmt;
 use std::time::Duration;
 
@@ -101,6 +105,7 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     /// How many ticks a session may lie untouched.
     idle: u64,
     rejections: stats::Rejections,
+    tracer: Tracer,
 }
 
 /// Tells what a [`lookup`](SessionStore::lookup) has found.
@@ -118,7 +123,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource) -> Self {
         let idle = limit(config.ttl, time.resolution());
         let table = Table::new(config.shard_count(), config.max_sessions);
-        Self { table, config, time, idle, rejections: stats::Rejections::default() }
+        let tracer = Tracer::new();
+        let table = match tracer.observer(None) {
+            Some(observer) => table.observed_by(observer),
+            None => table,
+        };
+        Self { table, config, time, idle, rejections: stats::Rejections::default(), tracer }
     }
 
     /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has

@@ -142,7 +142,13 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let Self { store, id, grace } = self;
+        let new = self.rotate_untold()?;
+        self.store.tracer.rotated(self.id.as_bytes(), new.as_bytes());
+        Ok(new)
+    }
+
+    fn rotate_untold(&self) -> Result<SessionId, RotateError> {
+        let &Self { store, id, grace } = self;
         let tick = || store.time.tick();
         let moment = store.moment(&tick);
         let new = SessionId::random().map_err(RotateError::Random)?;

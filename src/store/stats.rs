@@ -90,16 +90,14 @@ struct Counts {
 }
 
 impl Rejections {
-    /// Counts a refused creation, and returns it.
-    #[cold]
-    pub(super) fn note(&self, error: CreateError) -> CreateError {
+    /// Counts a refused creation.
+    pub(super) fn note(&self, error: CreateError) {
         let count = match error {
             CreateError::Full => &self.0.full,
             CreateError::TooLarge { .. } => &self.0.too_large,
             CreateError::Random(_) => &self.0.random,
         };
         count.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number, as below.
-        error
     }
 }
 
