@@ -30,7 +30,7 @@ impl RemovalCause {
         [Self::IdleTimeout, Self::AbsoluteTimeout, Self::Deleted, Self::Rotated, Self::Capacity, Self::Principal];
 
     /// The name by which it is exported.
-    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    #[allow(dead_code, reason = "for the features `metrics` and `tracing`")]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::IdleTimeout => "idle_timeout",
