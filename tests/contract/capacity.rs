@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloakroom::{CreateError, ManualClock, SessionConfig, SessionId, SessionStore, WhenFull};
 
-use crate::support::{TICK, TTL, assert_gone, session, store_with};
+use crate::support::{TICK, TTL, assert_gone, crowd, session, store_with};
 
 /// A store that is full of sessions, of which the first has been idle for longest, and so on.
 fn full_store(when_full: WhenFull, sessions: usize) -> (SessionStore, ManualClock, Vec<SessionId>) {
@@ -137,7 +137,7 @@ fn the_limit_holds_at_every_instant_and_nobody_is_kept_out() {
         }
     });
     assert!(store.count() <= ALL);
-    (0..ALL).for_each(|_| drop(session(&store)));
+    crowd(&store, ALL);
     let mut there = 0;
     store.for_each(|_| there += 1);
     assert_eq!((there, store.count()), (ALL, ALL));

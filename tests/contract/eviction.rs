@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloakroom::{Clock, ManualClock, SessionStore};
 
-use crate::support::{TICK, TTL, session, store, store_with};
+use crate::support::{TICK, TTL, crowd, session, store, store_with};
 
 const ALL: usize = 5_000;
 const FOR_EVER: Duration = Duration::MAX;
@@ -29,7 +29,7 @@ fn round(store: &SessionStore, budget: Duration) -> (usize, usize) {
 #[test]
 fn a_budget_of_any_length_ends_a_round_at_the_latest() {
     let (store, clock) = store();
-    (0..ALL).for_each(|_| drop(session(&store)));
+    crowd(&store, ALL);
     clock.advance(TTL + TICK);
     let live = session(&store);
     let eviction = store.evict_expired_within(FOR_EVER);
@@ -42,7 +42,7 @@ fn a_budget_of_any_length_ends_a_round_at_the_latest() {
 fn without_a_budget_each_call_does_a_piece_and_the_next_goes_on_there() {
     for shards in [1, 64] {
         let (store, clock) = store_with(|builder| builder.shards(shards));
-        (0..ALL).for_each(|_| drop(session(&store)));
+        crowd(&store, ALL);
         clock.advance(TTL + TICK);
         let first = store.evict_expired_within(Duration::ZERO);
         assert!((1..=64).contains(&first.ended) && !first.complete, "{first:?}");
@@ -76,7 +76,7 @@ fn an_empty_store_is_a_round_too() {
 #[test]
 fn threads_at_it_together_share_the_work() {
     let (store, clock) = store();
-    (0..ALL).for_each(|_| drop(session(&store)));
+    crowd(&store, ALL);
     clock.advance(TTL + TICK);
     let ended = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -91,10 +91,10 @@ fn threads_at_it_together_share_the_work() {
 #[test]
 fn sessions_that_come_during_a_round_do_not_prolong_it() {
     let (store, clock) = store_with(|builder| builder.shards(1));
-    (0..ALL).for_each(|_| drop(session(&store)));
+    crowd(&store, ALL);
     let mut calls = 0;
     while !store.evict_expired_within(Duration::ZERO).complete {
-        (0..10).for_each(|_| drop(session(&store)));
+        crowd(&store, 10);
         calls += 1;
         assert!(calls < ALL, "the round goes on and on");
     }
@@ -106,7 +106,7 @@ fn sessions_that_come_during_a_round_do_not_prolong_it() {
 #[test]
 fn memory_is_given_back_as_by_a_whole_eviction() {
     let (store, clock) = store_with(|builder| builder.shards(1));
-    (0..ALL).for_each(|_| drop(session(&store)));
+    crowd(&store, ALL);
     clock.advance(TTL + TICK);
     round(&store, Duration::ZERO);
     // An array for one session is gone through in one piece, and that only because it has shrunk again.
@@ -134,7 +134,7 @@ impl Clock for Moody {
 fn what_a_panicking_clock_has_left_out_the_next_round_ends() {
     let clock = Arc::new(Moody(ManualClock::new(), AtomicUsize::new(0)));
     let store = SessionStore::builder().ttl(TTL).clock(Arc::clone(&clock)).build().expect("valid settings");
-    (0..100).for_each(|_| drop(session(&store)));
+    crowd(&store, 100);
     clock.0.advance(TTL + TICK);
     clock.1.store(10, Ordering::Relaxed);
     let evict = AssertUnwindSafe(|| store.evict_expired_within(FOR_EVER));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloakroom::{RemovalCause, SessionConfig, SessionStore, Stats, WhenFull};
 
-use crate::support::{TICK, TTL, session, store, store_with};
+use crate::support::{TICK, TTL, crowd, session, store, store_with};
 
 const CAUSES: [RemovalCause; 6] = [
     RemovalCause::IdleTimeout,
@@ -52,7 +52,7 @@ fn every_end_is_counted_under_its_cause() {
 #[test]
 fn ends_for_newcomers_are_counted() {
     let (store, _) = store_with(|builder| builder.max_sessions(3).when_full(WhenFull::EndIdlest));
-    (0..10).for_each(|_| drop(session(&store)));
+    crowd(&store, 10);
     let stats = store.stats();
     assert_eq!((stats.live, stats.created, removed(&stats), stats.rejected_full), (3, 10, [0, 0, 0, 0, 7, 0], 0));
 }
@@ -89,7 +89,7 @@ fn bytes_follow_what_sessions_hold() {
 #[test]
 fn the_table_s_figures_follow_its_growth_and_shrinking() {
     let (store, clock) = store_with(|builder| builder.shards(1));
-    (0..10_000).for_each(|_| drop(session(&store)));
+    crowd(&store, 10_000);
     let stats = store.stats();
     assert!(stats.slots.is_power_of_two() && (13_334..=32_768).contains(&stats.slots), "{} slots", stats.slots);
     assert_eq!(stats.slots_taken, 10_000);
