@@ -17,7 +17,7 @@ use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::{Moment, Tick};
 use crate::reclaim;
 use crate::removal::RemovalCause;
-use crate::sync::{Ordering, planted, step};
+use crate::sync::{Ordering, planted};
 use core::ops::Range;
 
 /// Whose end makes room.
@@ -96,7 +96,6 @@ impl<P: Payload> Table<P> {
     /// Lock-free. Takes effect when the session's live version dies.
     pub(crate) fn make_room(&self, newcomer: &Key, whose: Whose, among: usize, moment: Moment<'_>) -> Room<'_> {
         let Some(choice) = self.sample(whose, among, moment).choice(whose) else { return Room::None };
-        step("chosen");
         let target = self.target(&choice.key);
         let shard = self.shard(target.hash);
         let deaths = self.deaths();

@@ -133,6 +133,28 @@ impl Fixture {
         self.timed(|moment| self.table.sweep_some(entries, moment))
     }
 
+    /// A round in pieces, to its end.
+    pub(super) fn sweep_on(&self) -> usize {
+        let mut expired = 0;
+        loop {
+            let part = self.timed(|moment| self.table.sweep_on(moment, || false));
+            expired += part.expired;
+            if part.over {
+                return expired;
+            }
+        }
+    }
+
+    /// The keys of all sessions.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let (mut all, mut keys) = (Vec::new(), Vec::new());
+        for shard in 0..self.table.shards() {
+            self.table.keys(shard, &mut keys);
+            all.append(&mut keys);
+        }
+        all
+    }
+
     /// What must hold when no operation is under way.
     pub(super) fn assert_at_rest(&self) {
         let deaths = self.table.deaths();

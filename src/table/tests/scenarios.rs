@@ -104,6 +104,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "sweep over a dead version", ..CORPSE },
     Scenario { name: "sweep that shrinks", table: Table::Sparse(13), ..PLAIN },
     Scenario { name: "sweep of a part", table: Table::Expired(20), state: None, doing: Doing::SweepSome, ..PLAIN },
+    Scenario { name: "sweep in a round", table: Table::Expired(20), state: None, doing: Doing::Round, ..PLAIN },
+    Scenario { name: "sweep in a round that shrinks", table: Table::Sparse(13), doing: Doing::Round, ..PLAIN },
+    Scenario { name: "enumeration", doing: Doing::Keys, ..PLAIN },
+    Scenario { name: "enumeration over a dead version", doing: Doing::Keys, ..CORPSE },
 ];
 
 impl Scenario {
