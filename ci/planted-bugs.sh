@@ -18,6 +18,8 @@ expiry-reported-without-the-kill  delete_against_eviction
 frozen-match-left-to-others       delete_against_single_steps
 insert-past-a-frozen-entry        an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot         delete_and_insert_again_during_growth
+keys-noted-twice                  who_stays_is_noted_once_during_growth
+keys-of-the-current-array-only    who_stays_is_noted_once_during_growth
 kill-whatever-the-stamp           evict_against_touch
 limit-looked-at-before            two_inserts_for_one_place
 new-one-expires-unseen            rotation_with_grace_against_touch_and_eviction
@@ -42,5 +44,7 @@ superseded-left-in-its-slot       growth_against_growth_and_set
 sweep-skips-the-old-array         eviction_during_growth
 tombstone-filled-again            insert_against_delete_of_a_neighbour
 two-generations-followed          get_during_three_growths
+victim-used-meanwhile             creation_against_a_touch_of_the_idlest
+victims-place-given-twice         creation_against_creation_at_the_limit
 writer-skips-the-old-array        insert_and_delete_during_growth
 EOF

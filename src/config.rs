@@ -64,6 +64,8 @@ pub struct SessionConfig {
     pub max_sessions_per_principal: usize,
     /// What becomes of a login beyond that: it is refused by default.
     pub when_principal_full: WhenPrincipalFull,
+    /// What becomes of a newcomer when there are `max_sessions`, none of which is found expired. [`WhenFull::Refuse`] by default.
+    pub when_full: WhenFull,
     /// How many bytes the attributes of one session may take: the bytes of their keys and values in UTF-8, and two more
     /// for each attribute (one more for each key or value of 64 bytes, and again of 4,096, of 262,144, of
     /// 16,777,216 and of 1,073,741,824). 64 KiB by default.
@@ -75,6 +77,47 @@ pub struct SessionConfig {
     /// Rounded up to a power of two, at least 1 and at most 65,536. More of them spread the work of growing and the
     /// counting over more threads; they make no lookup faster, and each takes memory of its own.
     pub shards: usize,
+}
+
+/// Says what becomes of a newcomer when a store holds [`max_sessions`](SessionConfig::max_sessions).
+///
+/// Whatever it is, up to 512 sessions are looked at first, to find an expired one in place of which the newcomer may come. And whatever it is, there are
+/// never more than `max_sessions`, not for an instant. A session that is ended ends as if it was deleted, at one instant
+/// and for good, and with the cause [`Capacity`](crate::RemovalCause::Capacity); one that is used between being chosen and being ended stays, and another is chosen.
+///
+/// Where no session can be ended because all places belong to newcomers that have not arrived yet, a newcomer is refused.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{SessionStore, WhenFull};
+///
+/// let store = SessionStore::builder().max_sessions(1_000).when_full(WhenFull::EndIdlest).build()?;
+/// for _ in 0..2_000 {
+///     store.create()?;
+/// }
+/// assert_eq!(store.count(), 1_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The newcomer is refused: [`CreateError::Full`](crate::CreateError::Full). Nobody is logged out; but who opens sessions faster than they expire keeps everybody else out.
+    #[default]
+    Refuse,
+    /// The idlest session is ended: the one that was touched least recently, of a sample of at least 32 (of all, if there are fewer), which goes round the store from one
+    /// newcomer to the next. Nobody is kept out; but who opens sessions without end logs everybody out who is not using theirs.
+    EndIdlest,
+    /// The idlest session is ended of those in a sample that are bound to no principal: visitors who have not logged in. **Opening
+    /// anonymous sessions, however many, ends no session of a user who has logged in.**
+    ///
+    /// Up to 512 sessions, of a sample that goes round the store, are looked at for an unbound one, and the newcomer is refused if there is none among them. (To look at all of
+    /// them would let anybody keep the server busy for milliseconds by one request.)
+    ///
+    /// A newcomer that is itself bound to a principal comes in all the same: up to 8,192 sessions are looked at then, and if none of them is unbound,
+    /// the idlest of them ends. So where more than about one session in a thousand is unbound, nobody who has logged in is ended; and how many
+    /// sessions one user can have is to be limited by other means.
+    EndUnbound,
 }
 
 impl SessionConfig {
@@ -97,6 +140,7 @@ impl Default for SessionConfig {
             max_sessions: 0,
             max_sessions_per_principal: 0,
             when_principal_full: WhenPrincipalFull::default(),
+            when_full: WhenFull::default(),
             max_session_bytes: 64 * 1024,
             shards: 64,
         }
@@ -246,6 +290,12 @@ impl SessionStoreBuilder {
     /// Sets how many sessions there may be, 0 for any number: [`SessionConfig::max_sessions`].
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.config.max_sessions = sessions;
+        self
+    }
+
+    /// Sets what becomes of a newcomer when there are as many: [`SessionConfig::when_full`].
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.config.when_full = policy;
         self
     }
 

@@ -216,6 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn what_never_ends_has_for_ever_to_live_however_long_it_has_been_idle() {
+        let left = |idle, end| Limits { idle, end }.left(Tick::new(100), Tick::new(130));
+        assert_eq!(left(u64::MAX, Tick::MAX), u64::MAX);
+        assert_eq!([left(u64::MAX, Tick::new(150)), left(40, Tick::MAX), left(40, Tick::new(135))], [20, 10, 5]);
+    }
+
+    #[test]
     fn the_end_too_is_judged_by_a_fresh_reading() {
         let moment = Moment::new(Tick::new(1_000), 30, &|| Tick::new(5));
         let own = Limits { idle: 30, end: Tick::new(100) };

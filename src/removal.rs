@@ -23,4 +23,22 @@ pub enum RemovalCause {
 impl RemovalCause {
     /// How many there are.
     pub(crate) const COUNT: usize = 6;
+
+    /// All of them, in the order of their declaration.
+    #[cfg_attr(loom, allow(dead_code, reason = "the models ask for no figures"))]
+    pub(crate) const ALL: [Self; Self::COUNT] =
+        [Self::IdleTimeout, Self::AbsoluteTimeout, Self::Deleted, Self::Rotated, Self::Capacity, Self::Principal];
+
+    /// The name by which it is exported.
+    #[allow(dead_code, reason = "for the features `metrics` and `tracing`")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "idle_timeout",
+            Self::AbsoluteTimeout => "absolute_timeout",
+            Self::Deleted => "deleted",
+            Self::Rotated => "rotated",
+            Self::Capacity => "capacity",
+            Self::Principal => "principal",
+        }
+    }
 }

@@ -6,7 +6,7 @@
 #![deny(unsafe_code)]
 
 use crate::content::Content;
-use crate::store::SessionStore;
+use crate::store::{Eviction, SessionStore};
 use core::ops::Deref;
 use core::time::Duration;
 use std::io;
@@ -16,17 +16,26 @@ use std::thread::{self, Builder, JoinHandle};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Calls [`SessionStore::evict_expired`] at intervals, on a thread of its own, until it is dropped.
+/// For how long the thread sweeps at a time, and rests in between.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Evicts expired sessions at intervals, on a thread of its own, until it is dropped.
 ///
-/// The interval lies between the end of one sweep and the beginning of the next, in real time, whatever clock the store
-/// has. One that is shorter than a millisecond, zero too, counts as a millisecond.
+/// It goes through the store in rounds, by [`SessionStore::evict_expired_within`]: a millisecond at a time, with a rest of a millisecond
+/// in between, so that it takes no more than half of one core. After a round it gives back the memory of what has ended, and with the feature `metrics` exports the store's
+/// figures.
+///
+/// The interval is the longest pause between the end of one round and the beginning of the next, in real time, whatever clock the store
+/// has. One that is shorter than a millisecond, zero too, counts as a millisecond. After a round that has ended an eighth of all sessions or more
+/// the pause is halved, down to a sixteenth of the interval; after one that has ended less than a thirty-second it is doubled again, up to the
+/// interval.
 ///
 /// The thread keeps the store alive, and sweeping stands in no other thread's way: the store's operations are as they
-/// are without it. If the store's clock panics, that sweep ends (its message goes where panic messages go) and the next
-/// one is tried after the interval; with `panic = "abort"` the process ends, as ever.
+/// are without it. If the store's clock panics, that round is broken off (its message goes where panic messages go) and taken up again
+/// after the interval; with `panic = "abort"` the process ends, as ever.
 ///
-/// **Dropping it stops the thread and waits for its end**, and so may block, for as long as a sweep that has begun
-/// takes; a wait between sweeps ends at once. Only its own thread, to which the store's clock could bring it, does not
+/// **Dropping it stops the thread and waits for its end**, and so may block, for the millisecond that it sweeps at a time;
+/// a pause ends at once. Only its own thread, to which the store's clock could bring it, does not
 /// wait for itself: dropped there, the sweep at hand is the last.
 ///
 /// # Examples
@@ -104,10 +113,49 @@ impl Drop for Sweeper {
     }
 }
 
+/// Whether the sweeper goes on after a wait of this length.
+fn waited(pause: Duration, closed: &Receiver<()>) -> bool {
+    closed.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+}
+
 fn run<T: Content + ?Sized>(store: &impl Deref<Target = SessionStore<T>>, interval: Duration, closed: &Receiver<()>) {
-    while closed.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-        // Unwind safe: a clock that panics leaves the store as it is. The panic has been reported by its hook.
-        let _ = catch_unwind(AssertUnwindSafe(|| store.evict_expired()));
+    let mut pause = interval;
+    while waited(pause, closed) {
+        let mut ended = 0;
+        pause = loop {
+            // Unwind safe: a clock that panics leaves the store as it is. The panic has been reported by its hook.
+            let Ok((eviction, left)) = catch_unwind(AssertUnwindSafe(|| sweep(store))) else { break interval };
+            ended += eviction.ended;
+            if eviction.complete {
+                break next_pause(pause, interval, ended, left);
+            }
+            if !waited(SLICE, closed) {
+                return;
+            }
+        };
+    }
+}
+
+/// Does a slice of a round, and says how many sessions are left.
+fn sweep<T: Content + ?Sized>(store: &SessionStore<T>) -> (Eviction, usize) {
+    let eviction = store.evict_expired_within(SLICE);
+    if eviction.complete {
+        store.flush();
+        #[cfg(feature = "metrics")]
+        store.export_metrics();
+    }
+    (eviction, store.count())
+}
+
+/// The pause after a round that has ended so many sessions and left so many.
+fn next_pause(pause: Duration, interval: Duration, ended: usize, left: usize) -> Duration {
+    let all = ended.saturating_add(left);
+    if ended > 0 && ended >= all / 8 {
+        (pause / 2).max(interval / 16).max(SHORTEST_INTERVAL)
+    } else if ended <= all / 32 {
+        pause.saturating_mul(2).min(interval)
+    } else {
+        pause
     }
 }
 
@@ -264,6 +312,29 @@ mod tests {
         let handle = Handle(store_with(ManualClock::new()), Mutex::new(naming));
         let _sweeper = Sweeper::start(handle, MILLISECOND).unwrap();
         assert_eq!(seen.recv_timeout(DEADLINE).unwrap().as_deref(), Some("cloakroom-sweeper"));
+    }
+
+    #[test]
+    fn a_store_of_many_slices_is_swept_to_its_end() {
+        let clock = ManualClock::new();
+        let store = store_with(clock.clone());
+        for _ in 0..50_000 {
+            store.create().unwrap();
+        }
+        clock.advance(TTL + MILLISECOND);
+        let _sweeper = Sweeper::start(Arc::clone(&store), MILLISECOND).unwrap();
+        wait_until("eviction", || store.count() == 0);
+    }
+
+    #[test]
+    fn pauses_shrink_when_much_is_found_and_grow_when_little_is_and_stay_within_bounds() {
+        let interval = Duration::from_secs(16);
+        let after = |seconds, ended, left| next_pause(Duration::from_secs(seconds), interval, ended, left).as_secs();
+        assert_eq!([after(16, 125, 875), after(16, 1, 0), after(2, 5, 5), after(1, 5, 5)], [8, 8, 1, 1]);
+        assert_eq!([after(4, 0, 0), after(4, 0, 1_000), after(4, 31, 969), after(16, 0, 9)], [8, 8, 8, 16]);
+        assert_eq!([after(4, 32, 968), after(4, 124, 876)], [4, 4]);
+        assert_eq!(next_pause(MILLISECOND, MILLISECOND, 9, 0), MILLISECOND);
+        assert_eq!(next_pause(Duration::MAX, Duration::MAX, 0, 0), Duration::MAX);
     }
 
     struct Moody {

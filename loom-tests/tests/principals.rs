@@ -38,6 +38,8 @@ mod store;
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
+#[path = "../../src/trace.rs"]
+mod trace;
 
 use attributes::Attributes;
 use clock::ManualClock;

@@ -35,6 +35,8 @@ mod store;
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
+#[path = "../../src/trace.rs"]
+mod trace;
 
 pub use attributes::{Attributes, AttributesIter};
 pub use clock::{Clock, CoarseClock, ManualClock};

@@ -5,17 +5,21 @@
 use super::SessionStore;
 use super::timeouts::Timeouts;
 use crate::attributes::{Attributes, pack};
+use crate::config::WhenFull;
 use crate::content::{Content, packed_entry, typed_entry};
 use crate::entry::{Head, Owned, Terms};
 use crate::error::CreateError;
 use crate::expiry::Moment;
 use crate::id::SessionId;
 use crate::principal::Principal;
-use crate::table::Place;
+use crate::table::{Place, Room, Whose};
 use core::time::Duration;
 
 /// How many entries `create` looks at to find an expired one, when the store is full.
 const ENTRIES_SEARCHED_WHEN_FULL: usize = 512;
+
+/// At how many it looks to find an unbound one, before a bound one makes room for a newcomer that is bound itself.
+const ENTRIES_SEARCHED_FOR_THE_BOUND: usize = 8_192;
 
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Begins a session with terms of its own; nothing happens before one of the builder's `create` methods is called.
@@ -44,19 +48,38 @@ impl<T: Content + ?Sized> SessionStore<T> {
         principal: Option<Principal>,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
+        let id = self.try_create(timeouts, principal, build).map_err(|error| self.refused(error))?;
+        self.tracer.created(id.as_bytes());
+        Ok(id)
+    }
+
+    /// Counts a refused creation, and returns why.
+    #[cold]
+    fn refused(&self, error: CreateError) -> CreateError {
+        self.rejections.note(error);
+        self.tracer.refused(error);
+        error
+    }
+
+    fn try_create(
+        &self,
+        timeouts: Timeouts,
+        principal: Option<Principal>,
+        build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
+    ) -> Result<SessionId, CreateError> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
         let limits = self.limits(moment.now(), timeouts);
         let terms = Terms { limits, principal: principal.map(|principal| *principal.key()), heir: None };
         let mut id = SessionId::random().map_err(CreateError::Random)?;
-        let mut place = self.enter(&id, moment)?;
+        let mut place = self.enter(&id, principal.is_some(), moment)?;
         let mut announced = self.announced(principal, &id, moment.now()).ok_or(CreateError::PrincipalFull)?;
         let mut new = build(Head::first(*id.as_bytes(), moment.now(), &terms));
         while let Err(refused) = self.table.insert(place, new, moment) {
             // 256 random bits that are in use already: draw again.
             drop(announced);
             id = SessionId::random().map_err(CreateError::Random)?;
-            place = self.enter(&id, moment)?;
+            place = self.enter(&id, principal.is_some(), moment)?;
             announced = self.announced(principal, &id, moment.now()).ok_or(CreateError::PrincipalFull)?;
             new = refused.with_key(*id.as_bytes());
         }
@@ -64,14 +87,29 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Ok(id)
     }
 
-    fn enter(&self, id: &SessionId, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
+    /// A place for a session, which is bound to a principal or not: one that is free, or that of a session which ends for it.
+    fn enter(&self, id: &SessionId, bound: bool, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
         if let Some(place) = self.table.enter(id.as_bytes()) {
             return Ok(place);
         }
-        if self.table.sweep_some(ENTRIES_SEARCHED_WHEN_FULL, moment) == 0 {
-            return Err(CreateError::Full);
+        self.table.sweep_some(ENTRIES_SEARCHED_WHEN_FULL, moment);
+        loop {
+            if let Some(place) = self.table.enter(id.as_bytes()) {
+                return Ok(place);
+            }
+            let (whose, among) = match (self.config.when_full, bound) {
+                (WhenFull::Refuse, _) => return Err(CreateError::Full),
+                (WhenFull::EndIdlest, _) => (Whose::Anyones, usize::MAX),
+                (WhenFull::EndUnbound, false) => (Whose::Unbound, ENTRIES_SEARCHED_WHEN_FULL),
+                (WhenFull::EndUnbound, true) => (Whose::UnboundFirst, ENTRIES_SEARCHED_FOR_THE_BOUND),
+            };
+            match self.table.make_room(id.as_bytes(), whose, among, moment) {
+                Room::Place(place) => return Ok(place),
+                // Somebody else has got on: with that session, or with another one.
+                Room::Again => {}
+                Room::None => return Err(CreateError::Full),
+            }
         }
-        self.table.enter(id.as_bytes()).ok_or(CreateError::Full)
     }
 
     /// A place for a session that another one will make room for soon, if there is one right now.
@@ -137,7 +175,8 @@ impl NewSession<'_> {
         V: AsRef<str>,
     {
         let limit = self.store.config.size_limit();
-        let packed = pack(attributes, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
+        let packed =
+            pack(attributes, limit).map_err(|size| self.store.refused(CreateError::TooLarge { size, limit }))?;
         self.create_packed(&packed)
     }
 

@@ -9,6 +9,10 @@
 //! | `create` | creation, and room for it |
 //! | `attributes`, `edit`, `json` | on string attributes: looking, changing, values as JSON |
 //! | `typed` | on a value |
+//! | `enumerate` | on all sessions, one after the other |
+//! | `stats` | figures on how the store is doing |
+//! | `export` | the same for `metrics` |
+//! | `evict` | the end of expired sessions |
 //! | `timeouts` | a session's own limits |
 //! | `rotate` | another id for a session |
 //! | `principals` | all sessions of somebody |
@@ -18,15 +22,23 @@
 mod attributes;
 mod create;
 mod edit;
+mod enumerate;
+mod evict;
+#[cfg(feature = "metrics")]
+mod export;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
 mod rotate;
+mod stats;
 mod timeouts;
 mod typed;
 
 pub use create::NewSession;
+pub use enumerate::SessionView;
+pub use evict::Eviction;
 pub use rotate::Rotation;
+pub use stats::Stats;
 pub use timeouts::Timeouts;
 
 use crate::attributes::Attributes;
@@ -39,6 +51,7 @@ use crate::id::SessionId;
 use crate::reclaim;
 use crate::roll::Rolls;
 use crate::table::{Absence, Table};
+use crate::trace::Tracer;
 use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,6 +115,8 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     idle: u64,
     /// Which sessions are bound to whom.
     rolls: Arc<Rolls>,
+    rejections: stats::Rejections,
+    tracer: Tracer,
 }
 
 /// Tells what a [`lookup`](SessionStore::lookup) has found.
@@ -119,9 +134,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource, listener: Option<Listener>) -> Self {
         let idle = limit(config.ttl, time.resolution());
         let rolls = Arc::new(Rolls::new(config.shard_count()));
-        let registrar = Registrar { rolls: Arc::clone(&rolls), listener };
-        let table = Table::new(config.shard_count(), config.max_sessions).observed_by(Box::new(registrar));
-        Self { table, config, time, idle, rolls }
+        let (tracer, registrar) = (Tracer::new(), Registrar { rolls: Arc::clone(&rolls), listener });
+        let observer = tracer.observer(Box::new(registrar));
+        let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
+        Self { table, config, time, idle, rolls, rejections: stats::Rejections::default(), tracer }
     }
 
     /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has
@@ -211,15 +227,6 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// [`max_sessions`](SessionConfig::max_sessions) set, the result never exceeds it. Wait-free.
     pub fn count(&self) -> usize {
         self.table.len()
-    }
-
-    /// Ends every session that has expired, and returns how many.
-    ///
-    /// Looks at every session, which takes some tens of nanoseconds for each, and gives back the memory that is not needed any more.
-    /// Other threads are not held up. Lock-free. Each session's end takes effect when its live version dies.
-    pub fn evict_expired(&self) -> usize {
-        let tick = || self.time.tick();
-        self.table.sweep(self.moment(&tick))
     }
 
     /// Frees memory of ended sessions and replaced versions that no thread can be using any more.

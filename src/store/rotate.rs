@@ -151,6 +151,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
         let announced = announced.ok_or(RotateError::NotFound)?;
         self.move_to(Successor { id: new, principal }, moment)?;
         announced.arrive();
+        self.store.tracer.rotated(self.id.as_bytes(), new.as_bytes());
         Ok(new)
     }
 
@@ -170,6 +171,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
         let announced = self.store.announced(Some(*principal), &new, moment.now()).ok_or(BindError::PrincipalFull)?;
         self.move_to(Successor { id: new, principal: Some(*principal) }, moment)?;
         announced.arrive();
+        self.store.tracer.rotated(self.id.as_bytes(), new.as_bytes());
         Ok(new)
     }
 

@@ -71,6 +71,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
         version.limits().unwrap_or(Limits { idle: self.idle, end: Tick::MAX })
     }
 
+    /// How long a session has to live that was touched last at `stamp`.
+    pub(super) fn time_left<P: Payload>(&self, version: EntryRef<'_, P>, stamp: Tick, now: Tick) -> Duration {
+        match self.limits_of(version).left(stamp, now) {
+            u64::MAX => Duration::MAX,
+            ticks => span(ticks).saturating_sub(self.time.resolution()),
+        }
+    }
+
     /// Returns how long the session has to live if nobody touches it, by its idle and its absolute timeout, without touching it. `None` if it does not
     /// exist or has expired (it is removed then); [`Duration::MAX`] if it never expires.
     ///
@@ -96,13 +104,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
         loop {
             let moment = self.moment(&tick);
             let left = self.table.read(id.as_bytes(), false, moment, |version| match version.life().load() {
-                Life::Live(stamp) => Some(self.limits_of(version).left(stamp, moment.now())),
+                Life::Live(stamp) => Some(self.time_left(version, stamp, moment.now())),
                 // Replaced or ended since it was found.
                 Life::Superseded | Life::Dead => None,
             });
             match left {
-                Ok(Some(u64::MAX)) => return Some(Duration::MAX),
-                Ok(Some(ticks)) => return Some(span(ticks).saturating_sub(self.time.resolution())),
+                Ok(Some(left)) => return Some(left),
                 Ok(None) => {}
                 Err(_) => return None,
             }

@@ -32,6 +32,8 @@ pub(crate) struct Array {
     next: AtomicPtr<Array>,
     /// How many slots are spoken for, and whether the array is sealed.
     admission: CachePadded<AtomicUsize>,
+    /// How many slots were tried at the most to put an entry into this array.
+    longest_probe: AtomicUsize,
     /// The next chunk that nobody has started on. Only spreads the work: completion is told by the marks.
     cursor: AtomicUsize,
     /// A bit for each chunk whose slots have all been left.
@@ -47,6 +49,7 @@ impl Array {
             slots: Slots::new(capacity),
             next: AtomicPtr::new(core::ptr::null_mut()),
             admission: CachePadded::new(AtomicUsize::new(spoken_for)),
+            longest_probe: AtomicUsize::new(0),
             cursor: AtomicUsize::new(0),
             left: (0..words).map(|_| AtomicUsize::new(0)).collect(),
         }
@@ -113,6 +116,23 @@ impl Array {
         // Release: the inserter's count in `occupied` comes first for whoever seals after it; pairs with A4.
         // Relaxed loads: only the number matters here.
         self.admission.fetch_update(ordered("A3", Ordering::Release), Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// An entry has found its place in the slot of this number in its probing order.
+    #[inline]
+    pub(crate) fn probed(&self, number: usize) {
+        if cfg!(loom) {
+            return; // No matter of the protocols, so the models need not explore it.
+        }
+        // Relaxed: a mere number. Looked at first, for it hardly ever changes.
+        if number >= self.longest_probe.load(Ordering::Relaxed) {
+            self.longest_probe.fetch_max(number + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many slots were tried at the most to put an entry into this array.
+    pub(crate) fn longest_probe(&self) -> usize {
+        self.longest_probe.load(Ordering::Relaxed) // Relaxed: as above.
     }
 
     /// How many slots are spoken for.

@@ -78,7 +78,7 @@ impl<'g, P: Payload> Visit<'g, P> {
         }
     }
 
-    fn is_sparse(&self, array: &Array) -> bool {
+    pub(super) fn is_sparse(&self, array: &Array) -> bool {
         array.capacity() > MIN_CAPACITY && within(self.shard.occupied(), 2, array.capacity())
     }
 
@@ -201,7 +201,7 @@ impl<'g, P: Payload> Visit<'g, P> {
 
     /// Puts the entry of a frozen slot into `next`. False if the slot has been ended meanwhile by somebody else.
     pub(super) fn copy(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) -> bool {
-        for place in next.probe(hash) {
+        for (number, place) in next.probe(hash).enumerate() {
             loop {
                 let there = place.load();
                 if there.same_entry(word) {
@@ -222,6 +222,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 }
                 step("place for a copy");
                 if place.fill_with_copy(word) {
+                    next.probed(number);
                     return true;
                 }
             }

@@ -72,7 +72,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     fn insert_into_current(&self, insertion: &mut Insertion<'_>, array: &'g Array) -> Step {
-        for slot in array.probe(insertion.target.hash) {
+        for (number, slot) in array.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
                 if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
@@ -86,6 +86,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     }
                     step("admitted");
                     if slot.fill(insertion.word) {
+                        array.probed(number);
                         return Step::Inserted;
                     }
                     continue;
@@ -117,7 +118,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             return Step::StartOver;
         }
         step("admitted to the next");
-        for slot in next.probe(insertion.target.hash) {
+        for (number, slot) in next.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
                 if word.is_frozen() && (word.is_empty() || !planted("insert-past-a-frozen-entry")) {
@@ -126,6 +127,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 if word.is_empty() {
                     step("place in the next");
                     if slot.fill(insertion.word) {
+                        next.probed(number);
                         return Step::Inserted;
                     }
                     continue;

@@ -9,6 +9,9 @@
 //! | `population` | how many sessions there are, and the limit |
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
 //! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
+//! | `keys` | which sessions there are |
+//! | `room` | room for a newcomer in a full table |
+//! | `round` | sweeping in small pieces, shared among threads |
 //! | `grow` | growth, purging, shrinking |
 //! | `deaths`, `tally` | who is told of ended sessions; counts of them |
 //!
@@ -26,9 +29,12 @@ mod grow;
 mod insert;
 #[cfg(loom)]
 mod inspect;
+mod keys;
 mod population;
 mod probe;
+mod room;
 mod rotate;
+mod round;
 mod shard;
 mod sweep;
 mod tally;
@@ -40,6 +46,10 @@ mod word;
 
 pub(crate) use deaths::{Ended, Observer};
 pub(crate) use population::{Place, Population};
+#[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
+pub(crate) use room::{Room, Whose};
+#[cfg_attr(loom, allow(unused_imports, reason = "as above"))]
+pub(crate) use round::Part;
 pub(crate) use tally::{Tallied, Tally};
 pub(crate) use update::{Change, Refusal};
 
@@ -50,9 +60,11 @@ use crate::reclaim::{self, Guard};
 use crate::sync::{AtomicUsize, MODEL, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
+use crossbeam_utils::CachePadded;
 use deaths::Deaths;
 use insert::Insertion;
 use probe::Hash;
+use round::Round;
 use shard::Shard;
 use sweep::Swept;
 use update::Removed;
@@ -77,7 +89,10 @@ pub(crate) struct Table<P: Payload> {
     hasher: KeyHasher,
     population: Population,
     /// Where the next partial sweep begins.
-    hand: AtomicUsize,
+    hand: CachePadded<AtomicUsize>,
+    /// Where the next sample of a full table begins.
+    sample_hand: CachePadded<AtomicUsize>,
+    round: CachePadded<Round>,
     observer: Option<Box<dyn Observer>>,
     payload: PhantomData<P>,
 }
@@ -93,7 +108,9 @@ impl<P: Payload> Table<P> {
             shards: (0..shards).map(|_| Shard::new(Box::new(Array::new(MIN_CAPACITY, 0)))).collect(),
             hasher: KeyHasher::new(),
             population: Population::new(limit),
-            hand: AtomicUsize::new(0),
+            hand: CachePadded::new(AtomicUsize::new(0)),
+            sample_hand: CachePadded::new(AtomicUsize::new(0)),
+            round: CachePadded::new(Round::new()),
             observer: None,
             payload: PhantomData,
         }
@@ -154,7 +171,7 @@ impl<P: Payload> Table<P> {
         if planted("counted-in-late") {
             shard.count_out();
         }
-        let arrival = Arrival::new(shard);
+        let arrival = Arrival::new(shard, new.borrow().size());
         let word = Word::entry(new.pointer(), target.hash);
         if !self.visit(shard, moment, &guard, &deaths).insert(Insertion::new(target, word)) {
             return Err(new);
@@ -305,10 +322,20 @@ impl<P: Payload> Table<P> {
     }
 
     /// The number of slots that the current arrays have.
-    #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         let guard = reclaim::pin();
         self.shards.iter().map(|shard| shard.current(&guard).capacity()).sum()
+    }
+
+    /// The number of entries in the slots, with those that are about to come or have just gone.
+    pub(crate) fn occupied(&self) -> usize {
+        self.shards.iter().map(Shard::occupied).sum()
+    }
+
+    /// How many slots were tried at the most to put an entry into one of the current arrays.
+    pub(crate) fn longest_probe(&self) -> usize {
+        let guard = reclaim::pin();
+        self.shards.iter().map(|shard| shard.current(&guard).longest_probe()).max().unwrap_or(0)
     }
 }
 
@@ -338,14 +365,15 @@ impl<P: Payload> Drop for Table<P> {
     }
 }
 
-/// An entry counted in its shard before it arrives. Counted out again when dropped, unless it has arrived.
-struct Arrival<'a>(&'a Shard);
+/// An entry of so many bytes, counted in its shard before it arrives. Counted out again when dropped, unless it has arrived.
+struct Arrival<'a>(&'a Shard, usize);
 
 impl<'a> Arrival<'a> {
-    fn new(shard: &'a Shard) -> Self {
+    fn new(shard: &'a Shard, size: usize) -> Self {
         shard.count_in();
+        shard.tally().resized(0, size);
         step("counted in");
-        Self(shard)
+        Self(shard, size)
     }
 
     fn arrived(self) {
@@ -356,5 +384,6 @@ impl<'a> Arrival<'a> {
 impl Drop for Arrival<'_> {
     fn drop(&mut self) {
         self.0.count_out();
+        self.0.tally().resized(self.1, 0);
     }
 }

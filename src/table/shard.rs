@@ -77,6 +77,7 @@ impl Shard {
             if array.capacity() >= HANDED_IN {
                 guard.hand_in();
             }
+            self.tally().array_left();
         }
     }
 

@@ -103,7 +103,7 @@ impl<'g, P: Payload> Visit<'g, P> {
 }
 
 /// A range of slots, counted round and round, in an array of `capacity`; both are powers of two long or aligned to each other.
-fn wrapped(span: &Range<usize>, capacity: usize) -> Range<usize> {
+pub(super) fn wrapped(span: &Range<usize>, capacity: usize) -> Range<usize> {
     let start = span.start % capacity;
     start..(start + span.len()).min(capacity)
 }

@@ -4,12 +4,13 @@
 //! |---|---|
 //! | three settings and their defaults, id sizes | [`settings`] |
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
-//! | idle timeout, touching, `evict_expired` | [`expiry`]; clocks that misbehave: [`clock_abuse`] |
-//! | `max_sessions`, and our limit on a session's size | [`limits`] |
+//! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
+//! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`] |
 //! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]).
+//! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]), enumeration
+//! ([`enumeration`]) and figures ([`stats`]).
 //!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of the example server.
@@ -17,8 +18,11 @@
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
 mod attributes;
+mod capacity;
 mod clock_abuse;
 mod editing;
+mod enumeration;
+mod eviction;
 mod expiry;
 #[cfg(feature = "json")]
 mod json;
@@ -29,6 +33,7 @@ mod removals;
 mod resilience;
 mod secrets;
 mod settings;
+mod stats;
 mod support;
 mod threads;
 mod typed;

@@ -29,6 +29,13 @@ pub(crate) fn session(store: &SessionStore) -> SessionId {
     store.create_with([("user", "ada")]).expect("there is room")
 }
 
+/// So many of them.
+pub(crate) fn crowd(store: &SessionStore, sessions: usize) {
+    for _ in 0..sessions {
+        session(store);
+    }
+}
+
 /// Asserts that no operation finds `id`, and that nothing it tries brings it into being.
 #[track_caller]
 pub(crate) fn assert_gone(store: &SessionStore, id: &SessionId) {

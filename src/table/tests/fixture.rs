@@ -66,6 +66,28 @@ impl Fixture {
         self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
     }
 
+    /// Inserts a session that is bound to somebody or not.
+    pub(super) fn insert_as(&self, number: usize, bound: bool) -> bool {
+        let Some(place) = self.table.enter(&key(number)) else { return false };
+        self.insert_into(place, number, bound)
+    }
+
+    /// The same into the place of one that is ended for it, if there is one.
+    pub(super) fn insert_in_place(&self, number: usize, bound: bool, whose: Whose, among: usize) -> bool {
+        match self.timed(|moment| self.table.make_room(&key(number), whose, among, moment)) {
+            Room::Place(place) => self.insert_into(place, number, bound),
+            Room::None => false,
+            Room::Again => panic!("nobody else is at work"),
+        }
+    }
+
+    fn insert_into(&self, place: Place<'_>, number: usize, bound: bool) -> bool {
+        let terms = Terms { principal: bound.then_some([9; 32]), ..Terms::default() };
+        let head = Head::first(key(number), self.now(), &terms);
+        let new = Owned::new(head, Version { value: 0, _token: self.tokens.clone() }, 0, |_| {});
+        self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
+    }
+
     pub(super) fn remove(&self, number: usize) -> bool {
         self.timed(|moment| self.table.remove(&key(number), moment))
     }
@@ -161,6 +183,28 @@ impl Fixture {
 
     pub(super) fn sweep_some(&self, entries: usize) -> usize {
         self.timed(|moment| self.table.sweep_some(entries, moment))
+    }
+
+    /// A round in pieces, to its end.
+    pub(super) fn sweep_on(&self) -> usize {
+        let mut expired = 0;
+        loop {
+            let part = self.timed(|moment| self.table.sweep_on(moment, || false));
+            expired += part.expired;
+            if part.over {
+                return expired;
+            }
+        }
+    }
+
+    /// The keys of all sessions.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let (mut all, mut keys) = (Vec::new(), Vec::new());
+        for shard in 0..self.table.shards() {
+            self.table.keys(shard, &mut keys);
+            all.append(&mut keys);
+        }
+        all
     }
 
     /// What must hold when no operation is under way.

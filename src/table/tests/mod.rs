@@ -6,6 +6,7 @@ use fixture::{Fixture, IDLE};
 mod fixture;
 mod payloads;
 mod progress;
+mod room;
 mod scenarios;
 mod suspended;
 

@@ -81,6 +81,10 @@ pub(super) enum Doing {
     Call(Call),
     Sweep,
     SweepSome,
+    /// A round of sweeping, in pieces.
+    Round,
+    /// Noting the keys of all sessions.
+    Keys,
 }
 
 /// What came of it.
@@ -96,6 +100,11 @@ impl Doing {
             Self::Call(call) => Done::Answered(call.make(fixture)),
             Self::Sweep => Done::Swept(fixture.sweep()),
             Self::SweepSome => Done::Swept(fixture.sweep_some(512)),
+            Self::Round => Done::Swept(fixture.sweep_on()),
+            Self::Keys => {
+                fixture.keys();
+                Done::Swept(0)
+            }
         }
     }
 }
@@ -375,6 +384,11 @@ fn a_rotation_stopped_anywhere_holds_up_nobody() {
 #[test]
 fn a_sweep_stopped_anywhere_holds_up_nobody() {
     stop_everywhere("sweep");
+}
+
+#[test]
+fn an_enumeration_stopped_anywhere_holds_up_nobody() {
+    stop_everywhere("enumeration");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! All stores have a single shard and grow and shrink all the time, so that everything happens in the midst of migrations.
 //! `CLOAKROOM_STRESS_OPS` says how many operations each thread makes in each test.
 
+mod enumeration;
 mod expiry;
 mod limits;
 mod revocation;

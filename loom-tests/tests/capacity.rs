@@ -1,0 +1,259 @@
+//! Models of a full table over the stand-in for the epochs: newcomers in favour of whom sessions are ended, while those are used. Each is
+//! explored with each of its threads as the one that does not have to be spawned.
+#![cfg(loom)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/payload.rs"]
+mod payload;
+#[path = "support/standin.rs"]
+mod reclaim;
+#[path = "../../src/removal.rs"]
+mod removal;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+use entry::{Head, Key, Owned, Terms};
+use expiry::{Moment, Tick};
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use payload::Watched;
+use reclaim::{boundary, free_all};
+use std::sync::Mutex;
+use table::{Change, Room, Table, Whose};
+
+const FIRST: Key = [1; 32];
+const SECOND: Key = [2; 32];
+const NEWCOMER: Key = [4; 32];
+const OTHER_NEWCOMER: Key = [5; 32];
+
+struct World {
+    table: Table<Watched>,
+    limit: usize,
+    clock: AtomicUsize,
+    returned: Mutex<Vec<(&'static str, bool)>>,
+}
+
+impl World {
+    fn timed<R>(&self, f: impl FnOnce(Moment<'_>) -> R) -> R {
+        boundary();
+        let now = || Tick::new(self.clock.load(Ordering::Acquire) as u64);
+        let result = f(Moment::new(now(), u64::MAX, &now));
+        boundary();
+        result
+    }
+
+    /// Writes down what an operation returns.
+    fn note(&self, name: &'static str, result: bool) {
+        self.returned.lock().expect("no thread panics alone").push((name, result));
+    }
+
+    fn of(&self, name: &'static str) -> bool {
+        let returned = self.returned.lock().expect("no thread panics alone");
+        returned.iter().find(|(noted, _)| *noted == name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    /// Creates a session as the store does, ending another one if there are too many.
+    fn create(&self, key: Key, bound: bool, whose: Whose) -> bool {
+        let terms = Terms { principal: bound.then_some([9; 32]), ..Terms::default() };
+        let created = self.timed(|moment| {
+            let place = loop {
+                if let Some(place) = self.table.enter(&key) {
+                    break place;
+                }
+                match self.table.make_room(&key, whose, usize::MAX, moment) {
+                    Room::Place(place) => break place,
+                    Room::Again => {}
+                    Room::None => return false,
+                }
+            };
+            assert!(self.table.len() <= self.limit, "more sessions than allowed");
+            let new = Owned::new(Head::first(key, moment.now(), &terms), Watched::new(1), 0, |_| {});
+            assert!(self.table.insert(place, new, moment).is_ok());
+            true
+        });
+        assert!(self.table.len() <= self.limit, "more sessions than allowed");
+        created
+    }
+
+    fn touch(&self, key: Key) -> bool {
+        self.timed(|moment| self.table.read(&key, true, moment, |_| ()).is_ok())
+    }
+
+    fn exists(&self, key: Key) -> bool {
+        self.timed(|moment| self.table.read(&key, false, moment, |_| ()).is_ok())
+    }
+
+    fn set(&self, key: Key) -> bool {
+        let updated = self.timed(|moment| {
+            self.table.update(&key, moment, |version, stamp| {
+                let (number, terms) = (version.version().wrapping_add(1), version.terms());
+                let head = Head { key, stamp, version: number, terms: &terms };
+                Ok::<_, ()>(Change::Replace(Owned::new(head, Watched::new(2), 0, |_| {})))
+            })
+        });
+        updated.is_ok()
+    }
+
+    fn delete(&self, key: Key) -> bool {
+        self.timed(|moment| self.table.remove(&key, moment))
+    }
+
+    fn pass(&self, milliseconds: usize) {
+        self.clock.fetch_add(milliseconds, Ordering::AcqRel);
+    }
+
+    fn there(&self) -> usize {
+        [FIRST, SECOND, NEWCOMER, OTHER_NEWCOMER].into_iter().filter(|key| self.exists(*key)).count()
+    }
+}
+
+type Part = fn(&World);
+
+/// Explores the threads at work on a table that is full after what `before` does, then what `after` says.
+fn explore(limit: usize, before: Part, parts: &[Part], after: Part) {
+    for last in 0..parts.len() {
+        let mut parts = parts.to_vec();
+        parts.rotate_left(last);
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = model.preemption_bound.or(Some(2));
+        model.max_branches = 50_000;
+        model.check(move || {
+            let table = Table::of_capacity(4, limit);
+            let world = World { table, limit, clock: AtomicUsize::new(0), returned: Mutex::default() };
+            let world = Arc::new(world);
+            before(&world);
+            assert_eq!(world.table.len(), limit);
+            let mut parts = parts.clone();
+            let here = parts.pop().expect("a thread at least");
+            let spawn = |part: Part| {
+                let world = world.clone();
+                thread::spawn(move || part(&world))
+            };
+            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
+            here(&world);
+            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
+            world.table.check_at_rest();
+            after(&world);
+            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
+            drop(world.table);
+            free_all();
+        });
+    }
+}
+
+fn one(world: &World) {
+    assert!(world.create(FIRST, false, Whose::Anyones));
+}
+
+fn two(world: &World) {
+    one(world);
+    assert!(world.create(SECOND, false, Whose::Anyones));
+}
+
+fn two_bound(world: &World) {
+    assert!(world.create(FIRST, true, Whose::Anyones));
+    assert!(world.create(SECOND, true, Whose::Anyones));
+}
+
+fn create(world: &World) {
+    world.note("create", world.create(NEWCOMER, false, Whose::Anyones));
+}
+
+fn create_other(world: &World) {
+    world.note("other", world.create(OTHER_NEWCOMER, false, Whose::Anyones));
+}
+
+fn touch(world: &World) {
+    world.pass(3);
+    world.note("touch", world.touch(FIRST));
+}
+
+/// One at least comes in; the other one too, unless it found nobody there while the first was on its way.
+#[test]
+fn creation_against_creation_at_the_limit() {
+    explore(1, one, &[create, create_other], |world| {
+        assert!(world.of("create") || world.of("other"));
+        assert!(!world.exists(FIRST));
+        assert_eq!((world.there(), world.table.len()), (1, 1));
+    });
+}
+
+#[test]
+fn creation_against_creation_with_two_to_choose_from() {
+    explore(2, two, &[create, create_other], |world| {
+        assert!(world.of("create") || world.of("other"));
+        assert_eq!((world.there(), world.table.len()), (2, 2));
+    });
+}
+
+/// Who is used in time stays, and the other one goes.
+#[test]
+fn creation_against_a_touch_of_the_idlest() {
+    explore(2, two, &[create, touch], |world| {
+        let touched = world.of("touch");
+        assert!(world.of("create") && world.exists(NEWCOMER));
+        assert!(!touched || world.exists(FIRST), "it was used before it could be ended");
+        assert_eq!((world.there(), world.table.len()), (2, 2));
+    });
+}
+
+#[test]
+fn creation_against_a_set_of_the_idlest() {
+    let set = |world: &World| {
+        world.pass(3);
+        world.note("set", world.set(FIRST));
+    };
+    explore(2, two, &[create, set], |world| {
+        assert!(world.of("create") && world.exists(NEWCOMER));
+        assert_eq!(world.of("set"), world.exists(FIRST), "a set of an ended session fails, one in time saves it");
+        assert_eq!((world.there(), world.table.len()), (2, 2));
+    });
+}
+
+/// The newcomer takes the place that the delete gives back, or ends somebody.
+#[test]
+fn creation_against_a_delete_of_the_idlest() {
+    let delete = |world: &World| world.note("delete", world.delete(FIRST));
+    explore(2, two, &[create, delete], |world| {
+        assert!(world.of("create") && world.exists(NEWCOMER) && !world.exists(FIRST));
+        assert_eq!(world.there(), world.table.len());
+        assert!(world.of("delete") || world.exists(SECOND), "no more than one was ended");
+    });
+}
+
+/// The victim is chosen in one array and ended in the next.
+#[test]
+fn creation_against_growth() {
+    let grow = |world: &World| {
+        boundary();
+        world.table.migrate();
+        boundary();
+    };
+    explore(1, one, &[create, grow], |world| {
+        assert!(world.of("create") && world.exists(NEWCOMER));
+        assert_eq!((world.there(), world.table.len()), (1, 1));
+    });
+}
+
+/// Nobody who is bound ends for a newcomer who is not, whatever happens.
+#[test]
+fn an_unbound_newcomer_against_bound_sessions() {
+    let intrude = |world: &World| {
+        world.note("create", world.create(NEWCOMER, false, Whose::Unbound));
+    };
+    let delete = |world: &World| world.note("delete", world.delete(FIRST));
+    explore(2, two_bound, &[intrude, delete], |world| {
+        assert!(world.of("delete") && world.exists(SECOND));
+        assert_eq!(world.of("create"), world.exists(NEWCOMER));
+        assert_eq!(world.there(), world.table.len());
+    });
+}

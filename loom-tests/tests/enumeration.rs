@@ -1,0 +1,143 @@
+//! Models of enumeration over the stand-in for the epochs: the keys of a shard's sessions are noted while the shard grows, shrinks and loses
+//! sessions. Each is explored with each of its threads as the one that does not have to be spawned.
+#![cfg(loom)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+#[path = "../../src/entry/mod.rs"]
+mod entry;
+#[path = "../../src/expiry.rs"]
+mod expiry;
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/payload.rs"]
+mod payload;
+#[path = "support/standin.rs"]
+mod reclaim;
+#[path = "../../src/removal.rs"]
+mod removal;
+#[path = "../../src/sync.rs"]
+mod sync;
+#[path = "../../src/table/mod.rs"]
+mod table;
+
+use entry::{Head, Key, Owned};
+use expiry::{Moment, Tick};
+use loom::sync::Arc;
+use loom::thread;
+use payload::Watched;
+use reclaim::{boundary, free_all};
+use table::{Change, Table};
+
+/// Two sessions that stay, and one that does not.
+const STAYS: Key = [1; 32];
+const STAYS_TOO: Key = [4; 32];
+const COMES: Key = [2; 32];
+
+type Sessions = Table<Watched>;
+type Part = fn(&Sessions);
+
+fn timed<R>(f: impl FnOnce(Moment<'_>) -> R) -> R {
+    boundary();
+    let result = f(Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0)));
+    boundary();
+    result
+}
+
+fn insert(table: &Sessions, key: Key) {
+    let place = table.enter(&key).expect("no limit");
+    let inserted = timed(|moment| table.insert(place, Watched::entry(key, moment.now(), 1), moment));
+    assert!(inserted.is_ok());
+}
+
+fn enumerate(table: &Sessions) {
+    boundary();
+    let mut keys = Vec::new();
+    table.keys(0, &mut keys);
+    boundary();
+    let times = |key| keys.iter().filter(|noted| **noted == key).count();
+    assert_eq!((times(STAYS), times(STAYS_TOO)), (1, 1), "who stays is met once");
+    assert!(times(COMES) <= 1);
+}
+
+fn grow(table: &Sessions) {
+    boundary();
+    table.migrate();
+    boundary();
+}
+
+fn set(table: &Sessions) {
+    let updated = timed(|moment| {
+        table.update(&STAYS, moment, |version, stamp| {
+            let (number, terms) = (version.version().wrapping_add(1), version.terms());
+            let head = Head { key: STAYS, stamp, version: number, terms: &terms };
+            Ok::<_, ()>(Change::Replace(Owned::new(head, Watched::new(2), 0, |_| {})))
+        })
+    });
+    assert!(updated.is_ok());
+}
+
+/// Three threads are explored with one preemption less.
+fn explore(before: Part, parts: &[Part]) {
+    for last in 0..parts.len() {
+        let mut parts = parts.to_vec();
+        parts.rotate_left(last);
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = model.preemption_bound.or(Some(2)).map(|bound| bound + 2 - parts.len());
+        model.max_branches = 50_000;
+        model.check(move || {
+            let table = Arc::new(Sessions::of_capacity(4, 0));
+            insert(&table, STAYS);
+            insert(&table, STAYS_TOO);
+            before(&table);
+            let mut parts = parts.clone();
+            let here = parts.pop().expect("a thread at least");
+            let spawn = |part: Part| {
+                let table = table.clone();
+                thread::spawn(move || part(&table))
+            };
+            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
+            here(&table);
+            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
+            table.check_at_rest();
+            let Ok(table) = Arc::try_unwrap(table) else { panic!("the threads have ended") };
+            drop(table);
+            free_all();
+        });
+    }
+}
+
+#[test]
+fn who_stays_is_noted_once_during_growth() {
+    explore(|_| (), &[enumerate, grow]);
+}
+
+/// Half-way from one array to the next, then on to a third.
+#[test]
+fn who_stays_is_noted_once_during_two_growths() {
+    explore(
+        |table| {
+            table.begin();
+            table.leave(0);
+        },
+        &[enumerate, |table| {
+            grow(table);
+            grow(table);
+        }],
+    );
+}
+
+#[test]
+fn who_stays_is_noted_once_during_growth_and_set() {
+    explore(Sessions::begin, &[enumerate, grow, set]);
+}
+
+#[test]
+fn who_stays_is_noted_once_while_others_come_and_go() {
+    explore(
+        |_| (),
+        &[enumerate, |table| {
+            insert(table, COMES);
+            assert!(timed(|moment| table.remove(&COMES, moment)));
+        }],
+    );
+}

@@ -1,0 +1,82 @@
+//! A store's figures by way of the `metrics` facade.
+
+#![deny(unsafe_code)]
+
+use super::SessionStore;
+use crate::content::Content;
+use crate::removal::RemovalCause;
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+
+const SESSIONS: &str = "cloakroom_sessions";
+const CREATED: &str = "cloakroom_sessions_created_total";
+const REMOVED: &str = "cloakroom_sessions_removed_total";
+const REJECTED: &str = "cloakroom_sessions_rejected_total";
+const BYTES: &str = "cloakroom_session_bytes";
+const SLOTS: &str = "cloakroom_table_slots";
+const LOAD: &str = "cloakroom_table_load_ratio";
+const STEPS: &str = "cloakroom_table_growth_steps_total";
+const PROBE: &str = "cloakroom_table_longest_probe";
+
+fn describe() {
+    describe_gauge!(SESSIONS, Unit::Count, "Sessions in the store, expired ones that are not evicted yet included.");
+    describe_counter!(CREATED, Unit::Count, "Sessions created.");
+    describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; ids, where the cause is a rotation.");
+    describe_counter!(REJECTED, Unit::Count, "Creations refused, by reason.");
+    describe_gauge!(BYTES, Unit::Bytes, "Bytes that the sessions take.");
+    describe_gauge!(SLOTS, Unit::Count, "Slots of the table.");
+    describe_gauge!(LOAD, "Part of the table's slots that is taken, 0 to 1.");
+    describe_counter!(STEPS, Unit::Count, "Times that a part of the table was left for another array.");
+    describe_gauge!(PROBE, Unit::Count, "Slots tried at the most to find a place for a session.");
+}
+
+impl<T: Content + ?Sized> SessionStore<T> {
+    /// Tells the recorder of the [`metrics`](https://docs.rs/metrics) facade what [`stats`](Self::stats) says, for whatever system watches the server. A
+    /// [`Sweeper`](crate::Sweeper) calls this after each of its rounds.
+    ///
+    /// | name | kind | further label |
+    /// |---|---|---|
+    /// | `cloakroom_sessions` | gauge | |
+    /// | `cloakroom_sessions_created_total` | counter | |
+    /// | `cloakroom_sessions_removed_total` | counter | `cause`: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`, `principal` |
+    /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `random` |
+    /// | `cloakroom_session_bytes` | gauge | |
+    /// | `cloakroom_table_slots` | gauge | |
+    /// | `cloakroom_table_load_ratio` | gauge | |
+    /// | `cloakroom_table_growth_steps_total` | counter | |
+    /// | `cloakroom_table_longest_probe` | gauge | |
+    ///
+    /// Each bears the label `store`, the name of the store's cookie, by which several stores of a process are told apart: give them different ones.
+    ///
+    /// Needs the feature `metrics`. What it costs, and whether it may block, is up to the recorder; the store's part is wait-free and allocates the labels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// // With the recorder of `metrics_exporter_prometheus` or any other installed:
+    /// store.export_metrics();
+    /// ```
+    pub fn export_metrics(&self) {
+        describe();
+        let (stats, store) = (self.stats(), self.cookie_name().to_owned());
+        gauge!(SESSIONS, "store" => store.clone()).set(stats.live as f64);
+        counter!(CREATED, "store" => store.clone()).absolute(stats.created);
+        for cause in RemovalCause::ALL {
+            counter!(REMOVED, "store" => store.clone(), "cause" => cause.name()).absolute(stats.removed(cause));
+        }
+        let rejected = [
+            ("full", stats.rejected_full),
+            ("principal_full", stats.rejected_principal_full),
+            ("too_large", stats.rejected_too_large),
+            ("random", stats.rejected_random),
+        ];
+        for (reason, count) in rejected {
+            counter!(REJECTED, "store" => store.clone(), "reason" => reason).absolute(count);
+        }
+        gauge!(BYTES, "store" => store.clone()).set(stats.bytes as f64);
+        gauge!(SLOTS, "store" => store.clone()).set(stats.slots as f64);
+        gauge!(LOAD, "store" => store.clone()).set(stats.load());
+        counter!(STEPS, "store" => store.clone()).absolute(stats.growth_steps);
+        gauge!(PROBE, "store" => store).set(stats.longest_probe as f64);
+    }
+}

@@ -1,0 +1,149 @@
+//! Figures on how a store is doing.
+
+#![deny(unsafe_code)]
+
+use super::SessionStore;
+use crate::content::Content;
+use crate::error::CreateError;
+use crate::removal::RemovalCause;
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::Tallied;
+use core::fmt;
+use crossbeam_utils::CachePadded;
+
+/// Holds figures on how a store is doing, as of about now: see [`SessionStore::stats`].
+///
+/// What is counted since the store was made comes round after 2^64.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sessions that there are, including expired ones that nobody has met or evicted yet: [`SessionStore::count`].
+    pub live: usize,
+    /// Sessions that have been created since the store was made. A rotation creates none.
+    pub created: u64,
+    /// Creations refused because the store was [full](CreateError::Full).
+    pub rejected_full: u64,
+    /// Creations refused because their principal had [no room](CreateError::PrincipalFull) for another session.
+    pub rejected_principal_full: u64,
+    /// Creations refused because the attributes were [too large](CreateError::TooLarge).
+    pub rejected_too_large: u64,
+    /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
+    pub rejected_random: u64,
+    /// Bytes that the sessions' entries take, as asked of the allocator: what is behind pointers in a value is not in it, nor are the slots of the table (eight bytes each), nor
+    /// entries that wait to be freed.
+    pub bytes: u64,
+    /// Slots that the table has for sessions.
+    pub slots: usize,
+    /// Slots that are taken: by sessions, by ids that lead to other ones after a rotation, by what has just ended.
+    pub slots_taken: usize,
+    /// How many times a part of the table has been left for a larger or smaller one, or for one of the same size without the traces of deleted sessions.
+    pub growth_steps: u64,
+    /// How many slots were tried at the most to find a place for a session, in the table as it is now.
+    pub longest_probe: usize,
+    tallied: Tallied,
+}
+
+impl Stats {
+    /// How many sessions have ended for this cause since the store was made.
+    ///
+    /// [`Rotated`](RemovalCause::Rotated) counts ids, not sessions: those go on under other ones.
+    #[must_use]
+    pub fn removed(&self, cause: RemovalCause) -> u64 {
+        self.tallied.removed(cause)
+    }
+
+    /// What part of the table's slots is taken: 0 to 1. A part of the table grows at 3/4 or before.
+    #[must_use]
+    pub fn load(&self) -> f64 {
+        self.slots_taken as f64 / self.slots as f64
+    }
+}
+
+impl fmt::Debug for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { live, created, rejected_full, rejected_principal_full, rejected_too_large, rejected_random, .. } =
+            self;
+        let Self { bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
+        let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
+        f.debug_struct("Stats")
+            .field("live", live)
+            .field("created", created)
+            .field("removed", &removed)
+            .field("rejected_full", rejected_full)
+            .field("rejected_principal_full", rejected_principal_full)
+            .field("rejected_too_large", rejected_too_large)
+            .field("rejected_random", rejected_random)
+            .field("bytes", bytes)
+            .field("slots", slots)
+            .field("slots_taken", slots_taken)
+            .field("growth_steps", growth_steps)
+            .field("longest_probe", longest_probe)
+            .finish()
+    }
+}
+
+/// Counts of refused creations. On a line of their own, for whoever floods a full store must not disturb readers.
+#[derive(Default)]
+pub(super) struct Rejections(CachePadded<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    full: AtomicU64,
+    principal_full: AtomicU64,
+    too_large: AtomicU64,
+    random: AtomicU64,
+}
+
+impl Rejections {
+    /// Counts a refused creation.
+    pub(super) fn note(&self, error: CreateError) {
+        let count = match error {
+            CreateError::Full => &self.0.full,
+            CreateError::PrincipalFull => &self.0.principal_full,
+            CreateError::TooLarge { .. } => &self.0.too_large,
+            CreateError::Random(_) => &self.0.random,
+        };
+        count.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number, as below.
+    }
+}
+
+impl<T: Content + ?Sized> SessionStore<T> {
+    /// Returns figures on how the store is doing: sessions, creations, ends by cause, refusals, memory, the state of the table.
+    ///
+    /// They are kept always, for next to nothing: they are counted where something is written anyway, part by part of the store, and by no
+    /// [`get`](Self::get), [`read`](Self::read) or [`exists`](Self::exists) of a live session. Each figure is exact when no operation is under way. While some are, what is just happening may be in some
+    /// figures and not in others: `created` may differ from the sum of `live` and all that have ended by as many.
+    ///
+    /// Reads a few lines of memory for each of the store's [parts](crate::SessionConfig::shards). Wait-free; allocates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::RemovalCause;
+    ///
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// store.create()?;
+    /// store.delete(&id);
+    /// let stats = store.stats();
+    /// assert_eq!((stats.live, stats.created, stats.removed(RemovalCause::Deleted)), (1, 2, 1));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let (table, tallied, rejected) = (&self.table, self.table.tallied(), &self.rejections.0);
+        Stats {
+            live: table.len(),
+            created: tallied.created,
+            rejected_full: rejected.full.load(Ordering::Relaxed),
+            rejected_principal_full: rejected.principal_full.load(Ordering::Relaxed),
+            rejected_too_large: rejected.too_large.load(Ordering::Relaxed),
+            rejected_random: rejected.random.load(Ordering::Relaxed),
+            bytes: tallied.bytes(),
+            slots: table.capacity(),
+            slots_taken: table.occupied(),
+            growth_steps: tallied.arrays_left,
+            longest_probe: table.longest_probe(),
+            tallied,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `for_each`, `retain` and `delete_where`.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use cloakroom::{Attributes, SessionConfig, SessionId, SessionStore, SessionView, Timeouts};
+
+use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
+
+/// How often each session is shown.
+fn shown(store: &SessionStore) -> HashMap<SessionId, usize> {
+    let mut shown = HashMap::new();
+    store.for_each(|view| *shown.entry(view.id()).or_insert(0) += 1);
+    shown
+}
+
+fn numbered(store: &SessionStore, number: usize) -> SessionId {
+    store.create_with([("number", number.to_string())]).expect("there is room")
+}
+
+fn number(view: &SessionView<'_, Attributes>) -> usize {
+    view.content().get("number").expect("all have one").parse().expect("it is a number")
+}
+
+#[test]
+fn every_session_is_shown_once_with_what_it_holds() {
+    for sessions in [0, 1, 100, 5_000] {
+        let (store, _) = store();
+        let ids: HashMap<_, _> = (0..sessions).map(|number| (numbered(&store, number), number)).collect();
+        let mut seen = HashMap::new();
+        store.for_each(|view| assert_eq!(seen.insert(view.id(), number(view)), None));
+        assert_eq!(seen, ids);
+    }
+}
+
+/// A store of one part, just beyond the size at which it begins to move to a larger array.
+#[test]
+fn every_session_is_shown_once_in_the_midst_of_a_migration() {
+    let (store, _) = store_with(|builder| builder.shards(1));
+    for sessions in 1..2_000 {
+        let id = numbered(&store, sessions);
+        if sessions % 7 == 0 {
+            let shown = shown(&store);
+            assert_eq!(shown.len(), sessions);
+            assert!(shown.values().all(|&times| times == 1) && shown.contains_key(&id));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_touched() {
+    let (store, clock) = store();
+    session(&store);
+    clock.advance(TTL);
+    store.for_each(|_| ());
+    store.retain(|_| true);
+    assert_eq!(store.delete_where(|_| false), 0);
+    clock.advance(TICK);
+    assert!(shown(&store).is_empty());
+}
+
+#[test]
+fn an_expired_session_is_not_shown_but_removed() {
+    let operations: [fn(&SessionStore); 3] = [
+        |store| store.for_each(|_| panic!("it has expired")),
+        |store| assert_eq!(store.delete_where(|_| panic!("it has expired")), 0),
+        |store| store.retain(|_| panic!("it has expired")),
+    ];
+    for operation in operations {
+        let (store, clock) = store();
+        session(&store);
+        clock.advance(TTL + TICK);
+        operation(&store);
+        assert_eq!(store.count(), 0);
+    }
+}
+
+#[test]
+fn a_deleted_session_is_not_shown() {
+    let (store, _) = store();
+    let (one, other) = (session(&store), session(&store));
+    store.delete(&one);
+    assert_eq!(shown(&store), HashMap::from([(other, 1)]));
+}
+
+#[test]
+fn a_rotated_session_is_shown_under_its_new_id_only() {
+    let (store, _) = store();
+    let (plain, graceful) = (session(&store), session(&store));
+    let plain = store.rotate_id(&plain).expect("it is live");
+    let old = graceful;
+    let graceful = store.rotation(&old).grace(TTL).rotate().expect("it is live");
+    assert!(store.exists(&old));
+    assert_eq!(shown(&store), HashMap::from([(plain, 1), (graceful, 1)]));
+    assert_eq!(store.delete_where(|view| view.id() == old), 0);
+    assert_eq!(store.delete_where(|_| true), 2);
+    assert_gone(&store, &old);
+}
+
+#[test]
+fn a_view_tells_the_times_of_the_session() {
+    let (store, clock) = store_with(|builder| builder.absolute_timeout(2 * TTL));
+    let id = session(&store);
+    let for_ever = store.new_session().idle_timeout(Duration::MAX).absolute_timeout(Duration::MAX).create();
+    let for_ever = for_ever.expect("there is room");
+    clock.advance(TTL / 2);
+    let times = |id: SessionId| {
+        let times = RefCell::new(None);
+        store.for_each(|view| {
+            if view.id() == id {
+                *times.borrow_mut() = Some((view.idle_for(), view.expires_in()));
+            }
+        });
+        times.into_inner().expect("it is shown")
+    };
+    assert_eq!(times(id), (TTL / 2, TTL / 2));
+    assert!(store.touch(&id));
+    assert_eq!(times(id), (Duration::ZERO, TTL));
+    store.set_timeouts(&id, Timeouts::default().absolute(TICK)).expect("it is live");
+    assert_eq!(times(id), (Duration::ZERO, TICK));
+    assert_eq!(Some(times(id).1), store.expires_in(&id));
+    assert_eq!(times(for_ever), (TTL / 2, Duration::MAX));
+}
+
+#[test]
+fn those_for_which_the_closure_says_so_are_ended_and_counted() {
+    let (store, _) = store();
+    let ids: Vec<_> = (0..1_000).map(|number| numbered(&store, number)).collect();
+    assert_eq!(store.delete_where(|view| number(view).is_multiple_of(3)), 334);
+    assert!((0..1_000).all(|number| store.exists(&ids[number]) == (number % 3 != 0)));
+    store.retain(|view| number(view) % 3 == 1);
+    assert!((0..1_000).all(|number| store.exists(&ids[number]) == (number % 3 == 1)));
+    assert_eq!(store.count(), 333);
+    assert_gone(&store, &ids[0]);
+}
+
+#[test]
+fn a_session_that_is_touched_or_changed_under_the_question_is_asked_about_again() {
+    let (store, clock) = store();
+    let id = numbered(&store, 0);
+    let mut asked = Vec::new();
+    let ended = store.delete_where(|view| {
+        asked.push((number(view), view.idle_for()));
+        match asked.len() {
+            1 => store.set(&id, "number", "1").expect("it is live"),
+            2 => {
+                clock.advance(TICK);
+                assert!(store.touch(&id));
+            }
+            _ => {}
+        }
+        true
+    });
+    assert_eq!(asked, [(0, Duration::ZERO), (1, Duration::ZERO), (1, Duration::ZERO)]);
+    assert_eq!((ended, store.count()), (1, 0));
+}
+
+#[test]
+fn a_session_that_no_longer_meets_the_condition_is_spared() {
+    let (store, _) = store();
+    let id = numbered(&store, 0);
+    let ended = store.delete_where(|view| {
+        let condemned = number(view) == 0;
+        store.set(&id, "number", "1").expect("it is live");
+        condemned
+    });
+    assert_eq!(ended, 0);
+    assert_eq!(store.get(&id, "number").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_session_that_ends_under_the_question_is_not_counted() {
+    let (store, _) = store();
+    let id = session(&store);
+    assert_eq!(store.delete_where(|view| store.delete(&view.id())), 0);
+    assert_gone(&store, &id);
+}
+
+#[test]
+fn a_closure_may_do_anything_to_the_store() {
+    let (store, _) = store_with(|builder| builder.shards(1));
+    let ids: HashSet<_> = (0..500).map(|number| numbered(&store, number)).collect();
+    let mut shown = HashSet::new();
+    store.for_each(|view| {
+        assert!(shown.insert(view.id()));
+        if ids.contains(&view.id()) {
+            (0..4).for_each(|number| assert!(numbered(&store, number) != view.id()));
+            store.set(&view.id(), "number", "7").expect("it is live");
+            assert_eq!(number(view), number(view), "what is shown stays as it was");
+            store.evict_expired();
+        }
+    });
+    assert!(ids.is_subset(&shown));
+    assert_eq!(store.count(), 2_500);
+    store.for_each(|view| assert!(store.delete(&view.id())));
+    assert_eq!(store.count(), 0);
+    store.for_each(|_| panic!("there is none"));
+}
+
+#[test]
+fn a_closure_that_panics_leaves_the_store_as_it_was() {
+    let (store, _) = store();
+    let ids: Vec<_> = (0..100).map(|number| numbered(&store, number)).collect();
+    let panics = AssertUnwindSafe(|| store.for_each(|view| assert!(number(view) != 50)));
+    assert!(catch_unwind(panics).is_err());
+    assert_eq!(store.count(), 100);
+    let panics = AssertUnwindSafe(|| store.delete_where(|view| number(view) < 50 || panic!("not this one")));
+    assert!(catch_unwind(panics).is_err());
+    assert!(ids[50..].iter().all(|id| store.exists(id)));
+    let left = store.count();
+    assert_eq!(store.delete_where(|_| true), left);
+}
+
+#[test]
+fn values_are_shown_as_they_are() {
+    let store = SessionStore::<u32>::typed(SessionConfig::default());
+    let ids: Vec<_> = (0..100).map(|value| store.create_with(value).expect("there is room")).collect();
+    let mut sum = 0;
+    store.for_each(|view| sum += view.content());
+    assert_eq!(sum, 4_950);
+    store.retain(|view| *view.content() < 10);
+    assert_eq!((store.count(), store.read(&ids[9], |value| *value)), (10, Some(9)));
+}
+
+#[test]
+fn debug_of_a_view_gives_nothing_away() {
+    let (store, _) = store();
+    let id = session(&store);
+    store.for_each(|view| {
+        let text = format!("{view:?}");
+        assert!(!text.contains("ada") && !text.contains(&id.to_string()[..8]), "{text}");
+        assert!(text.starts_with("SessionView { idle_for: 0ns"), "{text}");
+    });
+}

@@ -1,0 +1,147 @@
+//! `stats`: each figure, exact at rest.
+
+use std::time::Duration;
+
+use cloakroom::{RemovalCause, SessionConfig, SessionStore, Stats, WhenFull};
+
+use crate::support::{TICK, TTL, crowd, session, store, store_with};
+
+const CAUSES: [RemovalCause; 6] = [
+    RemovalCause::IdleTimeout,
+    RemovalCause::AbsoluteTimeout,
+    RemovalCause::Deleted,
+    RemovalCause::Rotated,
+    RemovalCause::Capacity,
+    RemovalCause::Principal,
+];
+
+fn removed(stats: &Stats) -> [u64; 6] {
+    CAUSES.map(|cause| stats.removed(cause))
+}
+
+#[test]
+fn an_empty_store_has_slots_and_nothing_else() {
+    let (store, _) = store_with(|builder| builder.shards(2));
+    let stats = store.stats();
+    assert_eq!((stats.live, stats.created, stats.bytes, stats.slots, stats.slots_taken), (0, 0, 0, 16, 0));
+    assert_eq!((stats.growth_steps, stats.longest_probe, removed(&stats)), (0, 0, [0; 6]));
+    assert_eq!(stats.load(), 0.0);
+}
+
+#[test]
+fn every_end_is_counted_under_its_cause() {
+    let (store, clock) = store();
+    let ids: Vec<_> = (0..10).map(|_| session(&store)).collect();
+    let brief = store.new_session().absolute_timeout(TICK).create().expect("there is room");
+    store.delete(&ids[0]);
+    assert_eq!(store.delete_where(|view| view.id() == ids[1]), 1);
+    let rotated = store.rotate_id(&ids[2]).expect("it is live");
+    let graceful = store.rotation(&ids[3]).grace(TICK).rotate().expect("it is live");
+    assert_eq!((store.stats().live, store.stats().created), (9, 11));
+    clock.advance(2 * TICK);
+    assert!(!store.exists(&brief));
+    assert_eq!(removed(&store.stats()), [0, 1, 2, 2, 0, 0]);
+    clock.advance(TTL);
+    assert!(!store.exists(&rotated) && !store.exists(&graceful));
+    store.evict_expired();
+    let stats = store.stats();
+    assert_eq!(removed(&stats), [8, 1, 2, 2, 0, 0]);
+    assert_eq!((stats.live, stats.created, stats.bytes, stats.slots_taken), (0, 11, 0, 0));
+}
+
+#[test]
+fn ends_for_newcomers_are_counted() {
+    let (store, _) = store_with(|builder| builder.max_sessions(3).when_full(WhenFull::EndIdlest));
+    crowd(&store, 10);
+    let stats = store.stats();
+    assert_eq!((stats.live, stats.created, removed(&stats), stats.rejected_full), (3, 10, [0, 0, 0, 0, 7, 0], 0));
+}
+
+#[test]
+fn refusals_are_counted_by_their_reason() {
+    let (store, _) = store_with(|builder| builder.max_sessions(1).max_session_bytes(16));
+    session(&store);
+    (0..3).for_each(|_| assert!(store.create().is_err()));
+    (0..2).for_each(|_| assert!(store.create_with([("key", "a long, long value")]).is_err()));
+    let stats = store.stats();
+    assert_eq!((stats.rejected_full, stats.rejected_too_large, stats.rejected_random), (3, 2, 0));
+    assert_eq!((stats.live, stats.created), (1, 1));
+}
+
+#[test]
+fn bytes_follow_what_sessions_hold() {
+    let (store, _) = store();
+    let id = store.create().expect("there is room");
+    let empty = store.stats().bytes;
+    assert!((48..=96).contains(&empty), "{empty} bytes");
+    store.set(&id, "key", &"x".repeat(1_000)).expect("it is live");
+    let full = store.stats().bytes;
+    assert!((empty + 1_003..=empty + 1_010).contains(&full), "{full} bytes");
+    store.set(&id, "key", "").expect("it is live");
+    assert!(store.stats().bytes < empty + 10);
+    let other = store.create_with([("key", "x".repeat(1_000))]).expect("there is room");
+    assert!((full + empty..full + empty + 10).contains(&store.stats().bytes));
+    store.delete(&other);
+    store.delete(&id);
+    assert_eq!(store.stats().bytes, 0);
+}
+
+#[test]
+fn the_table_s_figures_follow_its_growth_and_shrinking() {
+    let (store, clock) = store_with(|builder| builder.shards(1));
+    crowd(&store, 10_000);
+    let stats = store.stats();
+    assert!(stats.slots.is_power_of_two() && (13_334..=32_768).contains(&stats.slots), "{} slots", stats.slots);
+    assert_eq!(stats.slots_taken, 10_000);
+    assert_eq!(stats.load(), 10_000.0 / stats.slots as f64);
+    assert!((10..=12).contains(&stats.growth_steps), "from 8 slots: {} steps", stats.growth_steps);
+    assert!((4..=512).contains(&stats.longest_probe), "{} slots probed", stats.longest_probe);
+    clock.advance(TTL + TICK);
+    store.evict_expired();
+    let shrunk = store.stats();
+    assert_eq!((shrunk.slots, shrunk.slots_taken, shrunk.longest_probe), (8, 0, 0));
+    assert!(shrunk.growth_steps > stats.growth_steps);
+}
+
+#[test]
+fn sums_add_up_after_much_has_happened() {
+    let (store, clock) = store_with(|builder| builder.max_sessions(500).when_full(WhenFull::EndIdlest));
+    let mut ids = Vec::new();
+    for turn in 0..5_000_u64 {
+        ids.push(session(&store));
+        let id = ids[(turn * 7 % ids.len() as u64) as usize];
+        match turn % 5 {
+            0 => drop(store.delete(&id)),
+            1 => drop(store.set(&id, "turn", &turn.to_string())),
+            2 => ids.extend(store.rotate_id(&id)),
+            _ => clock.advance(Duration::from_millis(100)),
+        }
+    }
+    let stats = store.stats();
+    let ended: u64 =
+        CAUSES.iter().filter(|&&cause| cause != RemovalCause::Rotated).map(|&cause| stats.removed(cause)).sum();
+    assert_eq!(stats.created, ended + stats.live as u64);
+    assert_eq!((stats.created, stats.live, stats.slots_taken), (5_000, store.count(), store.count()));
+    assert!(stats.removed(RemovalCause::Capacity) > 0 && stats.removed(RemovalCause::Deleted) > 0);
+}
+
+#[test]
+fn reading_counts_nothing() {
+    let (store, _) = store();
+    let id = session(&store);
+    let before = format!("{:?}", store.stats());
+    for _ in 0..100 {
+        assert!(store.exists(&id) && store.get(&id, "user").is_some() && store.read(&id, |_| ()).is_some());
+    }
+    assert_eq!(format!("{:?}", store.stats()), before);
+    assert!(before.contains("live: 1") && before.contains("(Deleted, 0)") && !before.contains("ada"), "{before}");
+}
+
+#[test]
+fn values_are_counted_as_attributes_are() {
+    let store = SessionStore::<[u64; 100]>::typed(SessionConfig::default());
+    let id = store.create_with([7; 100]).expect("there is room");
+    assert!((800..900).contains(&store.stats().bytes));
+    store.delete(&id);
+    assert_eq!(store.stats().bytes, 0);
+}

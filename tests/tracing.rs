@@ -1,0 +1,162 @@
+//! The events for `tracing`: names, levels and fields, and that they give nothing away.
+#![cfg(feature = "tracing")]
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloakroom::{ManualClock, SessionStore, WhenFull};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Keeps every event as a line: level, message, fields.
+#[derive(Clone)]
+struct Capture {
+    finest: Level,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Capture {
+    fn new(finest: Level) -> Self {
+        Self { finest, lines: Arc::default() }
+    }
+
+    fn during(&self, f: impl FnOnce()) -> Vec<String> {
+        tracing::subscriber::with_default(self.clone(), f);
+        std::mem::take(&mut self.lines.lock().expect("no thread panics"))
+    }
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}{}", self.0);
+        } else {
+            self.0 += &format!(" {}={value:?}", field.name());
+        }
+    }
+}
+
+impl Subscriber for Capture {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "cloakroom" && *metadata.level() <= self.finest
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        let line = format!("{} {}", event.metadata().level(), line.0);
+        self.lines.lock().expect("no thread panics").push(line);
+    }
+}
+
+fn store() -> (SessionStore, ManualClock) {
+    let clock = ManualClock::new();
+    let builder = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).max_session_bytes(64);
+    (builder.max_sessions(2).when_full(WhenFull::EndIdlest).build().expect("the settings are valid"), clock)
+}
+
+/// The lines with the labels of sessions replaced by A, B, C in the order of their appearance.
+fn anonymous(lines: &[String]) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::new();
+    let word = |labels: &mut Vec<String>, word: &str| {
+        let Some((name @ ("session" | "new"), label)) = word.split_once('=') else { return word.to_owned() };
+        assert!(label.len() == 8 && label.bytes().all(|byte| byte.is_ascii_hexdigit()), "the label of {word}");
+        let at = labels.iter().position(|known| known == label).unwrap_or_else(|| {
+            labels.push(label.to_owned());
+            labels.len() - 1
+        });
+        format!("{name}={}", char::from(b'A' + at as u8))
+    };
+    lines.iter().map(|line| line.split(' ').map(|part| word(&mut labels, part)).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// Everything that makes an event, and what does not.
+fn a_day_s_work(store: &SessionStore, clock: &ManualClock) -> Vec<cloakroom::SessionId> {
+    let first = store.create_with([("card-key", "4929-value")]).expect("there is room");
+    store.set(&first, "card-key", "5555-value").expect("it is live");
+    assert!(store.get(&first, "card-key").is_some() && store.exists(&first));
+    let second = store.rotate_id(&first).expect("it is live");
+    clock.advance(Duration::from_secs(1));
+    let third = store.create().expect("there is room");
+    let fourth = store.create().expect("the idlest goes");
+    assert!(!store.exists(&second));
+    assert!(store.delete(&third) && !store.delete(&third));
+    assert!(store.create_with([("card-key", "x".repeat(65))]).is_err());
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(store.evict_expired_within(Duration::MAX).ended, 1);
+    assert_eq!(store.evict_expired(), 0);
+    vec![first, second, third, fourth]
+}
+
+#[test]
+fn each_event_comes_once_with_its_level_and_fields() {
+    let (store, clock) = store();
+    let lines = Capture::new(Level::TRACE).during(|| drop(a_day_s_work(&store, &clock)));
+    let expected = [
+        "TRACE session created session=A",
+        "TRACE session id rotated session=A new=B",
+        "TRACE session created session=C",
+        "DEBUG session ended to make room session=B",
+        "TRACE session created session=D",
+        "TRACE session ended session=C cause=\"deleted\"",
+        "DEBUG creation refused reason=\"too_large\"",
+        "TRACE session ended session=D cause=\"idle_timeout\"",
+        "DEBUG sweep ended=1 complete=true sessions=0",
+        "DEBUG sweep ended=0 complete=true sessions=0",
+    ];
+    assert_eq!(anonymous(&lines), expected);
+}
+
+#[test]
+fn at_debug_there_is_nothing_of_single_sessions_but_those_that_made_room() {
+    let (store, clock) = store();
+    let lines = Capture::new(Level::DEBUG).during(|| drop(a_day_s_work(&store, &clock)));
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("DEBUG ")));
+    assert_eq!(Capture::new(Level::INFO).during(|| drop(a_day_s_work(&store, &clock))), [""; 0]);
+}
+
+#[test]
+fn no_event_gives_away_an_id_or_an_attribute() {
+    let (store, clock) = store();
+    let mut ids = Vec::new();
+    let lines = Capture::new(Level::TRACE).during(|| ids = a_day_s_work(&store, &clock)).join("\n");
+    assert!(lines.len() > 300, "{lines}");
+    for secret in ["card-key", "4929-value", "5555-value"] {
+        assert!(!lines.contains(secret), "{secret} in {lines}");
+    }
+    for id in ids {
+        let digits = id.to_string();
+        for start in 0..=digits.len() - 8 {
+            assert!(!lines.contains(&digits[start..start + 8]), "part of an id in {lines}");
+        }
+    }
+}
+
+/// Who reads the logs of two servers cannot tell that the same id was tried on both, nor find an id by hashing it.
+#[test]
+fn labels_differ_from_store_to_store() {
+    let label = || {
+        let (store, clock) = store();
+        let id = store.create().expect("there is room");
+        clock.advance(Duration::from_secs(61));
+        let lines = Capture::new(Level::TRACE).during(|| assert!(!store.exists(&id)));
+        lines[0].clone()
+    };
+    let labels: HashSet<_> = (0..8).map(|_| label()).collect();
+    assert_eq!(labels.len(), 8);
+}
