@@ -53,6 +53,7 @@ fn every_figure_is_exported_under_its_name() {
         ("cloakroom_session_bytes{store=sid}", gauge(stats.bytes as f64)),
         ("cloakroom_sessions_created_total{store=sid}", DebugValue::Counter(7)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=full}", DebugValue::Counter(0)),
+        ("cloakroom_sessions_rejected_total{store=sid,reason=principal_full}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=random}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=too_large}", DebugValue::Counter(1)),
         ("cloakroom_sessions_removed_total{store=sid,cause=absolute_timeout}", DebugValue::Counter(1)),
