@@ -25,6 +25,9 @@ use core::ops::Range;
 const BITS: u32 = 6;
 const MORE: u8 = 1 << BITS;
 
+/// What most sessions' attributes have room in.
+const USUAL_SIZE: usize = 512;
+
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub(super) key: &'a str,
@@ -168,7 +171,9 @@ where
     K: AsRef<str>,
     V: AsRef<str>,
 {
-    let mut packed = String::new();
+    let pairs = pairs.into_iter();
+    // The text is soon gone: better too much room than moving it as it grows.
+    let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limit) } else { 0 });
     for (key, value) in pairs {
         let (key, value) = (key.as_ref(), value.as_ref());
         let assignment = Assignment::new(Attributes::from_packed(&packed), key, value);
