@@ -152,7 +152,9 @@ impl<'g, P: Payload> Visit<'g, P> {
                 return;
             }
             if !word.holds_entry() {
-                slot.freeze(word);
+                if slot.freeze(word) {
+                    return;
+                }
                 continue;
             }
             let entry = self.entry(word);

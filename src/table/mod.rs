@@ -45,14 +45,14 @@ use crate::sync::{AtomicUsize, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
 use insert::Insertion;
-use probe::Hash;
+use probe::{Hash, LINE};
 use shard::Shard;
 use sweep::Swept;
 use visit::{Target, Visit};
 use word::Word;
 
 /// Slots that a partial sweep looks at in one go.
-const SPAN: usize = MIN_CAPACITY * 8;
+const SPAN: usize = LINE * 8;
 
 /// A concurrent map from keys to sessions.
 pub(crate) struct Table<P: Payload> {

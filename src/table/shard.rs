@@ -6,6 +6,9 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted};
 use core::ptr;
 use crossbeam_utils::CachePadded;
 
+/// From so many slots on, an array that was left is handed in at once: a bag full of them would be freed in one go.
+const LARGE: usize = 1 << 10;
+
 /// A pointer to the current array, on a line that only growth writes, and counters on another.
 pub(crate) struct Shard {
     current: CachePadded<AtomicPtr<Array>>,
@@ -61,7 +64,9 @@ impl Shard {
         if swap.is_ok() || planted("array-retired-by-a-loser") {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(from, free_array) }
-            guard.hand_in();
+            if array.capacity() >= LARGE {
+                guard.hand_in();
+            }
         }
     }
 
