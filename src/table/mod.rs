@@ -245,7 +245,7 @@ impl<P: Payload> Drop for Table<P> {
                 let word = slot.load_exclusive();
                 if word.holds_entry() {
                     // SAFETY: the shard has no other array, so no other slot holds the entry, and nobody uses the table any more.
-                    unsafe { free_with_successors::<P>(word.pointer().as_ptr()) }
+                    unsafe { free_with_successors::<P>(word.pointer()) }
                 }
             }
         }
