@@ -10,7 +10,7 @@ pub(crate) use pack::{Assignment, pack};
 
 use core::fmt;
 use core::iter::FusedIterator;
-use pack::Pairs;
+use pack::{Bounds, Pairs};
 
 /// Shows one version of a session's attributes in place: what no writer can change while it is looked at.
 ///
@@ -59,7 +59,7 @@ impl<'a> Attributes<'a> {
     #[inline]
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        self.pairs().find(|pair| pair.key == key).map(|pair| pair.value)
+        Bounds::of(self.packed, key).map(|bounds| bounds.value(self.packed))
     }
 
     /// Tells whether there is an attribute `key`.
@@ -75,7 +75,7 @@ impl<'a> Attributes<'a> {
     #[inline]
     #[must_use]
     pub fn contains(&self, key: &str) -> bool {
-        self.pairs().any(|pair| pair.key == key)
+        Bounds::of(self.packed, key).is_some()
     }
 
     /// Counts the attributes, by walking over them.

@@ -130,6 +130,17 @@ impl fmt::Write for Tail<'_> {
         self.rest = rest;
         Ok(())
     }
+
+    #[inline]
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        if !character.is_ascii() {
+            return self.write_str(character.encode_utf8(&mut [0; 4]));
+        }
+        let (place, rest) = core::mem::take(&mut self.rest).split_first_mut().ok_or(fmt::Error)?;
+        *place = character as u8;
+        self.rest = rest;
+        Ok(())
+    }
 }
 
 /// An entry that other threads may share; `'g` is the time for which it stays allocated.
