@@ -85,7 +85,8 @@ impl Array {
     /// The slots that a key of this hash may be in, in probing order.
     #[inline]
     pub(crate) fn probe(&self, hash: Hash) -> impl Iterator<Item = &Slot> {
-        hash.probe(self.capacity()).map(|index| self.slot(index))
+        let slots = self.slots.as_slice();
+        hash.probe(slots.len()).map(move |index| &slots[index])
     }
 
     /// The array that takes over from this one, once there is one.
