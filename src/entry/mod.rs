@@ -16,7 +16,7 @@
 
 pub(crate) mod life;
 
-use crate::block::Block;
+use crate::block::{Block, prefetch};
 use crate::expiry::Tick;
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, ordered};
@@ -176,6 +176,14 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) fn pointer(self) -> NonNull<Entry<P>> {
         self.0
+    }
+
+    /// Has the lines of the life word and of the key fetched, for who will look at them soon.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        let key = self.0.as_ptr().wrapping_byte_add(offset_of!(Entry<P>, key) + size_of::<Key>() - 1);
+        prefetch(self.0.as_ptr().cast());
+        prefetch(key.cast());
     }
 
     #[inline]
