@@ -311,3 +311,21 @@ pub(crate) unsafe fn free_with_successors<P: Payload>(entry: NonNull<Entry<P>>) 
         unsafe { free_with_successors(successor) };
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use core::fmt::Write;
+
+    #[test]
+    fn a_tail_takes_whole_characters_as_long_as_there_is_room() {
+        let entry = Owned::new([1; 32], Tick::new(0), (), 4, |tail| {
+            assert_eq!(tail.write_char('a'), Ok(()));
+            assert_eq!(tail.write_char('é'), Ok(()));
+            assert_eq!(tail.write_char('é'), Err(fmt::Error));
+            assert_eq!(tail.write_char('b'), Ok(()));
+            assert_eq!(tail.write_char('c'), Err(fmt::Error));
+        });
+        assert_eq!(entry.borrow().text(), "aéb");
+    }
+}
