@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod attributes;
+mod block;
 mod clock;
 mod config;
 mod content;

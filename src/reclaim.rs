@@ -6,8 +6,11 @@
 //! The collector is this crate's own: no other crate's long-lived guard holds our garbage back, and none of its garbage is freed on
 //! our time. It is made when the first table is ([`prepare`]), since making it may wait for another thread that is doing so; pinning
 //! and retiring never wait. Known limits: one thread that stays pinned stops all reclamation (not the operations themselves); what
-//! a thread has retired last stays in its own bag of up to 64 until it retires more, exits or [collects](collect).
+//! a thread has retired last stays in its own bag of up to 64 until it retires more, exits or [collects](collect), and so do up to 512
+//! entries that it has found unused.
 
+use crate::block::{self, TakeApart};
+use core::ptr::NonNull;
 #[cfg(not(loom))]
 use crossbeam_epoch::{Collector, LocalHandle};
 #[cfg(not(loom))]
@@ -76,6 +79,20 @@ impl Guard {
         // SAFETY: the caller promises that the call may be made on any thread and at any time.
         unsafe { self.0.defer_unchecked(destroy) }
     }
+
+    /// The same for what lies in a [block](crate::block), which the thread that finds it unused may use again.
+    ///
+    /// # Safety
+    ///
+    /// As for [`retire`](Self::retire), where to free an object is to take it apart.
+    #[inline]
+    pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
+        // SAFETY: every guard that could see `object` is gone; the rest is the caller's promise.
+        let keep = move || unsafe { block::keep(object, take_apart) };
+        // SAFETY: the caller promises that the call may be made on any thread and at any time.
+        unsafe { self.0.defer_unchecked(keep) }
+        block::free_surplus();
+    }
 }
 
 /// How many retired objects a thread gathers before it hands them in.
@@ -90,5 +107,6 @@ pub(crate) fn collect(retired: usize) {
     const EPOCHS: usize = 3;
     for _ in 0..EPOCHS + retired / FREED_A_STEP {
         pin().0.flush();
+        block::free_all();
     }
 }

@@ -3,6 +3,8 @@
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+#[path = "../../src/block.rs"]
+mod block;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
 #[path = "../../src/expiry.rs"]

@@ -6,6 +6,8 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
+#[path = "../../src/block.rs"]
+mod block;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/config.rs"]

@@ -5,6 +5,8 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
+#[path = "../../src/block.rs"]
+mod block;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/config.rs"]

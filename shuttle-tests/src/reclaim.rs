@@ -1,6 +1,8 @@
 //! A stand-in for `reclaim`, in which nothing is freed before an execution ends and the rules are checked instead: nothing is retired
 //! twice, and no thread that pinned itself after a retirement reaches what was retired. That is when the real epochs may have freed it.
 
+use crate::block::TakeApart;
+use core::ptr::NonNull;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
@@ -44,9 +46,15 @@ impl Guard {
             // SAFETY: called once, when the execution is over.
             unsafe { free(pointer) }
         });
-        let retired = Retired { at: instant(), free };
-        let before = RETIRED.with_borrow_mut(|all| all.insert(pointer.addr(), retired));
-        assert!(before.is_none(), "retired twice");
+        retire(pointer.addr(), free);
+    }
+
+    pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
+        let free = move || {
+            // SAFETY: called once, when the execution is over.
+            drop(unsafe { take_apart(object) });
+        };
+        retire(object.addr().get(), Box::new(free));
     }
 
     pub(crate) fn hand_in(&self) {}
@@ -55,6 +63,12 @@ impl Guard {
         let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));
         assert!(!late, "reached by a thread that pinned itself after the retirement");
     }
+}
+
+fn retire(address: usize, free: Box<dyn FnOnce()>) {
+    let retired = Retired { at: instant(), free };
+    let before = RETIRED.with_borrow_mut(|all| all.insert(address, retired));
+    assert!(before.is_none(), "retired twice");
 }
 
 /// Frees what was retired in an execution, at its end: the store must have been dropped. Says how much it was.

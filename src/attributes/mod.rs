@@ -15,7 +15,7 @@ pub use version::{Snapshot, Version};
 
 use core::fmt;
 use core::iter::FusedIterator;
-use pack::Pairs;
+use pack::{Bounds, Pairs};
 
 /// Shows one version of a session's attributes in place: what no writer can change while it is looked at.
 ///
@@ -66,7 +66,7 @@ impl Attributes {
     #[inline]
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.pairs().find(|pair| pair.key == key).map(|pair| pair.value)
+        Bounds::of(&self.packed, key).map(|bounds| bounds.value(&self.packed))
     }
 
     /// Tells whether there is an attribute `key`.
@@ -82,7 +82,7 @@ impl Attributes {
     #[inline]
     #[must_use]
     pub fn contains(&self, key: &str) -> bool {
-        self.pairs().any(|pair| pair.key == key)
+        Bounds::of(&self.packed, key).is_some()
     }
 
     /// Counts the attributes, by walking over them.

@@ -25,6 +25,9 @@ use core::ops::Range;
 const BITS: u32 = 6;
 const MORE: u8 = 1 << BITS;
 
+/// What most sessions' attributes have room in.
+const USUAL_SIZE: usize = 512;
+
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub(super) key: &'a str,
@@ -64,40 +67,83 @@ impl<'a> Iterator for Pairs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Pair<'a>> {
-        let (key, value, body) = match self.rest.as_bytes() {
-            [] => return None,
-            [key @ ..MORE, value @ ..MORE, ..] => (usize::from(*key), usize::from(*value), &self.rest[2..]),
-            _ => read_header(self.rest),
-        };
-        let (key, body) = body.split_at(key);
-        let (value, rest) = body.split_at(value);
+        let bounds = Bounds::at(self.rest.as_bytes(), 0)?;
+        let (pair, rest) = self.rest.split_at(bounds.end);
         self.rest = rest;
-        Some(Pair { key, value })
+        Some(Pair { key: &pair[bounds.key..bounds.value], value: &pair[bounds.value..] })
     }
 }
 
-fn read_header(packed: &str) -> (usize, usize, &str) {
-    let (key, rest) = read_length(packed);
-    let (value, body) = read_length(rest);
-    (key, value, body)
+/// Where a pair begins in a block, its key and its value, and where it ends.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    start: usize,
+    key: usize,
+    value: usize,
+    end: usize,
 }
 
-fn read_length(packed: &str) -> (usize, &str) {
+impl Bounds {
+    /// The pair that begins at `start`, unless the block ends there.
+    #[inline]
+    fn at(block: &[u8], start: usize) -> Option<Self> {
+        let (key_len, value_len, key) = match block[start..] {
+            [] => return None,
+            [key @ ..MORE, value @ ..MORE, ..] => (usize::from(key), usize::from(value), start + 2),
+            _ => read_header(block, start),
+        };
+        let value = key + key_len;
+        Some(Self { start, key, value, end: value + value_len })
+    }
+
+    /// The pair with this key. Compares bytes, which is all the same: where a block is cut into strings, each cut is checked.
+    #[inline]
+    pub(super) fn of(packed: &str, key: &str) -> Option<Self> {
+        let block = packed.as_bytes();
+        let mut start = 0;
+        while let Some(bounds) = Self::at(block, start) {
+            if block[bounds.key..bounds.value] == *key.as_bytes() {
+                return Some(bounds);
+            }
+            start = bounds.end;
+        }
+        None
+    }
+
+    #[inline]
+    pub(super) fn value(self, packed: &str) -> &str {
+        &packed[self.value..self.end]
+    }
+}
+
+#[cold]
+fn read_header(block: &[u8], start: usize) -> (usize, usize, usize) {
+    let (key, at) = read_length(block, start);
+    let (value, at) = read_length(block, at);
+    (key, value, at)
+}
+
+fn read_length(block: &[u8], start: usize) -> (usize, usize) {
     let mut length = 0;
-    for (index, byte) in packed.bytes().enumerate() {
+    for (index, byte) in block[start..].iter().enumerate() {
         length |= usize::from(byte & (MORE - 1)) << (index as u32 * BITS);
-        if byte < MORE {
-            return (length, &packed[index + 1..]);
+        if *byte < MORE {
+            return (length, start + index + 1);
         }
     }
     panic!("a length has a last character");
 }
 
+#[inline]
 fn length_size(length: usize) -> usize {
+    if length < usize::from(MORE) {
+        return 1;
+    }
     let bits = usize::BITS - length.leading_zeros();
-    bits.div_ceil(BITS).max(1) as usize
+    bits.div_ceil(BITS) as usize
 }
 
+#[inline]
 fn write_length(mut length: usize, out: &mut impl Write) -> fmt::Result {
     while length >= usize::from(MORE) {
         out.write_char(char::from(length as u8 & (MORE - 1) | MORE))?;
@@ -119,9 +165,9 @@ impl<'a> Assignment<'a> {
     pub(crate) fn new(before: &'a Attributes, key: &'a str, value: &'a str) -> Self {
         let before = &before.packed;
         let pair = Pair { key, value };
-        match find(before, key) {
-            Some((replaced, old)) => Self { before, replaced, pair, noop: old == value },
+        match Bounds::of(before, key) {
             None => Self { before, replaced: before.len()..before.len(), pair, noop: false },
+            Some(old) => Self { before, replaced: old.start..old.end, pair, noop: old.value(before) == value },
         }
     }
 
@@ -259,7 +305,9 @@ where
     K: AsRef<str>,
     V: AsRef<str>,
 {
-    let mut packed = String::new();
+    let pairs = pairs.into_iter();
+    // The text is soon gone: better too much room than moving it as it grows.
+    let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limit) } else { 0 });
     for (key, value) in pairs {
         let (key, value) = (key.as_ref(), value.as_ref());
         let assignment = Assignment::new(Attributes::from_packed(&packed), key, value);
@@ -455,7 +503,7 @@ mod tests {
             write_length(length, &mut out).unwrap();
             prop_assert_eq!(out.len(), length_size(length));
             out.push('~');
-            prop_assert_eq!(read_length(&out), (length, "~"));
+            prop_assert_eq!(read_length(format!("~{out}").as_bytes(), 1), (length, out.len()));
         }
     }
 

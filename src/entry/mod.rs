@@ -22,6 +22,7 @@ mod terms;
 
 pub(crate) use terms::Terms;
 
+use crate::block::{Block, prefetch};
 use crate::expiry::{Limits, Tick};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, contain, ordered};
@@ -31,7 +32,6 @@ use core::marker::PhantomData;
 use core::mem::{needs_drop, offset_of};
 use core::ptr::{self, NonNull};
 use life::{Life, LifeWord};
-use std::alloc::{alloc, dealloc, handle_alloc_error};
 use terms::Shape;
 
 /// What the table finds entries by: the bytes of a session id.
@@ -59,8 +59,12 @@ impl<P: Payload> Entry<P> {
     /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their addresses.
     const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
 
+    /// Sizes are multiples of this. It costs nothing, for the allocator rounds up too, and makes it likelier that a block can be used again.
+    const GRAIN: usize = 8;
+
     fn layout(tail_len: usize) -> Layout {
         let size = Self::TAIL.checked_add(tail_len).map(|size| size.max(size_of::<Self>()));
+        let size = size.and_then(|size| size.checked_next_multiple_of(Self::GRAIN));
         let layout = size.map(|size| Layout::from_size_align(size, Self::ALIGN));
         layout.expect("entry size overflows").expect("entry size overflows")
     }
@@ -98,9 +102,7 @@ impl<P: Payload> Owned<P> {
         let shape = Shape::new(terms, text_len);
         let tail_len = shape.tail_len();
         let layout = Entry::<P>::layout(tail_len);
-        // SAFETY: the layout is not of size zero: it holds a key.
-        let memory = unsafe { alloc(layout) }.cast::<Entry<P>>();
-        let Some(entry) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let entry = Block::new(layout).into_memory().cast::<Entry<P>>();
         let successor = AtomicPtr::new(ptr::null_mut());
         let header = Entry { life: LifeWord::live(stamp), successor, key, shape, version, payload };
         // SAFETY: freshly allocated with room and alignment for it.
@@ -147,7 +149,7 @@ impl<P: Payload> Owned<P> {
 impl<P: Payload> Drop for Owned<P> {
     fn drop(&mut self) {
         // SAFETY: no other thread knows the entry, and it is not used after this.
-        unsafe { free(self.0.as_ptr()) }
+        unsafe { free(self.0) }
     }
 }
 
@@ -165,6 +167,17 @@ impl fmt::Write for Tail<'_> {
         }
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut(text.len());
         place.copy_from_slice(text.as_bytes());
+        self.rest = rest;
+        Ok(())
+    }
+
+    #[inline]
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        if !character.is_ascii() {
+            return self.write_str(character.encode_utf8(&mut [0; 4]));
+        }
+        let (place, rest) = core::mem::take(&mut self.rest).split_first_mut().ok_or(fmt::Error)?;
+        *place = character as u8;
         self.rest = rest;
         Ok(())
     }
@@ -203,6 +216,14 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) fn pointer(self) -> NonNull<Entry<P>> {
         self.0
+    }
+
+    /// Has the lines of the life word and of the key fetched, for who will look at them soon.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        let key = self.0.as_ptr().wrapping_byte_add(offset_of!(Entry<P>, key) + size_of::<Key>() - 1);
+        prefetch(self.0.as_ptr().cast());
+        prefetch(key.cast());
     }
 
     #[inline]
@@ -310,8 +331,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     /// The caller must ensure that the entry is `Dead` or `Superseded`, that no thread that pins itself from now on can reach it,
     /// and that it is retired only once.
     pub(crate) unsafe fn retire(self, guard: &Guard) {
-        // SAFETY: `free` may run on any thread (`P: Send`); the rest is the caller's promise.
-        unsafe { guard.retire(self.0.as_ptr(), free::<P>) }
+        // SAFETY: `take_apart` may run on any thread (`P: Send`); the rest is the caller's promise.
+        unsafe { guard.retire_block(self.0.cast(), take_apart::<P>) }
     }
 }
 
@@ -320,21 +341,36 @@ impl<'g, P: Payload> EntryRef<'g, P> {
 /// # Safety
 ///
 /// The caller must ensure that `entry` came out of an [`Owned`], that no one else uses it or will, and that it is freed only once.
-pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
-    // SAFETY: allocated and initialised until this function frees it.
-    let header = unsafe { &*entry };
+pub(crate) unsafe fn free<P: Payload>(entry: NonNull<Entry<P>>) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { take_apart::<P>(entry.cast()) });
+}
+
+/// Makes nothing of an entry but its block, and frees the successor that never counted.
+///
+/// # Safety
+///
+/// As for [`free`], where `entry` is an entry of `P`.
+unsafe fn take_apart<P: Payload>(entry: NonNull<()>) -> Block {
+    let entry = entry.cast::<Entry<P>>();
+    // SAFETY: allocated and initialised until this function ends it.
+    let header = unsafe { entry.as_ref() };
     let counted = header.life.load() == Life::Superseded;
-    let successor = header.successor.load(Ordering::Relaxed); // Relaxed: nobody else uses the entry any more.
-    let memory = Memory(entry.cast(), Entry::<P>::layout(header.shape.tail_len()));
-    if !counted && !successor.is_null() {
+    let successor = NonNull::new(header.successor.load(Ordering::Relaxed)); // Relaxed: nobody else uses the entry any more.
+    let layout = Entry::<P>::layout(header.shape.tail_len());
+    // SAFETY: an entry's memory is that of a block of this layout, and nobody else uses it. Even if the payload's drop panics, it goes back.
+    let block = unsafe { Block::from_memory(entry.cast(), layout) };
+    if let Some(successor) = successor
+        && !counted
+    {
         // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
         unsafe { free(successor) };
     }
     if needs_drop::<Entry<P>>() {
         // SAFETY: initialised, and not used again; its memory outlives the call.
-        contain(|| unsafe { ptr::drop_in_place(entry) });
+        contain(|| unsafe { entry.drop_in_place() });
     }
-    drop(memory);
+    block
 }
 
 /// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after.
@@ -342,25 +378,34 @@ pub(crate) unsafe fn free<P: Payload>(entry: *mut Entry<P>) {
 /// # Safety
 ///
 /// As for [`free`], and the caller must ensure that no other slot holds it.
-pub(crate) unsafe fn free_with_successors<P: Payload>(entry: *mut Entry<P>) {
+pub(crate) unsafe fn free_with_successors<P: Payload>(entry: NonNull<Entry<P>>) {
     // SAFETY: allocated and initialised until it is freed.
-    let header = unsafe { &*entry };
+    let header = unsafe { entry.as_ref() };
     let superseded = header.life.load() == Life::Superseded;
-    let successor = header.successor.load(Ordering::Relaxed); // Relaxed: as in `free`.
+    let successor = NonNull::new(header.successor.load(Ordering::Relaxed)); // Relaxed: as in `take_apart`.
     // SAFETY: the caller's promise.
     unsafe { free(entry) };
     if superseded {
-        // SAFETY: a superseded entry has a successor, which no slot holds while its predecessor is in one.
+        let successor = successor.expect("a superseded version has a successor");
+        // SAFETY: no slot holds it while its predecessor is in one.
         unsafe { free_with_successors(successor) };
     }
 }
 
-/// An allocation to give back.
-struct Memory(*mut u8, Layout);
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use core::fmt::Write;
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout, and its contents are gone.
-        unsafe { dealloc(self.0, self.1) }
+    #[test]
+    fn a_tail_takes_whole_characters_as_long_as_there_is_room() {
+        let entry = Owned::new(Head::first([1; 32], Tick::new(0), &Terms::default()), (), 4, |tail| {
+            assert_eq!(tail.write_char('a'), Ok(()));
+            assert_eq!(tail.write_char('é'), Ok(()));
+            assert_eq!(tail.write_char('é'), Err(fmt::Error));
+            assert_eq!(tail.write_char('b'), Ok(()));
+            assert_eq!(tail.write_char('c'), Err(fmt::Error));
+        });
+        assert_eq!(entry.borrow().text(), "aéb");
     }
 }

@@ -13,13 +13,13 @@ use super::probe::{Hash, LINE};
 use super::word::Slot;
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered, planted};
-use crossbeam_utils::CachePadded;
 use slots::Slots;
 
 mod slots;
 
-/// Slots in the smallest array.
-pub(crate) const MIN_CAPACITY: usize = LINE;
+/// Slots in the smallest array. A line of them would do, and does where arrays are to be left all the time; but a small array is
+/// used up by a few inserts, and leaving it then costs each of them more than the memory is worth.
+pub(crate) const MIN_CAPACITY: usize = if MODEL || cfg!(any(test, fuzzing)) { LINE } else { 8 * LINE };
 
 /// Slots that a thread moves at a time, as its share of a migration.
 pub(crate) const CHUNK: usize = if MODEL { 2 } else { 16 };
@@ -27,18 +27,27 @@ pub(crate) const CHUNK: usize = if MODEL { 2 } else { 16 };
 const SEALED: usize = 1 << (usize::BITS - 1);
 
 /// One generation of a shard's slots.
+///
+/// What every lookup reads lies a cache line away from what every insert writes. Kept apart by distance rather than by alignment: for that the
+/// C library would take several times as long.
+#[repr(C)]
 pub(crate) struct Array {
     slots: Slots,
     next: AtomicPtr<Array>,
-    /// How many slots are spoken for, and whether the array is sealed.
-    admission: CachePadded<AtomicUsize>,
     /// How many slots were tried at the most to put an entry into this array.
     longest_probe: AtomicUsize,
-    /// The next chunk that nobody has started on. Only spreads the work: completion is told by the marks.
-    cursor: AtomicUsize,
     /// A bit for each chunk whose slots have all been left.
     left: Box<[AtomicUsize]>,
+    _before: LineApart,
+    /// How many slots are spoken for, and whether the array is sealed.
+    admission: AtomicUsize,
+    /// The next chunk that nobody has started on. Only spreads the work: completion is told by the marks.
+    cursor: AtomicUsize,
+    _behind: LineApart,
 }
+
+/// As long as a cache line.
+type LineApart = [u64; 8];
 
 impl Array {
     /// An empty array with `spoken_for` of its slots kept for copies.
@@ -48,10 +57,12 @@ impl Array {
         Self {
             slots: Slots::new(capacity),
             next: AtomicPtr::new(core::ptr::null_mut()),
-            admission: CachePadded::new(AtomicUsize::new(spoken_for)),
             longest_probe: AtomicUsize::new(0),
-            cursor: AtomicUsize::new(0),
             left: (0..words).map(|_| AtomicUsize::new(0)).collect(),
+            _before: [0; 8],
+            admission: AtomicUsize::new(spoken_for),
+            cursor: AtomicUsize::new(0),
+            _behind: [0; 8],
         }
     }
 
@@ -77,7 +88,8 @@ impl Array {
     /// The slots that a key of this hash may be in, in probing order.
     #[inline]
     pub(crate) fn probe(&self, hash: Hash) -> impl Iterator<Item = &Slot> {
-        hash.probe(self.capacity()).map(|index| self.slot(index))
+        let slots = self.slots.as_slice();
+        hash.probe(slots.len()).map(move |index| &slots[index])
     }
 
     /// The array that takes over from this one, once there is one.

@@ -24,7 +24,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// The first entry that bears the key: a version of its session, perhaps superseded, or the remains of it.
     ///
     /// A dead one may stop the search, for whoever inserts a key again removes the dead entry that bore it first.
-    #[inline]
+    #[inline(always)]
     fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
         let mut array = self.shard.current(self.guard);
         for generation in 0_usize.. {
@@ -52,7 +52,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     /// The live version of the session with this key. An expired session is dead, and out of the table, when this returns.
-    #[inline]
+    #[inline(always)]
     pub(super) fn live_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
         let mut version = self.find(target).ok_or(Absence::Unknown)?;
         step("found");

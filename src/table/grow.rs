@@ -138,6 +138,11 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     fn leave_chunk(&self, array: &'g Array, chunk: usize) {
+        if !cfg!(loom) {
+            // Moving an entry takes its key, and the entries of a chunk lie all over the memory.
+            let words = array.chunk(chunk).map(Slot::load).filter(|word| word.holds_entry());
+            words.for_each(|word| self.entry(word).prefetch());
+        }
         for slot in array.chunk(chunk) {
             self.leave_slot(array, slot);
         }
@@ -154,7 +159,9 @@ impl<'g, P: Payload> Visit<'g, P> {
                 return;
             }
             if !word.holds_entry() {
-                slot.freeze(word);
+                if slot.freeze(word) {
+                    return;
+                }
                 continue;
             }
             let entry = self.entry(word);

@@ -63,7 +63,7 @@ use core::marker::PhantomData;
 use crossbeam_utils::CachePadded;
 use deaths::Deaths;
 use insert::Insertion;
-use probe::Hash;
+use probe::{Hash, LINE};
 use round::Round;
 use shard::Shard;
 use sweep::Swept;
@@ -72,7 +72,7 @@ use visit::{Target, Visit};
 use word::Word;
 
 /// Slots that a partial sweep looks at in one go.
-const SPAN: usize = MIN_CAPACITY * 8;
+const SPAN: usize = LINE * 8;
 
 /// Why a session is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,7 +358,7 @@ impl<P: Payload> Drop for Table<P> {
                 let word = slot.load_exclusive();
                 if word.holds_entry() {
                     // SAFETY: the shard has no other array, so no other slot holds the entry, and nobody uses the table any more.
-                    unsafe { free_with_successors::<P>(word.pointer().as_ptr()) }
+                    unsafe { free_with_successors::<P>(word.pointer()) }
                 }
             }
         }

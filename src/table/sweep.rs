@@ -1,12 +1,16 @@
 //! Sweeps: ending expired sessions by going through the slots rather than by key.
 
 use super::array::Array;
+use super::probe::LINE;
 use super::visit::{Judgement, Visit};
 use super::word::{Slot, Word};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
 use crate::sync::{planted, step};
 use core::ops::Range;
+
+/// How far ahead of a sweep entries are fetched.
+const LINES_AHEAD: usize = 2;
 
 /// What a sweep over some slots came to.
 #[derive(Clone, Copy, Default)]
@@ -54,6 +58,9 @@ impl<'g, P: Payload> Visit<'g, P> {
     fn sweep_slots(&self, array: &'g Array, previous: Option<&'g Array>, slots: Range<usize>) -> Swept {
         let mut swept = Swept::default();
         for index in slots {
+            if index % LINE == 0 {
+                self.prefetch(array, index + LINE * LINES_AHEAD);
+            }
             let slot = array.slot(index);
             let word = slot.load();
             if !word.holds_entry() {
@@ -71,6 +78,20 @@ impl<'g, P: Payload> Visit<'g, P> {
             }
         }
         swept
+    }
+
+    /// Has the entries of a line of slots fetched, which lie all over the memory.
+    #[inline]
+    fn prefetch(&self, array: &'g Array, line: usize) {
+        if cfg!(loom) || line + LINE > array.capacity() {
+            return;
+        }
+        for index in line..line + LINE {
+            let word = array.slot(index).load();
+            if word.holds_entry() {
+                self.entry(word).prefetch();
+            }
+        }
     }
 
     /// Ends the session that this entry is a version of, if it has expired. True if this call did it.

@@ -2,6 +2,8 @@
 //! retired twice, and no thread that pinned itself after a retirement ever reaches what was retired. It has the same shape and takes
 //! a fraction of the schedules of the real epochs, so that three threads can be explored.
 
+use crate::block::TakeApart;
+use core::ptr::NonNull;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -61,9 +63,15 @@ impl Guard {
             // SAFETY: called once, when the execution is over.
             unsafe { free(pointer) }
         });
-        let retired = Retired { at: instant(), free };
-        let before = RETIRED.with_borrow_mut(|all| all.insert(pointer.addr(), retired));
-        assert!(before.is_none(), "retired twice");
+        retire(pointer.addr(), free);
+    }
+
+    pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
+        let free = move || {
+            // SAFETY: called once, when the execution is over.
+            drop(unsafe { take_apart(object) });
+        };
+        retire(object.addr().get(), Box::new(free));
     }
 
     pub(crate) fn hand_in(&self) {}
@@ -72,6 +80,12 @@ impl Guard {
         let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));
         assert!(!late, "reached by a thread that pinned itself after the retirement");
     }
+}
+
+fn retire(address: usize, free: Box<dyn FnOnce()>) {
+    let retired = Retired { at: instant(), free };
+    let before = RETIRED.with_borrow_mut(|all| all.insert(address, retired));
+    assert!(before.is_none(), "retired twice");
 }
 
 /// Frees what was retired in an execution, at its end: the table must have been dropped.

@@ -60,7 +60,8 @@ mod memory {
             &self.as_slice()[index]
         }
 
-        fn as_slice(&self) -> &[Slot] {
+        #[inline]
+        pub(crate) fn as_slice(&self) -> &[Slot] {
             // SAFETY: `len` slots from `first` on, zeroed, which is a valid slot, and owned by `self`.
             unsafe { slice::from_raw_parts(self.first.as_ptr(), self.len) }
         }
@@ -109,6 +110,10 @@ impl Slots {
 
     pub(crate) fn get(&self, index: usize) -> &Slot {
         &self.0[index]
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Slot] {
+        &self.0
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {

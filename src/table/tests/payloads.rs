@@ -126,6 +126,8 @@ impl Magazine {
         let mut drops = locked(&self.drops);
         drops.push(0);
         let charge = Charge { number: drops.len() - 1, on_drop, drops: self.drops.clone() };
+        // An allocation may drop what was retired before.
+        drop(drops);
         Owned::new(Head::first(key, stamp, &Terms::default()), charge, 0, |_| {})
     }
 
@@ -368,7 +370,7 @@ fn an_entry_is_freed_without_unwinding() {
         let entry = charge.pointer();
         charge.publish();
         // SAFETY: it came out of an `Owned`, and nobody else knows it.
-        unsafe { free(entry.as_ptr()) }
+        unsafe { free(entry) }
     }
     magazine.assert_freed_but(0);
 }
