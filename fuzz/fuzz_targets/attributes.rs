@@ -65,7 +65,8 @@ fn text(u: &mut Unstructured<'_>) -> Result<String> {
 
 fn check(case: Case) {
     let Case { max_session_bytes, given, set } = case;
-    let settings = Settings { ttl: Duration::MAX, max_sessions: 1, max_session_bytes, shards: 1 };
+    let settings =
+        Settings { ttl: Duration::MAX, absolute_timeout: None, max_sessions: 1, max_session_bytes, shards: 1 };
     let store = SessionStore::builder()
         .ttl(settings.ttl)
         .max_sessions(settings.max_sessions)
@@ -97,7 +98,7 @@ fn check_view(store: &SessionStore, id: &SessionId, model: &mut Model, strange: 
     let value_of = |key: &str| pairs.iter().find(|(known, _)| known == key).map(|(_, value)| &**value);
     let seen = store.read(id, |attributes| {
         assert!(attributes.iter().eq(pairs.iter().map(|(key, value)| (&**key, &**value))));
-        assert!(attributes.into_iter().eq(&attributes));
+        assert!(attributes.into_iter().eq(attributes));
         assert_eq!((attributes.len(), attributes.is_empty()), (pairs.len(), pairs.is_empty()));
         let keys = pairs.iter().map(|(key, _)| &**key);
         for key in keys.chain(strange.iter().map(|key| &**key)).chain(["", "\0", "a"]) {

@@ -415,8 +415,8 @@ mod tests {
 
         #[test]
         fn merging_is_assigning_one_by_one(before in strings(), changes in strings()) {
-            let packed = pack(&mut before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
-            let changes_packed = pack(&mut changes.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+            let packed = pack(before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+            let changes_packed = pack(changes.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
             let mut model = Model::new();
             before.iter().for_each(|(key, value)| assign(&mut model, key, value));
             let untouched = model.clone();
@@ -431,7 +431,7 @@ mod tests {
 
         #[test]
         fn a_draft_is_a_plain_map(before in strings(), steps in prop::collection::vec((0..8_u8, string(), string()), 0..8)) {
-            let packed = pack(&mut before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+            let packed = pack(before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
             let mut model = Model::new();
             before.iter().for_each(|(key, value)| assign(&mut model, key, value));
             let mut draft = Draft::of(Attributes::from_packed(&packed));

@@ -18,14 +18,14 @@ use core::fmt;
 impl SessionStore {
     /// Sets an attribute and touches the session. Never creates a session.
     ///
-    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](SessionConfig::max_sessions) says.
+    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](crate::SessionConfig::max_sessions) says.
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the session
     /// is touched.
     ///
     /// # Errors
     ///
     /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is removed then),
-    /// [`SetError::TooLarge`] if its attributes would exceed [`max_session_bytes`](SessionConfig::max_session_bytes). In either case
+    /// [`SetError::TooLarge`] if its attributes would exceed [`max_session_bytes`](crate::SessionConfig::max_session_bytes). In either case
     /// no attribute has changed, and the session has not been touched.
     ///
     /// # Examples

@@ -15,7 +15,7 @@ use crate::id::SessionId;
 use crate::principal::{Principal, WhenPrincipalFull};
 use crate::removal::RemovalCause;
 use crate::roll::Announced;
-use crate::table::{Absence, Change};
+use crate::table::{Change, Refusal};
 use core::convert::Infallible;
 
 impl<T: Content + ?Sized> SessionStore<T> {
@@ -23,14 +23,21 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     pub fn principal(&self, id: &SessionId) -> Option<Principal> {
-        self.bound_to(id).unwrap_or(None)
+        let tick = || self.time.tick();
+        let bound = self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.terms().principal);
+        bound.ok().flatten().map(Principal::from_key)
     }
 
-    /// Whom a session is bound to, or why it is not there.
-    pub(super) fn bound_to(&self, id: &SessionId) -> Result<Option<Principal>, Absence> {
+    /// Whom the session of this very id is bound to, or why it is not there.
+    pub(super) fn bound_to(&self, id: &SessionId) -> Result<Option<Principal>, Refusal<()>> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
-        let principal = self.table.read(id.as_bytes(), false, moment, |version| version.terms().principal)?;
+        let mut principal = None;
+        // Not by reading, which would follow an id that leads on, and end the session there if that has expired.
+        self.table.update(id.as_bytes(), moment, |version, _| {
+            principal = version.terms().principal;
+            Ok(Change::Keep)
+        })?;
         Ok(principal.map(Principal::from_key))
     }
 

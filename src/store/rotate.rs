@@ -146,7 +146,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
         let new = SessionId::random().map_err(RotateError::Random)?;
         let tick = || self.store.time.tick();
         let moment = self.store.moment(&tick);
-        let principal = self.store.bound_to(self.id).map_err(|absence| RotateError::from_refusal(absence.into()))?;
+        let principal = self.store.bound_to(self.id).map_err(RotateError::from_refusal)?;
         let announced = self.store.announced_move(principal, self.id, &new, moment.now());
         let announced = announced.ok_or(RotateError::NotFound)?;
         self.move_to(Successor { id: new, principal }, moment)?;
@@ -161,7 +161,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.bound_to(self.id).map_err(|absence| RotateError::from_refusal(absence.into()))?;
+        let before = self.store.bound_to(self.id).map_err(RotateError::from_refusal)?;
         if before.as_ref() == Some(principal) {
             return Ok(self.rotate()?);
         }

@@ -45,7 +45,12 @@ const TOUCHING: [Named; 18] = [
     ("increment by nothing", |store, id| _ = store.increment(id, "b", 0)),
     ("update", |store, id| _ = store.update(id, |draft| draft.clear())),
     ("update of nothing", |store, id| _ = store.update(id, |_| ())),
-    ("try_update", |store, id| _ = store.try_update(id, |draft| Ok::<_, ()>(draft.set("b", "x")))),
+    ("try_update", |store, id| {
+        _ = store.try_update(id, |draft| {
+            draft.set("b", "x");
+            Ok::<_, ()>(())
+        });
+    }),
     ("set_if", |store, id| _ = store.set_if(id, store.version(id).expect("it is live"), "b", "x")),
 ];
 

@@ -5,6 +5,7 @@
 //! | three settings and their defaults, id sizes | [`settings`] |
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
 //! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
+//! | (not in the guide) rotation with grace, in the midst of other things | [`grace`] |
 //! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`] |
 //! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
@@ -24,6 +25,7 @@ mod editing;
 mod enumeration;
 mod eviction;
 mod expiry;
+mod grace;
 #[cfg(feature = "json")]
 mod json;
 mod lifecycle;

@@ -185,7 +185,8 @@ impl Shared {
                 let ids = locked(&self.sessions)[session].clone();
                 // The newest id, or any: an old one may still lead to it.
                 let which = if below(2) == 0 { ids.len() - 1 } else { below(ids.len()) };
-                let operation = random_operation(Subject::Numbered(which), thread, &format!("{thread}-{number}"));
+                let operation =
+                    random_operation(session, Subject::Numbered(which), thread, &format!("{thread}-{number}"));
                 self.record(&mut events[session], operation, |operation| match operation {
                     Operation::Rotate(_, grace) => self.rotate(session, &ids[which], *grace),
                     other => ask(&self.store, &ids[which], &mut noted[session], other),
@@ -222,28 +223,35 @@ impl Shared {
     }
 }
 
-/// An operation on a session, `value` being one that nobody else sets. A thread notes versions in the place of its own number.
-fn random_operation(session: Subject, thread: usize, value: &str) -> Operation {
+/// An operation on the session of this index, `value` being one that nobody else sets. A thread notes versions in the place of its own number.
+///
+/// Only the second session is rotated, and what looks at that touches it. A change counts from a reading of the clock that is made before it takes effect. Who saw in
+/// between, without a touch, that it had not taken effect would show that it came after a step of the clock that it does not know of, and no
+/// order would explain that the session then expires by the earlier reading. So there are no `Exists` and no refusals that leave a live session untouched where
+/// rotations are, and no `Note` anywhere.
+fn random_operation(index: usize, session: Subject, thread: usize, value: &str) -> Operation {
     let key = || ["a", "b"][below(2)].to_owned();
     let value = value.to_owned();
-    match below(32) {
+    match below(26) {
         0..6 => Operation::Set(session, key(), value),
         // Perhaps the value that it has already.
         6..8 => Operation::Set(session, key(), "same".to_owned()),
         8..10 => Operation::Get(session, key()),
         10..12 => Operation::Read(session),
-        12..15 => Operation::Exists(session),
-        15 => Operation::Delete(session),
-        16..18 => Operation::Take(session, key()),
-        18 => Operation::Remove(session, key()),
-        19 => Operation::Clear(session),
-        20..23 => Operation::Increment(session, "n".to_owned(), 1),
-        23 => Operation::Update(session, vec![Step::Remove("a".to_owned()), Step::Set("b".to_owned(), value)]),
-        24 => Operation::Update(session, vec![Step::Clear, Step::Abandon]),
-        25..27 => Operation::Snapshot(thread, session),
-        27 => Operation::Note(thread, session),
-        28..30 => Operation::SetIf(thread, session, key(), value),
-        30 => Operation::Rotate(session, Duration::ZERO),
+        12 => Operation::Delete(session),
+        13..15 => Operation::Take(session, key()),
+        15 => Operation::Remove(session, key()),
+        16 => Operation::Clear(session),
+        17..19 => Operation::Increment(session, "n".to_owned(), 1),
+        19 => Operation::Update(session, vec![Step::Remove("a".to_owned()), Step::Set("b".to_owned(), value)]),
+        20 => Operation::Snapshot(thread, session),
+        21.. if index == 0 => match below(5) {
+            0 => Operation::Update(session, vec![Step::Clear, Step::Abandon]),
+            1 | 2 => Operation::SetIf(thread, session, key(), value),
+            _ => Operation::Exists(session),
+        },
+        21..23 => Operation::Touch(session),
+        23 => Operation::Rotate(session, Duration::ZERO),
         _ => Operation::Rotate(session, GRACE),
     }
 }

@@ -85,9 +85,11 @@ impl Model {
             Operation::CreateFor(timeouts, attributes) => Outcome::Created(self.create(*timeouts, attributes)),
             Operation::Set(subject, key, value) => {
                 let pair = (key.clone(), value.clone());
-                Outcome::Set(self.set_each(*subject, &[pair]))
+                Outcome::Set(self.assign(*subject, &[pair], usize::MAX))
             }
-            Operation::SetEach(subject, pairs) => Outcome::Set(self.set_each(*subject, pairs)),
+            Operation::SetEach(subject, pairs) => {
+                Outcome::Set(self.assign(*subject, pairs, self.settings.max_session_bytes))
+            }
             Operation::Remove(subject, key) => {
                 Outcome::Removed(self.removed(*subject, key).map(|value| value.is_some()).map_err(UpdateError::from))
             }
@@ -174,10 +176,11 @@ impl Model {
         number
     }
 
-    fn set_each(&mut self, subject: Subject, pairs: &[(String, String)]) -> Result<(), SetError> {
+    /// Several at once are refused where those given are too large by themselves.
+    fn assign(&mut self, subject: Subject, pairs: &[(String, String)], most_given: usize) -> Result<(), SetError> {
         let limit = self.settings.max_session_bytes;
         let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        collected(pairs, limit).map_err(|size| SetError::TooLarge { size, limit })?;
+        collected(pairs, most_given).map_err(|size| SetError::TooLarge { size, limit })?;
         let attributes = assigned(&session.attributes, pairs);
         within(limit, &attributes)?;
         session.touched = now;
