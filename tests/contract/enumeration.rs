@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use cloakroom::{Attributes, SessionConfig, SessionId, SessionStore, SessionView, Timeouts};
+use cloakroom::{Attributes, Clock, SessionConfig, SessionId, SessionStore, SessionView, Timeouts};
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
 
@@ -97,6 +99,74 @@ fn a_rotated_session_is_shown_under_its_new_id_only() {
     assert_eq!(store.delete_where(|view| view.id() == old), 0);
     assert_eq!(store.delete_where(|_| true), 2);
     assert_gone(&store, &old);
+}
+
+/// An id that has just begun to lead to another session does not show that a second time.
+#[test]
+fn sessions_that_are_rotated_meanwhile_are_shown_once_under_each_id() {
+    let (store, _) = store();
+    let ids: Vec<_> = (0..50).map(|number| numbered(&store, number)).collect();
+    let mut shown = HashSet::new();
+    store.for_each(|view| {
+        if shown.is_empty() {
+            for id in ids.iter().filter(|&&id| id != view.id()) {
+                store.rotation(id).grace(TTL).rotate().expect("it is live");
+            }
+        }
+        assert!(shown.insert(view.id()), "shown twice under one id");
+    });
+    assert_eq!(store.count(), 50);
+}
+
+/// A clock by which everything seems to have expired once, and whose owner changes a session when it is asked again.
+#[derive(Default)]
+struct Meddler {
+    readings_left: AtomicUsize,
+    meddled_with: OnceLock<(Weak<SessionStore>, SessionId)>,
+}
+
+impl Clock for Meddler {
+    fn now(&self) -> Duration {
+        let left = self.readings_left.load(Ordering::Relaxed);
+        self.readings_left.store(left.saturating_sub(1), Ordering::Relaxed);
+        match left {
+            2 => TTL + TICK,
+            1 => {
+                let (store, id) = self.meddled_with.get().expect("it is known by now");
+                let store = store.upgrade().expect("the store is there");
+                store.set(id, "number", "1").expect("it is live");
+                Duration::ZERO
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// Replaced between being found and being shown.
+#[test]
+fn a_session_that_is_just_being_replaced_is_shown_all_the_same() {
+    let clock = Arc::new(Meddler::default());
+    let store = SessionStore::builder().ttl(TTL).clock(Arc::clone(&clock)).build().expect("the settings are valid");
+    let store = Arc::new(store);
+    let id = numbered(&store, 0);
+    clock.meddled_with.set((Arc::downgrade(&store), id)).expect("it is set once");
+    let operations: [fn(&SessionStore, &mut Vec<usize>); 2] = [
+        |store, seen| store.for_each(|view| seen.push(number(view))),
+        |store, seen| {
+            let look = |view: &SessionView<'_, Attributes>| {
+                seen.push(number(view));
+                false
+            };
+            assert_eq!(store.delete_where(look), 0);
+        },
+    ];
+    for operation in operations {
+        store.set(&id, "number", "0").expect("it is live");
+        clock.readings_left.store(2, Ordering::Relaxed);
+        let mut seen = Vec::new();
+        operation(&store, &mut seen);
+        assert_eq!((seen, clock.readings_left.load(Ordering::Relaxed)), (vec![1], 0));
+    }
 }
 
 #[test]
