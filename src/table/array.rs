@@ -223,7 +223,7 @@ mod tests {
     fn every_slot_is_in_one_chunk() {
         for capacity in [8, 16, 64, 4_096] {
             let array = Array::new(capacity, 0);
-            let slots = (0..array.chunks()).flat_map(|chunk| array.chunk(chunk)).map(|slot| ptr_to(slot));
+            let slots = (0..array.chunks()).flat_map(|chunk| array.chunk(chunk)).map(ptr_to);
             assert!(slots.eq((0..capacity).map(|index| ptr_to(array.slot(index)))), "{capacity} slots");
         }
         assert_eq!(Array::new(4_096, 0).chunks(), 4_096 / CHUNK);
