@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks the protocols' rules one at a time and requires that a loom scenario fails each time: a check of the checks. Two minutes on two
+# Breaks the protocols' rules one at a time and requires that a loom scenario fails each time: a check of the checks. A minute on two
 # cores once the models are compiled.
 #   ci/planted-bugs.sh stamp-not-raised    breaks this rule only
 set -euo pipefail

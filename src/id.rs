@@ -446,6 +446,12 @@ mod tests {
         }
 
         #[test]
+        fn what_is_no_string_is_told_what_is_expected() {
+            let error = serde_json::from_str::<SessionId>("7").unwrap_err().to_string();
+            assert!(error.contains("expected a session id of 64 hex digits"), "{error}");
+        }
+
+        #[test]
         fn errors_do_not_contain_the_string() {
             for text in [format!("x{}", "7".repeat(63)), "7".repeat(63), "secret".to_owned(), String::new()] {
                 let error = serde_json::from_str::<SessionId>(&format!("\"{text}\"")).unwrap_err().to_string();
