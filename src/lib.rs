@@ -14,6 +14,9 @@ mod expiry;
 mod hash;
 mod id;
 mod reclaim;
+#[cfg(cloakroom_count_writes)]
+#[doc(hidden)]
+pub mod shared_writes;
 mod store;
 mod sweeper;
 mod sync;

@@ -49,7 +49,7 @@ impl Stamp {
             return false;
         }
         if now > last {
-            crate::session::written(self);
+            written(self);
             self.0.store(now, Ordering::Relaxed);
         }
         true
@@ -60,7 +60,7 @@ impl Stamp {
 #[inline(always)]
 pub fn written<T: ?Sized>(_place: &T) {
     #[cfg(cloakroom_count_writes)]
-    cloakroom::shared_writes::plain(_place);
+    cloakroom::shared_writes::note(cloakroom::shared_writes::Write::Store, _place);
 }
 
 /// What a block is kept in.
