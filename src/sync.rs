@@ -3,10 +3,10 @@
 
 #[cfg(cloakroom_count_writes)]
 pub(crate) use crate::shared_writes::{AtomicPtr, AtomicU64, AtomicUsize};
-#[cfg(not(any(loom, cloakroom_count_writes)))]
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::Ordering;
+#[cfg(not(any(loom, cloakroom_count_writes)))]
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 

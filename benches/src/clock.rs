@@ -13,6 +13,8 @@ pub enum Clock {
     Precise(Instant),
     /// The coarse one with an offset, by which sessions are made to expire without waiting.
     Shifted(&'static AtomicU64),
+    /// Moves only when it is told to.
+    Still(&'static AtomicU64),
 }
 
 impl Clock {
@@ -25,6 +27,11 @@ impl Clock {
         Self::Shifted(Box::leak(Box::new(AtomicU64::new(0))))
     }
 
+    /// Of its own, and never freed either.
+    pub fn still() -> Self {
+        Self::Still(Box::leak(Box::new(AtomicU64::new(0))))
+    }
+
     /// Milliseconds since an origin of the clock's own.
     #[inline]
     pub fn now(self) -> u64 {
@@ -33,13 +40,14 @@ impl Clock {
             // The cut keeps the low bits, which last for longer than a process does.
             Self::Precise(origin) => origin.elapsed().as_millis() as u64,
             Self::Shifted(by) => coarse() + by.load(Ordering::Relaxed),
+            Self::Still(at) => at.load(Ordering::Relaxed),
         }
     }
 
     /// Lets time pass: by moving the offset, or where there is none, by waiting.
     pub fn pass(self, time: Duration) {
         match self {
-            Self::Shifted(by) => {
+            Self::Shifted(by) | Self::Still(by) => {
                 by.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
             }
             Self::Coarse | Self::Precise(_) => std::thread::sleep(time),
@@ -59,7 +67,7 @@ impl cloakroom::Clock for Clock {
     fn now(&self) -> Duration {
         match self {
             Self::Precise(origin) => origin.elapsed(),
-            Self::Coarse | Self::Shifted(_) => Duration::from_millis((*self).now()),
+            Self::Coarse | Self::Shifted(_) | Self::Still(_) => Duration::from_millis((*self).now()),
         }
     }
 }

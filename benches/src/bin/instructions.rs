@@ -89,9 +89,7 @@ fn instructions(profiles: &Value) -> Option<f64> {
             Value::Number(number) => number.as_f64(),
             // Of a comparison with an earlier run, the new one comes first.
             Value::Array(items) => items.first().and_then(number),
-            Value::Object(fields) => {
-                ["metrics", "Left", "Both", "New", "Int"].iter().find_map(|key| number(fields.get(*key)?))
-            }
+            Value::Object(fields) => ["values", "new", "both"].iter().find_map(|key| number(fields.get(*key)?)),
             _ => None,
         }
     }
@@ -102,7 +100,8 @@ fn instructions(profiles: &Value) -> Option<f64> {
 fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
     let mut report = format!("{:>16} {:>12} {:>12} {:>8}\n", "operation", "baseline", "now", "change");
     let mut passed = true;
-    let names: std::collections::BTreeSet<&String> = baseline.instructions.keys().chain(now.instructions.keys()).collect();
+    let names: std::collections::BTreeSet<&String> =
+        baseline.instructions.keys().chain(now.instructions.keys()).collect();
     for name in names {
         let (Some(before), Some(after)) = (baseline.instructions.get(name), now.instructions.get(name)) else {
             report += &format!("{name:>16} is not on both sides\n");
@@ -120,7 +119,11 @@ fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
             baseline.compiler, baseline.target, now.compiler, now.target
         );
     }
-    report += if passed { "\nwithin 3 % of the baseline" } else { "\nFAILED: more than 3 % above the baseline, or not comparable" };
+    report += if passed {
+        "\nwithin 3 % of the baseline"
+    } else {
+        "\nFAILED: more than 3 % above the baseline, or not comparable"
+    };
     (report, passed)
 }
 
@@ -144,6 +147,17 @@ mod tests {
     fn a_benchmark_that_came_or_went_fails() {
         let (one, two) = (baseline(&[("get", 1.0)]), baseline(&[("get", 1.0), ("set", 1.0)]));
         assert!(!check(&one, &two).1 && !check(&two, &one).1);
+    }
+
+    #[test]
+    fn the_new_total_is_read_beside_an_old_one_or_alone() {
+        for values in [r#"{"new":20000}"#, r#"{"both":[20000,7]}"#] {
+            let total =
+                format!(r#"{{"total":{{"metrics":{{"Dr":{{"values":{{"new":5}}}},"Ir":{{"values":{values}}}}}}}}}"#);
+            let line = format!(r#"{{"function_name":"get","profiles":[{{"data":{total}}}]}}"#);
+            assert_eq!(parse(&format!("noise\n{line}\n")).unwrap(), BTreeMap::from([("get".to_owned(), 2.0)]));
+        }
+        assert!(parse("").is_err() && parse(r#"{"function_name":"get"}"#).is_err());
     }
 
     #[test]

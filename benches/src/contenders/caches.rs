@@ -31,7 +31,9 @@ impl Contender for Moka {
 
     fn set(&self, id: &Id, key: &str, value: &str) -> bool {
         let result = self.0.entry_by_ref(id).and_compute_with(|entry| match entry {
-            Some(entry) => Op::Put(ThinArc::from_header_and_slice((), &assigned(&entry.into_value().slice, key, value))),
+            Some(entry) => {
+                Op::Put(ThinArc::from_header_and_slice((), &assigned(&entry.into_value().slice, key, value)))
+            }
             None => Op::Nop,
         });
         matches!(result, CompResult::ReplacedWith(_))

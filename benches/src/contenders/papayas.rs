@@ -86,8 +86,7 @@ impl<B: Bytes> Contender for PapayaLocks<B> {
 
     fn create(&self, attributes: &[(&str, &str)]) -> Id {
         let id = random_id();
-        let session =
-            Locked { stamp: Stamp::new(self.life.now()), block: Mutex::new(B::from(&pack(attributes))) };
+        let session = Locked { stamp: Stamp::new(self.life.now()), block: Mutex::new(B::from(&pack(attributes))) };
         self.map.pin().insert(id, session);
         id
     }

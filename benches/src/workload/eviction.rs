@@ -81,7 +81,10 @@ fn half_expired<C: Contender>(order: &Order, sessions: usize) -> (C, Vec<Id>) {
     }
     clock.pass(ttl / 2);
     for id in &live {
-        assert!(store.get(id, READ_KEY).is_some(), "a session expired before its time: the machine is too busy for this row");
+        assert!(
+            store.get(id, READ_KEY).is_some(),
+            "a session expired before its time: the machine is too busy for this row"
+        );
     }
     // So that caches which put off their bookkeeping know how many there are.
     store.flush();

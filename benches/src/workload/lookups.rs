@@ -93,7 +93,8 @@ impl<'a, C: Contender> Rows<'a, C> {
             black_box(value.expect("a session was lost"));
         });
         self.row(&format!("read {name}"), picks, |store, id| {
-            let value = store.read(black_box(id), black_box(READ_KEY), |value| value.len() + usize::from(value.as_bytes()[0]));
+            let value =
+                store.read(black_box(id), black_box(READ_KEY), |value| value.len() + usize::from(value.as_bytes()[0]));
             black_box(value.expect("a session was lost"));
         });
     }

@@ -36,16 +36,8 @@ pub enum Scene {
 }
 
 impl Scene {
-    pub const ALL: [Self; 8] = [
-        Self::Small,
-        Self::Middle,
-        Self::Large,
-        Self::Mixed,
-        Self::Churn,
-        Self::Growth,
-        Self::Evict,
-        Self::Footprint,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Small, Self::Middle, Self::Large, Self::Mixed, Self::Churn, Self::Growth, Self::Evict, Self::Footprint];
 
     /// Whether a contender of this extent can play it.
     pub fn suits(self, extent: Extent) -> bool {

@@ -130,9 +130,8 @@ impl Line {
 
 /// Less is better in every row of the bar.
 fn best_peer<'a>(figures: &'a Figures, subject: &Subject) -> Option<(&'a str, Summary)> {
-    let is_peer = |name: &str| {
-        name != OURS && ALL.iter().any(|known| known.name == name && known.extent != Extent::Lookups)
-    };
+    let is_peer =
+        |name: &str| name != OURS && ALL.iter().any(|known| known.name == name && known.extent != Extent::Lookups);
     let subject = figures.subjects().find(|known| *known == subject)?;
     let peers = figures.contenders(subject).filter(|name| is_peer(name));
     let summaries = peers.filter_map(|name| Some((name, figures.summary(subject, name)?)));

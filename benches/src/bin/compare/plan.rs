@@ -83,15 +83,9 @@ impl Extent {
             back_ms: 1_200,
         };
         match self {
-            Self::Smoke => Sizes {
-                small: 10,
-                middle: 100,
-                large: 1_000,
-                busy: 10,
-                window_ms: 2,
-                quiet_ms: 20,
-                back_ms: 20,
-            },
+            Self::Smoke => {
+                Sizes { small: 10, middle: 100, large: 1_000, busy: 10, window_ms: 2, quiet_ms: 20, back_ms: 20 }
+            }
             Self::Quick => Sizes { large: 200_000, window_ms: 20, quiet_ms: 200, back_ms: 300, ..full },
             Self::Standard => Sizes { window_ms: 40, ..full },
             Self::Full => full,

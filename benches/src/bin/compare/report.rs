@@ -6,8 +6,8 @@ use crate::records::{self, Header};
 use crate::{bar, charts, tables};
 use clap::Args;
 use std::error::Error;
-use std::fs;
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
 
 #[derive(Args)]
@@ -37,8 +37,10 @@ pub(crate) fn write(directory: &Path, style: &Style) -> Result<(), Box<dyn Error
 fn describe(header: &Header, rounds: usize) -> String {
     let Machine { processor, processors, memory_gb, kernel, huge_pages, clock_source, .. } = &header.machine;
     let Machine { c_library, compiler, profile, allocator, versions, .. } = &header.machine;
-    let mut text = format!("{processors} processors ({processor}), {memory_gb} GB; Linux {kernel}, clock source {clock_source}, ");
-    let _ = writeln!(text, "huge pages: {huge_pages}; {c_library}, {allocator} allocator; {compiler}, profile {profile}.");
+    let mut text =
+        format!("{processors} processors ({processor}), {memory_gb} GB; Linux {kernel}, clock source {clock_source}, ");
+    let _ =
+        writeln!(text, "huge pages: {huge_pages}; {c_library}, {allocator} allocator; {compiler}, profile {profile}.");
     let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let _ = writeln!(text, "{}.", versions.join(", "));
     let _ = writeln!(text, "{rounds} rounds at the most, {} ms a row.", header.settings.sizes.window_ms);

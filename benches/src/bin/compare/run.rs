@@ -39,7 +39,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if failures.is_empty() {
         return Ok(());
     }
-    Err(format!("{} processes failed; the others are recorded, `--resume` tries these again:\n{}", failures.len(), failures.join("\n")).into())
+    Err(format!(
+        "{} processes failed; the others are recorded, `--resume` tries these again:\n{}",
+        failures.len(),
+        failures.join("\n")
+    )
+    .into())
 }
 
 fn open(options: &Options, header: &Header) -> Result<(Writer, Vec<Record>), Box<dyn Error>> {

@@ -9,6 +9,29 @@ use std::fmt::Write;
 /// The metric of most rows: nanoseconds an operation takes each thread.
 pub(crate) const NS: &str = "ns";
 
+/// The others, in the order of their columns.
+const METRICS: [&str; 19] = [
+    "p99.9 us",
+    "longest us",
+    "ms",
+    "back ms",
+    "freed %",
+    "quiet p50 us",
+    "during p50 us",
+    "quiet p99 us",
+    "during p99 us",
+    "quiet p99.9 us",
+    "during p99.9 us",
+    "quiet max us",
+    "during max us",
+    "quiet gets",
+    "during gets",
+    "bytes",
+    "bytes left",
+    "heap bytes",
+    "heap bytes left",
+];
+
 /// All tables, one for each row.
 pub(crate) fn all(figures: &Figures, reference: &str) -> String {
     let mut text = String::new();
@@ -75,10 +98,15 @@ fn metrics(text: &mut String, figures: &Figures, scene: Scene, title: &str) {
     let mut rows: Vec<&Row> = figures.subjects().filter(|subject| subject.scene == scene).map(|of| &of.row).collect();
     rows.dedup();
     for row in rows {
-        let columns: Vec<&Subject> = (figures.subjects())
+        let mut columns: Vec<&Subject> = (figures.subjects())
             .filter(|subject| subject.scene == scene && subject.row == *row && subject.metric != NS)
             .collect();
-        let threads = if scene.has_threads() { format!(", {} threads", row.threads) } else { String::new() };
+        columns.sort_by_key(|subject| METRICS.iter().position(|known| *known == subject.metric));
+        let threads = match row.threads {
+            _ if !scene.has_threads() => String::new(),
+            1 => ", 1 thread".to_owned(),
+            threads => format!(", {threads} threads"),
+        };
         let _ = writeln!(text, "\n### {title}: {} sessions{threads}\n", thousands(row.sessions));
         let names: Vec<&str> = columns.iter().map(|column| &*column.metric).collect();
         let _ = writeln!(text, "| | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));

@@ -1,7 +1,7 @@
 //! A page with a title, and what is drawn on it.
 
-use svg::{Document, Node};
 use svg::node::element::{Circle, Line, Polyline, Rectangle, Text};
+use svg::{Document, Node};
 
 const TEXT: &str = "#1f2937";
 const PALE: &str = "#6b7280";

@@ -31,9 +31,8 @@ pub(super) fn chart(title: &str, subtitle: &str, axis: &str, lines: &[Line]) -> 
     columns.sort_unstable();
     columns.dedup();
     let gap = (WIDTH - 2.0 * INSET) / (columns.len() - 1).max(1) as f64;
-    let x = |threads: usize| {
-        LEFT + INSET + gap * columns.iter().position(|known| *known == threads).unwrap_or(0) as f64
-    };
+    let x =
+        |threads: usize| LEFT + INSET + gap * columns.iter().position(|known| *known == threads).unwrap_or(0) as f64;
     for &threads in &columns {
         canvas.label(&threads.to_string(), (x(threads), BOTTOM + 20.0), Anchor::Middle, false);
     }
@@ -50,7 +49,8 @@ pub(super) fn chart(title: &str, subtitle: &str, axis: &str, lines: &[Line]) -> 
     for ((name, _), height) in lines.iter().zip(names(lines, y)) {
         canvas.coloured_label(name, (LEFT + WIDTH + 8.0, height + 4.0), colour(name), *name == "cloakroom");
     }
-    let note = "Points: the median of the rounds; strokes: their least and greatest. The floor is no store: it only looks up.";
+    let note =
+        "Points: the median of the rounds; strokes: their least and greatest. The floor is no store: it only looks up.";
     canvas.note(note, (24.0, BOTTOM + 62.0), Anchor::Start);
     canvas.finish()
 }

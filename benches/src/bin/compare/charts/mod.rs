@@ -57,7 +57,8 @@ fn scaling(figures: &Figures, settings: &Settings) -> Option<String> {
     };
     let lines: Vec<_> = LINES.iter().map(of_contender).filter(|(_, points)| !points.is_empty()).collect();
     let title = "Gets of one session that all threads use";
-    let subtitle = format!("millions a second, all threads together; {} sessions in the store", thousands(settings.sizes.small));
+    let subtitle =
+        format!("millions a second, all threads together; {} sessions in the store", thousands(settings.sizes.small));
     (!lines.is_empty()).then(|| lines::chart(title, &subtitle, "threads", &lines))
 }
 
