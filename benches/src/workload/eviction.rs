@@ -59,6 +59,8 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
         (evictor.join().expect("a panic aborts"), reader.join().expect("a panic aborts"))
     });
     assert_eq!(eviction.evicted, sessions - live.len(), "all that have expired are evicted");
+    // The process ends; see `lookups`.
+    std::mem::forget(store);
     report(sessions, filled, &eviction, &gets)
 }
 

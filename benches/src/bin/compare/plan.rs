@@ -78,9 +78,9 @@ impl Extent {
             middle: 100_000,
             large: 1_000_000,
             busy: 10_000,
-            window_ms: 60,
+            window_ms: 50,
             quiet_ms: 300,
-            back_ms: 1_200,
+            back_ms: 1_100,
         };
         match self {
             Self::Smoke => {

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Header {
+    /// The command line that began the run.
+    pub(crate) command: String,
     pub(crate) machine: Machine,
     pub(crate) settings: Settings,
 }

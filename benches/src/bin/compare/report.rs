@@ -43,6 +43,7 @@ fn describe(header: &Header, rounds: usize) -> String {
         writeln!(text, "huge pages: {huge_pages}; {c_library}, {allocator} allocator; {compiler}, profile {profile}.");
     let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let _ = writeln!(text, "{}.", versions.join(", "));
-    let _ = writeln!(text, "{rounds} rounds at the most, {} ms a row.", header.settings.sizes.window_ms);
+    let window = header.settings.sizes.window_ms;
+    let _ = writeln!(text, "{rounds} rounds at the most, {window} ms a row, by `{}`.", header.command);
     text
 }

@@ -17,7 +17,8 @@ const TIME_LIMIT: u32 = 300;
 /// Does all that the plan has and the file has not.
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let plan = options.plan()?;
-    let header = Header { machine: Machine::look(), settings: plan.settings.clone() };
+    let command = env::args().skip(1).fold("compare".to_owned(), |line, argument| line + " " + &argument);
+    let header = Header { command, machine: Machine::look(), settings: plan.settings.clone() };
     let (mut writer, done) = open(options, &header)?;
     let left: Vec<&Job> = plan.jobs.iter().filter(|job| !done.iter().any(|record| record.is_of(job))).collect();
 
@@ -55,7 +56,7 @@ fn open(options: &Options, header: &Header) -> Result<(Writer, Vec<Record>), Box
     if !options.resume {
         return Err(format!("{} is there already: go on with --resume, or remove it", path.display()).into());
     }
-    if old != *header {
+    if (&old.machine, &old.settings) != (&header.machine, &header.settings) {
         return Err(format!("{} was measured otherwise: {old:?}, now: {header:?}", path.display()).into());
     }
     Ok((Writer::resume(&options.out)?, records))
@@ -66,7 +67,7 @@ fn describe(job: &Job, plan: &Plan) -> String {
     format!("round {} of {}, {scene:?} ({time:?}), {}", job.round + 1, plan.rounds, job.contender)
 }
 
-/// Takes the file's word that it is a terminal: elsewhere indicatif draws nothing.
+/// Only where the errors go to a terminal: elsewhere indicatif draws nothing.
 fn progress_bar(jobs: &[&Job]) -> ProgressBar {
     let bar = ProgressBar::new(jobs.iter().map(|job| weight(job)).sum());
     let style = "{wide_bar} {percent} %, {elapsed} so far, {eta} to go\n{msg}";
