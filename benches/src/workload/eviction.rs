@@ -13,7 +13,7 @@ use crate::contender::{Contender, Id, Setup};
 use crate::memory;
 use crate::random::Xorshift;
 use std::hint::{black_box, spin_loop};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
     let empty = memory::live();
     let (store, live) = half_expired::<C>(order, sessions);
     let filled = memory::live() - empty - (live.capacity() * size_of::<Id>()) as i64;
-    let stop = AtomicBool::new(false);
+    let stop = OnceLock::new();
     let (eviction, gets) = thread::scope(|scope| {
         let reader = scope.spawn(|| read_at_pace(&store, &live, &stop));
         let evictor = scope.spawn(|| {
@@ -53,7 +53,7 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
             bind(1);
             thread::sleep(WARM_UP + Duration::from_millis(order.sizes.quiet_ms));
             let eviction = evict_and_wait(&store, Duration::from_millis(order.sizes.back_ms));
-            stop.store(true, Ordering::Relaxed);
+            stop.set(Instant::now()).expect("this is the one place");
             eviction
         });
         (evictor.join().expect("a panic aborts"), reader.join().expect("a panic aborts"))
@@ -94,7 +94,8 @@ fn half_expired<C: Contender>(order: &Order, sessions: usize) -> (C, Vec<Id>) {
     (store, live)
 }
 
-fn read_at_pace<C: Contender>(store: &C, live: &[Id], stop: &AtomicBool) -> Vec<Get> {
+/// Reads until all gets are done that were due before `stop`, however late it is by then.
+fn read_at_pace<C: Contender>(store: &C, live: &[Id], stop: &OnceLock<Instant>) -> Vec<Get> {
     let _abort = AbortOnPanic;
     bind(0);
     let mut random = Xorshift::new(0);
@@ -102,7 +103,7 @@ fn read_at_pace<C: Contender>(store: &C, live: &[Id], stop: &AtomicBool) -> Vec<
     // Written once before, so that no get waits for a page of it.
     let mut gets = vec![(due, Duration::ZERO); MOST_GETS];
     gets.clear();
-    while !stop.load(Ordering::Relaxed) {
+    while stop.get().is_none_or(|stop| due < *stop) {
         due += PACE;
         while Instant::now() < due {
             spin_loop();
@@ -150,6 +151,9 @@ fn report(sessions: usize, filled: i64, eviction: &Eviction, gets: &[Get]) -> Ve
             latencies.saturating_record(latency.as_nanos() as u64);
         }
         add(&format!("{phase} gets"), latencies.len() as f64);
+        if latencies.is_empty() {
+            continue;
+        }
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
             add(&format!("{phase} {name} us"), latencies.value_at_quantile(quantile) as f64 / 1e3);
         }

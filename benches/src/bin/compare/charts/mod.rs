@@ -84,7 +84,7 @@ fn latency(figures: &Figures, settings: &Settings) -> Option<String> {
         .collect();
     dots.sort_by(|a, b| a.during.median.total_cmp(&b.during.median));
     let title = format!("Gets of another thread while half of {} sessions are evicted", thousands(sessions));
-    let subtitle = "a get every 5 µs, timed from the moment it was due; µs, logarithmic";
+    let subtitle = "a get every 5 µs, timed from the moment it was due; logarithmic, the numbers in µs";
     (!dots.is_empty()).then(|| dots::chart(&title, subtitle, &dots))
 }
 
