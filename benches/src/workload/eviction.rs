@@ -67,7 +67,7 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
 /// A store in which every other session has expired, and the ids of the others.
 fn half_expired<C: Contender>(order: &Order, sessions: usize) -> (C, Vec<Id>) {
     let (clock, ttl) = if C::OWN_CLOCK {
-        (order.time.clock(), Duration::from_secs(1) + Duration::from_micros(7) * sessions as u32)
+        (order.time.clock(), Duration::from_secs(3) + Duration::from_micros(7) * sessions as u32)
     } else {
         (Clock::shifted(), Duration::from_secs(30 * 60))
     };

@@ -108,7 +108,7 @@ impl<'a, C: Contender> Rows<'a, C> {
     fn misses(&mut self) {
         let strangers = self.picks(|random| {
             let mut id = [0; 32];
-            id.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&random.next().to_le_bytes()));
+            id.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&random.draw().to_le_bytes()));
             id
         });
         self.row("miss", &strangers, |store, id| {

@@ -58,8 +58,10 @@ fn chosen(choices: &str) -> String {
 
 #[cfg(target_env = "gnu")]
 fn c_library() -> String {
-    // SAFETY: it may be called at any time, and returns a string that lasts.
-    let version = unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) };
+    // SAFETY: it may be called at any time.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: it is a string that ends in a zero, and lasts.
+    let version = unsafe { std::ffi::CStr::from_ptr(version) };
     format!("glibc {}", version.to_string_lossy())
 }
 
@@ -75,10 +77,10 @@ fn versions(lock: &str) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
     for package in lock.split("[[package]]") {
         let value = |name: &str| package.lines().find_map(|line| quoted(line, name));
-        if let (Some(name), Some(version)) = (value("name = "), value("version = ")) {
-            if wanted.contains(&&*name) {
-                versions.insert(name, version);
-            }
+        if let (Some(name), Some(version)) = (value("name = "), value("version = "))
+            && wanted.contains(&&*name)
+        {
+            versions.insert(name, version);
         }
     }
     versions

@@ -127,7 +127,7 @@ impl Options {
     pub(crate) fn plan(&self) -> Result<Plan, Box<dyn Error>> {
         let extent = self.extent();
         let settings = Settings { sizes: extent.sizes(), threads: self.threads.clone() };
-        if settings.threads.iter().any(|&threads| threads == 0) {
+        if settings.threads.contains(&0) {
             return Err("a row has one thread at the least".into());
         }
         let rounds = self.rounds.unwrap_or(extent.rounds());

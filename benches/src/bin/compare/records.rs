@@ -40,8 +40,10 @@ pub(crate) fn path(directory: &Path) -> PathBuf {
     directory.join("figures.jsonl")
 }
 
+type Contents = (Header, Vec<Record>);
+
 /// What is in the file; `None` if there is no file.
-pub(crate) fn load(directory: &Path) -> Result<Option<(Header, Vec<Record>)>, Box<dyn Error>> {
+pub(crate) fn load(directory: &Path) -> Result<Option<Contents>, Box<dyn Error>> {
     let path = path(directory);
     if !path.exists() {
         return Ok(None);
