@@ -22,7 +22,7 @@ compare=$target/debug/compare
 cargo build -p cloakroom-benches --bin compare
 
 # Interrupted after a while, and gone on with: the result is that of a run in one go.
-run=("$compare" run --extent smoke --threads 1,2 --out "$out")
+run=("$compare" run --extent smoke --out "$out")
 timeout --signal=KILL 2 "${run[@]}" && fail "the run was to be interrupted"
 some=$(wc -l <"$out/figures.jsonl")
 "${run[@]}" && fail "figures were overwritten"
