@@ -13,7 +13,7 @@ use crate::contender::{Contender, Id, Setup};
 use crate::memory;
 use crate::random::Xorshift;
 use std::hint::{black_box, spin_loop};
-use std::sync::OnceLock;
+use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,12 +45,13 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
     let empty = memory::live();
     let (store, live) = half_expired::<C>(order, sessions);
     let filled = memory::live() - empty - (live.capacity() * size_of::<Id>()) as i64;
-    let stop = OnceLock::new();
+    let (begin, stop) = (Barrier::new(2), OnceLock::new());
     let (eviction, gets) = thread::scope(|scope| {
-        let reader = scope.spawn(|| read_at_pace(&store, &live, &stop));
+        let reader = scope.spawn(|| read_at_pace(&store, &live, &begin, &stop));
         let evictor = scope.spawn(|| {
             let _abort = AbortOnPanic;
             bind(1);
+            begin.wait();
             thread::sleep(WARM_UP + Duration::from_millis(order.sizes.quiet_ms));
             let eviction = evict_and_wait(&store, Duration::from_millis(order.sizes.back_ms));
             stop.set(Instant::now()).expect("this is the one place");
@@ -95,14 +96,15 @@ fn half_expired<C: Contender>(order: &Order, sessions: usize) -> (C, Vec<Id>) {
 }
 
 /// Reads until all gets are done that were due before `stop`, however late it is by then.
-fn read_at_pace<C: Contender>(store: &C, live: &[Id], stop: &OnceLock<Instant>) -> Vec<Get> {
+fn read_at_pace<C: Contender>(store: &C, live: &[Id], begin: &Barrier, stop: &OnceLock<Instant>) -> Vec<Get> {
     let _abort = AbortOnPanic;
     bind(0);
     let mut random = Xorshift::new(0);
-    let mut due = Instant::now();
     // Written once before, so that no get waits for a page of it.
-    let mut gets = vec![(due, Duration::ZERO); MOST_GETS];
+    let mut gets = vec![(Instant::now(), Duration::ZERO); MOST_GETS];
     gets.clear();
+    begin.wait();
+    let mut due = Instant::now();
     while stop.get().is_none_or(|stop| due < *stop) {
         due += PACE;
         while Instant::now() < due {
