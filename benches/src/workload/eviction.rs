@@ -59,7 +59,12 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
         });
         (evictor.join().expect("a panic aborts"), reader.join().expect("a panic aborts"))
     });
-    assert_eq!(eviction.evicted, sessions - live.len(), "all that have expired are evicted");
+    // A cache with a clock of its own has evicted some, or all, before it is told to: as it is read.
+    let expired = sessions - live.len();
+    assert!(
+        eviction.evicted == expired || C::OWN_CLOCK && eviction.evicted < expired,
+        "all that have expired are evicted"
+    );
     // The process ends; see `lookups`.
     std::mem::forget(store);
     report(sessions, filled, &eviction, &gets)
