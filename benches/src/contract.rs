@@ -20,6 +20,7 @@ pub fn check<C: Contender>() {
     }
     if C::EXTENT == Extent::Store {
         concurrent_sets::<C>();
+        reads_beside_sets::<C>();
         eviction::<C>();
     }
 }
@@ -141,6 +142,22 @@ fn concurrent_sets<C: Contender>() {
             require::<C>(value == Some(turn.to_string()), "of two concurrent sets of different keys both survive");
         }
     }
+}
+
+fn reads_beside_sets<C: Contender>() {
+    let store = &store::<C>();
+    let id = store.create(&ATTRIBUTES);
+    thread::scope(|scope| {
+        let setter = scope.spawn(move || {
+            for turn in 0..20_000 {
+                require::<C>(store.set(&id, "role", ["author", "editor"][turn % 2]), "a live session is set");
+            }
+        });
+        while !setter.is_finished() {
+            require::<C>(store.get(&id, "user_id").is_some(), "a get beside sets finds the session");
+            require::<C>(store.exists(&id), "a session exists while it is set");
+        }
+    });
 }
 
 fn eviction<C: Contender>() {

@@ -78,6 +78,18 @@ pub struct SccHashIndex {
     life: Life,
 }
 
+impl SccHashIndex {
+    /// A look without a lock passes over a session that is just being updated, whose old version is gone and whose new one is not there yet. So
+    /// what it does not find is looked for again under the lock of the bucket.
+    #[inline]
+    fn look<R>(&self, id: &Id, f: impl FnOnce(&Shared) -> R) -> Option<R> {
+        let mut f = Some(f);
+        let mut once = |_: &Id, session: &Shared| f.take().map(|f| f(session));
+        let seen = self.map.peek_with(id, &mut once);
+        seen.or_else(|| self.map.read_sync(id, &mut once)).flatten()
+    }
+}
+
 impl Contender for SccHashIndex {
     const NAME: &'static str = "scc HashIndex";
 
@@ -95,11 +107,11 @@ impl Contender for SccHashIndex {
     #[inline]
     fn read<R>(&self, id: &Id, key: &str, f: impl FnOnce(&str) -> R) -> Option<R> {
         let now = self.life.now();
-        let read = |_: &Id, session: &Shared| {
+        self.look(id, |session| {
             let live = session.header.header.renew(&self.life, now);
             if live { find(&session.slice, key).map(f) } else { None }
-        };
-        self.map.peek_with(id, read).flatten()
+        })
+        .flatten()
     }
 
     fn set(&self, id: &Id, key: &str, value: &str) -> bool {
@@ -116,7 +128,7 @@ impl Contender for SccHashIndex {
 
     fn exists(&self, id: &Id) -> bool {
         let now = self.life.now();
-        self.map.peek_with(id, |_, session| session.header.header.is_live(&self.life, now)).unwrap_or(false)
+        self.look(id, |session| session.header.header.is_live(&self.life, now)).unwrap_or(false)
     }
 
     fn delete(&self, id: &Id) -> bool {
