@@ -114,9 +114,10 @@ operations!(atomic::AtomicU64, u64);
 operations!(atomic::AtomicUsize, usize);
 
 macro_rules! arithmetic {
-    ($($operation:ident)+) => {
-        impl AtomicUsize {
-            $(pub(crate) fn $operation(&self, value: usize, ordering: Ordering) -> usize {
+    ($atomic:ty, $value:ty: $($operation:ident)+) => {
+        impl $atomic {
+            $(#[allow(dead_code, reason = "not every type is used with every operation")]
+            pub(crate) fn $operation(&self, value: $value, ordering: Ordering) -> $value {
                 note(Write::Exchange, &self.0);
                 self.0.$operation(value, ordering)
             })+
@@ -124,4 +125,5 @@ macro_rules! arithmetic {
     };
 }
 
-arithmetic!(fetch_add fetch_sub fetch_or);
+arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or);
+arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or);
