@@ -26,6 +26,9 @@ mod principal;
 mod reclaim;
 mod removal;
 mod roll;
+#[cfg(cloakroom_count_writes)]
+#[doc(hidden)]
+pub mod shared_writes;
 mod store;
 mod sweeper;
 mod sync;

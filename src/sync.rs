@@ -1,8 +1,12 @@
 //! The atomics of this crate: `core`'s; or loom's under `--cfg loom`, shuttle's under `--cfg shuttle`, where the models in `loom-tests/`
-//! and `shuttle-tests/` explore the same sources.
+//! and `shuttle-tests/` explore the same sources. Under `--cfg cloakroom_count_writes` they count what they write.
 
+#[cfg(cloakroom_count_writes)]
+pub(crate) use crate::shared_writes::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::Ordering;
+#[cfg(not(any(loom, shuttle, cloakroom_count_writes)))]
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 #[cfg(shuttle)]

@@ -1,0 +1,169 @@
+//! Judges instruction counts: reads what the benchmark `counts` prints as JSON, one benchmark a line, and compares it with the file of limits, or writes that file.
+//!
+//! The limits hold for one compiler and one kind of processor. Under another compiler the same source has other counts: then a count above its limit may be no fault of the
+//! source's, and this says so.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::{env, fs, io};
+
+/// Operations in a benchmark, as `benches/counts.rs` has it.
+const TURNS: f64 = 10_000.0;
+
+/// How much more is let pass, in percent.
+const SLACK: f64 = 3.0;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Baseline {
+    compiler: String,
+    target: String,
+    /// Instructions an operation.
+    instructions: BTreeMap<String, f64>,
+}
+
+impl Baseline {
+    fn new(instructions: BTreeMap<String, f64>) -> Self {
+        let target = format!("{}-{}", env::consts::ARCH, env::consts::OS);
+        Self { compiler: env!("COMPILER").to_owned(), target, instructions }
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all is within the limits.
+fn run() -> Result<bool, Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let now = Baseline::new(parse(&io::read_to_string(io::stdin())?)?);
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["check", path] => {
+            let baseline = serde_json::from_str(&fs::read_to_string(Path::new(path))?)?;
+            let (report, passed) = check(&baseline, &now);
+            println!("{report}");
+            Ok(passed)
+        }
+        ["bless", path] => {
+            fs::write(path, serde_json::to_string_pretty(&now)? + "\n")?;
+            now.instructions.iter().for_each(|(name, count)| println!("{name}: {count:.0}"));
+            Ok(true)
+        }
+        _ => Err("usage: instructions check|bless FILE, with the benchmark's output on the standard input".into()),
+    }
+}
+
+/// Instructions an operation of each benchmark.
+fn parse(output: &str) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
+    let mut counts = BTreeMap::new();
+    for line in output.lines().filter(|line| line.starts_with('{')) {
+        let summary: Value = serde_json::from_str(line)?;
+        let name = summary["function_name"].as_str().ok_or("a benchmark without a name")?;
+        let count = instructions(&summary["profiles"]).ok_or_else(|| format!("{name}: no count of instructions"))?;
+        counts.insert(name.to_owned(), count / TURNS);
+    }
+    if counts.is_empty() { Err("no benchmark in the input".into()) } else { Ok(counts) }
+}
+
+/// The new total, wherever in the profile it lies: below `total`, the event `Ir`.
+fn instructions(profiles: &Value) -> Option<f64> {
+    fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+        match value {
+            Value::Object(fields) => fields.get(key).or_else(|| fields.values().find_map(|field| find(field, key))),
+            Value::Array(items) => items.iter().find_map(|item| find(item, key)),
+            _ => None,
+        }
+    }
+    fn number(value: &Value) -> Option<f64> {
+        match value {
+            Value::Number(number) => number.as_f64(),
+            // Of a comparison with an earlier run, the new one comes first.
+            Value::Array(items) => items.first().and_then(number),
+            Value::Object(fields) => ["values", "new", "both"].iter().find_map(|key| number(fields.get(*key)?)),
+            _ => None,
+        }
+    }
+    number(find(find(profiles, "total")?, "Ir")?)
+}
+
+/// A table, and whether all is within the limits. A benchmark that is missing on either side is not.
+fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
+    let mut report = format!("{:>16} {:>12} {:>12} {:>8}\n", "operation", "baseline", "now", "change");
+    let mut passed = true;
+    let names: std::collections::BTreeSet<&String> =
+        baseline.instructions.keys().chain(now.instructions.keys()).collect();
+    for name in names {
+        let (Some(before), Some(after)) = (baseline.instructions.get(name), now.instructions.get(name)) else {
+            report += &format!("{name:>16} is not on both sides\n");
+            passed = false;
+            continue;
+        };
+        let change = 100.0 * (after / before - 1.0);
+        let mark = if change > SLACK { "  TOO MANY" } else { "" };
+        passed &= change <= SLACK;
+        report += &format!("{name:>16} {before:>12.0} {after:>12.0} {change:>+7.1}%{mark}\n");
+    }
+    if (&baseline.compiler, &baseline.target) != (&now.compiler, &now.target) {
+        report += &format!(
+            "\nNOTE: the baseline was made by {} for {}, this is {} for {}.\nThe same source has other counts then: make a baseline of the unchanged source with this compiler (ci/instructions.sh bless) before blaming a change.\n",
+            baseline.compiler, baseline.target, now.compiler, now.target
+        );
+    }
+    report += if passed {
+        "\nwithin 3 % of the baseline"
+    } else {
+        "\nFAILED: more than 3 % above the baseline, or not comparable"
+    };
+    (report, passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baseline(counts: &[(&str, f64)]) -> Baseline {
+        Baseline::new(counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect())
+    }
+
+    #[test]
+    fn three_percent_more_are_let_pass_and_no_more() {
+        let before = baseline(&[("get", 1_000.0)]);
+        assert!(check(&before, &baseline(&[("get", 1_029.9)])).1);
+        assert!(check(&before, &baseline(&[("get", 500.0)])).1);
+        assert!(!check(&before, &baseline(&[("get", 1_030.1)])).1);
+    }
+
+    #[test]
+    fn a_benchmark_that_came_or_went_fails() {
+        let (one, two) = (baseline(&[("get", 1.0)]), baseline(&[("get", 1.0), ("set", 1.0)]));
+        assert!(!check(&one, &two).1 && !check(&two, &one).1);
+    }
+
+    #[test]
+    fn the_new_total_is_read_beside_an_old_one_or_alone() {
+        for values in [r#"{"new":20000}"#, r#"{"both":[20000,7]}"#] {
+            let total =
+                format!(r#"{{"total":{{"metrics":{{"Dr":{{"values":{{"new":5}}}},"Ir":{{"values":{values}}}}}}}}}"#);
+            let line = format!(r#"{{"function_name":"get","profiles":[{{"data":{total}}}]}}"#);
+            assert_eq!(parse(&format!("noise\n{line}\n")).unwrap(), BTreeMap::from([("get".to_owned(), 2.0)]));
+        }
+        assert!(parse("").is_err() && parse(r#"{"function_name":"get"}"#).is_err());
+    }
+
+    #[test]
+    fn another_compiler_is_told() {
+        let now = baseline(&[("get", 1.0)]);
+        let other = Baseline { compiler: "rustc 1.0.0".to_owned(), ..baseline(&[("get", 1.0)]) };
+        assert!(check(&other, &now).0.contains("NOTE") && !check(&now, &now).0.contains("NOTE"));
+    }
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Counts the instructions of single operations with valgrind and fails where one takes more than 3 % more than benches/instructions.json says.
+#   ci/instructions.sh          checks
+#   ci/instructions.sh bless    makes the present counts the baseline
+# The counts are exact for one compiler, one C library and one kind of processor: the script says so when the compiler is another than the baseline's.
+# Needs valgrind. Installs the runner of the benchmarks where it is missing. Two minutes on two cores from scratch.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+version=0.20.0
+if ! gungraun-runner --version 2>/dev/null | grep -qwF "$version"; then
+    cargo install gungraun-runner --version "$version" --locked
+fi
+
+counts=$(mktemp)
+trap 'rm -f "$counts"' EXIT
+# Without the peers, which take long to build.
+cargo bench -p cloakroom-benches --no-default-features --bench counts -- --output-format=json >"$counts"
+cargo run --quiet -p cloakroom-benches --no-default-features --bin instructions -- "${1:-check}" benches/instructions.json <"$counts"
