@@ -25,11 +25,13 @@ fn settings() -> impl Strategy<Value = Settings> {
     // With several shards, a create that meets a full store leaves expired sessions in those that it did not have to look at.
     let shards = prop_oneof![4 => Just(1_usize), 1 => Just(4_usize)];
     let absolute_timeout = prop_oneof![3 => Just(None), 2 => timeout().prop_map(Some)];
-    (ttl, absolute_timeout, max_sessions, max_session_bytes, shards).prop_map(
-        |(ttl, absolute_timeout, max_sessions, max_session_bytes, shards)| Settings {
+    let per_principal = prop_oneof![1 => Just(0_usize), 2 => 1..=3_usize];
+    (ttl, absolute_timeout, max_sessions, per_principal, max_session_bytes, shards).prop_map(
+        |(ttl, absolute_timeout, max_sessions, max_sessions_per_principal, max_session_bytes, shards)| Settings {
             ttl,
             absolute_timeout,
             max_sessions,
+            max_sessions_per_principal,
             max_session_bytes,
             shards,
         },
@@ -127,12 +129,29 @@ fn rotation() -> impl Strategy<Value = Operation> {
     (subject(), grace).prop_map(|(subject, grace)| Operation::Rotate(subject, grace))
 }
 
+/// Of three principals.
+fn principal() -> impl Strategy<Value = u8> {
+    0..3_u8
+}
+
+fn bound() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (principal(), attributes()).prop_map(|(principal, given)| Operation::CreateBound(principal, given)),
+        4 => (subject(), principal()).prop_map(|(subject, principal)| Operation::Bind(subject, principal)),
+        3 => principal().prop_map(Operation::SessionsOf),
+        1 => principal().prop_map(Operation::EndSessionsOf),
+        2 => (principal(), subject()).prop_map(|(principal, kept)| Operation::EndOthersOf(principal, kept)),
+        1 => key().prop_map(Operation::DeleteWhere),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => creation(),
         12 => change(),
         10 => look(),
         3 => rotation(),
+        5 => bound(),
         3 => subject().prop_map(Operation::Delete),
         2 => Just(Operation::Count),
         1 => Just(Operation::EvictExpired),

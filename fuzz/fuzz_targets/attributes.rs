@@ -65,8 +65,14 @@ fn text(u: &mut Unstructured<'_>) -> Result<String> {
 
 fn check(case: Case) {
     let Case { max_session_bytes, given, set } = case;
-    let settings =
-        Settings { ttl: Duration::MAX, absolute_timeout: None, max_sessions: 1, max_session_bytes, shards: 1 };
+    let settings = Settings {
+        ttl: Duration::MAX,
+        absolute_timeout: None,
+        max_sessions: 1,
+        max_sessions_per_principal: 0,
+        max_session_bytes,
+        shards: 1,
+    };
     let store = SessionStore::builder()
         .ttl(settings.ttl)
         .max_sessions(settings.max_sessions)

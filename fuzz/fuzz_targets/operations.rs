@@ -44,12 +44,19 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
     let (ttl, absolute_timeout) = (TTLS[which % TTLS.len()], ABSOLUTE[which / TTLS.len() % ABSOLUTE.len()]);
     let max_sessions = *u.choose(&[0, 0, 1, 3, 13, 48, 200])?;
     let max_session_bytes = *u.choose(&[0, 7, 20, 135, 65_536])?;
-    Ok(Settings { ttl, absolute_timeout, max_sessions, max_session_bytes, shards: 1 })
+    let max_sessions_per_principal = 2;
+    Ok(Settings { ttl, absolute_timeout, max_sessions, max_sessions_per_principal, max_session_bytes, shards: 1 })
 }
 
-/// Reads one byte that says which, and what the operation takes. 14 and 15 stand for many; from 16 on there are those of [`later`].
+/// Reads one byte that says which, and what the operation takes. 14 and 15 stand for many; from 16 on there are those of [`later`],
+/// from 224 on those of [`bound`].
 fn operations(u: &mut Unstructured<'_>, all: &mut Vec<Operation>) -> Result<()> {
-    let operation = match u.arbitrary::<u8>()? % 32 {
+    let which = u.arbitrary::<u8>()?;
+    if which >= 224 {
+        all.push(bound(u, which)?);
+        return Ok(());
+    }
+    let operation = match which % 32 {
         0 => Operation::Create,
         1 => Operation::CreateWith((0..u.int_in_range(0..=3)?).map(|_| pair(u)).collect::<Result<_>>()?),
         2 | 3 => {
@@ -96,6 +103,19 @@ fn later(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
             true => Operation::Touch(subject(u)?),
             false => Operation::Contains(subject(u)?, key(u)?),
         },
+    })
+}
+
+/// Of three principals.
+fn bound(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
+    let principal = u.arbitrary::<u8>()? % 3;
+    Ok(match which % 8 {
+        0 | 1 => Operation::CreateBound(principal, vec![pair(u)?]),
+        2 | 3 => Operation::Bind(subject(u)?, principal),
+        4 => Operation::SessionsOf(principal),
+        5 => Operation::EndSessionsOf(principal),
+        6 => Operation::EndOthersOf(principal, subject(u)?),
+        _ => Operation::DeleteWhere(key(u)?),
     })
 }
 

@@ -139,7 +139,8 @@ impl<P: Payload> Table<P> {
         // Pinned all the time, so that no other version can lie where the one lies that is copied.
         let guard = reclaim::pin();
         let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        let old = visit.live_version(target, true)?;
+        // Not touched before it takes effect: others would see that.
+        let old = visit.live_version(target, false)?;
         if old.has_heir() {
             return Err(Refusal::NotFound);
         }

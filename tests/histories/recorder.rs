@@ -15,6 +15,7 @@ pub(crate) const SETTINGS: Settings = Settings {
     ttl: Duration::from_millis(3),
     absolute_timeout: None,
     max_sessions: 0,
+    max_sessions_per_principal: 0,
     max_session_bytes: 65_536,
     shards: 1,
 };

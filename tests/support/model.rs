@@ -5,6 +5,7 @@
 //! bring the store to that point as well (see [`Model::has_no_room`]).
 
 mod operation;
+mod principals;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +23,7 @@ struct Session {
     /// How many ticks it may lie untouched, and its last tick: `None` is for ever.
     idle: Option<u128>,
     end: Option<u128>,
+    principal: Option<u8>,
 }
 
 /// What an id stands for.
@@ -80,9 +82,20 @@ impl Model {
     /// Does the operation, and says what it returns.
     pub(crate) fn apply(&mut self, operation: &Operation) -> Outcome {
         match operation {
-            Operation::Create => Outcome::Created(self.create(Timeouts::default(), &[])),
-            Operation::CreateWith(attributes) => Outcome::Created(self.create(Timeouts::default(), attributes)),
-            Operation::CreateFor(timeouts, attributes) => Outcome::Created(self.create(*timeouts, attributes)),
+            Operation::Create => Outcome::Created(self.create(Timeouts::default(), None, &[])),
+            Operation::CreateWith(attributes) => Outcome::Created(self.create(Timeouts::default(), None, attributes)),
+            Operation::CreateFor(timeouts, attributes) => Outcome::Created(self.create(*timeouts, None, attributes)),
+            Operation::CreateBound(principal, attributes) => {
+                Outcome::Created(self.create(Timeouts::default(), Some(*principal), attributes))
+            }
+            Operation::Bind(subject, principal) => Outcome::Bound(self.bind(*subject, *principal)),
+            Operation::SessionsOf(principal) => Outcome::Numbers(self.sessions_of(*principal)),
+            Operation::EndSessionsOf(principal) => Outcome::Number(self.end_sessions_of(*principal, None)),
+            Operation::EndOthersOf(principal, kept) => {
+                let kept = kept.number(self.created);
+                Outcome::Number(self.end_sessions_of(*principal, kept))
+            }
+            Operation::DeleteWhere(key) => Outcome::Number(self.delete_where(key)),
             Operation::Set(subject, key, value) => {
                 let pair = (key.clone(), value.clone());
                 Outcome::Set(self.assign(*subject, &[pair], usize::MAX))
@@ -157,16 +170,24 @@ impl Model {
         }
     }
 
-    fn create(&mut self, timeouts: Timeouts, given: &[(String, String)]) -> Result<usize, CreateError> {
+    fn create(
+        &mut self,
+        timeouts: Timeouts,
+        principal: Option<u8>,
+        given: &[(String, String)],
+    ) -> Result<usize, CreateError> {
         let limit = self.settings.max_session_bytes;
         let attributes = collected(given, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
         if self.has_no_room() && self.evict_expired() == 0 {
             return Err(CreateError::Full);
         }
+        if principal.is_some_and(|principal| !self.has_room_for(principal)) {
+            return Err(CreateError::PrincipalFull);
+        }
         let now = self.tick();
         let idle = ticks(timeouts.idle.unwrap_or(self.settings.ttl));
         let end = timeouts.absolute.or(self.settings.absolute_timeout).and_then(ticks).map(|ticks| now + ticks);
-        Ok(self.number(Session { attributes, version: 0, touched: now, idle, end }))
+        Ok(self.number(Session { attributes, version: 0, touched: now, idle, end, principal }))
     }
 
     fn number(&mut self, session: Session) -> usize {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cloakroom::{CreateError, IncrementError, Lookup, RotateError, SetError, SetIfError, TryUpdateError, UpdateError};
+use cloakroom::{
+    BindError, CreateError, IncrementError, Lookup, RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
+};
 
 /// Keys and values in the order in which the keys were first set.
 pub(crate) type Attributes = Vec<(String, String)>;
@@ -13,6 +15,7 @@ pub(crate) struct Settings {
     pub(crate) ttl: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
     pub(crate) max_sessions: usize,
+    pub(crate) max_sessions_per_principal: usize,
     pub(crate) max_session_bytes: usize,
     pub(crate) shards: usize,
 }
@@ -88,6 +91,14 @@ pub(crate) enum Operation {
     Delete(Subject),
     /// Another id, after which the old one still leads to it for a while, unless that is zero.
     Rotate(Subject, Duration),
+    /// For the principal of this number.
+    CreateBound(u8, Attributes),
+    Bind(Subject, u8),
+    SessionsOf(u8),
+    EndSessionsOf(u8),
+    EndOthersOf(u8, Subject),
+    /// All sessions that have an attribute of this key.
+    DeleteWhere(String),
     Count,
     EvictExpired,
     Flush,
@@ -117,8 +128,10 @@ impl Operation {
             | Self::Exists(subject)
             | Self::ExpiresIn(subject)
             | Self::Delete(subject)
+            | Self::Bind(subject, _)
             | Self::Rotate(subject, _) => Some(*subject),
-            Self::Create | Self::CreateWith(_) | Self::CreateFor(..) => None,
+            Self::Create | Self::CreateWith(_) | Self::CreateFor(..) | Self::CreateBound(..) => None,
+            Self::SessionsOf(_) | Self::EndSessionsOf(_) | Self::EndOthersOf(..) | Self::DeleteWhere(_) => None,
             Self::Count | Self::EvictExpired | Self::Flush | Self::Advance(_) => None,
         }
     }
@@ -142,6 +155,8 @@ pub(crate) enum Outcome {
     Left(Option<Duration>),
     /// The number of the session under its new id.
     Rotated(Result<usize, RotateError>),
+    Bound(Result<usize, BindError>),
+    Numbers(Vec<usize>),
     Was(bool),
     Number(usize),
     Nothing,

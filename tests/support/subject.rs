@@ -1,6 +1,6 @@
 //! A store driven by the model's operations, and the comparison of the two.
 
-use cloakroom::{Draft, ManualClock, SessionId, SessionStore, Snapshot, Version};
+use cloakroom::{CreateError, Draft, ManualClock, Principal, SessionId, SessionStore, Snapshot, Version};
 
 use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Step, Subject};
 
@@ -12,11 +12,15 @@ use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Step,
 pub(crate) fn assert_agreement(settings: Settings, operations: &[Operation]) {
     let (mut model, mut store) = (Model::new(settings), Driven::new(settings));
     for (index, operation) in operations.iter().enumerate() {
-        let create = matches!(operation, Operation::Create | Operation::CreateWith(_) | Operation::CreateFor(..));
+        let create = matches!(
+            operation,
+            Operation::Create | Operation::CreateWith(_) | Operation::CreateFor(..) | Operation::CreateBound(..)
+        );
         let may_leave_expired = create && model.has_no_room();
         let (expected, returned) = (model.apply(operation), store.apply(operation));
         assert_eq!(returned, expected, "operation {index}, {operation:?}");
-        if may_leave_expired && matches!(returned, Outcome::Created(Ok(_))) {
+        let came_by = matches!(returned, Outcome::Created(Ok(_) | Err(CreateError::PrincipalFull)));
+        if may_leave_expired && came_by {
             store.evict_what_create_left(&model);
         }
     }
@@ -51,6 +55,7 @@ impl Driven {
         let store = builder
             .ttl(settings.ttl)
             .max_sessions(settings.max_sessions)
+            .max_sessions_per_principal(settings.max_sessions_per_principal)
             .max_session_bytes(settings.max_session_bytes)
             .shards(settings.shards)
             .clock(clock.clone())
@@ -85,6 +90,24 @@ impl Driven {
                 let created = new.create_with(borrowed(attributes));
                 Outcome::Created(created.map(|id| self.keep(id)))
             }
+            Operation::CreateBound(principal, attributes) => {
+                let created = store.new_session().principal(named(*principal)).create_with(borrowed(attributes));
+                Outcome::Created(created.map(|id| self.keep(id)))
+            }
+            Operation::Bind(subject, principal) => {
+                let bound = store.bind(&self.id(*subject), &named(*principal));
+                Outcome::Bound(bound.map(|id| self.keep(id)))
+            }
+            Operation::SessionsOf(principal) => {
+                let ids = store.sessions_of(&named(*principal));
+                let number = |id| self.ids.iter().position(|known| *known == id).expect("it was given out");
+                Outcome::Numbers(ids.into_iter().map(number).collect())
+            }
+            Operation::EndSessionsOf(principal) => Outcome::Number(store.end_sessions_of(&named(*principal))),
+            Operation::EndOthersOf(principal, kept) => {
+                Outcome::Number(store.end_other_sessions_of(&named(*principal), &self.id(*kept)))
+            }
+            Operation::DeleteWhere(key) => Outcome::Number(store.delete_where(|view| view.content().contains(key))),
             Operation::Rotate(subject, grace) => {
                 let id = self.id(*subject);
                 let plain = grace.is_zero();
@@ -181,6 +204,11 @@ fn take_steps(draft: &mut Draft<'_>, steps: &[Step]) -> Result<usize, ()> {
         }
     }
     Ok(draft.len())
+}
+
+/// The principal of this number.
+fn named(number: u8) -> Principal {
+    Principal::new([number])
 }
 
 fn borrowed(attributes: &Attributes) -> impl Iterator<Item = (&String, &String)> {

@@ -14,8 +14,14 @@ use shuttle::thread;
 use crate::checker::explained;
 use crate::model::{Operation, Outcome, Settings, Subject};
 
-pub(crate) const SETTINGS: Settings =
-    Settings { ttl: Duration::from_millis(3), max_sessions: 0, max_session_bytes: 65_536, shards: 1 };
+pub(crate) const SETTINGS: Settings = Settings {
+    ttl: Duration::from_millis(3),
+    absolute_timeout: None,
+    max_sessions: 0,
+    max_sessions_per_principal: 0,
+    max_session_bytes: 65_536,
+    shards: 1,
+};
 
 const THREADS: usize = 4;
 /// Operations of each thread, and steps of the clock.

@@ -1,0 +1,75 @@
+//! Sessions of a principal, and all sessions that meet a condition, in the model.
+
+use cloakroom::{BindError, RotateError};
+use std::time::Duration;
+
+use super::{Entry, Model, Session, Subject, value_of};
+
+impl Model {
+    /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have expired are removed first.
+    pub(super) fn has_room_for(&mut self, principal: u8) -> bool {
+        let limit = self.settings.max_sessions_per_principal;
+        if limit > 0 && self.bound_to(principal).count() >= limit {
+            self.remove_expired(|session| session.principal == Some(principal));
+        }
+        limit == 0 || self.bound_to(principal).count() < limit
+    }
+
+    /// The numbers of its sessions, expired ones included, in the order of their creation.
+    fn bound_to(&self, principal: u8) -> impl Iterator<Item = usize> {
+        self.entries.iter().filter_map(move |(number, entry)| match entry {
+            Entry::Session(session) if session.principal == Some(principal) => Some(*number),
+            _ => None,
+        })
+    }
+
+    fn remove_expired(&mut self, which: impl Fn(&Session) -> bool) {
+        let now = self.tick();
+        self.entries.retain(|_, entry| match entry {
+            Entry::Session(session) => !(which(session) && session.is_over(now)),
+            Entry::Leads(..) => true,
+        });
+    }
+
+    pub(super) fn bind(&mut self, subject: Subject, principal: u8) -> Result<usize, BindError> {
+        let before = self.unchanged(subject).map(|(session, _)| session.principal).map_err(|gone| match gone {
+            super::Gone::Unknown => BindError::NotFound,
+            super::Gone::Expired => BindError::Expired,
+        })?;
+        if before != Some(principal) && !self.has_room_for(principal) {
+            return Err(BindError::PrincipalFull);
+        }
+        let new = self.rotate(subject, Duration::ZERO).map_err(|error| match error {
+            RotateError::Expired => BindError::Expired,
+            _ => BindError::NotFound,
+        })?;
+        if let Some(Entry::Session(session)) = self.entries.get_mut(&new) {
+            session.principal = Some(principal);
+        }
+        Ok(new)
+    }
+
+    pub(super) fn sessions_of(&mut self, principal: u8) -> Vec<usize> {
+        self.remove_expired(|session| session.principal == Some(principal));
+        self.bound_to(principal).collect()
+    }
+
+    /// How many live ones it has ended; `kept` is one that stays, if it is the principal's.
+    pub(super) fn end_sessions_of(&mut self, principal: u8, kept: Option<usize>) -> usize {
+        let now = self.tick();
+        let ends: Vec<usize> = self.bound_to(principal).filter(|number| Some(*number) != kept).collect();
+        let removed = ends.into_iter().filter_map(|number| self.entries.remove(&number));
+        removed.filter(|entry| matches!(entry, Entry::Session(session) if !session.is_over(now))).count()
+    }
+
+    /// How many live ones there were with an attribute of this key. Expired ones are met on the way, and removed.
+    pub(super) fn delete_where(&mut self, key: &str) -> usize {
+        self.remove_expired(|_| true);
+        let before = self.count();
+        self.entries.retain(|_, entry| match entry {
+            Entry::Session(session) => value_of(&session.attributes, key).is_none(),
+            Entry::Leads(..) => true,
+        });
+        before - self.count()
+    }
+}
