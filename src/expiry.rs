@@ -101,14 +101,15 @@ pub(crate) enum Verdict {
 #[derive(Clone, Copy)]
 pub(crate) struct Moment<'a> {
     now: Tick,
-    limits: Limits,
+    /// Ticks that a session without limits of its own may lie untouched.
+    idle: u64,
     reread: &'a dyn Fn() -> Tick,
 }
 
 impl<'a> Moment<'a> {
     /// A moment at which sessions may lie idle for so long, if they have no limits of their own.
     pub(crate) fn new(now: Tick, idle: u64, reread: &'a dyn Fn() -> Tick) -> Self {
-        Self { now, limits: Limits { idle, end: Tick::MAX }, reread }
+        Self { now, idle, reread }
     }
 
     pub(crate) fn now(self) -> Tick {
@@ -120,14 +121,23 @@ impl<'a> Moment<'a> {
         (self.reread)()
     }
 
-    /// Judges a stamp that the caller has just loaded, by the session's own limits if it has any.
+    /// Whether a stamp that the caller has just loaded is that of a live session, by the session's own limits if it has any.
     ///
     /// The reading may be old by then (the thread may have been suspended), which errs on the side of life.
-    #[inline]
+    #[inline(always)]
+    pub(crate) fn finds_live(self, stamp: Tick, own: Option<Limits>) -> bool {
+        match own {
+            None => self.now.0.abs_diff(stamp.0) <= self.idle,
+            Some(own) => self.now.0.abs_diff(stamp.0) <= own.idle && self.now <= own.end,
+        }
+    }
+
+    /// Judges a stamp that the caller has just loaded.
     pub(crate) fn judge(self, stamp: Tick, own: Option<Limits>) -> Verdict {
-        let limits = own.unwrap_or(self.limits);
-        let live = self.now.0.abs_diff(stamp.0) <= limits.idle && self.now <= limits.end;
-        if live { Verdict::Live } else { self.judge_afresh(stamp, limits) }
+        if self.finds_live(stamp, own) {
+            return Verdict::Live;
+        }
+        self.judge_afresh(stamp, own.unwrap_or(Limits { idle: self.idle, end: Tick::MAX }))
     }
 
     /// Makes sure by a reading of the clock that is younger than the stamp. The one that the operation began with may be older, so that

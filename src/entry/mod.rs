@@ -256,7 +256,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) fn limits(self) -> Option<Limits> {
         let shape = self.header().shape;
-        shape.limits(self.tail())
+        if shape.has_limits() { shape.limits(self.tail()) } else { None }
     }
 
     pub(crate) fn terms(self) -> Terms {
@@ -285,7 +285,11 @@ impl<'g, P: Payload> EntryRef<'g, P> {
 
     #[inline]
     pub(crate) fn text(self) -> &'g str {
-        let text = &self.tail()[self.header().shape.terms_len()..];
+        let shape = self.header().shape;
+        // SAFETY: the allocation has the terms, and then the text, from `TAIL` on.
+        let text = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL + shape.terms_len()) };
+        // SAFETY: written before the entry was published, and immutable since.
+        let text = unsafe { core::slice::from_raw_parts(text.as_ptr(), shape.text_len()) };
         // SAFETY: nothing but a `Tail` writes it, and that writes whole strings over NUL characters.
         unsafe { core::str::from_utf8_unchecked(text) }
     }

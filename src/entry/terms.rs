@@ -62,8 +62,18 @@ impl Shape {
     }
 
     #[inline]
+    pub(super) fn text_len(self) -> usize {
+        (self.0 & Self::LONGEST_TEXT) as usize
+    }
+
+    #[inline]
     pub(super) fn tail_len(self) -> usize {
-        self.terms_len() + (self.0 & Self::LONGEST_TEXT) as usize
+        self.terms_len() + self.text_len()
+    }
+
+    #[inline]
+    pub(super) fn has_limits(self) -> bool {
+        self.0 & LIMITS != 0
     }
 
     #[inline]
@@ -73,7 +83,7 @@ impl Shape {
 
     #[inline]
     pub(super) fn limits(self, tail: &[u8]) -> Option<Limits> {
-        if self.0 & LIMITS == 0 {
+        if !self.has_limits() {
             return None;
         }
         let number = |at: usize| u64::from_le_bytes(array(&tail[at..at + 8]));

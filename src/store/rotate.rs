@@ -63,10 +63,11 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
         moment: Moment<'_>,
     ) -> Result<bool, RotateError> {
         let end = moment.now().after(limit(grace, self.time.resolution()));
-        let limits = Some(Limits { idle: u64::MAX, end });
-        let leading = Terms { limits, heir: Some(*new.id.as_bytes()), principal: None };
         let copy = |version: EntryRef<'_, T::Payload>, stamp, limits| new.version_after::<T>(version, stamp, limits);
         let lead = |version: EntryRef<'_, T::Payload>, stamp| {
+            // Nor does it lead to a session that has not been used by way of it for too long, which may be all that the session is used.
+            let limits = Some(Limits { idle: self.limits_of(version).idle, end });
+            let leading = Terms { limits, heir: Some(*new.id.as_bytes()), principal: None };
             Owned::new(version.next_head(stamp, &leading), T::absent(), 0, |_| {})
         };
         let rotated = self.table.rotate_with_grace(old.as_bytes(), moment, place, copy, lead);
@@ -115,7 +116,7 @@ pub struct Rotation<'s, T: Replicate + ?Sized> {
 impl<T: Replicate + ?Sized> Rotation<'_, T> {
     /// Lets the old id read the session for so long after the rotation: for requests that were under way with the old cookie.
     ///
-    /// Under the old id the session can be read, touched and deleted, but not changed or rotated again. Whatever ends the session ends this as well. While the rotation
+    /// It stops earlier if the session is not used by way of the old id for as long as its idle timeout. Under the old id the session can be read, touched and deleted, but not changed or rotated again. Whatever ends the session ends this as well. While the rotation
     /// is under way the session counts twice; where [`max_sessions`](crate::SessionConfig::max_sessions) does not allow that, the old id ends
     /// at once, as it does with a grace of zero, the default.
     ///

@@ -67,7 +67,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
-    fn limits_of<P: Payload>(&self, version: EntryRef<'_, P>) -> Limits {
+    pub(super) fn limits_of<P: Payload>(&self, version: EntryRef<'_, P>) -> Limits {
         version.limits().unwrap_or(Limits { idle: self.idle, end: Tick::MAX })
     }
 

@@ -189,7 +189,7 @@ impl<P: Payload> Table<P> {
     /// Shows `f` the live version of a session; touches the session first if told to. Follows one that leads on.
     ///
     /// Lock-free. Takes effect when the stamp is moved, or where it is not, when it is loaded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read<R>(
         &self,
         key: &Key,
@@ -197,7 +197,9 @@ impl<P: Payload> Table<P> {
         moment: Moment<'_>,
         f: impl FnOnce(EntryRef<'_, P>) -> R,
     ) -> Result<R, Absence> {
-        let heir = {
+        let mut heir: Key;
+        let mut key = key;
+        loop {
             let target = self.target(key);
             let deaths = self.deaths();
             let guard = reclaim::pin();
@@ -205,20 +207,9 @@ impl<P: Payload> Table<P> {
             if !version.has_heir() {
                 return Ok(f(version));
             }
-            version.terms().heir
-        };
-        self.read_heir(heir, touch, moment, f)
-    }
-
-    #[cold]
-    fn read_heir<R>(
-        &self,
-        heir: Option<Key>,
-        touch: bool,
-        moment: Moment<'_>,
-        f: impl FnOnce(EntryRef<'_, P>) -> R,
-    ) -> Result<R, Absence> {
-        self.read(&heir.ok_or(Absence::Unknown)?, touch, moment, f)
+            heir = version.terms().heir.ok_or(Absence::Unknown)?;
+            key = &heir;
+        }
     }
 
     /// Does to the live version of a session what `build` says of it. `build` is given the stamp for the new version, and may be called

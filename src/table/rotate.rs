@@ -73,13 +73,17 @@ impl<'g, P: Payload> Visit<'g, P> {
                 return Ok(None);
             }
         };
-        if !self.complete(&found, leading, target) {
+        let mut last = None;
+        let superseded = self.supersede_telling(found.entry, leading, |stamp| last = Some(stamp));
+        self.clean_up(&found, target);
+        if !superseded {
             return Err(Refusal::NotFound);
         }
-        Ok(Some(match leading.life().load() {
-            Life::Live(stamp) => stamp,
-            // Its time is over already.
-            Life::Superseded | Life::Dead => self.moment.afresh(),
+        Ok(Some(match (last, leading.life().load()) {
+            // What is touched by way of the leading version is touched under its new key as well.
+            (Some(stamp), _) | (None, Life::Live(stamp)) => stamp,
+            // Superseded by another thread, and so long ago that its time is over already.
+            (None, Life::Superseded | Life::Dead) => self.moment.afresh(),
         }))
     }
 

@@ -129,6 +129,16 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Does not judge the version again: this operation has, and what has touched it since has only made it younger. So nothing can go
     /// wrong from the moment at which the successor is set, not even a clock that panics.
     pub(super) fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> bool {
+        self.supersede_telling(old, new, |_| {})
+    }
+
+    /// The same; `tell` is told the stamp from which this thread has superseded the old version, if it was this thread.
+    pub(super) fn supersede_telling(
+        &self,
+        old: EntryRef<'g, P>,
+        new: EntryRef<'g, P>,
+        tell: impl FnOnce(Tick),
+    ) -> bool {
         loop {
             match old.life().load() {
                 Life::Dead => return planted("set-without-a-look-at-life"),
@@ -147,6 +157,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                             // SAFETY: none: it is the broken rule.
                             unsafe { old.retire(self.guard) }
                         }
+                        tell(stamp);
                         return true;
                     }
                 }

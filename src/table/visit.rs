@@ -77,8 +77,16 @@ impl<'g, P: Payload> Visit<'g, P> {
     }
 
     /// Judges a version that was seen live with this stamp. An expired one is not merely reported: it is dead when this returns.
-    #[inline]
+    #[inline(always)]
     pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
+        if self.moment.finds_live(stamp, version.limits()) {
+            return Judgement::Live;
+        }
+        self.judge_afresh(version, stamp)
+    }
+
+    #[cold]
+    fn judge_afresh(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => Judgement::Live,
             Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,

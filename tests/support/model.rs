@@ -30,8 +30,24 @@ struct Session {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Entry {
     Session(Session),
-    /// The number of the session that it leads to, and the last tick in which it does.
-    Leads(usize, Option<u128>),
+    Leads(Lead),
+}
+
+/// An id that leads to a session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Lead {
+    /// The session's number.
+    to: usize,
+    touched: u128,
+    /// How many ticks it may lie untouched itself, and its last tick: `None` is for ever.
+    idle: Option<u128>,
+    end: Option<u128>,
+}
+
+impl Lead {
+    fn is_over(&self, now: u128) -> bool {
+        self.idle.is_some_and(|idle| now - self.touched > idle) || self.end.is_some_and(|end| now > end)
+    }
 }
 
 /// The sessions that a store should hold, and its clock.
@@ -295,10 +311,13 @@ impl Model {
         // In the midst of a rotation with grace the session takes two places.
         let leads = !grace.is_zero() && !self.has_no_room();
         self.entries.remove(&old);
-        let new = self.number(session);
+        let idle = session.idle;
+        let to = self.number(session);
         if leads {
-            self.entries.insert(old, Entry::Leads(new, ticks(grace).map(|ticks| now + ticks)));
+            let end = ticks(grace).map(|ticks| now + ticks);
+            self.entries.insert(old, Entry::Leads(Lead { to, touched: now, idle, end }));
         }
+        let new = to;
         Ok(new)
     }
 
@@ -325,9 +344,19 @@ impl Model {
 
     fn touch(&mut self, subject: Subject) -> Result<&Session, Gone> {
         let now = self.tick();
-        let session = self.live(subject)?;
-        session.touched = now;
-        Ok(session)
+        let session = self.followed(subject)?;
+        let mut number = subject.number(self.created).ok_or(Gone::Unknown)?;
+        while let Some(Entry::Leads(lead)) = self.entries.get_mut(&number) {
+            lead.touched = now;
+            number = lead.to;
+        }
+        match self.entries.get_mut(&session) {
+            Some(Entry::Session(session)) => {
+                session.touched = now;
+                Ok(session)
+            }
+            _ => Err(Gone::Unknown),
+        }
     }
 
     /// A live session, also by an id that leads to it.
@@ -350,11 +379,11 @@ impl Model {
                     return Err(Gone::Expired);
                 }
                 Entry::Session(_) => return Ok(number),
-                Entry::Leads(_, end) if end.is_some_and(|end| now > end) => {
+                Entry::Leads(lead) if lead.is_over(now) => {
                     self.entries.remove(&number);
                     return Err(Gone::Unknown);
                 }
-                Entry::Leads(heir, _) => number = *heir,
+                Entry::Leads(lead) => number = lead.to,
             }
         }
     }
@@ -364,7 +393,7 @@ impl Model {
         let (before, now) = (self.count(), self.tick());
         self.entries.retain(|_, entry| match entry {
             Entry::Session(session) => !session.is_over(now),
-            Entry::Leads(_, end) => end.is_none_or(|end| now <= end),
+            Entry::Leads(lead) => !lead.is_over(now),
         });
         before - self.count()
     }

@@ -27,7 +27,7 @@ impl Model {
         let now = self.tick();
         self.entries.retain(|_, entry| match entry {
             Entry::Session(session) => !(which(session) && session.is_over(now)),
-            Entry::Leads(..) => true,
+            Entry::Leads(_) => true,
         });
     }
 
@@ -68,7 +68,7 @@ impl Model {
         let before = self.count();
         self.entries.retain(|_, entry| match entry {
             Entry::Session(session) => value_of(&session.attributes, key).is_none(),
-            Entry::Leads(..) => true,
+            Entry::Leads(_) => true,
         });
         before - self.count()
     }
