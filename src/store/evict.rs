@@ -22,7 +22,7 @@ pub struct Eviction {
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Ends every session that has expired, and returns how many.
     ///
-    /// Looks at every session, which takes some tens of nanoseconds for each, and gives back the memory that is not needed any more.
+    /// Looks at every session, which takes about a hundred nanoseconds for each, and gives back the memory that is not needed any more.
     /// Other threads are not held up. Lock-free. Each session's end takes effect when its live version dies.
     pub fn evict_expired(&self) -> usize {
         let tick = || self.time.tick();
