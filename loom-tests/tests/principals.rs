@@ -2,7 +2,7 @@
 //! once. Each is explored with each of its threads as the one that does not have to be spawned. At the end both tables are in order, and the
 //! principal's roll names its live sessions and nothing else.
 #![cfg(loom)]
-#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unexpected_cfgs, unreachable_pub, missing_docs)]
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
@@ -16,7 +16,7 @@ mod config;
 mod content;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
-#[path = "../../src/error.rs"]
+#[path = "../../src/error/mod.rs"]
 mod error;
 #[path = "../../src/events.rs"]
 mod events;

@@ -1,7 +1,7 @@
 //! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing without
 //! `--cfg shuttle`.
 #![cfg(shuttle)]
-#![allow(dead_code, missing_docs, unexpected_cfgs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
@@ -15,7 +15,7 @@ mod config;
 mod content;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
-#[path = "../../src/error.rs"]
+#[path = "../../src/error/mod.rs"]
 mod error;
 #[path = "../../src/events.rs"]
 mod events;
@@ -40,12 +40,13 @@ mod table;
 #[path = "../../src/trace.rs"]
 mod trace;
 
-pub use attributes::{Attributes, AttributesIter};
+pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, ParseIdError, RandomError, RotateError, SetError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, ParseIdError, RandomError, RotateError,
+    SetError, SetIfError, TryUpdateError, UpdateError,
 };
 pub use events::Removal;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};

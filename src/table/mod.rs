@@ -44,6 +44,7 @@ mod update;
 mod visit;
 mod word;
 
+#[cfg_attr(loom, allow(unused_imports, reason = "not every model looks at what has ended"))]
 pub(crate) use deaths::{Ended, Observer};
 pub(crate) use population::{Place, Population};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
