@@ -80,7 +80,7 @@ impl Guard {
         unsafe { self.0.defer_unchecked(destroy) }
     }
 
-    /// The same for what lies in a [block](crate::block), which the thread that finds it unused may use again.
+    /// The same for what lies in a [block], which the thread that finds it unused may use again.
     ///
     /// # Safety
     ///

@@ -60,7 +60,7 @@ use std::time::Duration;
 ///
 /// Every method takes `&self` and may be called from any thread; none waits for another thread, so none blocks an async executor
 /// either. (The memory allocator and, for new ids, the operating system's random source are outside of this claim; a thread's first call
-/// registers it with the memory reclamation, which allocates.) Put the store behind an [`Arc`](std::sync::Arc) or into a `static`.
+/// registers it with the memory reclamation, which allocates.) Put the store behind an [`Arc`] or into a `static`.
 ///
 /// * **Linearizable.** Each operation on a session takes effect at one instant, which its documentation names.
 /// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, whatever was under
