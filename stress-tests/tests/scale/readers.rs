@@ -26,7 +26,11 @@ fn what_ended_threads_have_retired_is_freed_by_a_flush() {
     let store = SessionStore::default();
     store.flush();
     let before = Heap::now();
-    thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(|| rise_and_fall(&store)))));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| rise_and_fall(&store))).collect();
+        // The end of the scope would not wait for what the threads do as they are torn down: to hand in what they have retired.
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
+    });
     assert_eq!(store.count(), 0);
     println!("{THREADS} threads have ended: {}", Heap::since(before));
     store.flush();
