@@ -5,14 +5,14 @@
 
 #![deny(unsafe_code)]
 
-use super::SessionStore;
+use super::{SessionStore, why_unchanged};
 use crate::attributes::{Assignment, Attributes, Draft, Merge, Removal, Version, pack};
 use crate::content::{Packed, Stored, packed_entry};
 use crate::entry::{EntryRef, Owned, Tail};
 use crate::error::{IncrementError, SetError, SetIfError, TryUpdateError, UpdateError};
 use crate::expiry::Tick;
 use crate::id::SessionId;
-use crate::table::{Change, Refusal};
+use crate::table::Change;
 use core::fmt;
 
 impl SessionStore {
@@ -370,11 +370,7 @@ impl SessionStore {
         build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
     ) -> Result<(), E> {
         let tick = || self.time.tick();
-        self.table.update(id.as_bytes(), self.moment(&tick), build).map_err(|refusal| match refusal {
-            Refusal::NotFound => UpdateError::NotFound.into(),
-            Refusal::Expired => UpdateError::Expired.into(),
-            Refusal::Build(error) => error,
-        })
+        self.table.update(id.as_bytes(), self.moment(&tick), build).map_err(why_unchanged)
     }
 }
 

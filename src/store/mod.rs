@@ -45,12 +45,13 @@ use crate::attributes::Attributes;
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::Content;
+use crate::error::UpdateError;
 use crate::events::{Listener, Registrar};
 use crate::expiry::{Moment, Tick, limit};
 use crate::id::SessionId;
 use crate::reclaim;
 use crate::roll::Rolls;
-use crate::table::{Absence, Table};
+use crate::table::{Absence, Refusal, Table};
 use crate::trace::Tracer;
 use core::fmt;
 use std::sync::Arc;
@@ -266,6 +267,15 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     fn moment<'a>(&self, tick: &'a dyn Fn() -> Tick) -> Moment<'a> {
         Moment::new(tick(), self.idle, tick)
+    }
+}
+
+/// Why an update has changed nothing, in the words of the operation.
+fn why_unchanged<E: From<UpdateError>>(refusal: Refusal<E>) -> E {
+    match refusal {
+        Refusal::NotFound => UpdateError::NotFound.into(),
+        Refusal::Expired => UpdateError::Expired.into(),
+        Refusal::Build(error) => error,
     }
 }
 

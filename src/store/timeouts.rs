@@ -2,15 +2,14 @@
 
 #![deny(unsafe_code)]
 
-use super::SessionStore;
+use super::{SessionStore, why_unchanged};
 use crate::content::{Content, Replicate};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload, Terms};
 use crate::error::UpdateError;
 use crate::expiry::{Limits, Tick, limit, span};
 use crate::id::SessionId;
-use crate::table::{Change, Refusal};
-use core::convert::Infallible;
+use crate::table::Change;
 use core::time::Duration;
 
 /// Says how long a session lives, where that is to differ from what holds for the store, or from what held for the session so far.
@@ -131,12 +130,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let limits = Some(self.changed(self.limits_of(version), moment.now(), timeouts));
             let terms = Terms { limits, ..version.terms() };
-            Ok::<_, Infallible>(Change::Replace(T::replicate(version, version.next_head(stamp, &terms))))
+            Ok::<_, UpdateError>(Change::Replace(T::replicate(version, version.next_head(stamp, &terms))))
         });
-        result.map_err(|refusal| match refusal {
-            Refusal::NotFound => UpdateError::NotFound,
-            Refusal::Expired => UpdateError::Expired,
-            Refusal::Build(never) => match never {},
-        })
+        result.map_err(why_unchanged)
     }
 }

@@ -2,14 +2,13 @@
 
 #![deny(unsafe_code)]
 
-use super::SessionStore;
+use super::{SessionStore, why_unchanged};
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::{Stored, typed_entry};
 use crate::error::{CreateError, UpdateError};
 use crate::id::SessionId;
-use crate::table::{Change, Refusal};
-use core::convert::Infallible;
+use crate::table::Change;
 
 impl<T: Send + Sync + 'static> SessionStore<T> {
     /// Makes a store of sessions that each hold a value, with the default clock. With another clock:
@@ -66,12 +65,8 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         let tick = || self.time.tick();
         let result = self.table.update(id.as_bytes(), self.moment(&tick), |version, stamp| {
             let terms = version.terms();
-            Ok::<_, Infallible>(Change::Replace(typed_entry(version.next_head(stamp, &terms), f(T::of(version)))))
+            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &terms), f(T::of(version)))))
         });
-        result.map_err(|refusal| match refusal {
-            Refusal::NotFound => UpdateError::NotFound,
-            Refusal::Expired => UpdateError::Expired,
-            Refusal::Build(never) => match never {},
-        })
+        result.map_err(why_unchanged)
     }
 }
