@@ -66,7 +66,7 @@ impl Attributes {
     #[inline]
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        Bounds::of(&self.packed, key).map(|bounds| bounds.value(&self.packed))
+        pack::value_of(&self.packed, key)
     }
 
     /// Tells whether there is an attribute `key`.

@@ -97,12 +97,11 @@ impl Bounds {
     }
 
     /// The pair with this key. Compares bytes, which is all the same: where a block is cut into strings, each cut is checked.
-    #[inline]
     pub(super) fn of(packed: &str, key: &str) -> Option<Self> {
         let block = packed.as_bytes();
         let mut start = 0;
         while let Some(bounds) = Self::at(block, start) {
-            if block[bounds.key..bounds.value] == *key.as_bytes() {
+            if same(&block[bounds.key..bounds.value], key.as_bytes()) {
                 return Some(bounds);
             }
             start = bounds.end;
@@ -113,6 +112,48 @@ impl Bounds {
     #[inline]
     pub(super) fn value(self, packed: &str) -> &str {
         &packed[self.value..self.end]
+    }
+}
+
+/// The value of a key: what [`Bounds::of`] finds, without all of where it lies, which is most of the work.
+#[inline]
+pub(super) fn value_of<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
+    let mut rest = packed.as_bytes();
+    while let [key_len @ ..MORE, value_len @ ..MORE, pairs @ ..] = rest {
+        let [key_len, value_len] = [key_len, value_len].map(|length| usize::from(*length));
+        let (pair, behind) = pairs.split_at(key_len + value_len);
+        if same(&pair[..key_len], key.as_bytes()) {
+            let end = packed.len() - behind.len();
+            return Some(&packed[end - value_len..end]);
+        }
+        rest = behind;
+    }
+    if rest.is_empty() { None } else { value_behind_long(packed, key) }
+}
+
+/// The same where a pair has a longer length.
+#[cold]
+fn value_behind_long<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
+    Bounds::of(packed, key).map(|bounds| bounds.value(packed))
+}
+
+/// Whether two keys are the same. Keys are short: comparing them word by word, the last word overlapping, beats a call to the C library.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let len = one.len();
+    if len != other.len() {
+        return false;
+    }
+    match len {
+        0 => true,
+        1..4 => [0, len / 2, len - 1].into_iter().all(|at| one[at] == other[at]),
+        4..8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
+        _ => {
+            let (words, _) = one.as_chunks::<8>();
+            let (others, _) = other.as_chunks::<8>();
+            let mut pairs = words.iter().zip(others);
+            pairs.all(|(word, other)| word == other) && one.last_chunk::<8>() == other.last_chunk()
+        }
     }
 }
 
