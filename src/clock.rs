@@ -155,11 +155,12 @@ mod platform {
         }
     }
 
-    /// Cannot panic either: a negative part counts as zero, and the sum saturates.
+    /// Cannot panic either. The kernel counts from when it was started, so neither part is negative nor the product too large; if it did say so,
+    /// the reading would be a wrong one, as any clock may have.
     #[inline]
     pub(super) fn milliseconds(time: Timespec) -> u64 {
-        let whole = u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000);
-        whole.saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000)
+        let whole = (time.tv_sec as u64).wrapping_mul(1_000);
+        whole.wrapping_add(time.tv_nsec as u64 / 1_000_000)
     }
 
     /// Cannot panic, whatever the kernel says: a negative part counts as zero, and the sum saturates.

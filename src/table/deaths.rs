@@ -4,7 +4,7 @@
 
 use crate::entry::{EntryRef, Key, Payload};
 use crate::removal::RemovalCause;
-use std::cell::RefCell;
+use core::cell::Cell;
 
 /// A session that has ended.
 pub(crate) struct Ended {
@@ -24,14 +24,15 @@ pub(crate) trait Observer: Send + Sync {
 
 /// What one piece of work has ended. Reports when dropped, which has to be after the thread's guard.
 pub(super) struct Deaths<'a> {
-    observer: Option<&'a dyn Observer>,
-    ended: RefCell<Vec<Ended>>,
+    observer: &'a Option<Box<dyn Observer>>,
+    /// In a box, which there hardly ever is, so that to have no deaths takes two words.
+    ended: Cell<Option<Box<Vec<Ended>>>>,
 }
 
 impl<'a> Deaths<'a> {
     #[inline]
-    pub(super) fn new(observer: Option<&'a dyn Observer>) -> Self {
-        Self { observer, ended: RefCell::new(Vec::new()) }
+    pub(super) fn new(observer: &'a Option<Box<dyn Observer>>) -> Self {
+        Self { observer, ended: Cell::new(None) }
     }
 
     /// Notes a version that this thread has killed.
@@ -39,14 +40,16 @@ impl<'a> Deaths<'a> {
         let Some(observer) = self.observer else { return };
         let principal = version.terms().principal;
         if principal.is_some() || observer.observes_all() {
-            self.ended.borrow_mut().push(Ended { key: *version.key(), cause, principal });
+            let mut ended = self.ended.take().unwrap_or_default();
+            ended.push(Ended { key: *version.key(), cause, principal });
+            self.ended.set(Some(ended));
         }
     }
 
     #[cold]
-    fn report(&mut self) {
+    fn report(&self, ended: Vec<Ended>) {
         if let Some(observer) = self.observer {
-            self.ended.get_mut().drain(..).for_each(|ended| observer.ended(ended));
+            ended.into_iter().for_each(|ended| observer.ended(ended));
         }
     }
 }
@@ -54,8 +57,8 @@ impl<'a> Deaths<'a> {
 impl Drop for Deaths<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.ended.get_mut().is_empty() {
-            self.report();
+        if let Some(ended) = self.ended.take() {
+            self.report(*ended);
         }
     }
 }

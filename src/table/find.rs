@@ -35,11 +35,11 @@ impl<'g, P: Payload> Visit<'g, P> {
             for slot in array.probe(target.hash) {
                 let word = slot.load();
                 step("slot read");
-                if word.is_empty() {
-                    break;
-                }
                 if let Some(entry) = self.bearing(word, target) {
                     return Some(entry);
+                }
+                if word.is_empty() {
+                    break;
                 }
             }
             if planted("next-not-read") {
@@ -64,12 +64,18 @@ impl<'g, P: Payload> Visit<'g, P> {
                     Judgement::Live if !touch || self.touch(version, stamp) => return Ok(version),
                     Judgement::Live | Judgement::Changed => {}
                     Judgement::Expired => {
-                        self.locate(target);
+                        (*self).take_out(target);
                         return Err(if version.has_heir() { Absence::Unknown } else { Absence::Expired });
                     }
                 },
             }
         }
+    }
+
+    /// Takes what has ended of the session with this key out of the table.
+    #[cold]
+    fn take_out(self, target: Target<'_>) {
+        self.locate(target);
     }
 
     /// Moves the stamp that was seen up to now, if it is not there yet. False if the life word has changed.

@@ -126,7 +126,7 @@ impl<P: Payload> Table<P> {
     /// To be made before the thread pins itself, so that it is dropped after the guard.
     #[inline]
     fn deaths(&self) -> Deaths<'_> {
-        Deaths::new(self.observer.as_deref())
+        Deaths::new(&self.observer)
     }
 
     #[inline]
@@ -333,7 +333,7 @@ impl<P: Payload> Table<P> {
 
 impl<P: Payload> Drop for Table<P> {
     fn drop(&mut self) {
-        let deaths = Deaths::new(None);
+        let deaths = Deaths::new(&None);
         let guard = reclaim::pin();
         let timeless = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
         for shard in &self.shards {

@@ -33,6 +33,8 @@ impl<'k> Target<'k> {
 }
 
 /// One thread's visit to one shard.
+///
+/// A reader keeps one in registers: what it calls out of line takes a copy of its own.
 pub(super) struct Visit<'g, P> {
     pub(super) shard: &'g Shard,
     pub(super) hasher: &'g KeyHasher,
@@ -42,6 +44,13 @@ pub(super) struct Visit<'g, P> {
     pub(super) deaths: &'g Deaths<'g>,
     pub(super) payload: PhantomData<P>,
 }
+
+impl<P> Clone for Visit<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<P> Copy for Visit<'_, P> {}
 
 /// What came of judging a version that was seen live.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +82,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             return None;
         }
         let entry = self.entry(word);
+        entry.prefetch_rest();
         constant_time_eq_32(entry.key(), target.key).then_some(entry)
     }
 
@@ -82,11 +92,12 @@ impl<'g, P: Payload> Visit<'g, P> {
         if self.moment.finds_live(stamp, version.limits()) {
             return Judgement::Live;
         }
-        self.judge_afresh(version, stamp)
+        (*self).judge_afresh(version, stamp)
     }
 
+    /// By value, so that the visit need not lie in memory before.
     #[cold]
-    fn judge_afresh(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
+    fn judge_afresh(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => Judgement::Live,
             Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,

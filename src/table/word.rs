@@ -38,6 +38,8 @@ const FROZEN_BIT: usize = 0b10;
 /// Set by no protocol rule, only by a broken one ([`planted`]).
 const KEPT_BIT: usize = if MODEL { 0b100 } else { 0 };
 const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
+/// Where the address lies.
+const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
 
 /// Where the fingerprint lies. User-space addresses of these targets end at bit 47 unless a program asks the system for more.
 #[cfg(all(
@@ -120,7 +122,8 @@ impl Word {
     /// Whether this may be an entry whose key has this hash. Never for a word without an entry.
     #[inline]
     pub(crate) fn matches(self, hash: Hash) -> bool {
-        self.holds_entry() && self.0.addr() & FINGERPRINT_MASK == hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK)
+        let rest = self.0.addr() ^ hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK);
+        rest & FINGERPRINT_MASK == 0 && rest & ADDRESS_MASK != 0
     }
 
     /// Whether the two words hold the same entry, frozen or not.
@@ -158,7 +161,7 @@ impl Word {
     /// The address of the entry that this word holds.
     #[inline]
     pub(crate) fn pointer<P>(self) -> NonNull<Entry<P>> {
-        let pointer = self.0.map_addr(|address| address & !(FINGERPRINT_MASK | STATE_MASK));
+        let pointer = self.0.map_addr(|address| address & ADDRESS_MASK);
         NonNull::new(pointer.cast()).expect("the word holds an entry")
     }
 }

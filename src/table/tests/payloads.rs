@@ -266,7 +266,7 @@ fn a_version_and_its_successor_that_never_counted_are_both_freed() {
     let _alone = alone();
     let magazine = Magazine::filled(20);
     for number in 0..20 {
-        let deaths = Deaths::new(None);
+        let deaths = Deaths::new(&None);
         let guard = reclaim::pin();
         at(0, |moment| {
             let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard, &deaths);
@@ -322,7 +322,7 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
 fn a_table_dropped_with_chains_in_its_slots_frees_every_version() {
     let _alone = alone();
     let magazine = Magazine::filled(3);
-    let deaths = Deaths::new(None);
+    let deaths = Deaths::new(&None);
     let guard = reclaim::pin();
     at(0, |moment| {
         let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard, &deaths);
