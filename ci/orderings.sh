@@ -13,6 +13,9 @@ A3  delete_and_insert_again_during_growth
 A4  delete_and_insert_again_during_growth
 A5  growth_against_growth_and_set
 A6  growth_against_growth_and_set
+B1  what_comes_back_is_used_by_nobody
+B2  what_comes_back_is_used_by_nobody
+B3  what_is_given_up_is_freed_by_the_later_end
 E1  two_sets_both_count
 E2  two_sets_both_count
 E3  two_sets_both_count

@@ -9,7 +9,7 @@
 //! a thread has retired last stays in its own bag of up to 64 until it retires more, exits or [collects](collect), and so do up to 512
 //! entries that it has found unused.
 
-use crate::block::{self, TakeApart};
+use crate::block::{self, Retired, Spare, TakeApart};
 use core::ptr::NonNull;
 #[cfg(not(loom))]
 use crossbeam_epoch::{Collector, LocalHandle};
@@ -80,18 +80,26 @@ impl Guard {
         unsafe { self.0.defer_unchecked(destroy) }
     }
 
-    /// The same for what lies in a [block], which the thread that finds it unused may use again.
+    /// The same for what lies in a [block], to which this thread has the first claim when it is free.
     ///
     /// # Safety
     ///
     /// As for [`retire`](Self::retire), where to free an object is to take it apart.
     #[inline]
     pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
-        // SAFETY: every guard that could see `object` is gone; the rest is the caller's promise.
-        let keep = move || unsafe { block::keep(object, take_apart) };
-        // SAFETY: the caller promises that the call may be made on any thread and at any time.
-        unsafe { self.0.defer_unchecked(keep) }
+        // SAFETY: the caller's promise; it is dropped or taken apart once every guard is gone that could see `object`.
+        let spare = unsafe { Spare::new(object, take_apart) };
+        if let Some(retired) = block::gather(spare) {
+            self.hand_over(retired);
+        }
         block::free_surplus();
+    }
+
+    /// Has what was retired released once no thread that is pinned now is pinned any more.
+    pub(crate) fn hand_over(&self, retired: Retired) {
+        // SAFETY: what is retired may be released on any thread and at any time from then on.
+        unsafe { self.0.defer_unchecked(move || retired.release()) }
+        self.hand_in();
     }
 }
 
@@ -105,6 +113,9 @@ pub(crate) fn collect(retired: usize) {
     const FREED_A_STEP: usize = 8 * BAG;
     // An object is freed two epochs after the one in which it was retired.
     const EPOCHS: usize = 3;
+    if let Some(retired) = block::hand_in() {
+        pin().hand_over(retired);
+    }
     for _ in 0..EPOCHS + retired / FREED_A_STEP {
         pin().0.flush();
         block::free_all();

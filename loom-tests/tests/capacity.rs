@@ -3,7 +3,7 @@
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
-#[path = "../../src/block.rs"]
+#[path = "../../src/block/mod.rs"]
 mod block;
 #[path = "../../src/entry/mod.rs"]
 mod entry;

@@ -5,7 +5,7 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
-#[path = "../../src/block.rs"]
+#[path = "../../src/block/mod.rs"]
 mod block;
 #[path = "../../src/clock.rs"]
 mod clock;

@@ -26,6 +26,7 @@ pub(crate) trait Observer: Send + Sync {
 pub(super) struct Deaths<'a> {
     observer: &'a Option<Box<dyn Observer>>,
     /// In a box, which there hardly ever is, so that to have no deaths takes two words.
+    #[expect(clippy::box_collection, reason = "one word where there is none, and there is none in each read")]
     ended: Cell<Option<Box<Vec<Ended>>>>,
 }
 
