@@ -207,9 +207,10 @@ where
 
 pin_project! {
     /// The response, to which the session's cookie is added. Made by [`SessionService`].
-    pub struct ResponseFuture<F, T: ?Sized = Attributes>
+    pub struct ResponseFuture<F, T = Attributes>
     where
         T: Content,
+        T: ?Sized,
     {
         #[pin]
         response: F,

@@ -64,7 +64,7 @@ impl Session {
         // One closure for both: only one of them runs at a time.
         let f = core::cell::RefCell::new(&mut f);
         let update = |id: &SessionId| self.store().update(id, |draft| (f.borrow_mut())(draft));
-        self.store_something(&update, || self.created_and(&update))
+        self.store_something(update, || self.created_and(update))
     }
 
     /// Adds a number to an attribute that holds one, and returns the sum; creates the session if there is none
