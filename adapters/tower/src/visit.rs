@@ -160,3 +160,38 @@ impl Station {
         self.number >= MOST_CHANGES
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visit() -> Visit<cloakroom::Attributes> {
+        let settings = Settings { rolling: false, remove_stale: false, no_store: true };
+        let shared = Shared { store: Arc::default(), cookie: SessionCookie::default(), settings };
+        Visit::begin(&Arc::new(shared), &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_change_before_the_answer_is_made_and_is_in_it() {
+        let visit = visit();
+        assert!(matches!(visit.go_on(visit.now(), None), Change::Made));
+        assert_eq!(visit.answer(), Some(visit.shared.cookie.removal()));
+    }
+
+    #[test]
+    fn a_change_after_the_answer_is_told_so() {
+        let visit = visit();
+        assert_eq!(visit.answer(), None);
+        assert!(visit.is_answered());
+        assert!(matches!(visit.go_on(visit.now(), None), Change::TooLate));
+    }
+
+    #[test]
+    fn of_two_changes_of_one_station_the_second_is_overtaken() {
+        let visit = visit();
+        let (first, second) = (visit.now(), visit.now());
+        assert!(matches!(visit.go_on(first, None), Change::Made));
+        assert!(matches!(visit.go_on(second, None), Change::Overtaken));
+        assert_eq!(visit.now().number, 1);
+    }
+}
