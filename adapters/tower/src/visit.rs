@@ -14,7 +14,7 @@
 //!
 //! # The answer
 //!
-//! Once the response has its headers, no cookie can be added to it. A task that outlives the response must not create a session then, whose id nobody
+//! Once the response has its headers, no cookie can be added to it, nor once the client has hung up. A task that outlives the response must not create a session then, whose id nobody
 //! would ever learn, nor give one another id. `changes` settles who comes first: a change is entered into it after its station was added, the answer before the
 //! chain is read. All of these are read-modify-writes of one word, so either the change sees the answer, and is undone, or the answer sees the station.
 //!
@@ -108,6 +108,13 @@ impl<T: Content + ?Sized> Visit<T> {
             station = next;
         }
         station
+    }
+
+    /// There will be no answer, or there has been one.
+    pub(crate) fn end(&self) {
+        if !self.is_answered() {
+            self.changes.fetch_or(ANSWERED, Ordering::AcqRel);
+        }
     }
 
     pub(crate) fn is_answered(&self) -> bool {
