@@ -171,6 +171,15 @@ mod tests {
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
 
+    fn piece_of_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let any_byte = prop_oneof![Just(b'\t'), 32_u8..127, 128_u8..];
+        prop_oneof![
+            header().prop_map(String::into_bytes),
+            Just(format!(";{NAME}=").into_bytes()),
+            prop::collection::vec(any_byte, 0..70),
+        ]
+    }
+
     proptest! {
         #[test]
         fn finds_what_the_crate_cookie_finds(headers in prop::collection::vec(header(), 0..4)) {
@@ -179,10 +188,11 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_bring_it_down(bytes in prop::collection::vec(prop_oneof![Just(b'\t'), 32_u8..127, 128_u8..], 0..300)) {
-            let lossy = String::from_utf8_lossy(&bytes).into_owned();
-            // What is no text is no id either, so replacing it changes nothing.
-            prop_assert_eq!(found(&[&bytes]), expected(&[lossy]));
+        fn no_bytes_bring_it_down(pieces in prop::collection::vec(piece_of_bytes(), 0..20)) {
+            let bytes = pieces.concat();
+            // What is no ASCII belongs to no id, so to replace it changes nothing; but the oracle wants text, and skips other spaces as well.
+            let text = bytes.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect();
+            prop_assert_eq!(found(&[&bytes]), expected(&[text]));
         }
     }
 }
