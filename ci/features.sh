@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of what is behind features: serde, metrics, tracing; and axum in adapters/tower. Three minutes on two cores from scratch.
+# Runs the tests of what is behind features: serde, metrics, tracing; and axum and JSON in adapters/tower. Three minutes on two cores from scratch.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
