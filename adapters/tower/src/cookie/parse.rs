@@ -1,0 +1,199 @@
+//! Ids in `Cookie` headers, which hold whatever a client likes.
+
+use cloakroom::SessionId;
+use core::fmt;
+use http::HeaderMap;
+use http::header::{COOKIE, GetAll, HeaderValue};
+use memchr::memchr;
+use memchr::memmem::Finder;
+
+/// Every well-formed session id of a request, in the order in which they were sent. Made by [`SessionCookie::ids`](super::SessionCookie::ids).
+///
+/// It looks for the name rather than from cookie to cookie: those of others, of which there may be kilobytes, are skipped as fast as
+/// memory is searched.
+pub struct SessionIds<'a> {
+    headers: <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter,
+    header: &'a [u8],
+    /// How much of the header has been searched.
+    searched: usize,
+    name: &'a Finder<'static>,
+}
+
+impl<'a> SessionIds<'a> {
+    pub(super) fn new(headers: &'a HeaderMap, name: &'a Finder<'static>) -> Self {
+        Self { headers: headers.get_all(COOKIE).into_iter(), header: &[], searched: 0, name }
+    }
+
+    /// The next id in the current header.
+    fn in_header(&mut self) -> Option<SessionId> {
+        while let Some(start) = self.name.find(&self.header[self.searched..]) {
+            let (before, rest) = self.header.split_at(self.searched + start);
+            let after = &rest[self.name.needle().len()..];
+            let value = if begins_a_pair(before) { value(after) } else { None };
+            // No pair begins within the name, which has neither semicolons nor spaces, so none is missed.
+            self.searched = self.header.len() - after.len();
+            if let Some(id) = value.and_then(session_id) {
+                return Some(id);
+            }
+        }
+        None
+    }
+}
+
+impl Iterator for SessionIds<'_> {
+    type Item = SessionId;
+
+    fn next(&mut self) -> Option<SessionId> {
+        loop {
+            if let Some(id) = self.in_header() {
+                return Some(id);
+            }
+            (self.header, self.searched) = (self.headers.next()?.as_bytes(), 0);
+        }
+    }
+}
+
+/// Shows no id.
+impl fmt::Debug for SessionIds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionIds(..)")
+    }
+}
+
+/// Whether a pair may begin after these bytes: at the start, or after a semicolon, spaces aside.
+fn begins_a_pair(before: &[u8]) -> bool {
+    matches!(before.trim_ascii_end(), [] | [.., b';'])
+}
+
+/// The value of a pair whose name was before these bytes: what is between an equals sign and the next semicolon, spaces aside.
+fn value(after: &[u8]) -> Option<&[u8]> {
+    let value = after.trim_ascii_start().strip_prefix(b"=")?;
+    let end = memchr(b';', value).unwrap_or(value.len());
+    Some(value[..end].trim_ascii())
+}
+
+/// The id, which may be in quotes (RFC 6265, section 4.1.1).
+fn session_id(value: &[u8]) -> Option<SessionId> {
+    let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    core::str::from_utf8(unquoted.unwrap_or(value)).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SessionCookie;
+    use proptest::prelude::*;
+
+    const NAME: &str = "sid";
+
+    fn found(headers: &[&[u8]]) -> Vec<SessionId> {
+        let cookie = SessionCookie::builder().name(NAME).build().expect("a valid cookie");
+        let mut map = HeaderMap::new();
+        for header in headers {
+            map.append(COOKIE, HeaderValue::from_bytes(header).expect("bytes that a header may hold"));
+        }
+        let ids: Vec<_> = cookie.ids(&map).collect();
+        assert_eq!(cookie.id(&map), ids.first().copied());
+        ids
+    }
+
+    fn id(byte: u8) -> SessionId {
+        SessionId::from_bytes([byte; 32])
+    }
+
+    /// What the crate `cookie` finds.
+    fn expected(headers: &[String]) -> Vec<SessionId> {
+        let cookies = headers.iter().flat_map(|header| cookie::Cookie::split_parse(header.as_str()));
+        let ours = cookies.filter_map(Result::ok).filter(|cookie| cookie.name() == NAME);
+        ours.filter_map(|cookie| cookie.value_trimmed().parse().ok()).collect()
+    }
+
+    #[test]
+    fn several_headers_and_cookies_are_searched_in_order() {
+        let first = format!("a=b; {NAME}={}; c; {NAME}=x; {NAME}=\"{}\"", id(1), id(2));
+        let second = format!("{NAME} =\t{} ;;", id(3));
+        assert_eq!(found(&[first.as_bytes(), b"", second.as_bytes()]), [id(1), id(2), id(3)]);
+    }
+
+    #[test]
+    fn what_only_looks_like_an_id_is_passed_over() {
+        let digits = id(0xab).to_string();
+        let refused = [
+            format!("{NAME}={}", &digits[1..]),
+            format!("{NAME}={digits}0"),
+            format!("{NAME}=0x{}", &digits[2..]),
+            format!("{NAME}=\"{digits}"),
+            format!("{NAME}={digits}\""),
+            format!("{NAME}=={digits}"),
+            format!("{NAME}x={digits}"),
+            format!("x{NAME}={digits}"),
+            format!("SID={digits}"),
+            format!("={NAME}={digits}"),
+            format!("x={NAME}={digits}"),
+            format!("{NAME}{digits}"),
+            format!("{NAME}={} {}", &digits[..32], &digits[32..]),
+            NAME.to_owned(),
+            String::new(),
+        ];
+        for header in refused {
+            assert_eq!(found(&[header.as_bytes()]), [], "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_repetitions_is_found_where_it_is_one() {
+        let cookie = SessionCookie::builder().name("aa").build().expect("a valid cookie");
+        let mut map = HeaderMap::new();
+        let header = format!("aaa={0}; aaaa={0}; a=aa={0}; a=aa; aa={1}; aa aa={0}", id(1), id(2));
+        map.append(COOKIE, header.parse().expect("a header"));
+        assert_eq!(cookie.ids(&map).collect::<Vec<_>>(), [id(2)]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_no_id_after_them() {
+        let mut header = format!("{NAME}=").into_bytes();
+        header.extend([0xff, 0xfe, 0x80]);
+        header.extend(format!("; {NAME}={}", id(7)).bytes());
+        assert_eq!(found(&[&header]), [id(7)]);
+    }
+
+    /// Pieces that often make an id under our name, and often nearly.
+    fn header() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            4 => any::<u8>().prop_map(|byte| format!("{NAME}={}", id(byte))),
+            2 => any::<u8>().prop_map(|byte| format!(" {NAME} = \"{}\" ", id(byte)).to_uppercase().replace("SID", NAME)),
+            2 => any::<u8>().prop_map(|byte| id(byte).to_string()),
+            3 => Just(";".to_owned()),
+            1 => Just(format!("{NAME}=")),
+            1 => Just(NAME.to_owned()),
+            1 => "[ -~\t]{0,8}",
+            1 => "[;=\" \tsid0-9a-f]{0,70}",
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    fn piece_of_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let any_byte = prop_oneof![Just(b'\t'), 32_u8..127, 128_u8..];
+        prop_oneof![
+            header().prop_map(String::into_bytes),
+            Just(format!(";{NAME}=").into_bytes()),
+            prop::collection::vec(any_byte, 0..70),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_the_crate_cookie_finds(headers in prop::collection::vec(header(), 0..4)) {
+            let bytes: Vec<&[u8]> = headers.iter().map(String::as_bytes).collect();
+            prop_assert_eq!(found(&bytes), expected(&headers));
+        }
+
+        #[test]
+        fn no_bytes_bring_it_down(pieces in prop::collection::vec(piece_of_bytes(), 0..20)) {
+            let bytes = pieces.concat();
+            // What is no ASCII belongs to no id, so to replace it changes nothing; but the oracle wants text, and skips other spaces as well.
+            let text = bytes.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect();
+            prop_assert_eq!(found(&[&bytes]), expected(&[text]));
+        }
+    }
+}
