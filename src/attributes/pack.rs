@@ -230,10 +230,6 @@ impl<'a> Assignment<'a> {
         out.write_str(&self.before[self.replaced.end..])
     }
 
-    fn appends(&self) -> bool {
-        self.replaced.start == self.before.len()
-    }
-
     /// Which bytes the new pair takes the place of.
     pub(super) fn place(&self) -> Range<usize> {
         self.replaced.clone()
@@ -350,15 +346,21 @@ where
     // The text is soon gone: better too much room than moving it as it grows.
     let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limit) } else { 0 });
     for (key, value) in pairs {
-        let (key, value) = (key.as_ref(), value.as_ref());
-        let assignment = Assignment::new(Attributes::from_packed(&packed), key, value);
+        let pair = Pair { key: key.as_ref(), value: value.as_ref() };
+        if value_of(&packed, pair.key).is_none() {
+            let size = packed.len().saturating_add(pair.size());
+            if size > limit {
+                return Err(size);
+            }
+            pair.write(&mut packed).expect("a string grows");
+            continue;
+        }
+        let assignment = Assignment::new(Attributes::from_packed(&packed), pair.key, pair.value);
         let size = assignment.size();
         if size > limit {
             return Err(size);
         }
-        if assignment.appends() {
-            Pair { key, value }.write(&mut packed).expect("a string grows");
-        } else if !assignment.is_noop() {
+        if !assignment.is_noop() {
             let mut replaced = String::with_capacity(size);
             assignment.write(&mut replaced).expect("a string grows");
             packed = replaced;
