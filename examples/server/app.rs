@@ -3,18 +3,21 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /login`, form field `user` | 200 and a cookie with a new id; the sessions the request came with are ended |
-//! | `GET /profile` | 200 with what the session knows, or 401 |
+//! | `GET /profile` | 200 with what the session knows, this visit counted, or 401 |
 //! | `POST /logout` | 204 and the cookie's removal, whether or not there was a session |
+//! | `GET /live` | 200 with the user's devices and the store's figures, or 401; the session is not touched |
+//! | `POST /end`, form field `device` | 204, and one of the user's sessions is ended, or 404 |
+//! | `POST /logout-everywhere` | 204 and the cookie's removal, and all the user's sessions are ended |
+//! | `POST /crowd` | 204, and a thousand visitors have come by |
 //! | `GET /` | the page |
+//!
+//! There are no passwords: whoever gives a name is its bearer. Where there are, the ends of other sessions ask for one again (ASVS 5, 7.5.2).
 //!
 //! The handlers call the store directly, without `spawn_blocking`: no operation of it waits for another thread.
 //!
 //! The modules bear their paths because the tests include this file from another directory.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Form, Json, Router,
@@ -24,19 +27,25 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use cloakroom::{Attributes, CreateError, SessionStore, SetError};
+use cloakroom::{Attributes, CreateError, Principal, SessionId, SessionStore, SetError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+#[path = "agent.rs"]
+mod agent;
 #[path = "cookies.rs"]
 mod cookies;
+#[path = "devices.rs"]
+mod devices;
 #[path = "guard.rs"]
 mod guard;
+#[path = "live.rs"]
+mod live;
 
-/// How often expired sessions are swept out, and so when a full store may have room again.
-pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// How often expired sessions are swept out, and so when a full store may have room again. A server whose figures nobody watches may take longer.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-const MAX_LOGIN_BYTES: usize = 4 << 10;
+const MAX_FORM_BYTES: usize = 4 << 10;
 const MAX_USER_CHARS: usize = 64;
 
 /// Only what the page itself brings may run or be shown on it.
@@ -54,6 +63,7 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 struct App {
     store: Arc<SessionStore>,
+    lookups: Arc<live::Lookups>,
     settings: Settings,
 }
 
@@ -70,12 +80,17 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .route("/", get((page, include_str!("page.html"))))
         .route("/page.js", get((script, include_str!("page.js"))))
         .route("/page.css", get((style, include_str!("page.css"))))
-        .route("/login", post(login).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
+        .route("/login", post(login))
         .route("/profile", get(profile))
         .route("/logout", post(logout))
+        .route("/live", get(live::live))
+        .route("/end", post(devices::end))
+        .route("/logout-everywhere", post(devices::logout_everywhere))
+        .route("/crowd", post(live::crowd))
         .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing here"))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(middleware::from_fn(guard::guard))
-        .with_state(App { store, settings })
+        .with_state(App { store, lookups: Arc::new(live::Lookups::new()), settings })
 }
 
 #[derive(Deserialize)]
@@ -98,9 +113,9 @@ async fn login(
     }
     // Before the new one is created, so that in a full store somebody logged in can still log in anew.
     app.end_sessions(&headers);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-    let attributes = [("user", user), ("logged_in_at", now.as_str()), ("visits", "0")];
-    let id = app.store.create_with(attributes).map_err(|error| not_created(&error))?;
+    let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;
+    let session = app.store.new_session().principal(Principal::new(user));
+    let id = session.create_with(attributes).map_err(|error| not_created(&error))?;
     let cookie = cookies::issue(app.store.cookie_name(), &id, app.settings.secure_cookies);
     Ok(([(header::SET_COOKIE, cookie)], Json(json!({ "user": user }))).into_response())
 }
@@ -140,10 +155,12 @@ impl Visit {
 async fn profile(State(app): State<App>, headers: HeaderMap) -> Result<Json<Profile>, Response> {
     let seen = cookies::session_ids(&headers, app.store.cookie_name())
         .find_map(|id| app.store.read(&id, Visit::of).flatten().map(|visit| (id, visit)));
+    app.lookups.note(1);
     let (id, visit) = seen.ok_or_else(not_logged_in)?;
     // Two visits at the same instant may count as one, since reading and setting are two operations. But a session that
     // ends between them stays ended: `set` never brings one back.
-    match app.store.set(&id, "visits", &visit.visits.to_string()) {
+    let now = devices::seconds_since_1970().to_string();
+    match app.store.set_each(&id, [("visits", &visit.visits.to_string()), ("seen_at", &now)]) {
         Ok(()) => Ok(Json(Profile { visit, expires_in: app.store.ttl().as_secs(), sessions: app.store.count() })),
         Err(SetError::NotFound | SetError::Expired) => Err(not_logged_in()),
         Err(error) => Err(internal(&error)),
@@ -164,6 +181,12 @@ impl App {
             self.store.delete(&id);
         }
     }
+
+    /// The first session that the request names in which somebody is logged in, and who. Touches nothing.
+    fn logged_in(&self, headers: &HeaderMap) -> Option<(SessionId, Principal)> {
+        cookies::session_ids(headers, self.store.cookie_name())
+            .find_map(|id| self.store.principal(&id).map(|principal| (id, principal)))
+    }
 }
 
 fn refuse(status: StatusCode, reason: &str) -> (StatusCode, Json<serde_json::Value>) {
@@ -176,7 +199,7 @@ fn not_logged_in() -> Response {
 
 fn not_created(error: &CreateError) -> Response {
     match error {
-        CreateError::Full => {
+        CreateError::Full | CreateError::PrincipalFull => {
             let retry = [(header::RETRY_AFTER, SWEEP_INTERVAL.as_secs().to_string())];
             (retry, refuse(StatusCode::SERVICE_UNAVAILABLE, "too many sessions, try again later")).into_response()
         }

@@ -7,7 +7,7 @@ use reqwest::header;
 use serde_json::json;
 
 use crate::{
-    app::Settings,
+    app::{SWEEP_INTERVAL, Settings},
     harness::{Server, id_of, json, set_cookie, user_of},
 };
 
@@ -173,7 +173,7 @@ async fn a_full_store_answers_503_until_somebody_logs_out() {
     grace.logged_in("grace").await;
     let refused = late.login("late").await;
     assert_eq!(refused.status(), 503);
-    assert_eq!(refused.headers()[header::RETRY_AFTER], "30");
+    assert_eq!(refused.headers()[header::RETRY_AFTER], SWEEP_INTERVAL.as_secs().to_string());
     assert!(!refused.headers().contains_key(header::SET_COOKIE));
     assert_eq!(json(refused).await["error"], "too many sessions, try again later");
     // Whoever is in may log in anew: the old session makes room.
