@@ -5,6 +5,8 @@ mod app;
 #[path = "server/harness.rs"]
 mod harness;
 
+#[path = "server/browser/mod.rs"]
+mod browser;
 #[path = "server/cookie_headers.rs"]
 mod cookie_headers;
 #[path = "server/devices.rs"]

@@ -58,7 +58,7 @@ pub(crate) async fn serve(store: Arc<SessionStore>, settings: Settings) -> Socke
     address
 }
 
-fn client(jar: bool) -> Client {
+pub(crate) fn client(jar: bool) -> Client {
     Client::builder().no_proxy().timeout(DEADLINE).cookie_store(jar).build().expect("a client without TLS")
 }
 
