@@ -1,0 +1,166 @@
+//! Extractors for axum: what a handler names as an argument.
+
+use crate::error::SessionError;
+use crate::session::Session;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use cloakroom::{Attributes, Content, Principal};
+use core::convert::Infallible;
+use core::error::Error;
+use core::fmt;
+use core::ops::Deref;
+use http::StatusCode;
+use http::request::Parts;
+
+/// Says that there is no [`SessionLayer`](crate::SessionLayer) around the handler, or one over a store with other content: a mistake in the program, so its response is 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingLayer;
+
+impl fmt::Display for MissingLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no session layer for this type of session: add a `SessionLayer` to the router, after its routes")
+    }
+}
+
+impl Error for MissingLayer {}
+
+impl IntoResponse for MissingLayer {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+/// Hands the handler its request's session, which may be none yet. Wait-free; allocates nothing.
+impl<T: Content + ?Sized, S: Send + Sync> FromRequestParts<S> for Session<T> {
+    type Rejection = MissingLayer;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, MissingLayer> {
+        parts.extensions.get().cloned().ok_or(MissingLayer)
+    }
+}
+
+/// `None` only where there is no layer: for handlers and middleware that are used with and without.
+impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for Session<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+/// A session that somebody is logged in to ([`Session::login`]), for handlers that are for users only: without one, the request is refused with 401 before the
+/// handler runs.
+///
+/// It touches the session. That it was live then does not mean that it is when the handler goes on: what the handler does with it fails if it
+/// has ended meanwhile. An `Option<LoggedIn>` is `None` where nobody is logged in.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom_tower::LoggedIn;
+///
+/// async fn profile(user: LoggedIn) -> String {
+///     format!("Hello, {}!", user.get("name").unwrap_or_default())
+/// }
+/// # let _ = axum::Router::<()>::new().route("/", axum::routing::get(profile));
+/// ```
+pub struct LoggedIn<T: Content + ?Sized = Attributes> {
+    /// Who is logged in.
+    pub principal: Principal,
+    /// Their session.
+    pub session: Session<T>,
+}
+
+impl<T: Content + ?Sized> LoggedIn<T> {
+    fn of(session: Session<T>) -> Option<Self> {
+        let principal = session.principal().filter(|_| session.touch())?;
+        Some(Self { principal, session })
+    }
+}
+
+impl<T: Content + ?Sized> Deref for LoggedIn<T> {
+    type Target = Session<T>;
+
+    fn deref(&self) -> &Session<T> {
+        &self.session
+    }
+}
+
+/// Shows neither who it is nor what the session holds.
+impl<T: Content + ?Sized> fmt::Debug for LoggedIn<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoggedIn(..)")
+    }
+}
+
+/// Says why there is no [`LoggedIn`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoggedInRejection {
+    /// Nobody is logged in. 401.
+    NotLoggedIn,
+    /// There is no layer. 500.
+    MissingLayer(MissingLayer),
+}
+
+impl fmt::Display for LoggedInRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLoggedIn => f.write_str("not logged in"),
+            Self::MissingLayer(_) => f.write_str("no session can be had"),
+        }
+    }
+}
+
+impl Error for LoggedInRejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotLoggedIn => None,
+            Self::MissingLayer(cause) => Some(cause),
+        }
+    }
+}
+
+impl IntoResponse for LoggedInRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotLoggedIn => (StatusCode::UNAUTHORIZED, self.to_string()).into_response(),
+            Self::MissingLayer(cause) => cause.into_response(),
+        }
+    }
+}
+
+/// Looks whom the session is bound to, and touches it. Lock-free; allocates nothing.
+impl<T: Content + ?Sized, S: Send + Sync> FromRequestParts<S> for LoggedIn<T> {
+    type Rejection = LoggedInRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, LoggedInRejection> {
+        let session = parts.extensions.get::<Session<T>>().ok_or(LoggedInRejection::MissingLayer(MissingLayer))?;
+        Self::of(session.clone()).ok_or(LoggedInRejection::NotLoggedIn)
+    }
+}
+
+/// `None` where nobody is logged in; without a layer, the request is refused.
+impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for LoggedIn<T> {
+    type Rejection = MissingLayer;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, MissingLayer> {
+        Ok(Self::of(parts.extensions.get::<Session<T>>().ok_or(MissingLayer)?.clone()))
+    }
+}
+
+impl IntoResponse for SessionError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Gone => StatusCode::UNAUTHORIZED,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::PrincipalFull => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotANumber | Self::Answered | Self::TooManyChanges | Self::Random(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        (status, self.to_string()).into_response()
+    }
+}

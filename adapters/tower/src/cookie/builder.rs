@@ -1,0 +1,247 @@
+//! The settings of a session cookie, and what browsers would refuse of them.
+
+use super::{SessionCookie, SessionCookieError};
+use cloakroom::SESSION_ID_HEX_LEN;
+use cookie::{Cookie, SameSite};
+use core::time::Duration;
+use http::HeaderValue;
+
+/// The most bytes that name and value may take together, and that the value of one attribute may take (RFC 6265bis, section 5.6).
+const LONGEST_PAIR: usize = 4096;
+const LONGEST_ATTRIBUTE: usize = 1024;
+/// RFC 1035, section 2.3.4, less the root's dot.
+const LONGEST_DOMAIN: usize = 253;
+const LONGEST_LABEL: usize = 63;
+/// 400 days (RFC 6265bis, section 5.5).
+const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// Builds a [`SessionCookie`]; what is not set is as in [`SessionCookie::default`]. Made by [`SessionCookie::builder`].
+///
+/// # Examples
+///
+/// A cookie for all hosts of a domain, which is why its name cannot begin with `__Host-`, and which lasts two weeks:
+///
+/// ```
+/// use cloakroom_tower::SessionCookie;
+/// use std::time::Duration;
+///
+/// let two_weeks = Duration::from_secs(14 * 24 * 60 * 60);
+/// let cookie = SessionCookie::builder().name("__Secure-sid").domain("example.com").max_age(two_weeks).build()?;
+/// assert_eq!(
+///     cookie.removal(),
+///     "__Secure-sid=; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; Max-Age=0",
+/// );
+/// # Ok::<(), cloakroom_tower::SessionCookieError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionCookieBuilder {
+    name: String,
+    path: String,
+    domain: Option<String>,
+    http_only: bool,
+    secure: bool,
+    same_site: SameSite,
+    partitioned: bool,
+    max_age: Option<Duration>,
+}
+
+impl Default for SessionCookieBuilder {
+    fn default() -> Self {
+        Self {
+            name: "__Host-session_id".to_owned(),
+            path: "/".to_owned(),
+            domain: None,
+            http_only: true,
+            secure: true,
+            same_site: SameSite::Lax,
+            partitioned: false,
+            max_age: None,
+        }
+    }
+}
+
+impl SessionCookieBuilder {
+    /// Sets the name, its prefix included.
+    ///
+    /// Browsers hold a cookie to its prefix ([RFC 6265bis, section 4.1.3][prefixes]), in upper or lower case: `__Host-` to this host, `Secure` and the path `/`; `__Secure-` to `Secure`; and
+    /// newer ones `__Http-` and `__Host-Http-` to `HttpOnly` besides.
+    ///
+    /// [prefixes]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets below which path the browser sends the cookie: `/` by default, everywhere. It is no protection against other paths of the same
+    /// host, whose pages can get at each other (RFC 6265bis, section 8.6).
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Has the browser send the cookie to all hosts of a domain, rather than to this one only. Any of them can read it then, and plant another in its place
+    /// (RFC 6265bis, section 8.6). Browsers refuse a domain to which this host does not belong, and one under which anybody can register.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Gives up `HttpOnly`: lets every script on the page read the id, so that one that was injected can take it away ([OWASP][owasp], ASVS 5 requirement 3.3.4).
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#httponly-attribute
+    pub fn readable_by_scripts(mut self) -> Self {
+        self.http_only = false;
+        self
+    }
+
+    /// Sets whether the browser sends the cookie over HTTPS only, which is the default ([OWASP][owasp], ASVS 5 requirement 3.3.1).
+    ///
+    /// Without it everybody on the way to the server can read the id. It is for trying a server out on `http://localhost` with Safari or another client that makes no exception for it, and
+    /// needs a name without a prefix:
+    ///
+    /// ```
+    /// use cloakroom_tower::SessionCookie;
+    ///
+    /// let cookie = SessionCookie::builder().name("session_id").secure(false).build()?;
+    /// assert_eq!(cookie.removal(), "session_id=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
+    /// # Ok::<(), cloakroom_tower::SessionCookieError>(())
+    /// ```
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#secure-attribute
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// Sets whether the browser sends the cookie with requests that other sites cause: with links that are followed (`Lax`, the default), with none
+    /// (`Strict`), or with all (`None`). ([OWASP][owasp], RFC 6265bis, section 8.8.)
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#samesite-attribute
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Has the browser keep a cookie for each site that embeds this one, for use with [`SameSite::None`] ([CHIPS][chips]).
+    ///
+    /// [chips]: https://datatracker.ietf.org/doc/html/draft-cutler-httpbis-partitioned-cookies
+    pub fn partitioned(mut self, partitioned: bool) -> Self {
+        self.partitioned = partitioned;
+        self
+    }
+
+    /// Has the browser keep the cookie for so long, in whole seconds, rather than until it is closed.
+    ///
+    /// How long the session lasts is the store's business; a cookie that outlives it does no harm. It counts from when the cookie is set:
+    /// [`SessionLayer::rolling`](crate::SessionLayer::rolling) sets it again and again.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Makes the cookie. Wait-free; allocates.
+    ///
+    /// # Errors
+    ///
+    /// A [`SessionCookieError`] for whatever a browser would refuse, ignore or change, as far as that can be told without knowing the host.
+    pub fn build(self) -> Result<SessionCookie, SessionCookieError> {
+        self.check_texts()?;
+        self.check_prefix()?;
+        if !self.secure && self.same_site == SameSite::None {
+            return Err(SessionCookieError::NoneWithoutSecure);
+        }
+        if !self.secure && self.partitioned {
+            return Err(SessionCookieError::PartitionedWithoutSecure);
+        }
+        let lasting = self.max_age.map(|life| cookie::time::Duration::seconds(life.as_secs() as i64));
+        let removal = HeaderValue::try_from(self.set_cookie(Some(cookie::time::Duration::ZERO)))
+            .expect("name, path and domain are visible ASCII");
+        let attributes = self.set_cookie(lasting).split_off(self.name.len() + "=".len());
+        Ok(SessionCookie { name: self.name, attributes, removal })
+    }
+
+    /// `Set-Cookie` without a value.
+    fn set_cookie(&self, max_age: Option<cookie::time::Duration>) -> String {
+        let mut cookie = Cookie::build((self.name.as_str(), "")).path(self.path.as_str()).same_site(self.same_site);
+        cookie = cookie.http_only(self.http_only).secure(self.secure).partitioned(self.partitioned);
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain.as_str());
+        }
+        if let Some(max_age) = max_age {
+            cookie = cookie.max_age(max_age);
+        }
+        cookie.build().to_string()
+    }
+
+    fn check_texts(&self) -> Result<(), SessionCookieError> {
+        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
+            return Err(SessionCookieError::Name);
+        }
+        // A space at the end is cut off.
+        if !self.path.starts_with('/') || self.path.ends_with(' ') || !self.path.bytes().all(is_path_byte) {
+            return Err(SessionCookieError::Path);
+        }
+        if self.name.len() + SESSION_ID_HEX_LEN > LONGEST_PAIR || self.path.len() > LONGEST_ATTRIBUTE {
+            return Err(SessionCookieError::TooLong);
+        }
+        if let Some(domain) = &self.domain {
+            if !domain.split('.').all(is_label) {
+                return Err(SessionCookieError::Domain);
+            }
+            if domain.len() > LONGEST_DOMAIN {
+                return Err(SessionCookieError::TooLong);
+            }
+        }
+        match self.max_age {
+            Some(life) if life < Duration::from_secs(1) || life > LONGEST_LIFE => Err(SessionCookieError::MaxAge),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_prefix(&self) -> Result<(), SessionCookieError> {
+        if (self.begins_with("__Http-") || self.begins_with("__Host-Http-")) && !self.http_only {
+            return Err(SessionCookieError::HttpWithoutHttpOnly);
+        }
+        if self.begins_with("__Host-") {
+            return match () {
+                () if !self.secure => Err(SessionCookieError::HostWithoutSecure),
+                () if self.domain.is_some() => Err(SessionCookieError::HostWithDomain),
+                () if self.path != "/" => Err(SessionCookieError::HostWithPath),
+                () => Ok(()),
+            };
+        }
+        match self.secure {
+            false if self.begins_with("__Http-") => Err(SessionCookieError::HttpWithoutSecure),
+            false if self.begins_with("__Secure-") => Err(SessionCookieError::SecureWithoutSecure),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn has_prefix(&self) -> bool {
+        ["__Host-", "__Secure-", "__Http-"].iter().any(|prefix| self.begins_with(prefix))
+    }
+
+    /// In upper or lower case, as newer browsers have it.
+    fn begins_with(&self, prefix: &str) -> bool {
+        self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    }
+}
+
+/// `token` of RFC 2616, section 2.2, to which RFC 6265 refers: any ASCII character but controls and separators.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
+}
+
+/// `av-octet` of RFC 6265, section 4.1.1.
+fn is_path_byte(byte: u8) -> bool {
+    (byte == b' ' || byte.is_ascii_graphic()) && byte != b';'
+}
+
+fn is_label(label: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=LONGEST_LABEL).contains(&label.len())
+        && label.bytes().all(inner)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}

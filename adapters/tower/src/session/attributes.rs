@@ -1,0 +1,179 @@
+//! Operations on a session's string attributes. Those that store something create the session if there is none.
+
+use super::{Moved, Session};
+use crate::error::SessionError;
+use cloakroom::{BindError, Draft, Principal, SessionId, Snapshot};
+
+impl Session {
+    /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute, or no session.
+    ///
+    /// Allocates the value; [`read`](Self::read) does not.
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.read(|attributes| attributes.get(key).map(str::to_owned)).flatten()
+    }
+
+    /// Returns the values of several attributes, all of one version. `None` if there is no session.
+    pub fn get_each<const N: usize>(&self, keys: [&str; N]) -> Option<[Option<String>; N]> {
+        self.read(|attributes| keys.map(|key| attributes.get(key).map(str::to_owned)))
+    }
+
+    /// Tells whether there is such an attribute, and touches the session.
+    pub fn contains(&self, key: &str) -> bool {
+        self.read(|attributes| attributes.contains(key)).unwrap_or(false)
+    }
+
+    /// Returns a copy of all attributes, to be kept across an `.await`, and touches the session. `None` if there is no session.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.find(|id| self.store().snapshot(id))
+    }
+
+    /// Sets an attribute; creates the session if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] if the session has ended by other means than this request, [`SessionError::TooLarge`]; and where there is none yet,
+    /// [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`], [`SessionError::TooManyChanges`].
+    pub fn set(&self, key: &str, value: &str) -> Result<(), SessionError> {
+        self.set_each([(key, value)])
+    }
+
+    /// Sets several attributes at once; creates the session, with these, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub fn set_each<I, K, V>(&self, attributes: I) -> Result<(), SessionError>
+    where
+        I: IntoIterator<Item = (K, V)> + Clone,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        self.store_something(
+            |id| self.store().set_each(id, attributes.clone()),
+            || Ok((self.store().create_with(attributes.clone())?, ())),
+        )
+    }
+
+    /// Changes attributes as `f` says, all in one step, and returns what `f` returned; creates the session if there is none. Of
+    /// `f` holds what [`SessionStore::update`](cloakroom::SessionStore::update) says: it may be called several times.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set).
+    pub fn update<R>(&self, mut f: impl FnMut(&mut Draft<'_>) -> R) -> Result<R, SessionError> {
+        // One closure for both: only one of them runs at a time.
+        let f = core::cell::RefCell::new(&mut f);
+        let update = |id: &SessionId| self.store().update(id, |draft| (f.borrow_mut())(draft));
+        self.store_something(&update, || self.created_and(&update))
+    }
+
+    /// Adds a number to an attribute that holds one, and returns the sum; creates the session if there is none
+    /// ([`SessionStore::increment`](cloakroom::SessionStore::increment)).
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotANumber`], and those of [`set`](Self::set).
+    pub fn increment(&self, key: &str, by: i64) -> Result<i64, SessionError> {
+        let increment = |id: &SessionId| self.store().increment(id, key, by);
+        self.store_something(increment, || self.created_and(increment))
+    }
+
+    /// Removes an attribute; says whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] if the session has ended by other means than this request. It is no error that there is none yet.
+    pub fn remove(&self, key: &str) -> Result<bool, SessionError> {
+        if self.id().is_none() {
+            return Ok(false);
+        }
+        self.change(|id| self.store().remove(id, key))
+    }
+
+    /// Removes an attribute and returns its value: for what is to be shown once. Of several requests that take it at once, one gets it. `None`
+    /// if there is no such attribute, or no session.
+    pub fn take(&self, key: &str) -> Option<String> {
+        self.find(|id| self.store().take(id, key))
+    }
+
+    /// Removes all attributes; the session lives on, and who is logged in stays so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`remove`](Self::remove).
+    pub fn clear(&self) -> Result<(), SessionError> {
+        if self.id().is_none() {
+            return Ok(());
+        }
+        self.change(|id| self.store().clear(id))
+    }
+
+    /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be called when they have proved who they are, and for each
+    /// of their logins.
+    ///
+    /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation; [OWASP][owasp], ASVS 5 requirements
+    /// 7.2.4 and 7.6.1). What the visitor has stored before (a basket) stays in the session; but if it belonged to another user, it is ended, and the new one is empty. Other live sessions that the request
+    /// named are ended.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::PrincipalFull`], [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`], [`SessionError::TooManyChanges`]. Nobody is logged in
+    /// then who was not before, and a session of another user may have been ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::Principal;
+    /// use cloakroom_tower::{Session, SessionError};
+    ///
+    /// fn log_in(session: &Session, user: &str) -> Result<(), SessionError> {
+    ///     session.login(&Principal::new(user))?;
+    ///     session.set("name", user)
+    /// }
+    /// ```
+    ///
+    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
+    pub fn login(&self, principal: &Principal) -> Result<(), SessionError> {
+        self.end_session_of_another(principal);
+        loop {
+            let at = self.0.now();
+            self.may_change(at)?;
+            let bound = match at.id().map(|id| self.store().bind(id, principal)) {
+                Some(Ok(new)) => Some(new),
+                // Ended or moved by others; who has just proved who they are gets a session all the same.
+                None | Some(Err(BindError::NotFound | BindError::Expired)) => None,
+                Some(Err(error)) => return Err(error.into()),
+            };
+            let new = match bound {
+                Some(new) => new,
+                None => self.store().new_session().principal(*principal).create()?,
+            };
+            if let Moved::Yes = self.move_to(at, new)? {
+                self.end_others();
+                return Ok(());
+            }
+        }
+    }
+
+    /// A session never changes whom it is bound to without changing its id, so what is found here still holds when the session is bound.
+    fn end_session_of_another(&self, principal: &Principal) {
+        if self.principal().is_some_and(|before| before != *principal) {
+            self.logout();
+        }
+    }
+
+    /// Creates a session and does something to it. If that fails, the session is ended.
+    fn created_and<R, E: Into<SessionError>>(
+        &self,
+        change: impl FnOnce(&SessionId) -> Result<R, E>,
+    ) -> Result<(SessionId, R), SessionError> {
+        let id = self.store().create()?;
+        match change(&id) {
+            Ok(result) => Ok((id, result)),
+            Err(error) => {
+                self.store().delete(&id);
+                Err(error.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What the cookie's builder accepts, what it refuses, and what it writes.
+
+use cloakroom::SessionId;
+use cloakroom_tower::SessionCookieError as Refused;
+use cloakroom_tower::{SameSite, SessionCookie, SessionCookieBuilder};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn builder() -> SessionCookieBuilder {
+    SessionCookie::builder()
+}
+
+fn plain() -> SessionCookieBuilder {
+    builder().name("sid")
+}
+
+fn refused(builder: SessionCookieBuilder) -> Option<Refused> {
+    builder.build().err()
+}
+
+#[test]
+fn the_default_is_as_safe_as_a_cookie_can_be() {
+    let id = SessionId::from_bytes([0xab; 32]);
+    let set = SessionCookie::default().issue(&id);
+    let expected = format!("__Host-session_id={}; HttpOnly; SameSite=Lax; Secure; Path=/", "ab".repeat(32));
+    assert_eq!(set.to_str().ok(), Some(&*expected));
+}
+
+#[test]
+fn each_setting_is_written_and_the_removal_has_the_same_name_path_and_domain() {
+    let id = SessionId::from_bytes([1; 32]);
+    let everything = plain()
+        .path("/app")
+        .domain("example.com")
+        .readable_by_scripts()
+        .same_site(SameSite::None)
+        .partitioned(true)
+        .max_age(14 * DAY);
+    let cookie = everything.build().expect("a valid cookie");
+    let attributes = "SameSite=None; Partitioned; Secure; Path=/app; Domain=example.com";
+    assert_eq!(cookie.issue(&id), format!("sid={id}; {attributes}; Max-Age=1209600"));
+    assert_eq!(cookie.removal(), format!("sid=; {attributes}; Max-Age=0"));
+    let strict = plain().secure(false).same_site(SameSite::Strict).build().expect("a valid cookie");
+    assert_eq!(strict.issue(&id), format!("sid={id}; HttpOnly; SameSite=Strict; Path=/"));
+    assert_eq!(strict.removal(), "sid=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
+}
+
+#[test]
+fn what_is_written_reads_back_by_the_crate_cookie() {
+    let id = SessionId::from_bytes([2; 32]);
+    let cookie = builder().max_age(DAY).build().expect("a valid cookie");
+    let set = cookie.issue(&id);
+    let read = cookie::Cookie::parse(set.to_str().expect("ASCII")).expect("a cookie");
+    assert_eq!((read.name(), read.value()), ("__Host-session_id", id.to_string().as_str()));
+    assert_eq!((read.http_only(), read.secure(), read.path()), (Some(true), Some(true), Some("/")));
+    assert_eq!((read.same_site(), read.domain()), (Some(SameSite::Lax), None));
+    assert_eq!(read.max_age(), Some(cookie::time::Duration::days(1)));
+}
+
+#[test]
+fn a_prefix_is_held_to_what_browsers_demand_of_it_in_upper_and_lower_case() {
+    for host in ["__Host-sid", "__host-sid", "__HOST-sid", "__Host-Http-sid"] {
+        assert_eq!(refused(builder().name(host)), None, "{host}");
+        assert_eq!(refused(builder().name(host).secure(false)), Some(Refused::HostWithoutSecure), "{host}");
+        assert_eq!(refused(builder().name(host).domain("example.com")), Some(Refused::HostWithDomain), "{host}");
+        assert_eq!(refused(builder().name(host).path("/app")), Some(Refused::HostWithPath), "{host}");
+    }
+    for secure in ["__Secure-sid", "__sEcUrE-sid"] {
+        assert_eq!(refused(builder().name(secure).domain("example.com").path("/app")), None, "{secure}");
+        assert_eq!(refused(builder().name(secure).secure(false)), Some(Refused::SecureWithoutSecure), "{secure}");
+    }
+    for http in ["__Http-sid", "__http-sid"] {
+        assert_eq!(refused(builder().name(http).domain("example.com").path("/app")), None, "{http}");
+        assert_eq!(refused(builder().name(http).secure(false)), Some(Refused::HttpWithoutSecure), "{http}");
+    }
+    for http in ["__Http-sid", "__Host-Http-sid", "__hOST-hTTP-sid"] {
+        assert_eq!(refused(builder().name(http).readable_by_scripts()), Some(Refused::HttpWithoutHttpOnly), "{http}");
+    }
+    for none in ["_Host-sid", "__Host_sid", "x__Host-sid", "__Host"] {
+        assert_eq!(refused(builder().name(none).secure(false).path("/app")), None, "{none}");
+    }
+}
+
+#[test]
+fn what_is_for_other_sites_needs_secure() {
+    assert_eq!(refused(plain().same_site(SameSite::None)), None);
+    assert_eq!(refused(plain().secure(false).same_site(SameSite::None)), Some(Refused::NoneWithoutSecure));
+    assert_eq!(refused(plain().partitioned(true)), None);
+    assert_eq!(refused(plain().secure(false).partitioned(true)), Some(Refused::PartitionedWithoutSecure));
+}
+
+#[test]
+fn names_are_tokens() {
+    for byte in 0..=0xff_u8 {
+        let name = format!("s{}d", char::from(byte));
+        let token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        assert_eq!(refused(builder().name(name)), (!token).then_some(Refused::Name), "{byte}");
+    }
+    assert_eq!(refused(builder().name("")), Some(Refused::Name));
+    assert_eq!(refused(builder().name("sid=1; Domain=evil.example")), Some(Refused::Name));
+}
+
+#[test]
+fn paths_begin_with_a_slash_and_cannot_end_the_attribute() {
+    for byte in 0..=0xff_u8 {
+        let path = format!("/a{}b", char::from(byte));
+        let allowed = (0x20..0x7f).contains(&byte) && byte != b';';
+        assert_eq!(refused(plain().path(path)), (!allowed).then_some(Refused::Path), "{byte}");
+    }
+    for path in ["", "app", " /", "/app ", "/; Domain=evil.example"] {
+        assert_eq!(refused(plain().path(path)), Some(Refused::Path), "{path:?}");
+    }
+}
+
+#[test]
+fn domains_are_names_of_hosts() {
+    for domain in ["example.com", "a.b.c.example", "xn--bcher-kva.example", "localhost", "EXAMPLE.com"] {
+        assert_eq!(refused(plain().domain(domain)), None, "{domain}");
+    }
+    let long_label = format!("{}.example", "a".repeat(64));
+    for domain in ["", ".", ".example.com", "example.com.", "a..b", "-a.b", "a-.b", "a b", "a;b", "ä.de", &long_label]
+    {
+        assert_eq!(refused(plain().domain(domain)), Some(Refused::Domain), "{domain:?}");
+    }
+}
+
+#[test]
+fn lengths_stop_where_browsers_do() {
+    let longest = "n".repeat(4096 - 64);
+    assert_eq!(refused(builder().name(&longest)), None);
+    assert_eq!(refused(builder().name(longest + "n")), Some(Refused::TooLong));
+    let longest = format!("/{}", "p".repeat(1023));
+    assert_eq!(refused(plain().path(&longest)), None);
+    assert_eq!(refused(plain().path(longest + "p")), Some(Refused::TooLong));
+    let longest = format!("{}{}", "abcd.".repeat(50), "abc");
+    assert_eq!(refused(plain().domain(&longest)), None);
+    assert_eq!(refused(plain().domain(longest + "d")), Some(Refused::TooLong));
+}
+
+#[test]
+fn a_cookie_lasts_from_a_second_to_400_days() {
+    for life in [Duration::from_secs(1), 400 * DAY] {
+        assert_eq!(refused(plain().max_age(life)), None);
+    }
+    for life in [Duration::ZERO, Duration::from_millis(999), 400 * DAY + Duration::from_nanos(1), Duration::MAX] {
+        assert_eq!(refused(plain().max_age(life)), Some(Refused::MaxAge), "{life:?}");
+    }
+}
+
+#[test]
+fn an_id_shows_in_no_debug_output() {
+    let id = SessionId::from_bytes([0xab; 32]);
+    let cookie = SessionCookie::default();
+    let set = cookie.issue(&id);
+    let shown = format!("{set:?} {cookie:?}");
+    assert!(!shown.contains("abab"), "{shown}");
+}
+
+#[test]
+fn refusals_are_said_in_lower_case_words() {
+    let error = refused(builder().domain("example.com")).expect("a refusal");
+    assert_eq!(error.to_string(), "a __Host- cookie allows no Domain");
+}

@@ -1,0 +1,15 @@
+//! The layer around a tower service, without a server: what a handler does to the session, and what the response says of it.
+
+#[path = "layer/harness.rs"]
+mod harness;
+
+#[path = "layer/cookies.rs"]
+mod cookies;
+#[path = "layer/handles.rs"]
+mod handles;
+#[path = "layer/login.rs"]
+mod login;
+#[path = "layer/revocation.rs"]
+mod revocation;
+#[path = "layer/typed.rs"]
+mod typed;

@@ -1,0 +1,138 @@
+//! Several handles of one request, used at the same time.
+
+use crate::harness::Site;
+use cloakroom::Principal;
+use cloakroom_tower::{Session, SessionError};
+use std::sync::Barrier;
+use std::thread;
+
+/// Runs two operations on two handles of one request at once.
+fn at_once<A: Send, B: Send>(
+    session: &Session,
+    first: impl FnOnce(&Session) -> A + Send,
+    second: impl FnOnce(&Session) -> B + Send,
+) -> (A, B) {
+    let (barrier, other) = (Barrier::new(2), session.clone());
+    thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            barrier.wait();
+            second(&other)
+        });
+        barrier.wait();
+        let first = first(session);
+        (first, second.join().expect("no panic"))
+    })
+}
+
+#[test]
+fn two_that_store_something_first_share_one_session() {
+    let site = Site::new();
+    for _ in 0..300 {
+        let (results, answer) = site
+            .visit(&[], |session| at_once(session, |session| session.set("a", "1"), |session| session.set("b", "2")));
+        assert_eq!(results, (Ok(()), Ok(())));
+        let mut keys = site.store.keys(&answer.id()).expect("a session");
+        keys.sort();
+        assert_eq!(keys, ["a", "b"]);
+        assert_eq!(site.store.count(), 1);
+        site.store.delete(&answer.id());
+    }
+}
+
+#[test]
+fn a_rotation_and_a_set_both_count_or_the_set_says_so() {
+    let site = Site::new();
+    for _ in 0..300 {
+        let old = site.store.create().expect("room");
+        let ((rotated, set), answer) =
+            site.visit(&[old], |session| at_once(session, |session| session.rotate(), |session| session.set("b", "2")));
+        assert_eq!(rotated, Ok(()));
+        let stored = site.store.get(&answer.id(), "b");
+        match set {
+            Ok(()) => assert_eq!(stored.as_deref(), Some("2")),
+            Err(error) => assert_eq!((error, stored), (SessionError::Gone, None)),
+        }
+        assert_eq!(site.store.count(), 1);
+        site.store.delete(&answer.id());
+    }
+}
+
+#[test]
+fn a_logout_and_a_login_leave_the_session_that_the_cookie_names_or_none() {
+    let site = Site::new();
+    for _ in 0..300 {
+        let old = site.store.create().expect("room");
+        let ((_, login), answer) = site.visit(&[old], |session| {
+            at_once(session, |session| session.logout(), |session| session.login(&Principal::new("ada")))
+        });
+        assert_eq!(login, Ok(()));
+        if answer.removes() {
+            assert_eq!(site.store.count(), 0);
+        } else {
+            assert_eq!(site.store.count(), 1);
+            assert!(site.store.delete(&answer.id()));
+        }
+    }
+}
+
+#[test]
+fn ids_given_to_one_session_by_one_request_come_to_an_end() {
+    let site = Site::new();
+    let (changes, answer) = site.visit(&[], |session| {
+        session.set("a", "b").expect("room");
+        (1..1_000).find(|_| session.rotate().is_err())
+    });
+    assert_eq!(changes, Some(100));
+    // It is as it was, and can be ended.
+    assert_eq!(site.store.get(&answer.id(), "a").as_deref(), Some("b"));
+    let (result, answer) = site.visit(&[answer.id()], |session| {
+        while session.rotate().is_ok() {}
+        (session.rotate(), session.logout(), session.set("a", "b"))
+    });
+    assert_eq!(result, (Err(SessionError::TooManyChanges), true, Err(SessionError::TooManyChanges)));
+    assert!(answer.removes());
+    assert_eq!(site.store.count(), 0);
+}
+
+#[test]
+fn nothing_secret_shows_in_debug_output() {
+    let site = Site::new();
+    let id = site.store.create_with([("user", "ada")]).expect("room");
+    let (shown, _) = site.visit(&[id], |session| format!("{session:?} {:?}", site.layer));
+    assert!(!shown.contains(&id.to_string()) && !shown.contains("ada"), "{shown}");
+}
+
+#[test]
+fn refusals_of_the_store_come_through() {
+    let site = Site::with(|store| store.max_sessions(1).max_session_bytes(16));
+    let ((), answer) = site.visit(&[], |session| {
+        let large = "x".repeat(20);
+        assert_eq!(session.set("a", &large), Err(SessionError::TooLarge { size: 23, limit: 16 }));
+        let updated = session.update(|draft| draft.set("a", &large));
+        assert_eq!(updated, Err(SessionError::TooLarge { size: 23, limit: 16 }));
+        assert_eq!(site.store.count(), 0);
+        session.set("n", "many").expect("room");
+        assert_eq!(session.increment("n", 1), Err(SessionError::NotANumber));
+    });
+    let (full, other) = site.visit(&[], |session| session.set("a", "b"));
+    assert_eq!(full, Err(SessionError::Full));
+    assert!(other.sets_nothing() && site.store.exists(&answer.id()));
+}
+
+#[test]
+fn update_creates_one_session_and_returns_what_the_closure_returned() {
+    let site = Site::new();
+    let (results, answer) = site.visit(&[], |session| {
+        let next = || {
+            session.update(|draft| {
+                let count = draft.get("n").and_then(|n| n.parse().ok()).unwrap_or(0_u32) + 1;
+                draft.set("n", &count.to_string());
+                count
+            })
+        };
+        [next(), next()]
+    });
+    assert_eq!(results, [Ok(1), Ok(2)]);
+    assert_eq!(site.store.get(&answer.id(), "n").as_deref(), Some("2"));
+    assert_eq!(site.store.count(), 1);
+}

@@ -1,0 +1,70 @@
+//! Sessions that hold a value of the application's own type.
+
+use crate::harness::Site;
+use cloakroom::{ManualClock, Principal, SessionStore};
+use cloakroom_tower::SessionError;
+
+#[derive(Clone, Debug, PartialEq)]
+struct Visitor {
+    name: String,
+    clicks: u32,
+}
+
+/// A value that cannot be copied.
+struct Unique(u32);
+
+fn site<T: Send + Sync + 'static>(max_sessions: usize) -> Site<T> {
+    let clock = ManualClock::new();
+    let builder = SessionStore::builder().clock(clock.clone()).max_sessions(max_sessions);
+    Site::over(builder.build_typed().expect("a valid configuration"), clock)
+}
+
+fn visitor(name: &str) -> Visitor {
+    Visitor { name: name.to_owned(), clicks: 0 }
+}
+
+#[test]
+fn a_value_is_stored_seen_and_replaced() {
+    let site = site::<Visitor>(0);
+    let (result, answer) = site.visit(&[], |session| {
+        let clicked = session.update(|visitor| Visitor { clicks: visitor.clicks + 1, ..visitor.clone() });
+        assert_eq!(clicked, Err(SessionError::Gone));
+        session.create_with(visitor("ada"))?;
+        session.update(|visitor| Visitor { clicks: visitor.clicks + 1, ..visitor.clone() })?;
+        Ok::<_, SessionError>(session.read(Visitor::clone))
+    });
+    assert_eq!(result, Ok(Some(Visitor { clicks: 1, ..visitor("ada") })));
+    assert_eq!(site.store.read(&answer.id(), |visitor| visitor.clicks), Some(1));
+}
+
+#[test]
+fn a_rotated_session_keeps_its_value() {
+    let site = site::<Visitor>(0);
+    let old = site.store.create_with(visitor("ada")).expect("room");
+    let (_, answer) = site.visit(&[old], |session| session.rotate().expect("a session"));
+    assert!(!site.store.exists(&old));
+    assert_eq!(site.store.read(&answer.id(), Visitor::clone), Some(visitor("ada")));
+}
+
+#[test]
+fn a_login_starts_a_session_in_place_of_the_one_before_even_in_a_full_store() {
+    let site = site::<Unique>(1);
+    let old = site.store.create_with(Unique(1)).expect("room");
+    let ada = Principal::new("ada");
+    let (result, answer) = site.visit(&[old], |session| session.login(&ada, Unique(2)));
+    assert_eq!(result, Ok(()));
+    assert!(!site.store.exists(&old));
+    assert_eq!(site.store.principal(&answer.id()), Some(ada));
+    assert_eq!(site.store.read(&answer.id(), |value| value.0), Some(2));
+    let (refused, answer) = site.visit(&[], |session| session.create_with(Unique(3)));
+    assert_eq!(refused, Err(SessionError::Full));
+    assert!(answer.sets_nothing());
+}
+
+#[test]
+fn after_the_response_no_session_is_started() {
+    let site = site::<Unique>(0);
+    let (session, _) = site.visit(&[], |session| session.clone());
+    assert_eq!(session.create_with(Unique(1)), Err(SessionError::Answered));
+    assert_eq!(site.store.count(), 0);
+}
