@@ -8,8 +8,8 @@
 //! | `SESSION_TTL` | 1800 | seconds of idleness after which a session expires |
 //! | `INSECURE_COOKIES` | | `1` drops the cookie's `Secure` attribute, which Safari needs on plain `http://localhost` |
 //!
-//! `main.rs` starts and stops the server; `app.rs` is what it serves, `devices.rs` and `live.rs` what the page shows of it, `guard.rs` and `cookies.rs` what
-//! keeps others out, and `agent.rs` names browsers.
+//! `main.rs` starts and stops the server; `app.rs` is what it serves, `devices.rs` and `live.rs` what the page shows of it; `guard.rs` refuses what other
+//! sites send, and `agent.rs` names browsers.
 
 use std::{
     env,

@@ -97,7 +97,7 @@ async fn logging_out_everywhere_ends_all_of_a_users_sessions_and_no_others() {
     other.logged_in("eve").await;
     let answer = laptop.post("/logout-everywhere", &[]).await;
     assert_eq!(answer.status(), 204);
-    assert_eq!(set_cookie(&answer), "session_id=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+    assert_eq!(set_cookie(&answer), "session_id=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
     assert_eq!(laptop.profile().await.status(), 401);
     assert_eq!(phone.profile().await.status(), 401);
     assert_eq!(user_of(other.profile().await).await, "eve");

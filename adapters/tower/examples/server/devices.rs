@@ -10,14 +10,15 @@ use std::{
 
 use axum::{
     Form,
-    extract::{State, rejection::FormRejection},
-    http::{HeaderMap, StatusCode, header},
+    extract::rejection::FormRejection,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use cloakroom::{Attributes, Principal, RandomError, SessionId, SessionStore, TryUpdateError};
+use cloakroom::{Attributes, RandomError, SessionId, SessionStore, TryUpdateError};
+use cloakroom_tower::Session;
 use serde::{Deserialize, Serialize};
 
-use super::{App, agent, cookies, not_logged_in, refuse};
+use super::{agent, not_logged_in, refuse};
 
 /// What the list tells of a session.
 #[derive(Serialize)]
@@ -47,11 +48,12 @@ pub(crate) fn attributes_at_login(user: &str, headers: &HeaderMap) -> Result<[(&
     ])
 }
 
-/// The devices of a user, oldest first. Looking at them makes none of their sessions live longer.
-pub(crate) fn devices_of(store: &SessionStore, principal: &Principal, this: &SessionId) -> Vec<Device> {
-    let now = seconds_since_1970();
-    let ids = store.sessions_of(principal).into_iter();
-    ids.filter_map(|id| peek(store, &id, |session| Device::of(session, now, id == *this)).flatten()).collect()
+/// The devices of whoever is logged in, oldest first. Looking at them makes none of their sessions live longer.
+pub(crate) fn devices_of(session: &Session) -> Vec<Device> {
+    let (now, this) = (seconds_since_1970(), session.id());
+    let ids = session.devices().into_iter();
+    let device = |id| peek(session.store(), &id, |device| Device::of(device, now, this == Some(id))).flatten();
+    ids.filter_map(device).collect()
 }
 
 impl Device {
@@ -68,7 +70,7 @@ impl Device {
 }
 
 /// Reads a session without touching it: a page that is left open must not keep its own session alive, nor the others'.
-pub(crate) fn peek<R>(store: &SessionStore, id: &SessionId, f: impl Fn(&Attributes) -> R) -> Option<R> {
+fn peek<R>(store: &SessionStore, id: &SessionId, f: impl Fn(&Attributes) -> R) -> Option<R> {
     match store.try_update(id, |draft| Err::<Infallible, R>(f(draft))) {
         Err(TryUpdateError::Abandoned(seen)) => Some(seen),
         _ => None,
@@ -81,27 +83,22 @@ pub(crate) struct Which {
 }
 
 /// Ends one of the sessions of the user who asks. 404 if it is none of theirs (any more): whose it may be otherwise is not told.
-pub(crate) async fn end(
-    State(app): State<App>,
-    headers: HeaderMap,
-    form: Result<Form<Which>, FormRejection>,
-) -> Result<StatusCode, Response> {
-    let (_, principal) = app.logged_in(&headers).ok_or_else(not_logged_in)?;
+pub(crate) async fn end(session: Session, form: Result<Form<Which>, FormRejection>) -> Result<StatusCode, Response> {
+    session.principal().ok_or_else(not_logged_in)?;
     let Form(which) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
-    let is_it = |id: &SessionId| peek(&app.store, id, |session| session.get("device") == Some(&which.device));
-    let ended = app.store.sessions_of(&principal).into_iter().find(|id| is_it(id) == Some(true));
-    match ended.is_some_and(|id| app.store.delete(&id)) {
+    let is_it = |id: &SessionId| peek(session.store(), id, |device| device.get("device") == Some(&which.device));
+    let found = session.devices().into_iter().find(|id| is_it(id) == Some(true));
+    match found.is_some_and(|id| session.end_device(&id)) {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(refuse(StatusCode::NOT_FOUND, "there is no such device").into_response()),
     }
 }
 
 /// Ends all sessions of the user who asks, this one too. No request that was under way in one of them brings it back.
-pub(crate) async fn logout_everywhere(State(app): State<App>, headers: HeaderMap) -> Result<Response, Response> {
-    let (_, principal) = app.logged_in(&headers).ok_or_else(not_logged_in)?;
-    app.store.end_sessions_of(&principal);
-    let cookie = cookies::remove(app.store.cookie_name(), app.settings.secure_cookies);
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+pub(crate) async fn logout_everywhere(session: Session) -> Result<StatusCode, Response> {
+    session.principal().ok_or_else(not_logged_in)?;
+    session.logout_everywhere();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) fn seconds_since_1970() -> u64 {

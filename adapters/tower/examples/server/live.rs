@@ -1,23 +1,19 @@
 //! What the page asks every second: who is logged in where, and how the store is doing.
 
 use std::{
+    sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use cloakroom::{RemovalCause, SessionStore};
+use cloakroom_tower::Session;
 use serde::Serialize;
 
 use super::{
-    App,
     devices::{Device, devices_of},
-    not_created, not_logged_in,
+    not_done, not_logged_in,
 };
 
 /// How many come by at a time.
@@ -84,20 +80,20 @@ impl Figures {
 }
 
 /// Asked by the page, not by a person. So it touches no session: one that nobody uses expires with its page left open.
-pub(crate) async fn live(State(app): State<App>, headers: HeaderMap) -> Result<Json<Live>, Response> {
-    let (id, principal) = app.logged_in(&headers).ok_or_else(not_logged_in)?;
-    let expires_in = app.store.expires_in(&id).ok_or_else(not_logged_in)?.as_secs();
-    let devices = devices_of(&app.store, &principal, &id);
-    app.lookups.note(devices.len() + 1);
-    Ok(Json(Live { expires_in, devices, store: Figures::of(&app.store, &app.lookups) }))
+pub(crate) async fn live(State(lookups): State<Arc<Lookups>>, session: Session) -> Result<Json<Live>, Response> {
+    session.principal().ok_or_else(not_logged_in)?;
+    let expires_in = session.expires_in().ok_or_else(not_logged_in)?.as_secs();
+    let devices = devices_of(&session);
+    lookups.note(devices.len() + 1);
+    Ok(Json(Live { expires_in, devices, store: Figures::of(session.store(), &lookups) }))
 }
 
 /// Lets a thousand visitors come by who have not logged in and will not come again, so that there is something to evict.
-pub(crate) async fn crowd(State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Response> {
-    app.logged_in(&headers).ok_or_else(not_logged_in)?;
+pub(crate) async fn crowd(session: Session) -> Result<StatusCode, Response> {
+    session.principal().ok_or_else(not_logged_in)?;
     for _ in 0..CROWD {
-        let visitor = app.store.new_session().idle_timeout(CROWD_STAYS);
-        visitor.create().map_err(|error| not_created(&error))?;
+        let visitor = session.store().new_session().idle_timeout(CROWD_STAYS);
+        visitor.create().map_err(|error| not_done(error.into()))?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
