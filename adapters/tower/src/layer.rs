@@ -26,7 +26,7 @@ use tower_service::Service;
 /// | what has happened to the session | the response |
 /// |---|---|
 /// | nothing, or attributes were read and set | no cookie; with [`rolling`](Self::rolling) the same again |
-/// | created, given another id (login), | the cookie with the new id, if that session still lives |
+/// | created, or given another id (login) | the cookie with the new id, if that session still lives |
 /// | ended by the handler (logout) | the cookie's removal |
 /// | ended by somebody else meanwhile | no cookie |
 /// | was not there when the request came | no cookie; with [`remove_stale`](Self::remove_stale) its removal |
@@ -207,13 +207,25 @@ where
 
 pin_project! {
     /// The response, to which the session's cookie is added. Made by [`SessionService`].
-    pub struct ResponseFuture<F, T: ?Sized = Attributes>
+    pub struct ResponseFuture<F, T = Attributes>
     where
         T: Content,
+        T: ?Sized,
     {
         #[pin]
         response: F,
         visit: Arc<Visit<T>>,
+    }
+
+    impl<F, T> PinnedDrop for ResponseFuture<F, T>
+    where
+        T: Content,
+        T: ?Sized,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            // The client may have hung up; a task that still has the handle must know that no cookie will go out.
+            this.visit.end();
+        }
     }
 }
 

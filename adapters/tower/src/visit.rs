@@ -14,7 +14,7 @@
 //!
 //! # The answer
 //!
-//! Once the response has its headers, no cookie can be added to it. A task that outlives the response must not create a session then, whose id nobody
+//! Once the response has its headers, no cookie can be added to it, nor once the client has hung up. A task that outlives the response must not create a session then, whose id nobody
 //! would ever learn, nor give one another id. `changes` settles who comes first: a change is entered into it after its station was added, the answer before the
 //! chain is read. All of these are read-modify-writes of one word, so either the change sees the answer, and is undone, or the answer sees the station.
 //!
@@ -110,6 +110,13 @@ impl<T: Content + ?Sized> Visit<T> {
         station
     }
 
+    /// There will be no answer, or there has been one.
+    pub(crate) fn end(&self) {
+        if !self.is_answered() {
+            self.changes.fetch_or(ANSWERED, Ordering::AcqRel);
+        }
+    }
+
     pub(crate) fn is_answered(&self) -> bool {
         self.changes.load(Ordering::Relaxed) & ANSWERED != 0
     }
@@ -158,5 +165,40 @@ impl Station {
 
     pub(crate) fn is_last_allowed(&self) -> bool {
         self.number >= MOST_CHANGES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visit() -> Visit<cloakroom::Attributes> {
+        let settings = Settings { rolling: false, remove_stale: false, no_store: true };
+        let shared = Shared { store: Arc::default(), cookie: SessionCookie::default(), settings };
+        Visit::begin(&Arc::new(shared), &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_change_before_the_answer_is_made_and_is_in_it() {
+        let visit = visit();
+        assert!(matches!(visit.go_on(visit.now(), None), Change::Made));
+        assert_eq!(visit.answer(), Some(visit.shared.cookie.removal()));
+    }
+
+    #[test]
+    fn a_change_after_the_answer_is_told_so() {
+        let visit = visit();
+        assert_eq!(visit.answer(), None);
+        assert!(visit.is_answered());
+        assert!(matches!(visit.go_on(visit.now(), None), Change::TooLate));
+    }
+
+    #[test]
+    fn of_two_changes_of_one_station_the_second_is_overtaken() {
+        let visit = visit();
+        let (first, second) = (visit.now(), visit.now());
+        assert!(matches!(visit.go_on(first, None), Change::Made));
+        assert!(matches!(visit.go_on(second, None), Change::Overtaken));
+        assert_eq!(visit.now().number, 1);
     }
 }

@@ -4,13 +4,15 @@ use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::get};
 use cloakroom::{Principal, SessionStore};
-use cloakroom_tower::{LoggedIn, MissingLayer, Session, SessionError, SessionLayer};
+use cloakroom_tower::{LoggedIn, Session, SessionError, SessionLayer};
 use http::header::COOKIE;
 use http::{Request, StatusCode};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
+
+const MISSING: &str = "no session layer for this type of session: add a `SessionLayer` to the router, after its routes";
 
 fn routes() -> Router {
     Router::new()
@@ -39,11 +41,11 @@ fn said(status: u16, text: &str) -> (u16, String) {
 #[tokio::test]
 async fn without_a_layer_the_mistake_is_named() {
     for path in ["/any", "/user", "/perhaps", "/typed"] {
-        assert_eq!(ask(&routes(), path, "").await, (500, MissingLayer.to_string()), "{path}");
+        assert_eq!(ask(&routes(), path, "").await, said(500, MISSING), "{path}");
     }
     assert_eq!(ask(&routes(), "/maybe", "").await, said(200, "false"));
     let app = routes().layer(SessionLayer::new(Arc::new(SessionStore::default())));
-    assert_eq!(ask(&app, "/typed", "").await, (500, MissingLayer.to_string()), "another type's layer");
+    assert_eq!(ask(&app, "/typed", "").await, said(500, MISSING), "another type's layer");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ mod cookies;
 mod handles;
 #[path = "layer/login.rs"]
 mod login;
+#[path = "layer/meanwhile.rs"]
+mod meanwhile;
 #[path = "layer/revocation.rs"]
 mod revocation;
 #[path = "layer/typed.rs"]

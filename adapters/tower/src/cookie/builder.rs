@@ -64,8 +64,8 @@ impl Default for SessionCookieBuilder {
 impl SessionCookieBuilder {
     /// Sets the name, its prefix included.
     ///
-    /// Browsers hold a cookie to its prefix ([RFC 6265bis, section 4.1.3][prefixes]), in upper or lower case: `__Host-` to this host, `Secure` and the path `/`; `__Secure-` to `Secure`; and
-    /// newer ones `__Http-` and `__Host-Http-` to `HttpOnly` besides.
+    /// Browsers hold a cookie to its prefix ([RFC 6265bis, section 4.1.3][prefixes]), in upper or lower case: `__Host-` to this host, `Secure` and the path `/`; `__Secure-` to `Secure`. Some (Chrome
+    /// since 140) hold `__Http-` to `Secure` and `HttpOnly`, and `__Host-Http-` to `HttpOnly` besides what `__Host-` demands.
     ///
     /// [prefixes]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3
     pub fn name(mut self, name: impl Into<String>) -> Self {

@@ -23,9 +23,10 @@ use http::{HeaderMap, HeaderValue};
 /// By default it is called `__Host-session_id`, and has the attributes `HttpOnly; SameSite=Lax; Secure; Path=/`: out of reach of scripts, not sent
 /// with requests that other sites make a browser send (but for links that are followed), over HTTPS only, forgotten when the browser is closed; and since its name begins with `__Host-`,
 /// nobody but this very host can set it, over HTTPS, so neither a sibling domain nor somebody on the network can plant another one
-/// ([OWASP][owasp], [RFC 6265bis, section 4.1.3][prefixes], ASVS 5 chapter 3.3).
+/// ([OWASP][owasp], [RFC 6265bis, section 4.1.3][prefixes], ASVS 5 requirements 3.3.1 to 3.3.4).
 ///
-/// Browsers take `http://localhost` for secure, but for Safari; and so does not every other client. To try a server out there, see [`SessionCookieBuilder::secure`].
+/// Over plain HTTP a browser neither keeps nor sends it, but for `http://localhost`, where all make an exception but Safari. For that, see
+/// [`SessionCookieBuilder::secure`].
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#cookies
 /// [prefixes]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3

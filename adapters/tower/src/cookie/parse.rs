@@ -2,21 +2,21 @@
 
 use cloakroom::SessionId;
 use core::fmt;
-use core::slice::Split;
 use http::HeaderMap;
 use http::header::{COOKIE, GetAll, HeaderValue};
+use memchr::memchr;
 
 /// Every well-formed session id of a request, in the order in which they were sent. Made by [`SessionCookie::ids`](super::SessionCookie::ids).
 pub struct SessionIds<'a> {
     headers: <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter,
     /// What is left of the current header.
-    pairs: Option<Split<'a, u8, fn(&u8) -> bool>>,
+    rest: &'a [u8],
     name: &'a [u8],
 }
 
 impl<'a> SessionIds<'a> {
     pub(super) fn new(headers: &'a HeaderMap, name: &'a str) -> Self {
-        Self { headers: headers.get_all(COOKIE).into_iter(), pairs: None, name: name.as_bytes() }
+        Self { headers: headers.get_all(COOKIE).into_iter(), rest: &[], name: name.as_bytes() }
     }
 }
 
@@ -25,13 +25,17 @@ impl Iterator for SessionIds<'_> {
 
     fn next(&mut self) -> Option<SessionId> {
         loop {
-            if let Some(pairs) = &mut self.pairs
-                && let Some(id) = pairs.find_map(|pair| session_id(pair, self.name))
-            {
-                return Some(id);
+            while !self.rest.is_empty() {
+                let (pair, rest) = match memchr(b';', self.rest) {
+                    Some(end) => (&self.rest[..end], &self.rest[end + 1..]),
+                    None => (self.rest, &[][..]),
+                };
+                self.rest = rest;
+                if let Some(id) = session_id(pair, self.name) {
+                    return Some(id);
+                }
             }
-            let header = self.headers.next()?;
-            self.pairs = Some(header.as_bytes().split(is_separator));
+            self.rest = self.headers.next()?.as_bytes();
         }
     }
 }
@@ -41,10 +45,6 @@ impl fmt::Debug for SessionIds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionIds(..)")
     }
-}
-
-fn is_separator(byte: &u8) -> bool {
-    *byte == b';'
 }
 
 /// The id in `name=id`, where spaces around either are allowed, and quotes around the id (RFC 6265, section 4.1.1).

@@ -64,7 +64,7 @@ impl Session {
         // One closure for both: only one of them runs at a time.
         let f = core::cell::RefCell::new(&mut f);
         let update = |id: &SessionId| self.store().update(id, |draft| (f.borrow_mut())(draft));
-        self.store_something(&update, || self.created_and(&update))
+        self.store_something(update, || self.created_and(update))
     }
 
     /// Adds a number to an attribute that holds one, and returns the sum; creates the session if there is none
@@ -111,8 +111,8 @@ impl Session {
     /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be called when they have proved who they are, and for each
     /// of their logins.
     ///
-    /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation; [OWASP][owasp], ASVS 5 requirements
-    /// 7.2.4 and 7.6.1). What the visitor has stored before (a basket) stays in the session; but if it belonged to another user, it is ended, and the new one is empty. Other live sessions that the request
+    /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation; [OWASP][owasp], ASVS 5 requirement
+    /// 7.2.4). What the visitor has stored before (a basket) stays in the session; but if it belonged to another user, it is ended, and the new one is empty. Other live sessions that the request
     /// named are ended.
     ///
     /// # Errors

@@ -103,14 +103,17 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().principal(id))
     }
 
-    /// Returns the live sessions of whoever is logged in, oldest first, this one among them: their devices. Empty if nobody is logged in.
+    /// Returns the live sessions of whoever is logged in, oldest first, this one among them: their devices (ASVS 5 requirement 7.5.2). Empty if nobody is
+    /// logged in.
     ///
-    /// The ids are secrets, even before their owner: name devices by something else on a page. Allocates.
+    /// The ids are secrets: a page that shows the devices to their owner names them by something else, for its scripts could take the ids away. To
+    /// [`read`](SessionStore::read) another session touches it, so it does not expire while its owner keeps looking at the list. Allocates.
     pub fn devices(&self) -> Vec<SessionId> {
         self.principal().map(|principal| self.store().sessions_of(&principal)).unwrap_or_default()
     }
 
-    /// Ends another session of whoever is logged in, or this one; says whether it was there. A session that is not theirs is left alone.
+    /// Ends another session of whoever is logged in, or this one; says whether it was there. A session that is not theirs is left alone. (ASVS 5
+    /// requirement 7.5.2, which wants them to prove who they are once more before.)
     pub fn end_device(&self, id: &SessionId) -> bool {
         let own = self.principal().is_some_and(|principal| self.store().principal(id) == Some(principal));
         own && if self.id().as_ref() == Some(id) { self.logout() } else { self.store().delete(id) }

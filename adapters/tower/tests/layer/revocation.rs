@@ -116,6 +116,21 @@ fn a_request_suspended_during_a_logout_answers_without_a_cookie() {
 }
 
 #[test]
+fn once_the_client_has_hung_up_no_session_is_created() {
+    let site = Site::new();
+    let mut handle = None;
+    let mut service = site.layer.layer(service_fn(|request: Request<()>| {
+        handle = request.extensions().get::<Session>().cloned();
+        std::future::pending::<Result<Response<()>, Infallible>>()
+    }));
+    let mut suspended = Box::pin(service.call(Request::new(())));
+    assert!(suspended.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop((suspended, service));
+    assert_eq!(handle.expect("a handle").set("a", "b"), Err(SessionError::Answered));
+    assert_eq!(site.store.count(), 0);
+}
+
+#[test]
 fn a_task_that_outlives_the_response_can_use_the_session_but_not_create_or_rotate_one() {
     let site = Site::new();
     let (visitor, answer) = site.visit(&[], |session| session.clone());

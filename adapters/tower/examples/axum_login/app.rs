@@ -1,0 +1,115 @@
+//! The routes: log in, see who you are and where else you are logged in, log out.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /` | the page |
+//! | `POST /login`, form fields `user` and `password` | 200, and the session has a new id and a user; 401 if the password is wrong |
+//! | `GET /profile` | 200 with what the session knows, this visit counted; 401 without a login |
+//! | `GET /devices` | 200 with the user's sessions: the browser of each, and which is this one |
+//! | `POST /logout` | 204, and the session has ended |
+//! | `POST /logout-elsewhere` | 200 with how many other sessions of the user have ended |
+//! | `POST /logout-everywhere` | 200 with how many sessions of the user have ended, this one included |
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
+use cloakroom::Principal;
+use cloakroom_tower::{LoggedIn, Session, SessionError};
+use serde::{Deserialize, Serialize};
+
+/// Everything but the sessions: `routes().layer(SessionLayer::new(store))` is the whole server.
+pub(crate) fn routes() -> Router {
+    Router::new()
+        .route("/", get(Html(include_str!("page.html"))))
+        .route("/login", post(login).layer(DefaultBodyLimit::max(4 << 10)))
+        .route("/profile", get(profile))
+        .route("/devices", get(devices))
+        .route("/logout", post(logout))
+        .route("/logout-elsewhere", post(async |user: LoggedIn| Json(user.logout_elsewhere())))
+        .route("/logout-everywhere", post(async |user: LoggedIn| Json(user.logout_everywhere())))
+        .layer(from_fn(guard))
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+/// Who may log in. A real server asks its database, and keeps hashes (argon2), not passwords.
+const USERS: [(&str, &str); 2] = [("ada", "engine"), ("grace", "compiler")];
+
+async fn login(session: Session, headers: HeaderMap, Form(given): Form<Credentials>) -> Result<Response, SessionError> {
+    if !USERS.contains(&(&given.user, &given.password)) {
+        return Ok((StatusCode::UNAUTHORIZED, "wrong user or password").into_response());
+    }
+    // From here on the id from before the login is worth nothing.
+    session.login(&Principal::new(&given.user))?;
+    let browser = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
+    let browser: String = browser.chars().take(100).collect();
+    session.set_each([("user", given.user.as_str()), ("browser", &browser)])?;
+    Ok(Json(given.user).into_response())
+}
+
+#[derive(Serialize)]
+struct Profile {
+    user: String,
+    visits: i64,
+}
+
+/// The two operations are one after the other: if the session ends between them, the second says so, and the answer is 401.
+async fn profile(user: LoggedIn) -> Result<Json<Profile>, SessionError> {
+    let visits = user.increment("visits", 1)?;
+    let user = user.get("user").ok_or(SessionError::Gone)?;
+    Ok(Json(Profile { user, visits }))
+}
+
+#[derive(Serialize)]
+struct Device {
+    browser: String,
+    this_one: bool,
+}
+
+/// The ids stay here: on a page they would be within reach of its scripts.
+async fn devices(user: LoggedIn) -> Json<Vec<Device>> {
+    let device = |id| {
+        // This touches the other sessions too: they do not expire while their owner keeps looking at the list.
+        let browser = user.store().get(&id, "browser")?;
+        Some(Device { browser, this_one: user.id() == Some(id) })
+    };
+    Json(user.devices().into_iter().filter_map(device).collect())
+}
+
+/// The same whether there was a session or not: who wants to be logged out is.
+async fn logout(session: Session) -> StatusCode {
+    session.logout();
+    StatusCode::NO_CONTENT
+}
+
+/// Refuses what another site makes a browser send, and keeps answers, which show what is in sessions, out of caches.
+async fn guard(request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = if safe || is_same_origin(request.headers()) {
+        next.run(request).await
+    } else {
+        (StatusCode::FORBIDDEN, "this request comes from another site").into_response()
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Current browsers say where a request comes from in `Sec-Fetch-Site`; older ones name the page's origin; what is no browser says nothing.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    match (text(HeaderName::from_static("sec-fetch-site")), text(ORIGIN)) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            origin.split_once("://").is_some_and(|(_scheme, authority)| Some(authority) == text(HOST))
+        }
+        (None, None) => true,
+    }
+}

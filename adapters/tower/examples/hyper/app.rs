@@ -1,0 +1,114 @@
+//! What the server answers: the same as the example `axum_login`, with JSON in place of a form, and without a page.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /login`, `{"user": .., "password": ..}` | 200, and the session has a new id and a user; 401 if the password is wrong |
+//! | `GET /profile` | 200 with what the session knows, this visit counted; 401 without a login |
+//! | `GET /devices` | 200 with the user's sessions: the browser of each, and which is this one |
+//! | `POST /logout` | 204, and the session has ended |
+//! | `POST /logout-elsewhere` | 200 with how many other sessions of the user have ended |
+//! | `POST /logout-everywhere` | 200 with how many sessions of the user have ended, this one included |
+//!
+//! A form of another site cannot send JSON with its content type, which is demanded, so it forges no login; nor does the browser send the cookie with its
+//! requests (`SameSite=Lax`). A server whose sibling domains are not to be trusted checks `Sec-Fetch-Site` as well.
+
+use cloakroom::Principal;
+use cloakroom_tower::{Session, SessionError};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+
+/// Who may log in. A real server asks its database, and keeps hashes (argon2), not passwords.
+const USERS: [(&str, &str); 2] = [("ada", "engine"), ("grace", "compiler")];
+
+const LONGEST_LOGIN: usize = 4 << 10;
+
+pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let session = request.extensions().get::<Session>().expect("the layer is around this").clone();
+    let answered = match (request.method(), request.uri().path()) {
+        (&Method::POST, "/login") => login(&session, request).await,
+        (&Method::GET, "/profile") => profile(&session),
+        (&Method::GET, "/devices") => user(&session).map(|_| json!(devices(&session))),
+        (&Method::POST, "/logout") => {
+            session.logout();
+            Ok(Value::Null)
+        }
+        (&Method::POST, "/logout-elsewhere") => user(&session).map(|_| json!(session.logout_elsewhere())),
+        (&Method::POST, "/logout-everywhere") => user(&session).map(|_| json!(session.logout_everywhere())),
+        _ => Err(Refusal(StatusCode::NOT_FOUND, "there is nothing here")),
+    };
+    let (status, body) = match answered {
+        Ok(Value::Null) => (StatusCode::NO_CONTENT, Bytes::new()),
+        Ok(value) => (StatusCode::OK, Bytes::from(value.to_string())),
+        Err(Refusal(status, reason)) => (status, Bytes::from(json!({ "error": reason }).to_string())),
+    };
+    let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+    let response = response.header(CACHE_CONTROL, "no-store").body(Full::new(body));
+    Ok(response.expect("the headers are valid"))
+}
+
+pub(crate) struct Refusal(StatusCode, &'static str);
+
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Gone => Self(StatusCode::UNAUTHORIZED, "not logged in"),
+            SessionError::Full => Self(StatusCode::SERVICE_UNAVAILABLE, "too many sessions, try again later"),
+            SessionError::PrincipalFull => Self(StatusCode::CONFLICT, "logged in too often, log out somewhere first"),
+            error => {
+                eprintln!("internal error: {error}");
+                Self(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    user: String,
+    password: String,
+}
+
+async fn login(session: &Session, request: Request<Incoming>) -> Result<Value, Refusal> {
+    if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
+        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is wanted"));
+    }
+    let browser = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
+    let browser: String = browser.chars().take(100).collect();
+    let body = Limited::new(request.into_body(), LONGEST_LOGIN).collect().await;
+    let body = body.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body is too long or broken off"))?.to_bytes();
+    let given: Credentials = serde_json::from_slice(&body)
+        .map_err(|_| Refusal(StatusCode::UNPROCESSABLE_ENTITY, "user and password are wanted"))?;
+    if !USERS.contains(&(&given.user, &given.password)) {
+        return Err(Refusal(StatusCode::UNAUTHORIZED, "wrong user or password"));
+    }
+    // From here on the id from before the login is worth nothing.
+    session.login(&Principal::new(&given.user))?;
+    session.set_each([("user", given.user.as_str()), ("browser", &browser)])?;
+    Ok(json!(given.user))
+}
+
+/// Who is logged in, where somebody is.
+fn user(session: &Session) -> Result<Principal, Refusal> {
+    Ok(session.principal().filter(|_| session.touch()).ok_or(SessionError::Gone)?)
+}
+
+fn profile(session: &Session) -> Result<Value, Refusal> {
+    user(session)?;
+    let visits = session.increment("visits", 1)?;
+    let user = session.get("user").ok_or(SessionError::Gone)?;
+    Ok(json!({ "user": user, "visits": visits }))
+}
+
+fn devices(session: &Session) -> Vec<Value> {
+    let device = |id| {
+        // This touches the other sessions too: they do not expire while their owner keeps looking at the list.
+        let browser = session.store().get(&id, "browser")?;
+        Some(json!({ "browser": browser, "this_one": session.id() == Some(id) }))
+    };
+    session.devices().into_iter().filter_map(device).collect()
+}

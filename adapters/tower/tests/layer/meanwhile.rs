@@ -1,0 +1,93 @@
+//! What one handle of a request does while another is in the middle of an operation: whenever the store looks at the clock.
+
+use crate::harness::{Answer, Site};
+use cloakroom::{Clock, ManualClock, Principal, SessionStore};
+use cloakroom_tower::Session;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Deed = Box<dyn FnOnce() + Send>;
+
+/// A clock that stands still, and does something the next time it is read.
+#[derive(Clone, Default)]
+struct ActingClock(Arc<Mutex<Option<Deed>>>);
+
+impl Clock for ActingClock {
+    fn now(&self) -> Duration {
+        let deed = self.0.lock().expect("no panic").take();
+        if let Some(deed) = deed {
+            deed();
+        }
+        Duration::ZERO
+    }
+}
+
+/// Has a request with a session of ada's do something, in the middle of which another handle of it does something else.
+fn during<R>(
+    operation: impl FnOnce(&Session) -> R,
+    meanwhile: impl FnOnce(&Session) + Send + 'static,
+) -> (Site, R, Answer) {
+    let clock = ActingClock::default();
+    let store = SessionStore::builder().clock(clock.clone()).build().expect("a valid configuration");
+    let site = Site::over(store, ManualClock::new());
+    let user = site.store.new_session().principal(Principal::new("ada"));
+    let id = user.create_with([("theme", "dark"), ("n", "1")]).expect("room");
+    let (result, answer) = site.visit(&[id], |session| {
+        let other = session.clone();
+        *clock.0.lock().expect("no panic") = Some(Box::new(move || meanwhile(&other)));
+        let result = operation(session);
+        assert!(clock.0.lock().expect("no panic").is_none(), "the other handle has done it");
+        result
+    });
+    (site, result, answer)
+}
+
+fn rotate(session: &Session) {
+    session.rotate().expect("a session");
+}
+
+#[test]
+fn a_look_during_a_rotation_finds_the_session_under_its_new_id() {
+    assert_eq!(during(|session| session.get("theme"), rotate).1.as_deref(), Some("dark"));
+    assert_eq!(during(|session| session.principal(), rotate).1, Some(Principal::new("ada")));
+    assert_eq!(during(|session| session.take("theme"), rotate).1.as_deref(), Some("dark"));
+    assert!(during(|session| session.exists(), rotate).1);
+}
+
+#[test]
+fn a_change_during_a_rotation_is_made_under_the_new_id() {
+    let (site, result, answer) = during(|session| session.set("theme", "light"), rotate);
+    assert_eq!((result, site.store.get(&answer.id(), "theme").as_deref()), (Ok(()), Some("light")));
+    let (site, result, answer) = during(|session| session.increment("n", 1), rotate);
+    assert_eq!((result, site.store.get(&answer.id(), "n").as_deref()), (Ok(2), Some("2")));
+    let (site, result, answer) = during(|session| session.clear(), rotate);
+    assert_eq!((result, site.store.keys(&answer.id())), (Ok(()), Some(vec![])));
+    let (site, result, answer) = during(|session| session.rotate(), rotate);
+    assert_eq!((result, site.store.get(&answer.id(), "theme").as_deref()), (Ok(()), Some("dark")));
+    assert_eq!(site.store.count(), 1);
+}
+
+#[test]
+fn a_logout_during_a_rotation_ends_the_session_under_its_new_id() {
+    let (site, ended, answer) = during(|session| session.logout(), rotate);
+    assert!(ended && answer.removes());
+    assert_eq!(site.store.count(), 0);
+}
+
+#[test]
+fn what_is_stored_during_a_logout_of_the_same_request_is_stored_in_a_new_session() {
+    let (site, result, answer) =
+        during(|session| session.set("flash", "Goodbye."), |session| assert!(session.logout()));
+    assert_eq!(result, Ok(()));
+    assert_eq!(site.store.keys(&answer.id()), Some(vec!["flash".to_owned()]));
+    assert_eq!(site.store.count(), 1);
+}
+
+#[test]
+fn a_login_during_a_rotation_leaves_one_session() {
+    let (site, result, answer) = during(|session| session.login(&Principal::new("ada")), rotate);
+    assert_eq!(result, Ok(()));
+    assert_eq!(site.store.principal(&answer.id()), Some(Principal::new("ada")));
+    assert_eq!(site.store.get(&answer.id(), "theme").as_deref(), Some("dark"));
+    assert_eq!(site.store.count(), 1);
+}
