@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rounds=${1:-7} seconds=${2:-10}
-kinds=(memory cloakroom)
+kinds=(memory tower-sessions cloakroom)
 browsers=1000
 connections=32
 target=${CARGO_TARGET_DIR:-target}

@@ -54,6 +54,7 @@ fn app(kind: &str) -> Option<Router> {
     match kind {
         "cloakroom" => Some(native::app()),
         "memory" => Some(portable::app(tower_sessions::MemoryStore::default())),
+        "tower-sessions" => Some(portable::app(cloakroom_tower_sessions::CloakroomStore::default())),
         _ => None,
     }
 }
