@@ -169,7 +169,9 @@ part("login").addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.target.querySelector("button");
   const response = await press(button, "POST", "/login", new URLSearchParams({ user: part("user").value }));
-  if (response) await visit("The browser did not keep the cookie. Over plain http it may need INSECURE_COOKIES=1.");
+  if (!response) return;
+  await visit("The browser did not keep the cookie. Over plain http it may need INSECURE_COOKIES=1.");
+  if (idle) part("session-title").focus();
 });
 
 part("visit").addEventListener("click", () => visit("This session has ended."));

@@ -93,6 +93,19 @@ async fn a_visited_session_does_not_expire() {
 }
 
 #[tokio::test]
+async fn a_session_ends_however_busy_it_is_but_a_new_login_counts_from_itself() {
+    let server = Server::with(|store| store.absolute_timeout(Duration::from_secs(60)), INSECURE).await;
+    let browser = server.browser();
+    browser.logged_in("ada").await;
+    server.clock.advance(Duration::from_secs(50));
+    browser.logged_in("ada").await;
+    server.clock.advance(Duration::from_secs(50));
+    assert_eq!(browser.profile().await.status(), 200);
+    server.clock.advance(Duration::from_secs(11));
+    assert_eq!(browser.profile().await.status(), 401);
+}
+
+#[tokio::test]
 async fn the_cookie_has_just_the_promised_attributes() {
     let cases = [
         (SECURE, "__Host-ticket", "; HttpOnly; SameSite=Lax; Secure; Path=/"),

@@ -24,6 +24,7 @@ async fn log_in(page: &Page, server: &Server, user: &str) {
     page.until("the form is shown", async |page| page.shows("#user").await).await;
     page.type_text(&format!("{user}\u{e007}")).await;
     page.until("somebody is logged in", async |page| page.text("#name").await == user).await;
+    page.until("the greeting has the focus", async |page| page.focus().await == "session-title").await;
     page.until("the devices are shown", async |page| page.shows("#devices li").await).await;
 }
 

@@ -147,6 +147,11 @@ impl Page {
         self.script(shown, &[selector]).await == true
     }
 
+    /// The name of what has the focus.
+    pub(super) async fn focus(&self) -> String {
+        self.script("return document.activeElement.id", &[]).await.as_str().expect("text").to_owned()
+    }
+
     /// The number that an element shows.
     pub(super) async fn number(&self, selector: &str) -> u64 {
         let text = self.text(selector).await;
