@@ -157,9 +157,12 @@ impl IntoResponse for SessionError {
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::PrincipalFull => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotANumber | Self::Answered | Self::TooManyChanges | Self::Random(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::NotANumber
+            | Self::Unserializable
+            | Self::Undeserializable
+            | Self::Answered
+            | Self::TooManyChanges
+            | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, self.to_string()).into_response()
     }

@@ -25,6 +25,10 @@ pub enum SessionError {
     },
     /// The attribute is not a whole number of 64 bits, or the sum is beyond that. 500.
     NotANumber,
+    /// The value has no JSON (feature `json`). 500.
+    Unserializable,
+    /// The attribute is not JSON, or not that of the type that was asked for (feature `json`). 500.
+    Undeserializable,
     /// The response is on its way, so the browser cannot be told an id any more: a task that outlives it may use the session, but neither create nor rotate one. 500.
     Answered,
     /// This request has given its session more than a hundred ids. 500.
@@ -43,6 +47,8 @@ impl fmt::Display for SessionError {
                 write!(f, "attributes of {size} bytes are over the limit of {limit} for a session")
             }
             Self::NotANumber => f.write_str("the attribute is not a number, or would become too large a one"),
+            Self::Unserializable => f.write_str("the value cannot be written as JSON"),
+            Self::Undeserializable => f.write_str("the attribute is not JSON of this type"),
             Self::Answered => f.write_str("the response is on its way without the session's cookie"),
             Self::TooManyChanges => f.write_str("the session has been given too many ids by one request"),
             Self::Random(_) => f.write_str("no session id could be made"),
@@ -110,6 +116,17 @@ impl From<IncrementError> for SessionError {
         match error {
             IncrementError::NotANumber | IncrementError::Overflow => Self::NotANumber,
             IncrementError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            _ => Self::Gone,
+        }
+    }
+}
+
+#[cfg(feature = "json")]
+impl From<cloakroom::SetJsonError> for SessionError {
+    fn from(error: cloakroom::SetJsonError) -> Self {
+        match error {
+            cloakroom::SetJsonError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            cloakroom::SetJsonError::Unserializable => Self::Unserializable,
             _ => Self::Gone,
         }
     }

@@ -97,6 +97,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `axum` | [`Session`] and `LoggedIn` as extractors of axum 0.8, [`SessionError`] as a response |
+//! | `json` | `Session::set_json` and `get_json`: attributes that hold values of any type that serde knows |
 //!
 //! [csrf]: https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
 

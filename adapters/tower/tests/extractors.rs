@@ -101,6 +101,8 @@ async fn errors_are_responses() {
         (SessionError::PrincipalFull, StatusCode::CONFLICT),
         (SessionError::TooLarge { size: 2, limit: 1 }, StatusCode::PAYLOAD_TOO_LARGE),
         (SessionError::NotANumber, StatusCode::INTERNAL_SERVER_ERROR),
+        (SessionError::Unserializable, StatusCode::INTERNAL_SERVER_ERROR),
+        (SessionError::Undeserializable, StatusCode::INTERNAL_SERVER_ERROR),
         (SessionError::Answered, StatusCode::INTERNAL_SERVER_ERROR),
         (SessionError::TooManyChanges, StatusCode::INTERNAL_SERVER_ERROR),
     ];

@@ -5,6 +5,7 @@ use cloakroom::SESSION_ID_HEX_LEN;
 use cookie::{Cookie, SameSite};
 use core::time::Duration;
 use http::HeaderValue;
+use memchr::memmem::Finder;
 
 /// The most bytes that name and value may take together, and that the value of one attribute may take (RFC 6265bis, section 5.6).
 const LONGEST_PAIR: usize = 4096;
@@ -158,7 +159,8 @@ impl SessionCookieBuilder {
         let removal = HeaderValue::try_from(self.set_cookie(Some(cookie::time::Duration::ZERO)))
             .expect("name, path and domain are visible ASCII");
         let attributes = self.set_cookie(lasting).split_off(self.name.len() + "=".len());
-        Ok(SessionCookie { name: self.name, attributes, removal })
+        let finder = Finder::new(&self.name).into_owned();
+        Ok(SessionCookie { name: self.name, finder, attributes, removal })
     }
 
     /// `Set-Cookie` without a value.

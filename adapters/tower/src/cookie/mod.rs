@@ -17,6 +17,7 @@ pub use parse::SessionIds;
 use cloakroom::{SESSION_ID_HEX_LEN, SessionId};
 use core::fmt;
 use http::{HeaderMap, HeaderValue};
+use memchr::memmem::Finder;
 
 /// The cookie that carries a session's id between server and browser: a name and attributes of which a browser refuses none.
 ///
@@ -47,6 +48,7 @@ use http::{HeaderMap, HeaderValue};
 #[derive(Clone)]
 pub struct SessionCookie {
     name: String,
+    finder: Finder<'static>,
     /// What follows the id in `Set-Cookie`.
     attributes: String,
     removal: HeaderValue,
@@ -125,7 +127,7 @@ impl SessionCookie {
     ///
     /// Wait-free; allocates nothing.
     pub fn ids<'a>(&'a self, headers: &'a HeaderMap) -> SessionIds<'a> {
-        SessionIds::new(headers, &self.name)
+        SessionIds::new(headers, &self.finder)
     }
 }
 

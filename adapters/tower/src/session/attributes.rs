@@ -163,7 +163,7 @@ impl Session {
     }
 
     /// Creates a session and does something to it. If that fails, the session is ended.
-    fn created_and<R, E: Into<SessionError>>(
+    pub(super) fn created_and<R, E: Into<SessionError>>(
         &self,
         change: impl FnOnce(&SessionId) -> Result<R, E>,
     ) -> Result<(SessionId, R), SessionError> {

@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `mod` | on a session whatever it holds: looking, ending, another id, the user's other sessions |
 //! | `attributes` | on string attributes |
+//! | `json` | on string attributes that hold values as JSON |
 //! | `typed` | on a value |
 
 mod attributes;
+#[cfg(feature = "json")]
+mod json;
 mod typed;
 
 use crate::error::SessionError;

@@ -1,10 +1,14 @@
 //! What one handle of a request does while another is in the middle of an operation: whenever the store looks at the clock.
 
-use crate::harness::{Answer, Site};
-use cloakroom::{Clock, ManualClock, Principal, SessionStore};
-use cloakroom_tower::Session;
+use crate::harness::{Answer, NAME, Site};
+use cloakroom::{Clock, Content, ManualClock, Principal, SessionStore};
+use cloakroom_tower::{Session, SessionError};
+use http::header::COOKIE;
+use http::{Request, Response};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tower::{Layer, Service, service_fn};
 
 type Deed = Box<dyn FnOnce() + Send>;
 
@@ -90,4 +94,54 @@ fn a_login_during_a_rotation_leaves_one_session() {
     assert_eq!(site.store.principal(&answer.id()), Some(Principal::new("ada")));
     assert_eq!(site.store.get(&answer.id(), "theme").as_deref(), Some("dark"));
     assert_eq!(site.store.count(), 1);
+}
+
+/// A request whose handler is suspended for ever; it has given away its handle. Whoever drops it has hung up.
+fn suspended<T: Content + ?Sized>(site: &Site<T>, cookie: &str) -> (impl Send + use<T>, Session<T>) {
+    let handle = Arc::new(Mutex::new(None));
+    let given = Arc::clone(&handle);
+    let mut service = site.layer.layer(service_fn(move |request: Request<()>| {
+        *given.lock().expect("no panic") = request.extensions().get::<Session<T>>().cloned();
+        std::future::pending::<Result<Response<()>, Infallible>>()
+    }));
+    let request = Request::builder().header(COOKIE, cookie).body(()).expect("a request");
+    let response = service.call(request);
+    let handle = handle.lock().expect("no panic").take();
+    (response, handle.expect("the handler has run"))
+}
+
+#[test]
+fn a_session_that_comes_into_being_while_the_client_hangs_up_is_ended() {
+    let clock = ActingClock::default();
+    let store = SessionStore::builder().clock(clock.clone()).build().expect("a valid configuration");
+    let site = Site::over(store, ManualClock::new());
+    type Operation = fn(&Session) -> Result<(), SessionError>;
+    let operations: [Operation; 3] = [
+        |session| session.set("a", "b"),
+        |session| session.update(|draft| draft.set("a", "b")),
+        |session| session.login(&Principal::new("ada")),
+    ];
+    for operation in operations {
+        let (response, session) = suspended(&site, "");
+        *clock.0.lock().expect("no panic") = Some(Box::new(move || drop(response)));
+        assert_eq!(operation(&session), Err(SessionError::Answered));
+        assert_eq!(site.store.count(), 0);
+    }
+
+    let id = site.store.create().expect("room");
+    let (response, session) = suspended(&site, &format!("{NAME}={id}"));
+    *clock.0.lock().expect("no panic") = Some(Box::new(move || drop(response)));
+    assert_eq!(session.rotate(), Err(SessionError::Answered));
+    assert_eq!(site.store.count(), 0, "nobody would know its id");
+}
+
+#[test]
+fn a_typed_session_that_comes_into_being_while_the_client_hangs_up_is_ended() {
+    let clock = ActingClock::default();
+    let store = SessionStore::builder().clock(clock.clone()).build_typed::<u32>().expect("a valid configuration");
+    let site = Site::over(store, ManualClock::new());
+    let (response, session) = suspended(&site, "");
+    *clock.0.lock().expect("no panic") = Some(Box::new(move || drop(response)));
+    assert_eq!(session.create_with(7), Err(SessionError::Answered));
+    assert_eq!(site.store.count(), 0);
 }

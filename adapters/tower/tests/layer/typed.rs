@@ -62,9 +62,14 @@ fn a_login_starts_a_session_in_place_of_the_one_before_even_in_a_full_store() {
 }
 
 #[test]
-fn after_the_response_no_session_is_started() {
+fn after_the_response_no_session_is_started_and_none_is_ended_for_it() {
     let site = site::<Unique>(0);
     let (session, _) = site.visit(&[], |session| session.clone());
     assert_eq!(session.create_with(Unique(1)), Err(SessionError::Answered));
     assert_eq!(site.store.count(), 0);
+
+    let id = site.store.create_with(Unique(1)).expect("room");
+    let (session, _) = site.visit(&[id], |session| session.clone());
+    assert_eq!(session.login(&Principal::new("ada"), Unique(2)), Err(SessionError::Answered));
+    assert_eq!(session.read(|value| value.0), Some(1));
 }
