@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of what is behind features: serde, metrics, tracing. A minute on two cores from scratch.
+# Runs the tests of what is behind features: serde, metrics, tracing, both versions of tower-sessions. A minute on two cores from scratch.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -7,3 +7,4 @@ bash ci/with-tests cargo test -p cloakroom --all-features --lib id
 bash ci/with-tests cargo test -p cloakroom --all-features --test metrics
 bash ci/with-tests cargo test -p cloakroom --all-features --test tracing
 bash ci/with-tests cargo test -p cloakroom --all-features --doc export_metrics
+bash ci/with-tests cargo test -p cloakroom-tower-sessions --all-features

@@ -2,6 +2,8 @@
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
+#![cfg(any(feature = "v0_14", feature = "v0_15"))]
+
 use std::time::Duration;
 
 /// Times by the store's clock are apart by minutes, for what time of day it is when a store is made is not in the test's hand.
