@@ -344,6 +344,24 @@ macro_rules! version {
                 assert_eq!((store.load(&record.id).await.unwrap(), store.count()), (None, 0), "expired");
             }
 
+            #[cfg(feature = "deletion-task")]
+            #[tokio::test]
+            async fn a_task_deletes_what_has_expired() {
+                use $tower_sessions::ExpiredDeletion;
+                let (store, clock) = store(CloakroomStore::with);
+                store.create(&mut new_record()).await.unwrap();
+                let often = std::time::Duration::from_millis(1);
+                let task = tokio::spawn(store.clone().continuously_delete_expired(often));
+                clock.advance(31 * MINUTE);
+                let deleted = async {
+                    while store.count() > 0 {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::time::timeout(MINUTE / 3, deleted).await.expect("the task runs");
+                task.abort();
+            }
+
             #[test]
             fn a_deleted_session_stays_so_among_saves() {
                 let (store, _) = store(CloakroomStore::with);
