@@ -28,7 +28,7 @@
 //! # What it promises
 //!
 //! * **Revocation wins.** When a session has been purged, no request that was under way brings it back: an update of a session that is gone stores nothing (see
-//!   [`update`](#method.update)). actix-session's store for Redis saves the late state as a new session there, so a logout and a slow request of the same visitor leave the visitor logged in.
+//!   [there](CloakroomSessionStore#an-update-of-a-session-that-is-gone)). actix-session's store for Redis saves the late state as a new session there, so a logout and a slow request of the same visitor leave the visitor logged in.
 //! * **Memory comes back**: an expired session goes when somebody meets it, when a full store needs its place, and by a [`Sweeper`](cloakroom::Sweeper), of which every server should start one.
 //! * **Limits**: those of the store that it is made with, on the number of sessions and on the size of each.
 //! * **Nothing blocks.** Every operation is lock-free and done when it is first polled.

@@ -125,3 +125,42 @@ async fn let_others_run() {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cloakroom::ManualClock;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    fn sessions() -> (Sessions, ManualClock) {
+        let clock = ManualClock::new();
+        (Sessions::new(&Settings::new().clock(clock.clone())), clock)
+    }
+
+    #[test]
+    fn an_expiry_date_is_kept_to_the_nanosecond() {
+        let (sessions, clock) = sessions();
+        let expiry_date = sessions.wall.now() + Duration::from_nanos(1_500_000);
+        sessions.insert(1, &Data::new(), expiry_date).expect("there is room");
+        clock.advance(Duration::from_nanos(1_499_999));
+        assert_eq!(sessions.load(1), Some((Data::new(), expiry_date)));
+        clock.advance(Duration::from_nanos(1));
+        assert_eq!(sessions.load(1), None);
+    }
+
+    /// Whoever has begun a round has seen what was live then.
+    #[test]
+    fn what_expires_in_the_midst_of_a_round_is_deleted_when_deletion_has_begun_after_that() {
+        let (sessions, clock) = sessions();
+        let expiry_date = sessions.wall.now() + Duration::from_secs(60);
+        for id in 0..5_000 {
+            sessions.insert(id, &Data::new(), expiry_date).expect("there is room");
+        }
+        assert!(!sessions.table.evict_expired_within(Duration::ZERO).complete);
+        clock.advance(Duration::from_secs(61));
+        let mut deletion = pin!(sessions.delete_expired());
+        while deletion.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+        assert_eq!(sessions.count(), 0);
+    }
+}

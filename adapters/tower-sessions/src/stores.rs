@@ -55,7 +55,8 @@ pub struct CloakroomStore(pub(crate) Arc<Sessions>);
 /// Keeps copies of sessions in front of another store: the cache of a `CachingSessionStore`.
 ///
 /// It does what [`CloakroomStore`] does, but that `save` **fills**: where there is no session of the record's id, it puts one in, for that is how `CachingSessionStore` brings
-/// a session from the store behind into the cache. A `save` that finds the cache full fails with `Error::Backend` unless [`Settings::when_full`] has another session end for it, which in a cache it had better.
+/// a session from the store behind into the cache. A `save` that finds the cache full fails with `Error::Backend` unless [`Settings::when_full`] has another session end for it, which in a cache it had better. A `create` draws another id
+/// where there is a session of the record's in the cache, as other caches do; the store behind has drawn it before, so that happens once in 2^128 times, or when the cache is stale.
 ///
 /// # A logout may be lost in a cache
 ///
