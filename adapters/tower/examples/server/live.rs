@@ -21,7 +21,8 @@ const CROWD: usize = 1_000;
 /// How long each of them stays.
 const CROWD_STAYS: Duration = Duration::from_secs(10);
 
-/// How often the handlers have looked something up. The store counts what changes it, not what reads it, for a count would cost more than the look-up.
+/// How often the handlers have looked something up. The store counts what changes it, not what reads it: a count that all readers
+/// share would have them wait for its line of memory.
 pub(crate) struct Lookups {
     since: Instant,
     count: AtomicU64,
@@ -54,7 +55,7 @@ struct Figures {
     created: u64,
     /// Ended by somebody: a logout, the end of another device.
     ended: u64,
-    /// Ended for lack of use.
+    /// Ended by their timeouts.
     evicted: u64,
     lookups: u64,
     /// What their sessions take, in bytes.
