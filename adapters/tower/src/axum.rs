@@ -12,7 +12,8 @@ use core::ops::Deref;
 use http::StatusCode;
 use http::request::Parts;
 
-/// Says that there is no [`SessionLayer`](crate::SessionLayer) around the handler, or one over a store with other content: a mistake in the program, so its response is 500.
+/// Says that there is no [`SessionLayer`](crate::SessionLayer) around the handler, or one over a store with other content: a mistake in
+/// the program, so its response is 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingLayer;
@@ -49,8 +50,8 @@ impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for Sessio
     }
 }
 
-/// A session that somebody is logged in to ([`Session::login`]), for handlers that are for users only: without one, the request is refused with 401 before the
-/// handler runs.
+/// A session that somebody is logged in to ([`Session::login`]), for handlers that are for users only: without one, the request is refused
+/// with 401 before the handler runs.
 ///
 /// It touches the session. That it was live then does not mean that it is when the handler goes on: what the handler does with it fails if it
 /// has ended meanwhile. An `Option<LoggedIn>` is `None` where nobody is logged in.

@@ -6,11 +6,13 @@ use core::fmt;
 
 /// Tells why an operation on a [`Session`](crate::Session) was not done. Nothing has changed then, unless the operation says otherwise.
 ///
-/// With the feature `axum` it is a response: the status that is given with each, and its message as plain text, in which there is no id and no attribute.
+/// With the feature `axum` it is a response: the status that is given with each, and its message as plain text, in which there is no id
+/// and no attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The request has no session, or not any more: it was ended or given another id by another request, or has expired. Nothing was created in its place. 401.
+    /// The request has no session, or not any more: it was ended or given another id by another request, or has expired. Nothing was
+    /// created in its place. 401.
     Gone,
     /// The store holds as many sessions as it may ([`max_sessions`](cloakroom::SessionConfig::max_sessions)). 503.
     Full,
@@ -29,7 +31,8 @@ pub enum SessionError {
     Unserializable,
     /// The attribute is not JSON, or not that of the type that was asked for (feature `json`). 500.
     Undeserializable,
-    /// The response is on its way, so the browser cannot be told an id any more: a task that outlives it may use the session, but neither create nor rotate one. 500.
+    /// The response is on its way, so the browser cannot be told an id any more: a task that outlives it may use the session, but neither
+    /// create nor rotate one. 500.
     Answered,
     /// This request has given its session more than a hundred ids. 500.
     TooManyChanges,

@@ -18,8 +18,8 @@ use tower_service::Service;
 /// Gives every request a [`Session`], among its extensions, and its response the cookie.
 ///
 /// For each request it looks for an id among the cookies, and asks the store whether that session is there, without touching it. What it found then
-/// is what the request has: a session that ends afterwards, by whatever means, is gone for the request too, and no other is created in its place. A request without
-/// a live session has none until something is stored, and costs the store nothing.
+/// is what the request has: a session that ends afterwards, by whatever means, is gone for the request too, and no other is created in its
+/// place. A request without a live session has none until something is stored, and costs the store nothing.
 ///
 /// With the response it sends `Set-Cookie`, next to those that the response has already:
 ///
@@ -31,12 +31,13 @@ use tower_service::Service;
 /// | ended by somebody else meanwhile | no cookie |
 /// | was not there when the request came | no cookie; with [`remove_stale`](Self::remove_stale) its removal |
 ///
-/// A response with this cookie must not be kept by a cache, which would hand the id to others: it gets `Cache-Control: no-store` in place of what it had, unless
-/// [`leave_cache_control`](Self::leave_cache_control) says otherwise ([OWASP][owasp]; RFC 9111, section 7.3: `Set-Cookie` alone does not keep caches from it).
-/// Responses that show what is in a session are the application's business.
+/// A response with this cookie must not be kept by a cache, which would hand the id to others: it gets `Cache-Control: no-store` in place
+/// of what it had, unless
+/// [`leave_cache_control`](Self::leave_cache_control) says otherwise ([OWASP][owasp]; RFC 9111, section 7.3: `Set-Cookie` alone does not
+/// keep caches from it). Responses that show what is in a session are the application's business.
 ///
-/// It allocates the handle's share, one box among the request's extensions, and a `Set-Cookie` where one is needed; it boxes no future and has no lock. Cloning the layer, or a
-/// service that it made, copies a pointer.
+/// It allocates the handle's share, one box among the request's extensions, and a `Set-Cookie` where one is needed; it boxes no future and
+/// has no lock. Cloning the layer, or a service that it made, copies a pointer.
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#web-content-caching
 ///
@@ -83,7 +84,8 @@ pub(crate) struct Settings {
 impl<T: Content + ?Sized> SessionLayer<T> {
     /// Makes the layer over a store that may be used elsewhere as well.
     ///
-    /// The cookie is named as the [store says](SessionStore::cookie_name), with `__Host-` before it if it has no prefix of its own, and has the attributes of
+    /// The cookie is named as the [store says](SessionStore::cookie_name), with `__Host-` before it if it has no prefix of its own, and
+    /// has the attributes of
     /// [`SessionCookie::default`]. For another: [`cookie`](Self::cookie).
     ///
     /// ```
@@ -111,17 +113,18 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sends the cookie with each response to a request whose session lives then, and touches the session: for a cookie with a
     /// [`max_age`](crate::SessionCookieBuilder::max_age) that is to begin anew with each visit. Off by default.
     ///
-    /// A request that was under way during a login may answer last, and bring the browser back to the id that the login has ended: who logs in meanwhile in
-    /// another tab is logged out then. So a cookie without `max_age` is better without this.
+    /// A request that was under way during a login may answer last, and bring the browser back to the id that the login has ended: who
+    /// logs in meanwhile in another tab is logged out then. So a cookie without `max_age` is better without this.
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
         self.with(|shared| shared.settings.rolling = rolling)
     }
 
-    /// Removes the cookie of a browser that comes with an id whose session is not there (any more), unless the handler gives it another. Off by default.
+    /// Removes the cookie of a browser that comes with an id whose session is not there (any more), unless the handler gives it another.
+    /// Off by default.
     ///
-    /// It spares the browser sending what is of no use, and no more: such an id is ignored anyway. But a request that comes with the old id during a login and answers
-    /// after it removes the new cookie.
+    /// It spares the browser sending what is of no use, and no more: such an id is ignored anyway. But a request that comes with the old
+    /// id during a login and answers after it removes the new cookie.
     #[must_use]
     pub fn remove_stale(self, remove: bool) -> Self {
         self.with(|shared| shared.settings.remove_stale = remove)

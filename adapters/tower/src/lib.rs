@@ -1,8 +1,8 @@
 //! Sessions for axum, hyper and whatever else is made of tower services, kept in a [`cloakroom`] store.
 //!
-//! A [`SessionLayer`] around the server finds the session of each request and sends its cookie with the response; a [`Session`] in the handler reads and
-//! changes it. Nothing is created until something is stored; a login gives the session another id and a user by one call; and a session
-//! that has ended stays so, whatever was under way.
+//! A [`SessionLayer`] around the server finds the session of each request and sends its cookie with the response; a [`Session`] in the
+//! handler reads and changes it. Nothing is created until something is stored; a login gives the session another id and a user by one
+//! call; and a session that has ended stays so, whatever was under way.
 //!
 //! # axum
 //!
@@ -72,23 +72,26 @@
 //!
 //! # Sessions with a type
 //!
-//! A `SessionLayer<T>` is over a [`SessionStore<T>`](cloakroom::SessionStore), whose sessions hold a value of type `T` instead of string attributes, and
-//! gives out `Session<T>`. Layers over several stores may be around one server, each with a cookie of another name and another type.
+//! A `SessionLayer<T>` is over a [`SessionStore<T>`](cloakroom::SessionStore), whose sessions hold a value of type `T` instead of string
+//! attributes, and gives out `Session<T>`. Layers over several stores may be around one server, each with a cookie of another name and another type.
 //!
 //! # In `async` handlers
 //!
 //! No operation waits for another thread, so handlers call them directly, without `spawn_blocking`. And none can be held across an
-//! `.await`: values come back owned, or are seen within the closure of [`Session::read`] or [`Session::update`], where there can be none. Keep those closures
-//! short. A long one holds up no operation of any request, but as long as it runs no memory is freed that any thread has retired from any store of the process, so what others replace or end meanwhile
-//! stays in memory; and, like any computation, it keeps the executor's thread from other tasks. What takes long is to be done with a
+//! `.await`: values come back owned, or are seen within the closure of [`Session::read`] or [`Session::update`], where there can be none.
+//! Keep those closures short. A long one holds up no operation of any request, but as long as it runs no memory is freed that any thread
+//! has retired from any store of the process, so what others replace or end meanwhile stays in memory; and, like any computation, it keeps
+//! the executor's thread from other tasks. What takes long is to be done with a
 //! [`snapshot`](Session::snapshot).
 //!
 //! # What remains for the application
 //!
 //! * **To check who somebody is** before it calls [`login`](Session::login), and to call it again before what is risky (ASVS 5 requirement 7.5.1).
-//! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most, not out of those from sibling domains, nor out of `GET`s: let no `GET`
-//!   change anything, and check `Sec-Fetch-Site` or `Origin` of the rest, or a token that is kept in the session ([OWASP][csrf]).
-//! * **Caches.** Responses that set the cookie are kept out of them; those that show what is in a session are to say `Cache-Control: no-store` themselves.
+//! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most, not out of those from sibling domains, nor out of
+//!   `GET`s: let no `GET` change anything, and check `Sec-Fetch-Site` or `Origin` of the rest, or a token that is kept in the session
+//!   ([OWASP][csrf]).
+//! * **Caches.** Responses that set the cookie are kept out of them; those that show what is in a session are to say `Cache-Control:
+//!   no-store` themselves.
 //! * **HTTPS**, without which the browser does not send the cookie.
 //! * **How many sessions strangers may open**: every visitor in whose session a handler stores something has one
 //!   ([`max_sessions`](cloakroom::SessionConfig::max_sessions), [`WhenFull::EndUnbound`](cloakroom::WhenFull::EndUnbound)).

@@ -8,15 +8,16 @@
 //! arrival: id A ──next──▶ id B (rotated) ──next──▶ none (logged out)
 //! ```
 //!
-//! Only the end of the chain counts, and it only ever grows, by filling an empty `next`: of two who go on from the same station one wins, and the other looks
-//! again. So nobody waits for anybody, and no lock is held or even there. A request that changes nothing has only the first station, which lies in the visit
-//! itself; each change allocates one.
+//! Only the end of the chain counts, and it only ever grows, by filling an empty `next`: of two who go on from the same station one wins,
+//! and the other looks again. So nobody waits for anybody, and no lock is held or even there. A request that changes nothing has only the
+//! first station, which lies in the visit itself; each change allocates one.
 //!
 //! # The answer
 //!
-//! Once the response has its headers, no cookie can be added to it, nor once the client has hung up. A task that outlives the response must not create a session then, whose id nobody
-//! would ever learn, nor give one another id. `changes` settles who comes first: a change is entered into it after its station was added, the answer before the
-//! chain is read. All of these are read-modify-writes of one word, so either the change sees the answer, and is undone, or the answer sees the station.
+//! Once the response has its headers, no cookie can be added to it, nor once the client has hung up. A task that outlives the response
+//! must not create a session then, whose id nobody would ever learn, nor give one another id. `changes` settles who comes first: a change
+//! is entered into it after its station was added, the answer before the chain is read. All of these are read-modify-writes of one word,
+//! so either the change sees the answer, and is undone, or the answer sees the station.
 //!
 //! # Orderings
 //!
@@ -66,7 +67,8 @@ pub(crate) struct Station {
 const ANSWERED: usize = 1;
 const CHANGE: usize = 2;
 
-/// How often the session of one request may change its id. Nobody has use for so many; and a chain is dropped from its end, by as many calls within each other.
+/// How often the session of one request may change its id. Nobody has use for so many; and a chain is dropped from its end, by as many
+/// calls within each other.
 const MOST_CHANGES: u32 = 100;
 
 /// What became of a change.
@@ -135,7 +137,8 @@ impl<T: Content + ?Sized> Visit<T> {
 
     /// The `Set-Cookie` that the response needs. From then on, no session is created and none is given another id by way of this visit.
     ///
-    /// A session that was ended by somebody else meanwhile gets no cookie; nor does the browser lose one for it, for it may have got another in the meantime, from another response.
+    /// A session that was ended by somebody else meanwhile gets no cookie; nor does the browser lose one for it, for it may have got
+    /// another in the meantime, from another response.
     pub(crate) fn answer(&self) -> Option<HeaderValue> {
         self.changes.fetch_or(ANSWERED, Ordering::AcqRel);
         let Shared { store, cookie, settings } = &*self.shared;

@@ -9,8 +9,8 @@
 //! | `POST /logout-elsewhere` | 200 with how many other sessions of the user have ended |
 //! | `POST /logout-everywhere` | 200 with how many sessions of the user have ended, this one included |
 //!
-//! A form of another site cannot send JSON with its content type, which is demanded, so it forges no login; nor does the browser send the cookie with its
-//! requests (`SameSite=Lax`). A server whose sibling domains are not to be trusted checks `Sec-Fetch-Site` as well.
+//! A form of another site cannot send JSON with its content type, which is demanded, so it forges no login; nor does the browser send the
+//! cookie with its requests (`SameSite=Lax`). A server whose sibling domains are not to be trusted checks `Sec-Fetch-Site` as well.
 
 use cloakroom::Principal;
 use cloakroom_tower::{Session, SessionError};

@@ -65,8 +65,9 @@ impl Default for SessionCookieBuilder {
 impl SessionCookieBuilder {
     /// Sets the name, its prefix included.
     ///
-    /// Browsers hold a cookie to its prefix ([RFC 6265bis, section 4.1.3][prefixes]), in upper or lower case: `__Host-` to this host, `Secure` and the path `/`; `__Secure-` to `Secure`. Some (Chrome
-    /// since 140) hold `__Http-` to `Secure` and `HttpOnly`, and `__Host-Http-` to `HttpOnly` besides what `__Host-` demands.
+    /// Browsers hold a cookie to its prefix ([RFC 6265bis, section 4.1.3][prefixes]), in upper or lower case: `__Host-` to this host,
+    /// `Secure` and the path `/`; `__Secure-` to `Secure`. Some (Chrome since 140) hold `__Http-` to `Secure` and `HttpOnly`, and
+    /// `__Host-Http-` to `HttpOnly` besides what `__Host-` demands.
     ///
     /// [prefixes]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -81,14 +82,16 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Has the browser send the cookie to all hosts of a domain, rather than to this one only. Any of them can read it then, and plant another in its place
-    /// (RFC 6265bis, section 8.6). Browsers refuse a domain to which this host does not belong, and one under which anybody can register.
+    /// Has the browser send the cookie to all hosts of a domain, rather than to this one only. Any of them can read it then, and plant
+    /// another in its place (RFC 6265bis, section 8.6). Browsers refuse a domain to which this host does not belong, and one under which
+    /// anybody can register.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Gives up `HttpOnly`: lets every script on the page read the id, so that one that was injected can take it away ([OWASP][owasp], ASVS 5 requirement 3.3.4).
+    /// Gives up `HttpOnly`: lets every script on the page read the id, so that one that was injected can take it away ([OWASP][owasp],
+    /// ASVS 5 requirement 3.3.4).
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#httponly-attribute
     pub fn readable_by_scripts(mut self) -> Self {
@@ -98,8 +101,8 @@ impl SessionCookieBuilder {
 
     /// Sets whether the browser sends the cookie over HTTPS only, which is the default ([OWASP][owasp], ASVS 5 requirement 3.3.1).
     ///
-    /// Without it everybody on the way to the server can read the id. It is for trying a server out on `http://localhost` with Safari or another client that makes no exception for it, and
-    /// needs a name without a prefix:
+    /// Without it everybody on the way to the server can read the id. It is for trying a server out on `http://localhost` with Safari or
+    /// another client that makes no exception for it, and needs a name without a prefix:
     ///
     /// ```
     /// use cloakroom_tower::SessionCookie;

@@ -20,12 +20,14 @@ use core::fmt;
 pub enum SessionCookieError {
     /// The name is empty, or has a byte that is not allowed in a token (RFC 6265, section 4.1.1).
     Name,
-    /// Name and value together take more than 4,096 bytes, or the domain or the path more than 1,024 (RFC 6265bis, section 5.6); or the domain takes more than the 253 bytes that
-    /// any domain name has.
+    /// Name and value together take more than 4,096 bytes, or the domain or the path more than 1,024 (RFC 6265bis, section 5.6); or the
+    /// domain takes more than the 253 bytes that any domain name has.
     TooLong,
-    /// The path does not begin with `/`, in which case browsers would take the directory of the request's, or it has a control character, a semicolon or what is no ASCII.
+    /// The path does not begin with `/`, in which case browsers would take the directory of the request's, or it has a control character,
+    /// a semicolon or what is no ASCII.
     Path,
-    /// The domain is not one: labels of letters, digits and inner hyphens, with dots between them. Names of other scripts are to be given in Punycode.
+    /// The domain is not one: labels of letters, digits and inner hyphens, with dots between them. Names of other scripts are to be given
+    /// in Punycode.
     Domain,
     /// The life time is under a second, which removes the cookie, or over 400 days, to which browsers shorten it (RFC 6265bis, section 5.5).
     MaxAge,

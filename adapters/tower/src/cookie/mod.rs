@@ -22,9 +22,9 @@ use memchr::memmem::Finder;
 /// The cookie that carries a session's id between server and browser: a name and attributes of which a browser refuses none.
 ///
 /// By default it is called `__Host-session_id`, and has the attributes `HttpOnly; SameSite=Lax; Secure; Path=/`: out of reach of scripts, not sent
-/// with requests that other sites make a browser send (but for links that are followed), over HTTPS only, forgotten when the browser is closed; and since its name begins with `__Host-`,
-/// nobody but this very host can set it, over HTTPS, so neither a sibling domain nor somebody on the network can plant another one
-/// ([OWASP][owasp], [RFC 6265bis, section 4.1.3][prefixes], ASVS 5 requirements 3.3.1 to 3.3.4).
+/// with requests that other sites make a browser send (but for links that are followed), over HTTPS only, forgotten when the browser is
+/// closed; and since its name begins with `__Host-`, nobody but this very host can set it, over HTTPS, so neither a sibling domain nor
+/// somebody on the network can plant another one ([OWASP][owasp], [RFC 6265bis, section 4.1.3][prefixes], ASVS 5 requirements 3.3.1 to 3.3.4).
 ///
 /// Over plain HTTP a browser neither keeps nor sends it, but for `http://localhost`, where all make an exception but Safari. For that, see
 /// [`SessionCookieBuilder::secure`].
@@ -60,8 +60,8 @@ impl SessionCookie {
         SessionCookieBuilder::default()
     }
 
-    /// The cookie that a store's [`cookie_name`](cloakroom::SessionStore::cookie_name) asks for: of this name, with `__Host-` before it if it has no prefix yet, and with the default's
-    /// attributes.
+    /// The cookie that a store's [`cookie_name`](cloakroom::SessionStore::cookie_name) asks for: of this name, with `__Host-` before it if
+    /// it has no prefix yet, and with the default's attributes.
     pub(crate) fn named_by_store(name: &str) -> Self {
         let prefixed = SessionCookieBuilder::default().name(name);
         let named = if prefixed.has_prefix() { prefixed } else { prefixed.name(format!("__Host-{name}")) };
@@ -73,8 +73,8 @@ impl SessionCookie {
         &self.name
     }
 
-    /// Makes the value of the `Set-Cookie` header that gives this id to the browser. It is marked as sensitive: neither is it shown by `Debug`, nor kept
-    /// in a table of headers by HTTP/2.
+    /// Makes the value of the `Set-Cookie` header that gives this id to the browser. It is marked as sensitive: neither is it shown by
+    /// `Debug`, nor kept in a table of headers by HTTP/2.
     ///
     /// Wait-free; a single allocation.
     pub fn issue(&self, id: &SessionId) -> HeaderValue {
@@ -121,9 +121,10 @@ impl SessionCookie {
 
     /// Returns every well-formed id that a request brings under the cookie's name, in the order in which they were sent.
     ///
-    /// A request may bring several: browsers keep cookies of one name for several paths and domains apart but send them all, and who controls a sibling domain can add one, unless the name begins
-    /// with `__Host-`. HTTP/2 may split the cookies over several headers. What is no id (another cookie, a forgery of the wrong length, bytes that are no text) is passed over, so it can hide no
-    /// id that comes after it. Nothing is copied, and the time it takes grows with the length of the headers, which the server bounds.
+    /// A request may bring several: browsers keep cookies of one name for several paths and domains apart but send them all, and who
+    /// controls a sibling domain can add one, unless the name begins with `__Host-`. HTTP/2 may split the cookies over several headers.
+    /// What is no id (another cookie, a forgery of the wrong length, bytes that are no text) is passed over, so it can hide no id that
+    /// comes after it. Nothing is copied, and the time it takes grows with the length of the headers, which the server bounds.
     ///
     /// Wait-free; allocates nothing.
     pub fn ids<'a>(&'a self, headers: &'a HeaderMap) -> SessionIds<'a> {

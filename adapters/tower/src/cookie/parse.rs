@@ -9,7 +9,8 @@ use memchr::memmem::Finder;
 
 /// Every well-formed session id of a request, in the order in which they were sent. Made by [`SessionCookie::ids`](super::SessionCookie::ids).
 ///
-/// It looks for the name rather than from cookie to cookie: those of others, of which there may be kilobytes, are skipped as fast as memory is searched.
+/// It looks for the name rather than from cookie to cookie: those of others, of which there may be kilobytes, are skipped as fast as
+/// memory is searched.
 pub struct SessionIds<'a> {
     headers: <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter,
     header: &'a [u8],

@@ -108,17 +108,17 @@ impl Session {
         self.change(|id| self.store().clear(id))
     }
 
-    /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be called when they have proved who they are, and for each
-    /// of their logins.
+    /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be called when they have
+    /// proved who they are, and for each of their logins.
     ///
-    /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation; [OWASP][owasp], ASVS 5 requirement
-    /// 7.2.4). What the visitor has stored before (a basket) stays in the session; but if it belonged to another user, it is ended, and the new one is empty. Other live sessions that the request
-    /// named are ended.
+    /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation;
+    /// [OWASP][owasp], ASVS 5 requirement 7.2.4). What the visitor has stored before (a basket) stays in the session; but if it belonged
+    /// to another user, it is ended, and the new one is empty. Other live sessions that the request named are ended.
     ///
     /// # Errors
     ///
-    /// [`SessionError::PrincipalFull`], [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`], [`SessionError::TooManyChanges`]. Nobody is logged in
-    /// then who was not before, and a session of another user may have been ended.
+    /// [`SessionError::PrincipalFull`], [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`],
+    /// [`SessionError::TooManyChanges`]. Nobody is logged in then who was not before, and a session of another user may have been ended.
     ///
     /// # Examples
     ///
@@ -132,7 +132,8 @@ impl Session {
     /// }
     /// ```
     ///
-    /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
+    /// [owasp]:
+    /// https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
     pub fn login(&self, principal: &Principal) -> Result<(), SessionError> {
         self.end_session_of_another(principal);
         loop {

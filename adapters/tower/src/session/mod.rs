@@ -20,19 +20,23 @@ use core::ptr;
 use core::time::Duration;
 use std::sync::Arc;
 
-/// The session of one request: a handle that the [`SessionLayer`](crate::SessionLayer) puts among the request's extensions, where axum's handlers find it by naming it as an argument (feature
+/// The session of one request: a handle that the [`SessionLayer`](crate::SessionLayer) puts among the request's extensions, where axum's
+/// handlers find it by naming it as an argument (feature
 /// `axum`).
 ///
 /// It names the session that the request came with, or none. The first thing that is stored creates one; [`login`](Self::login) gives it another
-/// id and a user, [`logout`](Self::logout) ends it. Whatever it does is done in the store at once, and seen by other requests of the same session; the cookie goes
-/// with the response. Clones name the same session, across tasks, and may be used at the same time.
+/// id and a user, [`logout`](Self::logout) ends it. Whatever it does is done in the store at once, and seen by other requests of the same
+/// session; the cookie goes with the response. Clones name the same session, across tasks, and may be used at the same time.
 ///
-/// **Revocation wins.** A session that another request ends is gone for this one: operations answer [`SessionError::Gone`], `None` or `false`, and nothing is created in its place. Only
-/// a handler that has itself ended the session ([`logout`](Self::logout)) may store something again, in a new one.
+/// **Revocation wins.** A session that another request ends is gone for this one: operations answer [`SessionError::Gone`], `None` or
+/// `false`, and nothing is created in its place. Only a handler that has itself ended the session ([`logout`](Self::logout)) may store
+/// something again, in a new one.
 ///
-/// Every operation is lock-free, as those of the [`SessionStore`] are that it calls, and takes effect when they do. None waits, so an `async` handler calls them directly.
+/// Every operation is lock-free, as those of the [`SessionStore`] are that it calls, and takes effect when they do. None waits, so an
+/// `async` handler calls them directly.
 ///
-/// Another handle of the same request may be giving the session another id at the same time. An operation that meets it in the middle of that finds no session.
+/// Another handle of the same request may be giving the session another id at the same time. An operation that meets it in the middle of
+/// that finds no session.
 ///
 /// # Examples
 ///
@@ -106,8 +110,8 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().principal(id))
     }
 
-    /// Returns the live sessions of whoever is logged in, oldest first, this one among them: their devices (ASVS 5 requirement 7.5.2). Empty if nobody is
-    /// logged in.
+    /// Returns the live sessions of whoever is logged in, oldest first, this one among them: their devices (ASVS 5 requirement 7.5.2).
+    /// Empty if nobody is logged in.
     ///
     /// The ids are secrets: a page that shows the devices to their owner names them by something else, for its scripts could take the ids away. To
     /// [`read`](SessionStore::read) another session touches it, so it does not expire while its owner keeps looking at the list. Allocates.
@@ -124,9 +128,10 @@ impl<T: Content + ?Sized> Session<T> {
 
     /// Ends the session, and has the browser forget the cookie, if it has one; says whether there was a session.
     ///
-    /// When this returns, no other request can use the session any more, nor bring it back, even one that was under way before ([`SessionStore::delete`];
-    /// ASVS 5 requirement 7.4.1). Other live sessions that the request named are ended with it, so that none of what the browser goes on sending is alive. If another request gives the session a
-    /// new id at the very same time (a login), that one may win, and lives on.
+    /// When this returns, no other request can use the session any more, nor bring it back, even one that was under way before
+    /// ([`SessionStore::delete`]; ASVS 5 requirement 7.4.1). Other live sessions that the request named are ended with it, so that none of
+    /// what the browser goes on sending is alive. If another request gives the session a new id at the very same time (a login), that one
+    /// may win, and lives on.
     ///
     /// What is stored by this handle afterwards is stored in a new session.
     pub fn logout(&self) -> bool {
@@ -245,19 +250,19 @@ enum Moved {
 }
 
 impl<T: Replicate + ?Sized> Session<T> {
-    /// Gives the session a new id, and ends the old one: what is to be done whenever its rights change ([`SessionStore::rotate_id`]; ASVS 5 requirement
-    /// 7.2.4). At a login, [`login`](Session::login) does it.
+    /// Gives the session a new id, and ends the old one: what is to be done whenever its rights change ([`SessionStore::rotate_id`]; ASVS
+    /// 5 requirement 7.2.4). At a login, [`login`](Session::login) does it.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Gone`] if there is no session, [`SessionError::Answered`] when the response is on its way: if that came first only in the course of the
-    /// call, the session has ended. [`SessionError::Random`], [`SessionError::TooManyChanges`].
+    /// [`SessionError::Gone`] if there is no session, [`SessionError::Answered`] when the response is on its way: if that came first only
+    /// in the course of the call, the session has ended. [`SessionError::Random`], [`SessionError::TooManyChanges`].
     pub fn rotate(&self) -> Result<(), SessionError> {
         self.move_by(|id| self.store().rotate_id(id).map_err(|error: RotateError| error.into()))
     }
 
-    /// Binds the session to a user and gives it a new id, keeping what it holds ([`SessionStore::bind`]). [`login`](Session::login) does more: it starts a
-    /// session if there is none, and keeps what belonged to another user from this one.
+    /// Binds the session to a user and gives it a new id, keeping what it holds ([`SessionStore::bind`]). [`login`](Session::login) does
+    /// more: it starts a session if there is none, and keeps what belonged to another user from this one.
     ///
     /// # Errors
     ///

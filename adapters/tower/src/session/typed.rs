@@ -33,7 +33,8 @@ impl<T: Send + Sync + 'static> Session<T> {
         self.start(value, |session| session)
     }
 
-    /// Logs a user in: starts a session with this value that is bound to them, in place of the one there is, which is ended. To be called when they have proved who they are.
+    /// Logs a user in: starts a session with this value that is bound to them, in place of the one there is, which is ended. To be called
+    /// when they have proved who they are.
     ///
     /// # Errors
     ///
@@ -42,7 +43,8 @@ impl<T: Send + Sync + 'static> Session<T> {
         self.start(value, |session| session.principal(*principal))
     }
 
-    /// Replaces the session's value by what `f` makes of it ([`SessionStore::update`](cloakroom::SessionStore::update)): `f` may be called several times.
+    /// Replaces the session's value by what `f` makes of it ([`SessionStore::update`](cloakroom::SessionStore::update)): `f` may be called
+    /// several times.
     ///
     /// # Errors
     ///

@@ -136,3 +136,26 @@ fn update_creates_one_session_and_returns_what_the_closure_returned() {
     assert_eq!(site.store.get(&answer.id(), "n").as_deref(), Some("2"));
     assert_eq!(site.store.count(), 1);
 }
+
+#[test]
+fn a_long_look_holds_up_nobody_and_sees_what_it_saw() {
+    let site = Site::new();
+    let id = site.store.create_with([("user", "ada")]).expect("room");
+    let (seen, answer) = site.visit(&[id], |session| {
+        session.read(|attributes| {
+            // Other requests of the same session, from beginning to end.
+            thread::scope(|scope| {
+                let others = scope.spawn(|| {
+                    let (set, _) = site.visit(&[id], |session| session.set("user", "grace"));
+                    let (ended, _) = site.visit(&[id], |session| session.logout());
+                    (set, ended)
+                });
+                assert_eq!(others.join().expect("no panic"), (Ok(()), true));
+            });
+            attributes.get("user").map(str::to_owned)
+        })
+    });
+    assert_eq!(seen, Some(Some("ada".to_owned())));
+    assert!(answer.sets_nothing());
+    assert_eq!(site.store.count(), 0);
+}
