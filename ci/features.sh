@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of what is behind features: serde, metrics, tracing; and axum and JSON in adapters/tower. Three minutes on two cores from scratch.
+# Runs the tests of what is behind features: serde, metrics, tracing; axum and json in adapters/tower; both versions of tower-sessions. Three minutes on two cores from scratch.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,3 +8,4 @@ bash ci/with-tests cargo test -p cloakroom --all-features --test metrics
 bash ci/with-tests cargo test -p cloakroom --all-features --test tracing
 bash ci/with-tests cargo test -p cloakroom --all-features --doc export_metrics
 bash ci/with-tests cargo test -p cloakroom-tower --all-features
+bash ci/with-tests cargo test -p cloakroom-tower-sessions --all-features

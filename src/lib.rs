@@ -40,8 +40,8 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder, WhenFull};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, ParseIdError, RandomError, RotateError,
-    SetError, SetIfError, TryUpdateError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, ParseIdError, RandomError,
+    RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};

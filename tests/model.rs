@@ -92,6 +92,8 @@ fn creation() -> impl Strategy<Value = Operation> {
         3 => Just(Operation::Create),
         3 => attributes().prop_map(Operation::CreateWith),
         2 => (timeouts(), attributes()).prop_map(|(timeouts, given)| Operation::CreateFor(timeouts, given)),
+        3 => (subject(), timeouts(), attributes())
+            .prop_map(|(subject, timeouts, given)| Operation::Insert(subject, timeouts, given)),
     ]
 }
 
@@ -107,6 +109,8 @@ fn change() -> impl Strategy<Value = Operation> {
         3 => (0..NOTES, subject(), key(), value())
             .prop_map(|(place, subject, key, value)| Operation::SetIf(place, subject, key, value)),
         2 => (subject(), timeouts()).prop_map(|(subject, timeouts)| Operation::SetTimeouts(subject, timeouts)),
+        2 => (subject(), timeouts(), attributes())
+            .prop_map(|(subject, timeouts, given)| Operation::Replace(subject, timeouts, given)),
     ]
 }
 

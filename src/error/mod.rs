@@ -7,10 +7,12 @@
 #![deny(unsafe_code)]
 
 mod attributes;
+mod insert;
 
 #[cfg(feature = "json")]
 pub use attributes::{GetJsonError, SetJsonError};
 pub use attributes::{IncrementError, SetIfError, TryUpdateError};
+pub use insert::InsertError;
 
 use core::error::Error;
 use core::fmt;
@@ -50,7 +52,7 @@ pub enum CreateError {
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("the store has no room for another session"),
+            Self::Full => f.write_str(FULL),
             Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
             Self::Random(_) => f.write_str(NO_ID),
@@ -234,6 +236,7 @@ impl Error for BindError {
     }
 }
 
+const FULL: &str = "the store has no room for another session";
 const PRINCIPAL_FULL: &str = "the principal has no room for another session";
 const NOT_FOUND: &str = "session not found";
 const EXPIRED: &str = "session expired";
@@ -380,6 +383,8 @@ mod tests {
             Box::new(CreateError::Full),
             Box::new(CreateError::TooLarge { size: 23, limit: 16 }),
             Box::new(CreateError::Random(random_error())),
+            Box::new(InsertError::Occupied),
+            Box::new(InsertError::Full),
             Box::new(SetError::NotFound),
             Box::new(SetError::Expired),
             Box::new(SetError::TooLarge { size: 23, limit: 16 }),

@@ -55,7 +55,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Counts a refused creation, and returns why.
     #[cold]
-    fn refused(&self, error: CreateError) -> CreateError {
+    pub(super) fn refused(&self, error: CreateError) -> CreateError {
         self.rejections.note(error);
         self.tracer.refused(error);
         error
@@ -88,7 +88,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     /// A place for a session, which is bound to a principal or not: one that is free, or that of a session which ends for it.
-    fn enter(&self, id: &SessionId, bound: bool, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
+    pub(super) fn enter(&self, id: &SessionId, bound: bool, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
         if let Some(place) = self.table.enter(id.as_bytes()) {
             return Ok(place);
         }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
 //! | `create` | creation, and room for it |
+//! | `insert` | creation under a given id; replacing all that a session holds |
 //! | `attributes`, `edit`, `json` | on string attributes: looking, changing, values as JSON |
 //! | `typed` | on a value |
 //! | `enumerate` | on all sessions, one after the other |
@@ -26,6 +27,7 @@ mod enumerate;
 mod evict;
 #[cfg(feature = "metrics")]
 mod export;
+mod insert;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
@@ -65,7 +67,8 @@ use std::time::Duration;
 ///
 /// * **Linearizable.** Each operation on a session takes effect at one instant, which its documentation names.
 /// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, whatever was under
-///   way. Only creation brings an id into being.
+///   way. Only creation brings an id into being: [`create_with`](Self::create_with) with a new one each time, [`insert_with`](Self::insert_with) with
+///   that which it is given.
 /// * **Never early, never late.** A session that was used within its TTL is not expired; an expired one is never returned.
 /// * **No lost updates.** Of two concurrent [`set`](Self::set)s of different keys, both survive.
 /// * **Nothing escapes.** Values come back owned, or are seen inside of a closure: no borrow of the store can be held across an

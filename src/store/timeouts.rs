@@ -58,7 +58,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Some(self.changed(Limits { idle: self.idle, end: Tick::MAX }, now, Timeouts { absolute, ..timeouts }))
     }
 
-    fn changed(&self, before: Limits, now: Tick, timeouts: Timeouts) -> Limits {
+    /// Limits that differ from those before in what the timeouts say.
+    pub(super) fn changed(&self, before: Limits, now: Tick, timeouts: Timeouts) -> Limits {
         let ticks = |timeout| limit(timeout, self.time.resolution());
         Limits {
             idle: timeouts.idle.map_or(before.idle, ticks),

@@ -11,7 +11,7 @@
 //! | every operation from any thread | [`threads`] |
 //!
 //! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]), enumeration
-//! ([`enumeration`]) and figures ([`stats`]).
+//! ([`enumeration`]), sessions under ids that the caller brings ([`insertion`]) and figures ([`stats`]).
 //!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of the example server.
@@ -26,6 +26,7 @@ mod enumeration;
 mod eviction;
 mod expiry;
 mod grace;
+mod insertion;
 #[cfg(feature = "json")]
 mod json;
 mod lifecycle;

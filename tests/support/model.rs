@@ -4,6 +4,7 @@
 //! free: a create that meets a full store ends some of the expired sessions, not necessarily all. The model ends all of them; whoever compares has to
 //! bring the store to that point as well (see [`Model::has_no_room`]).
 
+mod insertion;
 mod operation;
 mod principals;
 
@@ -101,6 +102,12 @@ impl Model {
             Operation::Create => Outcome::Created(self.create(Timeouts::default(), None, &[])),
             Operation::CreateWith(attributes) => Outcome::Created(self.create(Timeouts::default(), None, attributes)),
             Operation::CreateFor(timeouts, attributes) => Outcome::Created(self.create(*timeouts, None, attributes)),
+            Operation::Insert(subject, timeouts, attributes) => {
+                Outcome::Inserted(self.insert(*subject, *timeouts, attributes))
+            }
+            Operation::Replace(subject, timeouts, attributes) => {
+                Outcome::Set(self.replace(*subject, *timeouts, attributes))
+            }
             Operation::CreateBound(principal, attributes) => {
                 Outcome::Created(self.create(Timeouts::default(), Some(*principal), attributes))
             }
@@ -200,10 +207,16 @@ impl Model {
         if principal.is_some_and(|principal| !self.has_room_for(principal)) {
             return Err(CreateError::PrincipalFull);
         }
+        let session = self.session(timeouts, principal, attributes);
+        Ok(self.number(session))
+    }
+
+    /// One that begins now.
+    fn session(&self, timeouts: Timeouts, principal: Option<u8>, attributes: Attributes) -> Session {
         let now = self.tick();
         let idle = ticks(timeouts.idle.unwrap_or(self.settings.ttl));
         let end = timeouts.absolute.or(self.settings.absolute_timeout).and_then(ticks).map(|ticks| now + ticks);
-        Ok(self.number(Session { attributes, version: 0, touched: now, idle, end, principal }))
+        Session { attributes, version: 0, touched: now, idle, end, principal }
     }
 
     fn number(&mut self, session: Session) -> usize {
@@ -288,12 +301,7 @@ impl Model {
 
     fn set_timeouts(&mut self, subject: Subject, timeouts: Timeouts) -> Result<(), UpdateError> {
         let (session, now) = self.changed(subject)?;
-        if let Some(idle) = timeouts.idle {
-            session.idle = ticks(idle);
-        }
-        if let Some(absolute) = timeouts.absolute {
-            session.end = ticks(absolute).map(|ticks| now + ticks);
-        }
+        session.lives(timeouts, now);
         session.version += 1;
         Ok(())
     }
@@ -344,12 +352,15 @@ impl Model {
 
     fn touch(&mut self, subject: Subject) -> Result<&Session, Gone> {
         let now = self.tick();
-        let session = self.followed(subject)?;
         let mut number = subject.number(self.created).ok_or(Gone::Unknown)?;
-        while let Some(Entry::Leads(lead)) = self.entries.get_mut(&number) {
+        // An id that leads on is touched even if it leads to nothing (until a session is inserted there).
+        while let Some(Entry::Leads(lead)) = self.entries.get_mut(&number)
+            && !lead.is_over(now)
+        {
             lead.touched = now;
             number = lead.to;
         }
+        let session = self.followed(subject)?;
         match self.entries.get_mut(&session) {
             Some(Entry::Session(session)) => {
                 session.touched = now;
@@ -410,6 +421,16 @@ impl Session {
         if attributes != self.attributes {
             self.attributes = attributes;
             self.version += 1;
+        }
+    }
+
+    /// By these timeouts from now on.
+    fn lives(&mut self, timeouts: Timeouts, now: u128) {
+        if let Some(idle) = timeouts.idle {
+            self.idle = ticks(idle);
+        }
+        if let Some(absolute) = timeouts.absolute {
+            self.end = ticks(absolute).map(|ticks| now + ticks);
         }
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cloakroom::{
-    BindError, CreateError, IncrementError, Lookup, RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
+    BindError, CreateError, IncrementError, InsertError, Lookup, RotateError, SetError, SetIfError, TryUpdateError,
+    UpdateError,
 };
 
 /// Keys and values in the order in which the keys were first set.
@@ -67,6 +68,9 @@ pub(crate) enum Operation {
     Create,
     CreateWith(Attributes),
     CreateFor(Timeouts, Attributes),
+    /// Under the id of a session that has been created, which may have ended; or under a new one, if it is about none.
+    Insert(Subject, Timeouts, Attributes),
+    Replace(Subject, Timeouts, Attributes),
     Set(Subject, String, String),
     SetEach(Subject, Attributes),
     Remove(Subject, String),
@@ -119,6 +123,8 @@ impl Operation {
             | Self::Note(_, subject)
             | Self::SetIf(_, subject, ..)
             | Self::SetTimeouts(subject, _)
+            | Self::Insert(subject, ..)
+            | Self::Replace(subject, ..)
             | Self::Get(subject, _)
             | Self::Contains(subject, _)
             | Self::Read(subject)
@@ -142,6 +148,8 @@ impl Operation {
 pub(crate) enum Outcome {
     /// The number of the new session.
     Created(Result<usize, CreateError>),
+    /// Its number, which may be an older one.
+    Inserted(Result<usize, InsertError>),
     Set(Result<(), SetError>),
     Changed(Result<(), UpdateError>),
     Removed(Result<bool, UpdateError>),

@@ -1,8 +1,8 @@
 //! A store driven by the model's operations, and the comparison of the two.
 
-use cloakroom::{CreateError, Draft, ManualClock, Principal, SessionId, SessionStore, Snapshot, Version};
+use cloakroom::{CreateError, Draft, InsertError, ManualClock, Principal, SessionId, SessionStore, Snapshot, Version};
 
-use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Step, Subject};
+use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Step, Subject, Timeouts};
 
 /// Does the operations on a new store and on the model.
 ///
@@ -14,12 +14,22 @@ pub(crate) fn assert_agreement(settings: Settings, operations: &[Operation]) {
     for (index, operation) in operations.iter().enumerate() {
         let create = matches!(
             operation,
-            Operation::Create | Operation::CreateWith(_) | Operation::CreateFor(..) | Operation::CreateBound(..)
+            Operation::Create
+                | Operation::CreateWith(_)
+                | Operation::CreateFor(..)
+                | Operation::CreateBound(..)
+                | Operation::Insert(..)
         );
         let may_leave_expired = create && model.has_no_room();
         let (expected, returned) = (model.apply(operation), store.apply(operation));
         assert_eq!(returned, expected, "operation {index}, {operation:?}");
-        let came_by = matches!(returned, Outcome::Created(Ok(_) | Err(CreateError::PrincipalFull)));
+        let came_by = match returned {
+            Outcome::Created(result) => matches!(result, Ok(_) | Err(CreateError::PrincipalFull)),
+            // An id that leads on is found taken when there is room.
+            Outcome::Inserted(Err(InsertError::Occupied)) => !model.has_no_room(),
+            Outcome::Inserted(result) => result.is_ok(),
+            _ => false,
+        };
         if may_leave_expired && came_by {
             store.evict_what_create_left(&model);
         }
@@ -90,6 +100,12 @@ impl Driven {
                 let created = new.create_with(borrowed(attributes));
                 Outcome::Created(created.map(|id| self.keep(id)))
             }
+            Operation::Insert(subject, timeouts, attributes) => {
+                let known = subject.number(self.ids.len());
+                let id = known.map_or_else(|| SessionId::random().expect("randomness"), |number| self.ids[number]);
+                let inserted = store.insert_with(&id, built(*timeouts), borrowed(attributes));
+                Outcome::Inserted(inserted.map(|()| known.unwrap_or_else(|| self.keep(id))))
+            }
             Operation::CreateBound(principal, attributes) => {
                 let created = store.new_session().principal(named(*principal)).create_with(borrowed(attributes));
                 Outcome::Created(created.map(|id| self.keep(id)))
@@ -159,12 +175,8 @@ pub(crate) fn ask(store: &SessionStore, id: &SessionId, noted: &mut Noted, opera
         Operation::Clear(_) => Outcome::Changed(store.clear(id)),
         Operation::Increment(_, key, by) => Outcome::Incremented(store.increment(id, key, *by)),
         Operation::Update(_, steps) => Outcome::Updated(store.try_update(id, |draft| take_steps(draft, steps))),
-        Operation::SetTimeouts(_, given) => {
-            let mut timeouts = cloakroom::Timeouts::default();
-            timeouts = given.idle.into_iter().fold(timeouts, cloakroom::Timeouts::idle);
-            timeouts = given.absolute.into_iter().fold(timeouts, cloakroom::Timeouts::absolute);
-            Outcome::Changed(store.set_timeouts(id, timeouts))
-        }
+        Operation::SetTimeouts(_, given) => Outcome::Changed(store.set_timeouts(id, built(*given))),
+        Operation::Replace(_, given, pairs) => Outcome::Set(store.replace_with(id, built(*given), borrowed(pairs))),
         Operation::Note(place, _) => {
             noted[*place] = store.version(id);
             Outcome::Was(noted[*place].is_some())
@@ -189,6 +201,11 @@ pub(crate) fn ask(store: &SessionStore, id: &SessionId, noted: &mut Noted, opera
         Operation::Delete(_) => Outcome::Was(store.delete(id)),
         other => unreachable!("{other:?} is no operation on a session"),
     }
+}
+
+fn built(given: Timeouts) -> cloakroom::Timeouts {
+    let timeouts = given.idle.into_iter().fold(cloakroom::Timeouts::default(), cloakroom::Timeouts::idle);
+    given.absolute.into_iter().fold(timeouts, cloakroom::Timeouts::absolute)
 }
 
 /// The versions that were noted.

@@ -92,6 +92,23 @@ async fn a_post_from_another_site_is_refused() {
 }
 
 #[tokio::test]
+async fn no_other_site_ends_anybodys_session_or_lets_visitors_in() {
+    let server = Server::start().await;
+    let browser = server.browser();
+    browser.logged_in("ada").await;
+    let name = browser.told().await["devices"][0]["name"].as_str().expect("a name").to_owned();
+    for path in ["/end", "/logout-everywhere", "/crowd"] {
+        let request = browser.client.post(browser.url(path)).form(&[("device", &name)]);
+        let answer = request.header("sec-fetch-site", "same-site").send().await.expect("an answer");
+        assert_eq!(answer.status(), 403, "{path}");
+        let by_link = browser.client.get(browser.url(path)).send().await.expect("an answer");
+        assert_eq!(by_link.status(), 405, "{path}");
+    }
+    assert_eq!(user_of(browser.profile().await).await, "ada");
+    assert_eq!(server.store.count(), 1);
+}
+
+#[tokio::test]
 async fn the_page_is_the_same_for_everybody_and_runs_nothing_but_its_own_script() {
     let server = Server::start().await;
     let browser = server.browser();
@@ -128,12 +145,16 @@ async fn no_answer_may_be_cached_or_taken_for_another_type() {
     let cross_site = browser.client.post(browser.url("/login")).header("sec-fetch-site", "cross-site");
     let answers = [
         (401, browser.profile().await),
+        (401, browser.live().await),
         (200, browser.login("ada").await),
         (503, server.jarless().login("late").await),
         (422, browser.login("").await),
         (200, browser.profile().await),
+        (200, browser.live().await),
+        (404, browser.post("/end", &[("device", "none")]).await),
         (403, cross_site.send().await.expect("an answer")),
         (204, browser.logout().await),
+        (401, browser.post("/logout-everywhere", &[]).await),
         (404, browser.client.get(browser.url("/nothing")).send().await.expect("an answer")),
         (405, browser.client.get(browser.url("/login")).send().await.expect("an answer")),
     ];

@@ -7,7 +7,7 @@ use reqwest::header;
 use serde_json::json;
 
 use crate::{
-    app::Settings,
+    app::{SWEEP_INTERVAL, Settings},
     harness::{Server, id_of, json, set_cookie, user_of},
 };
 
@@ -67,7 +67,7 @@ async fn logout_removes_the_cookie_even_without_a_session() {
         let logout = server.jarless().client.post(server.jarless().url("/logout")).header(header::COOKIE, cookie);
         let answer = logout.send().await.expect("an answer");
         assert_eq!(answer.status(), 204, "{cookie:?}");
-        assert_eq!(set_cookie(&answer), "session_id=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");
+        assert_eq!(set_cookie(&answer), "session_id=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
     }
 }
 
@@ -93,14 +93,30 @@ async fn a_visited_session_does_not_expire() {
 }
 
 #[tokio::test]
+async fn a_session_ends_however_busy_it_is_but_a_new_login_counts_from_itself() {
+    let server = Server::with(|store| store.absolute_timeout(Duration::from_secs(60)), INSECURE).await;
+    let browser = server.browser();
+    browser.logged_in("ada").await;
+    server.clock.advance(Duration::from_secs(50));
+    browser.logged_in("ada").await;
+    server.clock.advance(Duration::from_secs(50));
+    assert_eq!(browser.profile().await.status(), 200);
+    server.clock.advance(Duration::from_secs(11));
+    assert_eq!(browser.profile().await.status(), 401);
+}
+
+#[tokio::test]
 async fn the_cookie_has_just_the_promised_attributes() {
-    let cases = [(SECURE, "; HttpOnly; Secure; SameSite=Lax"), (INSECURE, "; HttpOnly; SameSite=Lax")];
-    for (settings, attributes) in cases {
+    let cases = [
+        (SECURE, "__Host-ticket", "; HttpOnly; SameSite=Lax; Secure; Path=/"),
+        (INSECURE, "ticket", "; HttpOnly; SameSite=Lax; Path=/"),
+    ];
+    for (settings, name, attributes) in cases {
         let server = Server::with(|store| store.cookie_name("ticket"), settings).await;
         let login = server.jarless().login("ada").await;
-        assert_eq!(set_cookie(&login), format!("ticket={}; Path=/{attributes}", id_of(&login)));
+        assert_eq!(set_cookie(&login), format!("{name}={}{attributes}", id_of(&login)));
         let logout = server.jarless().logout().await;
-        assert_eq!(set_cookie(&logout), format!("ticket=; Path=/; Max-Age=0{attributes}"));
+        assert_eq!(set_cookie(&logout), format!("{name}={attributes}; Max-Age=0"));
     }
 }
 
@@ -173,7 +189,7 @@ async fn a_full_store_answers_503_until_somebody_logs_out() {
     grace.logged_in("grace").await;
     let refused = late.login("late").await;
     assert_eq!(refused.status(), 503);
-    assert_eq!(refused.headers()[header::RETRY_AFTER], "30");
+    assert_eq!(refused.headers()[header::RETRY_AFTER], SWEEP_INTERVAL.as_secs().to_string());
     assert!(!refused.headers().contains_key(header::SET_COOKIE));
     assert_eq!(json(refused).await["error"], "too many sessions, try again later");
     // Whoever is in may log in anew: the old session makes room.

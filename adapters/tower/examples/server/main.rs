@@ -1,4 +1,4 @@
-//! A web server with sessions: log in, see your session, log out.
+//! A web server with sessions: log in from two browsers, see your devices, end the other one, watch the store.
 //!
 //! `cargo run --release --example server`, then open `http://localhost:3000` or use the curl commands it prints.
 //!
@@ -8,7 +8,8 @@
 //! | `SESSION_TTL` | 1800 | seconds of idleness after which a session expires |
 //! | `INSECURE_COOKIES` | | `1` drops the cookie's `Secure` attribute, which Safari needs on plain `http://localhost` |
 //!
-//! `main.rs` starts and stops the server; `app.rs` is what it serves.
+//! `main.rs` starts and stops the server; `app.rs` is what it serves, `devices.rs` and `live.rs` what the page shows of it; `guard.rs` refuses what other
+//! sites send, and `agent.rs` names browsers.
 
 use std::{
     env,
@@ -22,12 +23,18 @@ use std::{
 };
 
 use app::{SWEEP_INTERVAL, Settings, app};
-use cloakroom::{SessionStore, Sweeper};
+use cloakroom::{SessionStore, Sweeper, WhenFull, WhenPrincipalFull};
 use tokio::{net::TcpListener, sync::oneshot};
 
 mod app;
 
 const MAX_SESSIONS: usize = 100_000;
+
+/// How many devices a user may be logged in on; one more, and the idlest is logged out.
+const MAX_DEVICES: usize = 20;
+
+/// After that one has to log in again, however busy the session was.
+const LONGEST_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How long requests already under way may take once the server has been told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -48,7 +55,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let ttl = Duration::from_secs(number_from("SESSION_TTL", 1800)?);
     let settings = Settings { secure_cookies: env::var_os("INSECURE_COOKIES").is_none_or(|value| value != "1") };
 
-    let store = Arc::new(SessionStore::builder().ttl(ttl).max_sessions(MAX_SESSIONS).build()?);
+    let store = SessionStore::builder()
+        .ttl(ttl)
+        .absolute_timeout(LONGEST_SESSION)
+        .max_sessions(MAX_SESSIONS)
+        // However many visitors come by, nobody who has logged in is logged out for them.
+        .when_full(WhenFull::EndUnbound)
+        .max_sessions_per_principal(MAX_DEVICES)
+        .when_principal_full(WhenPrincipalFull::EndIdlest);
+    let store = Arc::new(store.build()?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))?;

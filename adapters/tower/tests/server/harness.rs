@@ -58,7 +58,7 @@ pub(crate) async fn serve(store: Arc<SessionStore>, settings: Settings) -> Socke
     address
 }
 
-fn client(jar: bool) -> Client {
+pub(crate) fn client(jar: bool) -> Client {
     Client::builder().no_proxy().timeout(DEADLINE).cookie_store(jar).build().expect("a client without TLS")
 }
 
@@ -74,7 +74,7 @@ impl Browser {
     }
 
     pub(crate) async fn login(&self, user: &str) -> Response {
-        self.client.post(self.url("/login")).form(&[("user", user)]).send().await.expect("an answer")
+        self.post("/login", &[("user", user)]).await
     }
 
     /// Logs in and returns the new session's id.
@@ -89,7 +89,22 @@ impl Browser {
     }
 
     pub(crate) async fn logout(&self) -> Response {
-        self.client.post(self.url("/logout")).send().await.expect("an answer")
+        self.post("/logout", &[]).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        self.client.post(self.url(path)).form(form).send().await.expect("an answer")
+    }
+
+    pub(crate) async fn live(&self) -> Response {
+        self.client.get(self.url("/live")).send().await.expect("an answer")
+    }
+
+    /// What the page of somebody who is logged in is told.
+    pub(crate) async fn told(&self) -> Value {
+        let answer = self.live().await;
+        assert_eq!(answer.status(), 200);
+        json(answer).await
     }
 
     /// The status of a profile request with this `Cookie` header.

@@ -36,21 +36,43 @@ async fn a_logout_among_visits_ends_the_session_for_good() {
     }
 }
 
-/// Suspends a visit each time the store looks at the clock: before it reads the session, before it writes it. Each time
-/// the whole logout takes place meanwhile, which also shows that it does not wait for the visit.
+/// By what a session ends while a request of it is under way.
+#[derive(Clone, Copy)]
+enum End {
+    Logout,
+    LogoutEverywhere,
+    OfAnotherDevice,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_visit_suspended_during_a_logout_does_not_bring_the_session_back() {
+    suspended_visits_bring_nothing_back(End::Logout).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_suspended_while_its_user_logs_out_everywhere() {
+    suspended_visits_bring_nothing_back(End::LogoutEverywhere).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_suspended_while_its_user_ends_it_from_another_device() {
+    suspended_visits_bring_nothing_back(End::OfAnotherDevice).await;
+}
+
+/// Suspends a visit each time the store looks at the clock: before the layer finds the session, before the handler reads it, before it writes it. Each time
+/// the session ends meanwhile, which also shows that its end does not wait for the visit.
+async fn suspended_visits_bring_nothing_back(end: End) {
     let (clock, mut suspended, resume) = SuspendingClock::new();
     let store = Arc::new(SessionStore::builder().clock(clock.clone()).build().expect("a valid configuration"));
     // The visits have a runtime of their own, so that a suspended one keeps nothing else from running.
     let visited = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let visits_at = visited.spawn(serve(Arc::clone(&store), INSECURE)).await.expect("no panic");
-    let browser = Server {
+    let server = Server {
         address: serve(Arc::clone(&store), INSECURE).await,
         store: Arc::clone(&store),
         clock: ManualClock::new(),
-    }
-    .browser();
+    };
+    let browser = server.browser();
     let visitor = Browser { base: format!("http://{visits_at}"), ..browser.clone() };
 
     let mut suspensions = 0;
@@ -67,15 +89,42 @@ async fn a_visit_suspended_during_a_logout_does_not_bring_the_session_back() {
                 break;
             }
         }
-        assert_eq!(browser.logout().await.status(), 204);
+        let left = bring_to(end, &server, &browser).await;
         assert!(!store.exists(&id));
         resume.send(()).expect("a suspended visit");
         assert!([200, 401].contains(&visit.await.expect("no panic")));
         assert!(!store.exists(&id), "after suspension {suspensions}");
-        assert_eq!(store.count(), 0, "after suspension {suspensions}");
+        assert_eq!(store.count(), left, "after suspension {suspensions}");
+        store.delete_where(|_| true);
     }
-    assert!(suspensions >= 2, "a visit reads and writes, and either looks at the clock; suspended {suspensions} times");
+    assert!(
+        suspensions >= 3,
+        "a visit finds, reads and writes, and each looks at the clock; suspended {suspensions} times"
+    );
     visited.shutdown_background();
+}
+
+/// Ends the session of a browser, and returns how many are left.
+async fn bring_to(end: End, server: &Server, browser: &Browser) -> usize {
+    match end {
+        End::Logout => {
+            assert_eq!(browser.logout().await.status(), 204);
+            0
+        }
+        End::LogoutEverywhere => {
+            assert_eq!(browser.post("/logout-everywhere", &[]).await.status(), 204);
+            0
+        }
+        End::OfAnotherDevice => {
+            let other = server.browser();
+            other.logged_in("ada").await;
+            let told = other.told().await;
+            let device = told["devices"].as_array().expect("a list").iter().find(|device| device["this"] == false);
+            let name = device.expect("the one to be ended")["name"].as_str().expect("a name");
+            assert_eq!(other.post("/end", &[("device", name)]).await.status(), 204);
+            1
+        }
+    }
 }
 
 /// A clock that stands still, and suspends one thread that reads it until it is told to resume.

@@ -5,10 +5,16 @@ mod app;
 #[path = "server/harness.rs"]
 mod harness;
 
+#[path = "server/browser/mod.rs"]
+mod browser;
 #[path = "server/cookie_headers.rs"]
 mod cookie_headers;
+#[path = "server/devices.rs"]
+mod devices;
 #[path = "server/in_flight.rs"]
 mod in_flight;
+#[path = "server/live.rs"]
+mod live;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/refusals.rs"]

@@ -2,19 +2,23 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /login`, form field `user` | 200 and a cookie with a new id; the sessions the request came with are ended |
-//! | `GET /profile` | 200 with what the session knows, or 401 |
+//! | `POST /login`, form field `user` | 200 and a cookie with a new id; those the request came with are worth nothing |
+//! | `GET /profile` | 200 with what the session knows, this visit counted, or 401 |
 //! | `POST /logout` | 204 and the cookie's removal, whether or not there was a session |
+//! | `GET /live` | 200 with the user's devices and the store's figures, or 401; the session is not touched |
+//! | `POST /end`, form field `device` | 204, and one of the user's sessions is ended, or 404 |
+//! | `POST /logout-everywhere` | 204 and the cookie's removal, and all the user's sessions are ended |
+//! | `POST /crowd` | 204, and a thousand visitors have come by |
 //! | `GET /` | the page |
 //!
-//! The handlers call the store directly, without `spawn_blocking`: no operation of it waits for another thread.
+//! There are no passwords: whoever gives a name is its bearer. Where there are, the ends of other sessions ask for one again (ASVS 5, 7.5.2).
+//!
+//! A `SessionLayer` around the routes finds the session of each request and sends its cookie. The handlers use it, and the store, directly, without `spawn_blocking`: no
+//! operation waits for another thread.
 //!
 //! The modules bear their paths because the tests include this file from another directory.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Form, Json, Router,
@@ -24,19 +28,26 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use cloakroom::{Attributes, CreateError, SessionStore, SetError};
+use cloakroom::{Attributes, Principal, SessionStore, Timeouts};
+use cloakroom_tower::{Session, SessionCookie, SessionError, SessionLayer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-#[path = "cookies.rs"]
-mod cookies;
+#[path = "agent.rs"]
+mod agent;
+#[path = "devices.rs"]
+mod devices;
 #[path = "guard.rs"]
 mod guard;
+#[path = "live.rs"]
+mod live;
 
-/// How often expired sessions are swept out, and so when a full store may have room again.
-pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+use live::Lookups;
 
-const MAX_LOGIN_BYTES: usize = 4 << 10;
+/// How often expired sessions are swept out, and so when a full store may have room again. A server whose figures nobody watches may take longer.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+const MAX_FORM_BYTES: usize = 4 << 10;
 const MAX_USER_CHARS: usize = 64;
 
 /// Only what the page itself brings may run or be shown on it.
@@ -49,12 +60,6 @@ pub(crate) struct Settings {
     /// Whether cookies travel over HTTPS only. Chrome, Firefox and curl make an exception for `http://localhost`,
     /// Safari does not.
     pub(crate) secure_cookies: bool,
-}
-
-#[derive(Clone)]
-struct App {
-    store: Arc<SessionStore>,
-    settings: Settings,
 }
 
 /// The whole application over a store that may also be used elsewhere.
@@ -70,12 +75,29 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .route("/", get((page, include_str!("page.html"))))
         .route("/page.js", get((script, include_str!("page.js"))))
         .route("/page.css", get((style, include_str!("page.css"))))
-        .route("/login", post(login).layer(DefaultBodyLimit::max(MAX_LOGIN_BYTES)))
+        .route("/login", post(login))
         .route("/profile", get(profile))
         .route("/logout", post(logout))
+        .route("/live", get(live::live))
+        .route("/end", post(devices::end))
+        .route("/logout-everywhere", post(devices::logout_everywhere))
+        .route("/crowd", post(live::crowd))
         .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing here"))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(sessions(store, settings))
+        // Around the sessions: what is refused for where it comes from needs none.
         .layer(middleware::from_fn(guard::guard))
-        .with_state(App { store, settings })
+        .with_state(Arc::new(Lookups::new()))
+}
+
+/// The cookie is `__Host-` and the store's name for it, and `Secure`, unless it has to do without.
+fn sessions(store: Arc<SessionStore>, settings: Settings) -> SessionLayer {
+    let insecure = SessionCookie::builder().name(store.cookie_name()).secure(false);
+    let sessions = SessionLayer::new(store);
+    match settings.secure_cookies {
+        true => sessions,
+        false => sessions.cookie(insecure.build().expect("the store's name for the cookie has no prefix")),
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,26 +105,27 @@ struct Login {
     user: String,
 }
 
-/// A login always starts a new session: an id that was known before it, perhaps planted by somebody else, must not
-/// become the id of a logged-in session.
+/// A login always gives the session a new id: one that was known before it, perhaps planted by somebody else, must not become the id of a
+/// logged-in session.
 async fn login(
-    State(app): State<App>,
+    session: Session,
     headers: HeaderMap,
     form: Result<Form<Login>, FormRejection>,
-) -> Result<Response, Response> {
+) -> Result<Json<serde_json::Value>, Response> {
     let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
     let user = login.user.trim();
     if !(1..=MAX_USER_CHARS).contains(&user.chars().count()) || user.chars().any(char::is_control) {
         let reason = format!("user must be 1 to {MAX_USER_CHARS} characters, none of them control characters");
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason).into_response());
     }
-    // Before the new one is created, so that in a full store somebody logged in can still log in anew.
-    app.end_sessions(&headers);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-    let attributes = [("user", user), ("logged_in_at", now.as_str()), ("visits", "0")];
-    let id = app.store.create_with(attributes).map_err(|error| not_created(&error))?;
-    let cookie = cookies::issue(app.store.cookie_name(), &id, app.settings.secure_cookies);
-    Ok(([(header::SET_COOKIE, cookie)], Json(json!({ "user": user }))).into_response())
+    let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;
+    session.login(&Principal::new(user)).map_err(not_done)?;
+    session.set_each(attributes).map_err(not_done)?;
+    // Whoever has just said who they are has the longest time again, also if the session is older.
+    if let Some(longest) = session.store().config().absolute_timeout {
+        session.set_timeouts(Timeouts::default().absolute(longest)).map_err(not_done)?;
+    }
+    Ok(Json(json!({ "user": user })))
 }
 
 /// What `GET /profile` answers.
@@ -137,33 +160,21 @@ impl Visit {
     }
 }
 
-async fn profile(State(app): State<App>, headers: HeaderMap) -> Result<Json<Profile>, Response> {
-    let seen = cookies::session_ids(&headers, app.store.cookie_name())
-        .find_map(|id| app.store.read(&id, Visit::of).flatten().map(|visit| (id, visit)));
-    let (id, visit) = seen.ok_or_else(not_logged_in)?;
+async fn profile(State(lookups): State<Arc<Lookups>>, session: Session) -> Result<Json<Profile>, Response> {
+    lookups.note(1);
+    let visit = session.read(Visit::of).flatten().ok_or_else(not_logged_in)?;
+    let now = devices::seconds_since_1970().to_string();
     // Two visits at the same instant may count as one, since reading and setting are two operations. But a session that
-    // ends between them stays ended: `set` never brings one back.
-    match app.store.set(&id, "visits", &visit.visits.to_string()) {
-        Ok(()) => Ok(Json(Profile { visit, expires_in: app.store.ttl().as_secs(), sessions: app.store.count() })),
-        Err(SetError::NotFound | SetError::Expired) => Err(not_logged_in()),
-        Err(error) => Err(internal(&error)),
-    }
+    // ends between them stays ended: nothing brings one back.
+    session.set_each([("visits", &visit.visits.to_string()), ("seen_at", &now)]).map_err(not_done)?;
+    let store = session.store();
+    Ok(Json(Profile { visit, expires_in: store.ttl().as_secs(), sessions: store.count() }))
 }
 
 /// Answers the same whether there was a session or not: a client that wants to be logged out then is.
-async fn logout(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
-    app.end_sessions(&headers);
-    let cookie = cookies::remove(app.store.cookie_name(), app.settings.secure_cookies);
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)])
-}
-
-impl App {
-    /// Ends every session the request names, not just the first: whichever of them a browser goes on sending is dead.
-    fn end_sessions(&self, headers: &HeaderMap) {
-        for id in cookies::session_ids(headers, self.store.cookie_name()) {
-            self.store.delete(&id);
-        }
-    }
+async fn logout(session: Session) -> StatusCode {
+    session.logout();
+    StatusCode::NO_CONTENT
 }
 
 fn refuse(status: StatusCode, reason: &str) -> (StatusCode, Json<serde_json::Value>) {
@@ -174,13 +185,14 @@ fn not_logged_in() -> Response {
     refuse(StatusCode::UNAUTHORIZED, "not logged in").into_response()
 }
 
-fn not_created(error: &CreateError) -> Response {
+fn not_done(error: SessionError) -> Response {
     match error {
-        CreateError::Full => {
+        SessionError::Gone => not_logged_in(),
+        SessionError::Full | SessionError::PrincipalFull => {
             let retry = [(header::RETRY_AFTER, SWEEP_INTERVAL.as_secs().to_string())];
             (retry, refuse(StatusCode::SERVICE_UNAVAILABLE, "too many sessions, try again later")).into_response()
         }
-        error => internal(error),
+        error => internal(&error),
     }
 }
 

@@ -1,0 +1,90 @@
+//! The time of day, which is what a record's expiry date is given in.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use cloakroom::Clock;
+use time::OffsetDateTime;
+
+/// A clock of the table that tells the time of day as well, so that both judge a session alike: when the machine has slept, and when its clock is set.
+#[derive(Clone)]
+pub(crate) struct Wall {
+    /// The time of day at which `clock` stood at zero.
+    origin: OffsetDateTime,
+    clock: Arc<dyn Clock>,
+}
+
+impl Wall {
+    /// The system's time of day.
+    pub(crate) fn system() -> Self {
+        let origin = SystemTime::now();
+        Self { origin: origin.into(), clock: Arc::new(Since(origin)) }
+    }
+
+    /// The time of day now, and from now on as another clock moves.
+    pub(crate) fn by(clock: Arc<dyn Clock>) -> Self {
+        let reading = time::Duration::try_from(clock.now()).unwrap_or(time::Duration::MAX);
+        Self { origin: OffsetDateTime::now_utc().saturating_sub(reading), clock }
+    }
+
+    /// The clock for the table.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        let since = time::Duration::try_from(self.clock.now()).unwrap_or(time::Duration::MAX);
+        self.origin.saturating_add(since)
+    }
+
+    /// How long it is until `date`. `None` if it has come.
+    pub(crate) fn until(&self, date: OffsetDateTime) -> Option<Duration> {
+        Duration::try_from(date - self.now()).ok().filter(|left| !left.is_zero())
+    }
+}
+
+/// The system's time of day, as what has passed since the store was made. Before that it stands still.
+struct Since(SystemTime);
+
+impl Clock for Since {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cloakroom::ManualClock;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_systems_wall_tells_the_time_of_day() {
+        let wall = Wall::system();
+        let (before, told, after) = (OffsetDateTime::now_utc(), wall.now(), OffsetDateTime::now_utc());
+        assert!(before <= told && told <= after);
+    }
+
+    #[test]
+    fn a_clock_that_is_given_moves_the_time_of_day() {
+        let clock = ManualClock::new();
+        clock.set(1_000 * SECOND);
+        let wall = Wall::by(Arc::new(clock.clone()));
+        let made = wall.now();
+        assert!((OffsetDateTime::now_utc() - made).unsigned_abs() < 60 * SECOND);
+        clock.advance(SECOND);
+        assert_eq!(wall.now() - made, SECOND);
+        assert_eq!(wall.until(made + 3 * SECOND), Some(2 * SECOND));
+        assert_eq!([wall.until(made + SECOND), wall.until(made)], [None, None]);
+    }
+
+    #[test]
+    fn no_clock_is_out_of_range() {
+        let clock = ManualClock::new();
+        let wall = Wall::by(Arc::new(clock.clone()));
+        clock.set(Duration::MAX);
+        assert!(wall.now() > OffsetDateTime::now_utc());
+        assert_eq!(wall.until(OffsetDateTime::now_utc()), None);
+    }
+}

@@ -1,0 +1,206 @@
+// Shows the session behind the cookie, its user's other ones, and the store. Everything from the server goes in as text, never as HTML.
+"use strict";
+
+const part = (id) => document.getElementById(id);
+const forms = new Intl.NumberFormat("en");
+const clock = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
+// What is known of the own session's time, or null when logged out.
+let idle = null;
+// The store's figures as they were last asked for, and its sessions of the last minute.
+let before = null;
+let trace = [];
+// Whether an answer is awaited: a slow server is not asked again meanwhile.
+let looking = false;
+
+function say(message) {
+  part("message").textContent = message;
+}
+
+// Leaves nothing of the session on the page: whoever comes next may be somebody else.
+function showLogin(message) {
+  idle = before = null;
+  trace = [];
+  for (const id of ["name", "since", "visits", "left"]) part(id).textContent = "";
+  part("devices").replaceChildren();
+  part("login").reset();
+  part("inside").hidden = true;
+  part("login").hidden = false;
+  say(message);
+  part("user").focus();
+}
+
+function showSession(profile) {
+  const arrived = !idle;
+  setTimeLeft(profile.expires_in, profile.expires_in);
+  say("");
+  part("name").textContent = profile.user;
+  part("since").textContent = clock.format(profile.logged_in_at * 1000);
+  part("visits").textContent = forms.format(profile.visits);
+  part("login").hidden = true;
+  part("inside").hidden = false;
+  if (arrived) look();
+}
+
+function setTimeLeft(seconds, whole) {
+  idle = { whole: Math.max(whole, seconds, 1), until: Date.now() + seconds * 1000 };
+  showTimeLeft();
+}
+
+function showTimeLeft() {
+  if (!idle) return;
+  const left = Math.max(0, Math.ceil((idle.until - Date.now()) / 1000));
+  part("left").textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  part("meter").style.width = `${(100 * left) / idle.whole}%`;
+}
+
+function ago(seconds) {
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  return `${Math.floor(seconds / 3600)} h ago`;
+}
+
+// Keeps the rows that stay, so that the button somebody is on does not vanish under them.
+function showDevices(devices) {
+  const rows = new Map([...part("devices").children].map((row) => [row.dataset.device, row]));
+  // The own one first, and the rest as they came, oldest first: so a new one belongs at the end.
+  devices.sort((a, b) => b.this - a.this);
+  for (const device of devices) {
+    const row = rows.get(device.name) ?? newDevice(device);
+    rows.delete(device.name);
+    row.querySelector(".used").textContent = `used ${ago(device.idle_for)}`;
+  }
+  for (const row of rows.values()) row.remove();
+}
+
+function newDevice(device) {
+  const row = part("device").content.cloneNode(true).firstElementChild;
+  row.dataset.device = device.name;
+  row.querySelector(".browser").textContent = device.browser;
+  row.querySelector(".began").textContent = `since ${clock.format(device.logged_in_at * 1000)}`;
+  row.querySelector(".badge").hidden = !device.this;
+  const end = row.querySelector(".end");
+  end.hidden = device.this;
+  end.setAttribute("aria-label", `End the session of ${device.browser}, ${row.querySelector(".began").textContent}`);
+  end.addEventListener("click", () => endDevice(device, end));
+  part("devices").append(row);
+  return row;
+}
+
+function bytes(count) {
+  if (count < 1000) return `${count} B`;
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+function showStore(store) {
+  for (const id of ["sessions", "created", "ended", "evicted"]) part(id).textContent = forms.format(store[id]);
+  part("bytes").textContent = bytes(store.bytes);
+  if (before && store.at > before.at) {
+    part("rate").textContent = forms.format(Math.round((1000 * (store.lookups - before.lookups)) / (store.at - before.at)));
+  }
+  before = store;
+  trace = [...trace, store.sessions].slice(-61);
+  const peak = Math.max(...trace);
+  const points = trace.map((sessions, i) => `${i + 61 - trace.length},${19 - (18 * sessions) / Math.max(peak, 1)}`);
+  part("line").setAttribute("points", points.join(" "));
+  part("area").setAttribute("points", `${61 - trace.length},20 ${points.join(" ")} 60,20`);
+  part("peak").textContent = `at most ${forms.format(peak)}`;
+}
+
+async function request(method, path, body) {
+  try {
+    return await fetch(path, { method, body });
+  } catch {
+    say("The server does not answer.");
+    return null;
+  }
+}
+
+async function reason(response) {
+  const answer = await response.json().catch(() => ({}));
+  return answer.error ?? `The server answered ${response.status}.`;
+}
+
+// Does what a button is for; meanwhile it can't be pressed again. Says what went wrong, if anything did.
+async function press(button, method, path, body) {
+  button.disabled = true;
+  const response = await request(method, path, body);
+  button.disabled = false;
+  if (!response || response.ok) return response;
+  if (response.status === 401) showLogin("This session has ended.");
+  else say(await reason(response));
+  return null;
+}
+
+async function visit(unless) {
+  const response = await request("GET", "/profile");
+  if (!response) return;
+  if (response.ok) showSession(await response.json());
+  else if (response.status === 401) showLogin(unless);
+  else say(await reason(response));
+}
+
+// Looks without touching: a page that is left open lets its session expire.
+async function look() {
+  if (!idle || document.hidden || looking) return;
+  looking = true;
+  const response = await fetch("/live").catch(() => null);
+  looking = false;
+  if (!idle) return;
+  part("pulse").textContent = response ? "" : "No answer; trying again.";
+  if (response?.status === 401) return showLogin("This session has ended.");
+  if (!response?.ok) return;
+  const live = await response.json();
+  if (!idle) return;
+  setTimeLeft(live.expires_in, idle.whole);
+  showDevices(live.devices);
+  showStore(live.store);
+}
+
+async function endDevice(device, button) {
+  const response = await press(button, "POST", "/end", new URLSearchParams({ device: device.name }));
+  if (response) say(`Ended: ${device.browser}.`);
+  part("devices-title").focus();
+  await look();
+}
+
+part("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = event.target.querySelector("button");
+  const response = await press(button, "POST", "/login", new URLSearchParams({ user: part("user").value }));
+  if (!response) return;
+  await visit("The browser did not keep the cookie. Over plain http it may need INSECURE_COOKIES=1.");
+  if (idle) part("session-title").focus();
+});
+
+part("visit").addEventListener("click", () => visit("This session has ended."));
+
+for (const [id, message] of [["logout", "Logged out."], ["logout-everywhere", "Logged out on all your devices."]]) {
+  part(id).addEventListener("click", async (event) => {
+    if (await press(event.currentTarget, "POST", `/${id}`)) showLogin(message);
+  });
+}
+
+part("crowd").addEventListener("click", async (event) => {
+  if (await press(event.currentTarget, "POST", "/crowd")) await look();
+});
+
+part("burst").addEventListener("click", async (event) => {
+  const button = event.currentTarget;
+  button.disabled = true;
+  let left = 200;
+  const some = async () => {
+    while (left-- > 0) if (!(await fetch("/profile").catch(() => null))?.ok) left = 0;
+  };
+  await Promise.all(Array.from({ length: 6 }, some));
+  button.disabled = false;
+  await visit("This session has ended.");
+});
+
+// What a browser has kept of a page while another was shown is as old as that.
+addEventListener("pageshow", (event) => { if (event.persisted) visit("This session has ended."); });
+document.addEventListener("visibilitychange", look);
+setInterval(showTimeLeft, 250);
+setInterval(look, 1000);
+visit("");

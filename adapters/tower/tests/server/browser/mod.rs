@@ -1,0 +1,180 @@
+//! The page in a real browser, or in two. Run by `ci/browser.sh`, which knows where Chromium is; not run without it.
+
+mod webdriver;
+
+use std::time::Duration;
+
+use self::webdriver::{Driver, Page};
+use crate::{app::Settings, harness::Server};
+
+/// The browser takes localhost for a safe place, so it keeps cookies that are `Secure`.
+const SECURE: Settings = Settings { secure_cookies: true };
+
+async fn server() -> Server {
+    Server::with(|store| store.ttl(Duration::from_secs(60)), SECURE).await
+}
+
+fn url(server: &Server) -> String {
+    format!("http://localhost:{}/", server.address.port())
+}
+
+/// By the keyboard alone: the field has the focus, and Enter sends the form.
+async fn log_in(page: &Page, server: &Server, user: &str) {
+    page.go_to(&url(server)).await;
+    page.until("the form is shown", async |page| page.shows("#user").await).await;
+    page.type_text(&format!("{user}\u{e007}")).await;
+    page.until("somebody is logged in", async |page| page.text("#name").await == user).await;
+    page.until("the greeting has the focus", async |page| page.focus().await == "session-title").await;
+    page.until("the devices are shown", async |page| page.shows("#devices li").await).await;
+}
+
+async fn devices(page: &Page) -> Vec<String> {
+    let names = "return [...document.querySelectorAll('#devices .browser')].map((name) => name.innerText)";
+    let names = page.script(names, &[]).await;
+    names.as_array().expect("a list").iter().map(|name| name.as_str().expect("text").to_owned()).collect()
+}
+
+async fn is_logged_out(page: &Page, message: &str) {
+    page.until(message, async |page| page.text("#message").await == message).await;
+    assert!(page.shows("#login").await && !page.shows("#inside").await);
+    let left = page.script("return document.getElementById('inside').textContent", &[]).await;
+    assert!(!left.as_str().expect("text").contains("ada"), "the page still knows who was logged in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn two_browsers_see_each_other_and_one_ends_the_other() {
+    let (server, driver) = (server().await, Driver::start());
+    let (laptop, phone) = (driver.browser().await, driver.phone().await);
+    log_in(&laptop, &server, "ada").await;
+    log_in(&phone, &server, "ada").await;
+    assert_eq!(server.store.count(), 2);
+    for (page, expected) in [
+        (&laptop, ["Headless Chrome on Linux", "Safari on iPhone"]),
+        (&phone, ["Safari on iPhone", "Headless Chrome on Linux"]),
+    ] {
+        page.until("both devices are shown, the own one first", async |page| devices(page).await == expected).await;
+        assert!(
+            page.shows("#devices li:first-child .badge").await && !page.shows("#devices li:first-child .end").await
+        );
+        assert!(page.shows("#devices li:last-child .end").await && !page.shows("#devices li:last-child .badge").await);
+        assert_eq!(page.script("return document.cookie", &[]).await, "", "a script can read the cookie");
+    }
+
+    laptop.click("#devices li:last-child .end").await;
+    is_logged_out(&phone, "This session has ended.").await;
+    laptop.until("it is said", async |page| page.text("#message").await == "Ended: Safari on iPhone.").await;
+    laptop.until("one device is left", async |page| devices(page).await.len() == 1).await;
+    assert_eq!(server.store.count(), 1);
+    laptop.click("#visit").await;
+    laptop.until("the visit counts", async |page| page.number("#visits").await == 2).await;
+
+    log_in(&phone, &server, "ada").await;
+    laptop.until("the phone is back", async |page| devices(page).await.len() == 2).await;
+    laptop.has_no_complaint().await;
+    phone.has_no_complaint().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn the_figures_of_the_store_move() {
+    let (server, driver) = (server().await, Driver::start());
+    let page = driver.browser().await;
+    log_in(&page, &server, "ada").await;
+    page.until("one session is shown", async |page| page.number("#sessions").await == 1).await;
+    let peak =
+        page.script("return document.getElementById('line').getAttribute('points').split(' ').length", &[]).await;
+
+    page.click("#crowd").await;
+    page.until("the visitors are shown", async |page| page.number("#sessions").await == 1_001).await;
+    assert_eq!((page.number("#created").await, page.number("#evicted").await), (1_001, 0));
+    assert_eq!(page.text("#peak").await, "at most 1,001");
+    server.clock.advance(Duration::from_secs(11));
+    assert_eq!(server.store.evict_expired(), 1_000);
+    page.until("they are evicted", async |page| page.number("#evicted").await == 1_000).await;
+    assert_eq!(page.number("#sessions").await, 1);
+
+    page.click("#burst").await;
+    page.until("the gets are counted", async |page| page.number("#visits").await == 202).await;
+    page.until("their rate is shown", async |page| page.number("#rate").await > 10).await;
+    page.until("and falls", async |page| page.number("#rate").await <= 10).await;
+    let points =
+        page.script("return document.getElementById('line').getAttribute('points').split(' ').length", &[]).await;
+    assert!(points.as_u64() > peak.as_u64(), "the line does not grow");
+    page.has_no_complaint().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn a_page_left_open_lets_its_session_expire() {
+    let (server, driver) = (server().await, Driver::start());
+    let page = driver.browser().await;
+    log_in(&page, &server, "ada").await;
+    server.clock.advance(Duration::from_secs(40));
+    page.until("the time left is shown", async |page| page.text("#left").await == "0:20").await;
+    page.until("it has been asked for again", async |page| page.number("#rate").await > 0).await;
+    server.clock.advance(Duration::from_secs(21));
+    is_logged_out(&page, "This session has ended.").await;
+    assert_eq!(server.store.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn logging_out_everywhere_reaches_the_other_browser_and_no_other_user() {
+    let (server, driver) = (server().await, Driver::start());
+    let (laptop, phone, other) = (driver.browser().await, driver.phone().await, driver.browser().await);
+    log_in(&laptop, &server, "ada").await;
+    log_in(&phone, &server, "ada").await;
+    log_in(&other, &server, "<b>mallory</b>").await;
+    phone.click("#logout-everywhere").await;
+    is_logged_out(&phone, "Logged out on all your devices.").await;
+    is_logged_out(&laptop, "This session has ended.").await;
+    assert_eq!(devices(&other).await, ["Headless Chrome on Linux"]);
+    assert_eq!(other.script("return document.querySelectorAll('b').length", &[]).await, 0);
+    other.click("#logout").await;
+    is_logged_out(&other, "Logged out.").await;
+    assert_eq!(server.store.count(), 0);
+}
+
+/// A page of another port of the same host is of the same site: `SameSite` lets the cookie go along, and the server has to see by itself where the
+/// request comes from.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn pages_of_other_origins_end_no_session() {
+    let (server, elsewhere, driver) = (server().await, server().await, Driver::start());
+    let page = driver.browser().await;
+    log_in(&page, &server, "ada").await;
+    let target = format!("{}logout-everywhere", url(&server));
+    let port = elsewhere.address.port();
+    for origin in [format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")] {
+        // Not the page itself, whose own policy forbids it to send forms elsewhere.
+        page.go_to(&format!("{origin}/page.js")).await;
+        let post = "const form = document.createElement('form'); form.method = 'post'; form.action = arguments[0]; \
+            document.body.append(form); form.submit()";
+        page.script(post, &[&target]).await;
+        let refused = async |page: &Page| page.text("body").await.contains("this request comes from another site");
+        page.until("the request is refused", refused).await;
+        page.go_to(&url(&server)).await;
+        page.until("still logged in", async |page| page.text("#name").await == "ada").await;
+    }
+    assert_eq!(server.store.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn the_page_fits_a_phone_and_each_control_has_a_name() {
+    let (server, driver) = (server().await, Driver::start());
+    let phone = driver.phone().await;
+    log_in(&phone, &server, &"x".repeat(64)).await;
+    // Not `innerWidth`, which grows with what does not fit.
+    let wide =
+        "return [...document.querySelectorAll('*')].filter((part) => part.getBoundingClientRect().right > 360).length";
+    assert_eq!(phone.script(wide, &[]).await, 0, "something does not fit");
+    let small = "return [...document.querySelectorAll('button')].filter((button) => button.checkVisibility() && \
+        button.getBoundingClientRect().height < 44).map((button) => button.id).join()";
+    assert_eq!(phone.script(small, &[]).await, "", "too small for a finger");
+    let nameless = "return [...document.querySelectorAll('button, input')].filter((control) => !(control.ariaLabel || \
+        control.innerText.trim() || control.textContent.trim() || control.labels?.length)).map((control) => control.id).join()";
+    assert_eq!(phone.script(nameless, &[]).await, "", "without a name");
+    phone.has_no_complaint().await;
+}
