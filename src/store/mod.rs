@@ -198,6 +198,32 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
+    /// Does what [`read`](Self::read) does without touching the session: for looking at somebody else's, as in a list of devices, which must not
+    /// keep them alive.
+    ///
+    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{ManualClock, SessionStore};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build()?;
+    /// let id = store.create_with([("device", "laptop")])?;
+    /// clock.advance(Duration::from_secs(60));
+    /// let device = store.peek(&id, |attributes| attributes.get("device").map(str::to_owned)).flatten();
+    /// assert_eq!(device.as_deref(), Some("laptop"));
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(!store.exists(&id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let tick = || self.time.tick();
+        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| f(T::of(version))).ok()
+    }
+
     /// Touches the session: says whether it exists, and if so, lets its idle timeout begin anew.
     ///
     /// Lock-free. Takes effect when the session is touched.
@@ -209,8 +235,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     pub fn exists(&self, id: &SessionId) -> bool {
-        let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), false, self.moment(&tick), |_| ()).is_ok()
+        self.peek(id, |_| ()).is_some()
     }
 
     /// Ends a session, and says whether it was there. An expired one was not, but is removed as well.

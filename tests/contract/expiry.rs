@@ -41,8 +41,9 @@ fn get_read_and_set_touch() {
 }
 
 #[test]
-fn exists_count_evict_and_flush_do_not_touch() {
-    const LOOKS: [Operation; 4] = [
+fn exists_peek_count_evict_and_flush_do_not_touch() {
+    const LOOKS: [Operation; 5] = [
+        ("peek", |store, id| assert_eq!(store.peek(id, |attributes| attributes.len()), Some(1))),
         ("exists", |store, id| assert!(store.exists(id))),
         ("count", |store, _| assert_eq!(store.count(), 1)),
         ("evict_expired", |store, _| assert_eq!(store.evict_expired(), 0)),
