@@ -160,8 +160,14 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// 512 cases, or as many as the environment says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_operation_returns_what_the_model_says(settings in settings(), operations in vec(operation(), 0..250)) {
