@@ -123,9 +123,14 @@ impl Clock for CoarseClock {
     }
 }
 
+#[cfg(all(target_os = "linux", not(miri)))]
+use coarse as platform;
+#[cfg(not(all(target_os = "linux", not(miri))))]
+use precise as platform;
+
 // Miri has no clock_getres.
 #[cfg(all(target_os = "linux", not(miri)))]
-mod platform {
+mod coarse {
     use core::time::Duration;
     use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
@@ -172,7 +177,7 @@ mod platform {
 }
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
-mod platform {
+mod precise {
     use core::time::Duration;
     use std::time::Instant;
 

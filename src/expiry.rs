@@ -179,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn who_lay_idle_for_too_long_by_the_last_tick_of_its_absolute_timeout_has_not_outlived_that() {
+        let limits = |idle| Some(Limits { idle, end: Tick::new(130) });
+        let judge = |now, own| Moment::new(Tick::new(now), 0, &|| Tick::new(now)).judge(Tick::new(100), own);
+        assert_eq!(judge(130, limits(29)), Verdict::Expired(Expiry::Idle));
+        assert_eq!(judge(131, limits(29)), Verdict::Expired(Expiry::Absolute));
+        // By the reading that it is judged by, not by the one that the operation began with.
+        let late = Moment::new(Tick::new(131), 0, &|| Tick::new(130));
+        assert_eq!(late.judge(Tick::new(100), limits(30)), Verdict::Live);
+    }
+
+    #[test]
     fn an_endless_limit_leaves_endless_time() {
         let endless = Limits { idle: limit(Duration::MAX, Duration::ZERO), end: Tick::MAX };
         assert_eq!(endless.left(Tick::new(3), Tick::new(9)), u64::MAX);

@@ -1,6 +1,6 @@
 //! Any sequence of operations returns what it returns on a plain map.
 
-#[path = "support/model.rs"]
+#[path = "support/model/mod.rs"]
 mod model;
 #[path = "support/subject.rs"]
 mod subject;
@@ -26,12 +26,20 @@ fn settings() -> impl Strategy<Value = Settings> {
     let shards = prop_oneof![4 => Just(1_usize), 1 => Just(4_usize)];
     let absolute_timeout = prop_oneof![3 => Just(None), 2 => timeout().prop_map(Some)];
     let per_principal = prop_oneof![1 => Just(0_usize), 2 => 1..=3_usize];
-    (ttl, absolute_timeout, max_sessions, per_principal, max_session_bytes, shards).prop_map(
-        |(ttl, absolute_timeout, max_sessions, max_sessions_per_principal, max_session_bytes, shards)| Settings {
+    (ttl, absolute_timeout, max_sessions, (per_principal, any::<bool>()), max_session_bytes, shards).prop_map(
+        |(
+            ttl,
+            absolute_timeout,
+            max_sessions,
+            (max_sessions_per_principal, idlest_makes_room),
+            max_session_bytes,
+            shards,
+        )| Settings {
             ttl,
             absolute_timeout,
             max_sessions,
             max_sessions_per_principal,
+            idlest_makes_room,
             max_session_bytes,
             shards,
         },
@@ -108,6 +116,7 @@ fn change() -> impl Strategy<Value = Operation> {
         3 => (subject(), steps()).prop_map(|(subject, steps)| Operation::Update(subject, steps)),
         3 => (0..NOTES, subject(), key(), value())
             .prop_map(|(place, subject, key, value)| Operation::SetIf(place, subject, key, value)),
+        2 => (0..NOTES, subject(), steps()).prop_map(|(place, subject, steps)| Operation::UpdateIf(place, subject, steps)),
         2 => (subject(), timeouts()).prop_map(|(subject, timeouts)| Operation::SetTimeouts(subject, timeouts)),
         2 => (subject(), timeouts(), attributes())
             .prop_map(|(subject, timeouts, given)| Operation::Replace(subject, timeouts, given)),
@@ -149,6 +158,16 @@ fn bound() -> impl Strategy<Value = Operation> {
     ]
 }
 
+fn everybody() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        2 => Just(Operation::Count),
+        2 => Just(Operation::ForEach),
+        1 => key().prop_map(Operation::Retain),
+        1 => Just(Operation::EvictExpired),
+        1 => Just(Operation::EvictInPieces),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => creation(),
@@ -157,15 +176,20 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => rotation(),
         5 => bound(),
         3 => subject().prop_map(Operation::Delete),
-        2 => Just(Operation::Count),
-        1 => Just(Operation::EvictExpired),
+        5 => everybody(),
         1 => Just(Operation::Flush),
         3 => (0..4_000_u64).prop_map(|span| Operation::Advance(Duration::from_micros(span))),
     ]
 }
 
+/// 512 cases, or as many as the environment says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_operation_returns_what_the_model_says(settings in settings(), operations in vec(operation(), 0..250)) {

@@ -5,7 +5,7 @@
 
 #![no_main]
 
-#[path = "../../tests/support/model.rs"]
+#[path = "../../tests/support/model/mod.rs"]
 #[expect(dead_code, reason = "one session needs no counts")]
 mod model;
 
@@ -70,6 +70,7 @@ fn check(case: Case) {
         absolute_timeout: None,
         max_sessions: 1,
         max_sessions_per_principal: 0,
+        idlest_makes_room: false,
         max_session_bytes,
         shards: 1,
     };

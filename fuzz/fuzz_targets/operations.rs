@@ -6,7 +6,7 @@
 
 #![no_main]
 
-#[path = "../../tests/support/model.rs"]
+#[path = "../../tests/support/model/mod.rs"]
 mod model;
 #[path = "../../tests/support/subject.rs"]
 mod subject;
@@ -44,16 +44,23 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
     let (ttl, absolute_timeout) = (TTLS[which % TTLS.len()], ABSOLUTE[which / TTLS.len() % ABSOLUTE.len()]);
     let max_sessions = *u.choose(&[0, 0, 1, 3, 13, 48, 200])?;
     let max_session_bytes = *u.choose(&[0, 7, 20, 135, 65_536])?;
-    let max_sessions_per_principal = 2;
-    Ok(Settings { ttl, absolute_timeout, max_sessions, max_sessions_per_principal, max_session_bytes, shards: 1 })
+    Ok(Settings {
+        ttl,
+        absolute_timeout,
+        max_sessions,
+        max_sessions_per_principal: 2,
+        idlest_makes_room: which / (TTLS.len() * ABSOLUTE.len()) % 2 == 1,
+        max_session_bytes,
+        shards: 1,
+    })
 }
 
 /// Reads one byte that says which, and what the operation takes. 14 and 15 stand for many; from 16 on there are those of [`later`],
-/// from 224 on those of [`bound`].
+/// from 224 on those of [`bound`], and from 248 on those of [`latest`].
 fn operations(u: &mut Unstructured<'_>, all: &mut Vec<Operation>) -> Result<()> {
     let which = u.arbitrary::<u8>()?;
     if which >= 224 {
-        all.push(bound(u, which)?);
+        all.push(if which >= 248 { latest(u, which)? } else { bound(u, which)? });
         return Ok(());
     }
     let operation = match which % 32 {
@@ -116,6 +123,18 @@ fn bound(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
         5 => Operation::EndSessionsOf(principal),
         6 => Operation::EndOthersOf(principal, subject(u)?),
         _ => Operation::DeleteWhere(key(u)?),
+    })
+}
+
+fn latest(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
+    Ok(match which % 8 {
+        0 | 1 => Operation::ForEach,
+        2 | 3 => Operation::EvictInPieces,
+        4 => Operation::Retain(key(u)?),
+        _ => {
+            let (place, subject) = (place(u)?, subject(u)?);
+            Operation::UpdateIf(place, subject, (0..u.int_in_range(0..=3)?).map(|_| step(u)).collect::<Result<_>>()?)
+        }
     })
 }
 

@@ -11,7 +11,7 @@ extern crate shuttle_tests as cloakroom;
 mod checker;
 #[path = "support/limit.rs"]
 mod limit;
-#[path = "../../tests/support/model.rs"]
+#[path = "../../tests/support/model/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests, which drive more operations")]
 mod model;
 #[path = "support/randomness.rs"]

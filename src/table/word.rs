@@ -63,7 +63,7 @@ const FINGERPRINT_SHIFT: u32 = 2;
     target_pointer_width = "64",
     any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
 )))]
-const FINGERPRINT_MASK: usize = 0b11 << FINGERPRINT_SHIFT;
+const FINGERPRINT_MASK: usize = 0b1100;
 
 /// The value of a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,14 @@ fn a_budget_of_any_length_ends_a_round_at_the_latest() {
 }
 
 #[test]
+fn a_budget_that_is_not_used_up_is_enough_for_the_round() {
+    let (store, clock) = store();
+    crowd(&store, ALL);
+    clock.advance(TTL + TICK);
+    assert_eq!(round(&store, Duration::from_secs(3_600)), (ALL, 1));
+}
+
+#[test]
 fn without_a_budget_each_call_does_a_piece_and_the_next_goes_on_there() {
     for shards in [1, 64] {
         let (store, clock) = store_with(|builder| builder.shards(shards));

@@ -5,7 +5,7 @@
 //! all the ids that it is given.
 
 mod checker;
-#[path = "../support/model.rs"]
+#[path = "../support/model/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests, which drive more operations")]
 mod model;
 mod recorder;

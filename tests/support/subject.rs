@@ -1,8 +1,13 @@
 //! A store driven by the model's operations, and the comparison of the two.
 
-use cloakroom::{CreateError, Draft, InsertError, ManualClock, Principal, SessionId, SessionStore, Snapshot, Version};
+use std::time::Duration;
 
-use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Step, Subject, Timeouts};
+use cloakroom::{
+    CreateError, Draft, InsertError, ManualClock, Principal, SessionId, SessionStore, Snapshot, Version,
+    WhenPrincipalFull,
+};
+
+use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Shown, Step, Subject, Timeouts};
 
 /// Does the operations on a new store and on the model.
 ///
@@ -62,6 +67,9 @@ impl Driven {
         if let Some(timeout) = settings.absolute_timeout {
             builder = builder.absolute_timeout(timeout);
         }
+        if settings.idlest_makes_room {
+            builder = builder.when_principal_full(WhenPrincipalFull::EndIdlest);
+        }
         let store = builder
             .ttl(settings.ttl)
             .max_sessions(settings.max_sessions)
@@ -116,14 +124,18 @@ impl Driven {
             }
             Operation::SessionsOf(principal) => {
                 let ids = store.sessions_of(&named(*principal));
-                let number = |id| self.ids.iter().position(|known| *known == id).expect("it was given out");
-                Outcome::Numbers(ids.into_iter().map(number).collect())
+                Outcome::Numbers(ids.iter().map(|id| self.number(id)).collect())
             }
             Operation::EndSessionsOf(principal) => Outcome::Number(store.end_sessions_of(&named(*principal))),
             Operation::EndOthersOf(principal, kept) => {
                 Outcome::Number(store.end_other_sessions_of(&named(*principal), &self.id(*kept)))
             }
             Operation::DeleteWhere(key) => Outcome::Number(store.delete_where(|view| view.content().contains(key))),
+            Operation::Retain(key) => {
+                store.retain(|view| view.content().contains(key));
+                Outcome::Nothing
+            }
+            Operation::ForEach => Outcome::Shown(self.shown()),
             Operation::Rotate(subject, grace) => {
                 let id = self.id(*subject);
                 let plain = grace.is_zero();
@@ -132,6 +144,7 @@ impl Driven {
             }
             Operation::Count => Outcome::Number(store.count()),
             Operation::EvictExpired => Outcome::Number(store.evict_expired()),
+            Operation::EvictInPieces => Outcome::Number(evict_in_pieces(store)),
             Operation::Flush => {
                 store.flush();
                 Outcome::Nothing
@@ -148,6 +161,24 @@ impl Driven {
         }
     }
 
+    fn number(&self, id: &SessionId) -> usize {
+        self.ids.iter().position(|known| known == id).expect("it was given out")
+    }
+
+    fn shown(&self) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        self.store.for_each(|view| {
+            shown.push(Shown {
+                session: self.number(&view.id()),
+                attributes: owned(view.content()),
+                idle_for: view.idle_for(),
+                expires_in: view.expires_in(),
+            });
+        });
+        shown.sort_by_key(|shown| shown.session);
+        shown
+    }
+
     /// The number of a session that was created just now.
     fn keep(&mut self, id: SessionId) -> usize {
         self.ids.push(id);
@@ -162,6 +193,21 @@ impl Driven {
         assert!((model.count()..=max_sessions).contains(&count), "{count} of {max_sessions}");
         assert_eq!(count - self.store.evict_expired(), model.count());
         assert_eq!(self.store.count(), model.count());
+    }
+}
+
+/// How many sessions have been ended in all, when a whole round has ended none: one that a part shrinks in may leave some out.
+fn evict_in_pieces(store: &SessionStore) -> usize {
+    let (mut all, mut before) = (0, 0);
+    loop {
+        let eviction = store.evict_expired_within(Duration::ZERO);
+        all += eviction.ended;
+        if eviction.complete && all == before {
+            return all;
+        }
+        if eviction.complete {
+            before = all;
+        }
     }
 }
 
@@ -185,6 +231,17 @@ pub(crate) fn ask(store: &SessionStore, id: &SessionId, noted: &mut Noted, opera
             let Some(version) = noted[*place] else { return Outcome::Nothing };
             let set = store.set_if(id, version, key, value);
             Outcome::SetIf(set.map(|version| noted[*place] = Some(version)))
+        }
+        Operation::UpdateIf(place, _, steps) => {
+            let Some(version) = noted[*place] else { return Outcome::Nothing };
+            let updated = store.update_if(id, version, |draft| {
+                let _ = take_steps(draft, steps); // Abandoned or not.
+                draft.len()
+            });
+            Outcome::UpdatedIf(updated.map(|(left, version)| {
+                noted[*place] = Some(version);
+                left
+            }))
         }
         Operation::Snapshot(place, _) => {
             let snapshot = store.snapshot(id);

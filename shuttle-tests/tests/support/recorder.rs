@@ -19,6 +19,7 @@ pub(crate) const SETTINGS: Settings = Settings {
     absolute_timeout: None,
     max_sessions: 0,
     max_sessions_per_principal: 0,
+    idlest_makes_room: false,
     max_session_bytes: 65_536,
     shards: 1,
 };

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) absolute_timeout: Option<Duration>,
     pub(crate) max_sessions: usize,
     pub(crate) max_sessions_per_principal: usize,
+    /// Whether the idlest session of a principal that has as many makes room for another one.
+    pub(crate) idlest_makes_room: bool,
     pub(crate) max_session_bytes: usize,
     pub(crate) shards: usize,
 }
@@ -82,6 +84,8 @@ pub(crate) enum Operation {
     /// if none has been noted; what it returns is noted again.
     Note(usize, Subject),
     SetIf(usize, Subject, String, String),
+    /// As `SetIf`; an `Abandon` among the steps leaves the others out.
+    UpdateIf(usize, Subject, Vec<Step>),
     SetTimeouts(Subject, Timeouts),
     Get(Subject, String),
     Contains(Subject, String),
@@ -103,8 +107,13 @@ pub(crate) enum Operation {
     EndOthersOf(u8, Subject),
     /// All sessions that have an attribute of this key.
     DeleteWhere(String),
+    /// Only those that have one.
+    Retain(String),
+    ForEach,
     Count,
     EvictExpired,
+    /// Without any budget, again and again until a whole round has ended none.
+    EvictInPieces,
     Flush,
     Advance(Duration),
 }
@@ -122,6 +131,7 @@ impl Operation {
             | Self::Update(subject, _)
             | Self::Note(_, subject)
             | Self::SetIf(_, subject, ..)
+            | Self::UpdateIf(_, subject, _)
             | Self::SetTimeouts(subject, _)
             | Self::Insert(subject, ..)
             | Self::Replace(subject, ..)
@@ -137,10 +147,21 @@ impl Operation {
             | Self::Bind(subject, _)
             | Self::Rotate(subject, _) => Some(*subject),
             Self::Create | Self::CreateWith(_) | Self::CreateFor(..) | Self::CreateBound(..) => None,
-            Self::SessionsOf(_) | Self::EndSessionsOf(_) | Self::EndOthersOf(..) | Self::DeleteWhere(_) => None,
-            Self::Count | Self::EvictExpired | Self::Flush | Self::Advance(_) => None,
+            Self::SessionsOf(_) | Self::EndSessionsOf(_) | Self::EndOthersOf(..) => None,
+            Self::DeleteWhere(_) | Self::Retain(_) | Self::ForEach => None,
+            Self::Count | Self::EvictExpired | Self::EvictInPieces | Self::Flush | Self::Advance(_) => None,
         }
     }
+}
+
+/// What a closure that is shown every session sees of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Its number.
+    pub(crate) session: usize,
+    pub(crate) attributes: Attributes,
+    pub(crate) idle_for: Duration,
+    pub(crate) expires_in: Duration,
 }
 
 /// What an operation returned.
@@ -157,6 +178,7 @@ pub(crate) enum Outcome {
     /// How many attributes the closure left.
     Updated(Result<usize, TryUpdateError<()>>),
     SetIf(Result<(), SetIfError>),
+    UpdatedIf(Result<usize, SetIfError>),
     Got(Option<String>),
     Read(Option<Attributes>),
     LookedUp(Lookup<Attributes>),
@@ -165,6 +187,8 @@ pub(crate) enum Outcome {
     Rotated(Result<usize, RotateError>),
     Bound(Result<usize, BindError>),
     Numbers(Vec<usize>),
+    /// In the order of their creation.
+    Shown(Vec<Shown>),
     Was(bool),
     Number(usize),
     Nothing,

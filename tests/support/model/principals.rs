@@ -1,16 +1,24 @@
-//! Sessions of a principal, and all sessions that meet a condition, in the model.
+//! Sessions of a principal, in the model.
 
 use cloakroom::{BindError, RotateError};
 use std::time::Duration;
 
-use super::{Entry, Model, Session, Subject, value_of};
+use super::{Entry, Model, Subject};
 
 impl Model {
-    /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have expired are removed first.
+    /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have expired are removed first,
+    /// and then the idlest if it is to make room: of several, the one that has been there for the longest time.
     pub(super) fn has_room_for(&mut self, principal: u8) -> bool {
         let limit = self.settings.max_sessions_per_principal;
         if limit > 0 && self.bound_to(principal).count() >= limit {
             self.remove_expired(|session| session.principal == Some(principal));
+        }
+        if limit > 0 && self.settings.idlest_makes_room && self.bound_to(principal).count() >= limit {
+            let idlest = self.bound_to(principal).min_by_key(|number| match &self.entries[number] {
+                Entry::Session(session) => session.touched,
+                Entry::Leads(_) => unreachable!("an id that leads on is bound to nobody"),
+            });
+            idlest.and_then(|idlest| self.entries.remove(&idlest));
         }
         limit == 0 || self.bound_to(principal).count() < limit
     }
@@ -21,14 +29,6 @@ impl Model {
             Entry::Session(session) if session.principal == Some(principal) => Some(*number),
             _ => None,
         })
-    }
-
-    fn remove_expired(&mut self, which: impl Fn(&Session) -> bool) {
-        let now = self.tick();
-        self.entries.retain(|_, entry| match entry {
-            Entry::Session(session) => !(which(session) && session.is_over(now)),
-            Entry::Leads(_) => true,
-        });
     }
 
     pub(super) fn bind(&mut self, subject: Subject, principal: u8) -> Result<usize, BindError> {
@@ -60,16 +60,5 @@ impl Model {
         let ends: Vec<usize> = self.bound_to(principal).filter(|number| Some(*number) != kept).collect();
         let removed = ends.into_iter().filter_map(|number| self.entries.remove(&number));
         removed.filter(|entry| matches!(entry, Entry::Session(session) if !session.is_over(now))).count()
-    }
-
-    /// How many live ones there were with an attribute of this key. Expired ones are met on the way, and removed.
-    pub(super) fn delete_where(&mut self, key: &str) -> usize {
-        self.remove_expired(|_| true);
-        let before = self.count();
-        self.entries.retain(|_, entry| match entry {
-            Entry::Session(session) => value_of(&session.attributes, key).is_none(),
-            Entry::Leads(_) => true,
-        });
-        before - self.count()
     }
 }

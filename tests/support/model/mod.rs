@@ -4,6 +4,9 @@
 //! free: a create that meets a full store ends some of the expired sessions, not necessarily all. The model ends all of them; whoever compares has to
 //! bring the store to that point as well (see [`Model::has_no_room`]).
 
+mod attributes;
+mod changes;
+mod everybody;
 mod insertion;
 mod operation;
 mod principals;
@@ -11,9 +14,10 @@ mod principals;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloakroom::{CreateError, IncrementError, Lookup, RotateError, SetError, SetIfError, TryUpdateError, UpdateError};
+use attributes::{collected, value_of};
+use cloakroom::{CreateError, Lookup, RotateError, UpdateError};
 
-pub(crate) use operation::{Attributes, NOTES, Operation, Outcome, Settings, Step, Subject, Timeouts};
+pub(crate) use operation::{Attributes, NOTES, Operation, Outcome, Settings, Shown, Step, Subject, Timeouts};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Session {
@@ -118,7 +122,14 @@ impl Model {
                 let kept = kept.number(self.created);
                 Outcome::Number(self.end_sessions_of(*principal, kept))
             }
-            Operation::DeleteWhere(key) => Outcome::Number(self.delete_where(key)),
+            Operation::DeleteWhere(key) => {
+                Outcome::Number(self.end_where(|session| value_of(&session.attributes, key).is_some()))
+            }
+            Operation::Retain(key) => {
+                self.end_where(|session| value_of(&session.attributes, key).is_none());
+                Outcome::Nothing
+            }
+            Operation::ForEach => Outcome::Shown(self.shown()),
             Operation::Set(subject, key, value) => {
                 let pair = (key.clone(), value.clone());
                 Outcome::Set(self.assign(*subject, &[pair], usize::MAX))
@@ -140,6 +151,10 @@ impl Model {
                 Some(version) => Outcome::SetIf(self.set_if(*place, version, *subject, key, value)),
                 None => Outcome::Nothing,
             },
+            Operation::UpdateIf(place, subject, steps) => match self.noted[*place] {
+                Some(version) => Outcome::UpdatedIf(self.update_if(*place, version, *subject, steps)),
+                None => Outcome::Nothing,
+            },
             Operation::SetTimeouts(subject, timeouts) => Outcome::Changed(self.set_timeouts(*subject, *timeouts)),
             Operation::Rotate(subject, grace) => Outcome::Rotated(self.rotate(*subject, *grace)),
             Operation::Delete(subject) => {
@@ -147,7 +162,7 @@ impl Model {
                 Outcome::Was(live.is_ok_and(|number| self.entries.remove(&number).is_some()))
             }
             Operation::Count => Outcome::Number(self.count()),
-            Operation::EvictExpired => Outcome::Number(self.evict_expired()),
+            Operation::EvictExpired | Operation::EvictInPieces => Outcome::Number(self.evict_expired()),
             Operation::Flush => Outcome::Nothing,
             Operation::Advance(span) => {
                 self.now += *span;
@@ -224,86 +239,6 @@ impl Model {
         self.created += 1;
         self.entries.insert(number, Entry::Session(session));
         number
-    }
-
-    /// Several at once are refused where those given are too large by themselves.
-    fn assign(&mut self, subject: Subject, pairs: &[(String, String)], most_given: usize) -> Result<(), SetError> {
-        let limit = self.settings.max_session_bytes;
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        collected(pairs, most_given).map_err(|size| SetError::TooLarge { size, limit })?;
-        let attributes = assigned(&session.attributes, pairs);
-        within(limit, &attributes)?;
-        session.touched = now;
-        session.change(attributes);
-        Ok(())
-    }
-
-    /// The value that is removed.
-    fn removed(&mut self, subject: Subject, key: &str) -> Result<Option<String>, Gone> {
-        let (session, _) = self.changed(subject)?;
-        let value = value_of(&session.attributes, key);
-        session.change(without(&session.attributes, key));
-        Ok(value)
-    }
-
-    fn increment(&mut self, subject: Subject, key: &str, by: i64) -> Result<i64, IncrementError> {
-        let limit = self.settings.max_session_bytes;
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        let number = value_of(&session.attributes, key).map_or(Ok(0), |value| value.parse::<i64>());
-        let sum = number.map_err(|_| IncrementError::NotANumber)?.checked_add(by).ok_or(IncrementError::Overflow)?;
-        let attributes = assigned(&session.attributes, &[(key.to_owned(), sum.to_string())]);
-        within(limit, &attributes)?;
-        session.touched = now;
-        session.change(attributes);
-        Ok(sum)
-    }
-
-    fn update(&mut self, subject: Subject, steps: &[Step]) -> Result<usize, TryUpdateError<()>> {
-        let limit = self.settings.max_session_bytes;
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        let mut attributes = session.attributes.clone();
-        for step in steps {
-            match step {
-                Step::Set(key, value) => attributes = assigned(&attributes, &[(key.clone(), value.clone())]),
-                Step::Remove(key) => attributes = without(&attributes, key),
-                Step::Clear => attributes.clear(),
-                Step::Abandon => return Err(TryUpdateError::Abandoned(())),
-            }
-        }
-        within(limit, &attributes)?;
-        session.touched = now;
-        let left = attributes.len();
-        session.change(attributes);
-        Ok(left)
-    }
-
-    fn set_if(
-        &mut self,
-        place: usize,
-        version: u32,
-        subject: Subject,
-        key: &str,
-        value: &str,
-    ) -> Result<(), SetIfError> {
-        let limit = self.settings.max_session_bytes;
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        if session.version != version {
-            return Err(SetIfError::Changed);
-        }
-        let attributes = assigned(&session.attributes, &[(key.to_owned(), value.to_owned())]);
-        within(limit, &attributes)?;
-        session.touched = now;
-        session.change(attributes);
-        let version = session.version;
-        self.noted[place] = Some(version);
-        Ok(())
-    }
-
-    fn set_timeouts(&mut self, subject: Subject, timeouts: Timeouts) -> Result<(), UpdateError> {
-        let (session, now) = self.changed(subject)?;
-        session.lives(timeouts, now);
-        session.version += 1;
-        Ok(())
     }
 
     fn rotate(&mut self, subject: Subject, grace: Duration) -> Result<usize, RotateError> {
@@ -399,16 +334,6 @@ impl Model {
         }
     }
 
-    /// How many sessions have been removed; ids that lead on are none.
-    fn evict_expired(&mut self) -> usize {
-        let (before, now) = (self.count(), self.tick());
-        self.entries.retain(|_, entry| match entry {
-            Entry::Session(session) => !session.is_over(now),
-            Entry::Leads(lead) => !lead.is_over(now),
-        });
-        before - self.count()
-    }
-
     /// The store tells time in whole milliseconds.
     fn tick(&self) -> u128 {
         self.now.as_millis()
@@ -443,53 +368,16 @@ impl Session {
         let idle = self.idle.map(|idle| self.touched + idle - now);
         let end = self.end.map(|end| end - now);
         let least = [idle, end].into_iter().flatten().min();
-        least.map_or(Duration::MAX, |ticks| Duration::from_millis(u64::try_from(ticks).expect("no limit is so long")))
+        least.map_or(Duration::MAX, span)
     }
+}
+
+/// How long so many ticks take.
+fn span(ticks: u128) -> Duration {
+    Duration::from_millis(u64::try_from(ticks).expect("no limit is so long"))
 }
 
 /// A timeout in whole ticks, rounded up; `None` is for ever.
 fn ticks(timeout: Duration) -> Option<u128> {
     (timeout != Duration::MAX).then(|| timeout.as_nanos().div_ceil(1_000_000))
-}
-
-fn value_of(attributes: &Attributes, key: &str) -> Option<String> {
-    attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-}
-
-fn without(attributes: &Attributes, key: &str) -> Attributes {
-    attributes.iter().filter(|(known, _)| known != key).cloned().collect()
-}
-
-fn assigned(attributes: &Attributes, pairs: &[(String, String)]) -> Attributes {
-    let mut attributes = attributes.clone();
-    for (key, value) in pairs {
-        match attributes.iter_mut().find(|(known, _)| known == key) {
-            Some((_, old)) => value.clone_into(old),
-            None => attributes.push((key.to_owned(), value.to_owned())),
-        }
-    }
-    attributes
-}
-
-/// The attributes that pairs make one after the other. Fails at the first that is too much.
-fn collected(pairs: &[(String, String)], limit: usize) -> Result<Attributes, usize> {
-    let too_large = (0..=pairs.len()).map(|upto| size_of(&assigned(&Attributes::new(), &pairs[..upto])));
-    match too_large.into_iter().find(|size| *size > limit) {
-        Some(size) => Err(size),
-        None => Ok(assigned(&Attributes::new(), pairs)),
-    }
-}
-
-fn within(limit: usize, attributes: &Attributes) -> Result<(), SetError> {
-    let size = size_of(attributes);
-    if size > limit { Err(SetError::TooLarge { size, limit }) } else { Ok(()) }
-}
-
-/// What attributes take, as the documentation of `SessionConfig::max_session_bytes` has it.
-fn size_of(attributes: &Attributes) -> usize {
-    let text = |text: &String| {
-        let more = [64, 4_096, 262_144, 16_777_216, 1_073_741_824].iter().filter(|bound| text.len() >= **bound).count();
-        text.len() + 1 + more
-    };
-    attributes.iter().map(|(key, value)| text(key) + text(value)).sum()
 }
