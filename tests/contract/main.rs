@@ -14,7 +14,7 @@
 //! ([`enumeration`]), sessions under ids that the caller brings ([`insertion`]) and figures ([`stats`]).
 //!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
-//! ([`resilience`]). The cookies are claimed in the tests of the example server.
+//! ([`resilience`]). The cookies are claimed in the tests of `adapters/tower`.
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
