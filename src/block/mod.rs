@@ -6,7 +6,8 @@
 //! it takes the youngest spare apart, and uses its block if that is of the right size; whenever it retires an entry and has more than 64
 //! spares, it frees [one](free_surplus). The rest is freed when the thread [collects](crate::reclaim::collect) or exits.
 //!
-//! Up to eight batches are on their way back to a thread; further ones are freed by whoever finds them unused. Nobody but their thread knows of spares,
+//! Up to eight batches are on their way back to a thread; further ones are freed by whoever finds them unused, unless the thread [sweeps](FreesMany): then
+//! all come back, so that no reader has to free what a sweep has ended. Nobody but their thread knows of spares,
 //! so all that is concurrent here is [`batch`].
 
 // The models free what is retired as early as can be, on the thread that explores it.
@@ -15,7 +16,7 @@ mod batch;
 #[cfg_attr(any(loom, shuttle), path = "none.rs")]
 mod spares;
 
-pub(crate) use spares::{Retired, Spare, free_all, gather, hand_in};
+pub(crate) use spares::{FreesMany, Retired, Spare, free_all, gather, hand_in};
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
@@ -165,6 +166,20 @@ mod tests {
             assert_eq!((retired.len(), retired.iter().filter(back).count()), (10, 8));
             retired.into_iter().for_each(Retired::release);
             assert_eq!(spares_left(), 8 * BAG);
+        });
+    }
+
+    #[test]
+    fn all_batches_of_a_sweep_come_back() {
+        alone(|| {
+            let sweep = FreesMany::begin();
+            let (_, retired) = retire(10 * BAG);
+            drop(sweep);
+            let (_, more) = retire(BAG);
+            assert!(retired.iter().all(|retired| matches!(retired, Retired::Back(_))));
+            assert!(more.iter().all(|retired| matches!(retired, Retired::Over(_))));
+            retired.into_iter().chain(more).for_each(Retired::release);
+            assert_eq!(spares_left(), 10 * BAG);
         });
     }
 

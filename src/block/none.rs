@@ -52,3 +52,12 @@ pub(super) fn take_apart_one(_beyond: usize) -> Option<Block> {
 }
 
 pub(crate) fn free_all() {}
+
+/// Nothing, as nothing is kept.
+pub(crate) struct FreesMany;
+
+impl FreesMany {
+    pub(crate) fn begin() -> Self {
+        Self
+    }
+}

@@ -4,14 +4,14 @@ use super::batch::{Due, Waiting, batch};
 use super::{Block, TakeApart, prefetch};
 use crate::reclaim;
 use core::cell::RefCell;
-use core::mem::{ManuallyDrop, take};
+use core::mem::{ManuallyDrop, replace, take};
 use core::ptr::NonNull;
 use std::collections::VecDeque;
 
 /// Entries in a batch. Few where AddressSanitizer has to see entries freed early.
 const BATCH: usize = if cfg!(crossbeam_sanitize) { 4 } else { reclaim::BAG };
 
-/// Batches that may be on their way back to a thread.
+/// Batches that may be on their way back to a thread, unless it [frees many](FreesMany).
 const ON_THEIR_WAY: usize = 8;
 
 /// Whether the blocks of spares are used again. Not where AddressSanitizer has to see each entry freed.
@@ -82,17 +82,19 @@ struct Spares {
     waiting: VecDeque<Waiting<Vec<Spare>>>,
     /// What has been retired since.
     retired: Vec<Spare>,
+    /// Whether all batches come back, however many.
+    frees_many: bool,
 }
 
 std::thread_local! {
-    static SPARES: RefCell<Spares> = const { RefCell::new(Spares { ready: Vec::new(), waiting: VecDeque::new(), retired: Vec::new() }) };
+    static SPARES: RefCell<Spares> = const { RefCell::new(Spares { ready: Vec::new(), waiting: VecDeque::new(), retired: Vec::new(), frees_many: false }) };
 }
 
 impl Spares {
     /// Makes a batch of what has been retired.
     fn close(&mut self) -> Retired {
         let retired = take(&mut self.retired);
-        if self.waiting.len() >= ON_THEIR_WAY {
+        if self.waiting.len() >= ON_THEIR_WAY && !self.frees_many {
             return Retired::Over(retired);
         }
         let (waiting, due) = batch(retired);
@@ -123,6 +125,32 @@ impl Drop for Spares {
         if !self.retired.is_empty() {
             reclaim::pin().hand_over(Retired::Over(take(&mut self.retired)));
         }
+    }
+}
+
+/// While there is one, all that this thread retires comes back to it: it is about to free more than others should find in their way, and to
+/// [collect](reclaim::collect) it.
+pub(crate) struct FreesMany {
+    before: bool,
+}
+
+impl FreesMany {
+    pub(crate) fn begin() -> Self {
+        Self { before: Self::set(true) }
+    }
+
+    /// Says what was set before.
+    fn set(frees_many: bool) -> bool {
+        let set = |spares: &RefCell<Spares>| {
+            spares.try_borrow_mut().is_ok_and(|mut spares| replace(&mut spares.frees_many, frees_many))
+        };
+        SPARES.try_with(set).unwrap_or(false)
+    }
+}
+
+impl Drop for FreesMany {
+    fn drop(&mut self) {
+        Self::set(self.before);
     }
 }
 

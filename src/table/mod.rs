@@ -54,6 +54,7 @@ pub(crate) use round::Part;
 pub(crate) use tally::{Tallied, Tally};
 pub(crate) use update::{Change, Refusal};
 
+use crate::block::FreesMany;
 use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
 use crate::expiry::{Moment, Tick};
 use crate::hash::KeyHasher;
@@ -256,6 +257,7 @@ impl<P: Payload> Table<P> {
     /// Ends all expired sessions, says how many, and gives back the memory that this leaves unused.
     pub(crate) fn sweep(&self, moment: Moment<'_>) -> usize {
         let mut expired = 0;
+        let _all_comes_back = FreesMany::begin();
         for shard in &self.shards {
             let deaths = self.deaths();
             let guard = reclaim::pin();

@@ -15,6 +15,7 @@
 use super::array::{Array, CHUNK};
 use super::visit::Visit;
 use super::{SPAN, Table};
+use crate::block::FreesMany;
 use crate::entry::Payload;
 use crate::expiry::Moment;
 use crate::reclaim;
@@ -86,6 +87,7 @@ impl<P: Payload> Table<P> {
     /// Lock-free.
     pub(crate) fn sweep_on(&self, moment: Moment<'_>, more: impl Fn() -> bool) -> Part {
         let first = self.round.position();
+        let _all_comes_back = FreesMany::begin();
         let (mut part, mut garbage, mut worked) = (Part::default(), 0, false);
         loop {
             let position = self.round.position();
