@@ -178,3 +178,8 @@ impl SessionStore for CloakroomSessionStore {
         Ok(())
     }
 }
+
+/// Compiles what the README shows, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

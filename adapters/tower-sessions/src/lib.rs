@@ -73,3 +73,8 @@ mod wall;
 pub use sessions::Data;
 pub use settings::Settings;
 pub use stores::{CloakroomCache, CloakroomStore};
+
+/// Compiles what the README shows, as a test.
+#[cfg(all(doctest, feature = "v0_15"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

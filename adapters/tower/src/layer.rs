@@ -3,11 +3,12 @@
 use crate::cookie::SessionCookie;
 use crate::session::Session;
 use crate::visit::{Shared, Visit};
-use cloakroom::{Attributes, Content, SessionStore};
+use cloakroom::{Attributes, Content, NewSession, SessionStore, Timeouts};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
@@ -79,6 +80,40 @@ pub(crate) struct Settings {
     pub(crate) rolling: bool,
     pub(crate) remove_stale: bool,
     pub(crate) no_store: bool,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) absolute_timeout: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { rolling: false, remove_stale: false, no_store: true, idle_timeout: None, absolute_timeout: None }
+    }
+}
+
+impl<T: Content + ?Sized> Shared<T> {
+    /// Begins a session with the layer's timeouts.
+    pub(crate) fn new_session(&self) -> NewSession<'_, T> {
+        let mut new = self.store.new_session();
+        if let Some(timeout) = self.settings.idle_timeout {
+            new = new.idle_timeout(timeout);
+        }
+        if let Some(timeout) = self.settings.absolute_timeout {
+            new = new.absolute_timeout(timeout);
+        }
+        new
+    }
+
+    /// What begins anew when somebody logs in to a session that was there before; `None` if nothing does.
+    pub(crate) fn timeouts_from_login(&self) -> Option<Timeouts> {
+        let mut timeouts = Timeouts::default();
+        if let Some(timeout) = self.settings.idle_timeout {
+            timeouts = timeouts.idle(timeout);
+        }
+        if let Some(timeout) = self.settings.absolute_timeout.or(self.store.config().absolute_timeout) {
+            timeouts = timeouts.absolute(timeout);
+        }
+        (timeouts != Timeouts::default()).then_some(timeouts)
+    }
 }
 
 impl<T: Content + ?Sized> SessionLayer<T> {
@@ -100,8 +135,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// ```
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
         let cookie = SessionCookie::named_by_store(store.cookie_name());
-        let settings = Settings { rolling: false, remove_stale: false, no_store: true };
-        Self { shared: Arc::new(Shared { store, cookie, settings }) }
+        Self { shared: Arc::new(Shared { store, cookie, settings: Settings::default() }) }
     }
 
     /// Takes this cookie, whatever the store says of its name.
@@ -134,6 +168,37 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     #[must_use]
     pub fn leave_cache_control(self) -> Self {
         self.with(|shared| shared.settings.no_store = false)
+    }
+
+    /// Lets the sessions that its handlers create lie idle for so long, rather than for the store's [`ttl`](cloakroom::SessionConfig::ttl);
+    /// and so does each session from the [login](Session::login) on.
+    ///
+    /// Sessions that are created by way of the store itself are not concerned, before somebody logs in to them.
+    #[must_use]
+    pub fn idle_timeout(self, timeout: Duration) -> Self {
+        self.with(|shared| shared.settings.idle_timeout = Some(timeout))
+    }
+
+    /// Ends the sessions that its handlers create so long after their creation, used or not, rather than after the store's
+    /// [`absolute_timeout`](cloakroom::SessionConfig::absolute_timeout). [`Duration::MAX`] is never.
+    ///
+    /// **With each [login](Session::login), the time begins anew**, this one or else the store's: who has just proved who they are has all
+    /// of it, also if their session is older (ASVS 5 requirement 7.3.2: after that time they have to prove it once more). Neither
+    /// [`Session::rotate`] nor [`Session::bind`] changes when a session ends. A single session is given another time by
+    /// [`Session::set_timeouts`] after its login.
+    ///
+    /// ```
+    /// use cloakroom::SessionStore;
+    /// use cloakroom_tower::SessionLayer;
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let twelve_hours = Duration::from_secs(12 * 60 * 60);
+    /// let layer = SessionLayer::new(Arc::new(SessionStore::default())).absolute_timeout(twelve_hours);
+    /// # let _: SessionLayer = layer;
+    /// ```
+    #[must_use]
+    pub fn absolute_timeout(self, timeout: Duration) -> Self {
+        self.with(|shared| shared.settings.absolute_timeout = Some(timeout))
     }
 
     /// The cookie that it reads and writes.

@@ -86,7 +86,7 @@
 //!
 //! # What remains for the application
 //!
-//! * **To check who somebody is** before it calls [`login`](Session::login), and to call it again before what is risky (ASVS 5 requirement 7.5.1).
+//! * **To check who somebody is** before it calls [`login`](Session::login), and to call it again before what is risky (ASVS 5 requirements 7.5.1, 7.5.3).
 //! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most, not out of those from sibling domains, nor out of
 //!   `GET`s: let no `GET` change anything, and check `Sec-Fetch-Site` or `Origin` of the rest, or a token that is kept in the session
 //!   ([OWASP][csrf]).
@@ -122,3 +122,8 @@ pub use ::cookie::SameSite;
 pub use error::SessionError;
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use session::Session;
+
+/// Compiles what the README shows, as a test.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

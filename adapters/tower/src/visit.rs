@@ -95,8 +95,8 @@ impl<T: Content + ?Sized> Visit<T> {
         Self { shared: Arc::clone(shared), arrival, others, stale, changes: AtomicUsize::new(0) }
     }
 
-    pub(crate) fn store(&self) -> &Arc<SessionStore<T>> {
-        &self.shared.store
+    pub(crate) fn shared(&self) -> &Shared<T> {
+        &self.shared
     }
 
     pub(crate) fn others(&self) -> &[SessionId] {
@@ -176,8 +176,7 @@ mod tests {
     use super::*;
 
     fn visit() -> Visit<cloakroom::Attributes> {
-        let settings = Settings { rolling: false, remove_stale: false, no_store: true };
-        let shared = Shared { store: Arc::default(), cookie: SessionCookie::default(), settings };
+        let shared = Shared { store: Arc::default(), cookie: SessionCookie::default(), settings: Settings::default() };
         Visit::begin(&Arc::new(shared), &HeaderMap::new())
     }
 

@@ -72,6 +72,11 @@ async fn a_session_expires_when_it_is_not_used() {
 }
 
 #[tokio::test]
+async fn looking_at_the_devices_keeps_none_alive_but_the_one_that_looks() {
+    scenarios::looking_at_the_devices_keeps_none_alive_but_the_one_that_looks(&start().await.0).await;
+}
+
+#[tokio::test]
 async fn devices_are_listed_and_logged_out() {
     scenarios::devices_are_listed_and_logged_out(&start().await.0).await;
 }

@@ -13,5 +13,7 @@ mod login;
 mod meanwhile;
 #[path = "layer/revocation.rs"]
 mod revocation;
+#[path = "layer/timeouts.rs"]
+mod timeouts;
 #[path = "layer/typed.rs"]
 mod typed;

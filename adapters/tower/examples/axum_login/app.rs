@@ -77,8 +77,8 @@ struct Device {
 /// The ids stay here: on a page they would be within reach of its scripts.
 async fn devices(user: LoggedIn) -> Json<Vec<Device>> {
     let device = |id| {
-        // This touches the other sessions too: they do not expire while their owner keeps looking at the list.
-        let browser = user.store().get(&id, "browser")?;
+        // This touches none of the sessions: those that nobody uses expire, however often their owner looks at the list.
+        let browser = user.store().peek(&id, |device| device.get("browser").map(str::to_owned)).flatten()?;
         Some(Device { browser, this_one: user.id() == Some(id) })
     };
     Json(user.devices().into_iter().filter_map(device).collect())

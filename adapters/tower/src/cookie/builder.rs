@@ -76,7 +76,7 @@ impl SessionCookieBuilder {
     }
 
     /// Sets below which path the browser sends the cookie: `/` by default, everywhere. It is no protection against other paths of the same
-    /// host, whose pages can get at each other (RFC 6265bis, section 8.6).
+    /// host, whose pages can get at each other (RFC 6265bis, sections 8.5 and 8.6).
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -238,7 +238,7 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
 }
 
-/// `av-octet` of RFC 6265, section 4.1.1.
+/// `av-octet` of RFC 6265bis, section 4.1.1.
 fn is_path_byte(byte: u8) -> bool {
     (byte == b' ' || byte.is_ascii_graphic()) && byte != b';'
 }

@@ -2,7 +2,7 @@
 
 use super::{Moved, Session};
 use crate::error::SessionError;
-use cloakroom::{BindError, Draft, Principal, SessionId, Snapshot};
+use cloakroom::{BindError, Draft, Principal, SessionId, Snapshot, UpdateError};
 
 impl Session {
     /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute, or no session.
@@ -50,7 +50,7 @@ impl Session {
     {
         self.store_something(
             |id| self.store().set_each(id, attributes.clone()),
-            || Ok((self.store().create_with(attributes.clone())?, ())),
+            || Ok((self.0.shared().new_session().create_with(attributes.clone())?, ())),
         )
     }
 
@@ -113,7 +113,8 @@ impl Session {
     ///
     /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation;
     /// [OWASP][owasp], ASVS 5 requirement 7.2.4). What the visitor has stored before (a basket) stays in the session; but if it belonged
-    /// to another user, it is ended, and the new one is empty. Other live sessions that the request named are ended.
+    /// to another user, it is ended, and the new one is empty. Other live sessions that the request named are ended. The session's absolute
+    /// timeout begins anew, if the [layer](crate::SessionLayer::absolute_timeout) or the store has one.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl Session {
         loop {
             let at = self.0.now();
             self.may_change(at)?;
-            let bound = match at.id().map(|id| self.store().bind(id, principal)) {
+            let bound = match at.id().map(|id| self.bind_anew(id, principal)) {
                 Some(Ok(new)) => Some(new),
                 // Ended or moved by others; who has just proved who they are gets a session all the same.
                 None | Some(Err(BindError::NotFound | BindError::Expired)) => None,
@@ -147,12 +148,24 @@ impl Session {
             };
             let new = match bound {
                 Some(new) => new,
-                None => self.store().new_session().principal(*principal).create()?,
+                None => self.0.shared().new_session().principal(*principal).create()?,
             };
             if let Moved::Yes = self.move_to(at, new)? {
                 self.end_others();
                 return Ok(());
             }
+        }
+    }
+
+    /// Binds a session, whose time begins anew then.
+    fn bind_anew(&self, id: &SessionId, principal: &Principal) -> Result<SessionId, BindError> {
+        let new = self.store().bind(id, principal)?;
+        let timeouts = self.0.shared().timeouts_from_login();
+        match timeouts.map(|timeouts| self.store().set_timeouts(&new, timeouts)) {
+            // Its time was over right after the login.
+            Some(Err(UpdateError::Expired)) => Err(BindError::Expired),
+            // If somebody has ended it since, it stays so.
+            _ => Ok(new),
         }
     }
 
@@ -168,7 +181,7 @@ impl Session {
         &self,
         change: impl FnOnce(&SessionId) -> Result<R, E>,
     ) -> Result<(SessionId, R), SessionError> {
-        let id = self.store().create()?;
+        let id = self.0.shared().new_session().create()?;
         match change(&id) {
             Ok(result) => Ok((id, result)),
             Err(error) => {

@@ -61,7 +61,7 @@ impl<T: Content + ?Sized> Session<T> {
 
     /// The store, for what is not offered here.
     pub fn store(&self) -> &Arc<SessionStore<T>> {
-        self.0.store()
+        &self.0.shared().store
     }
 
     /// Returns the session's id: a secret, by which the whole session can be had. `None` if the request has no session.
@@ -113,8 +113,19 @@ impl<T: Content + ?Sized> Session<T> {
     /// Returns the live sessions of whoever is logged in, oldest first, this one among them: their devices (ASVS 5 requirement 7.5.2).
     /// Empty if nobody is logged in.
     ///
-    /// The ids are secrets: a page that shows the devices to their owner names them by something else, for its scripts could take the ids away. To
-    /// [`read`](SessionStore::read) another session touches it, so it does not expire while its owner keeps looking at the list. Allocates.
+    /// The ids are secrets: a page that shows the devices to their owner names them by something else, for its scripts could take the ids
+    /// away. Neither this touches the sessions nor [`SessionStore::peek`], by which to see what is in them; [`SessionStore::read`] does, and
+    /// would keep them alive as long as their owner looks at the list. Allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cloakroom_tower::Session;
+    /// fn browsers(session: &Session) -> Vec<String> {
+    ///     let browser = |id| session.store().peek(&id, |device| device.get("browser").map(str::to_owned)).flatten();
+    ///     session.devices().into_iter().filter_map(browser).collect()
+    /// }
+    /// ```
     pub fn devices(&self) -> Vec<SessionId> {
         self.principal().map(|principal| self.store().sessions_of(&principal)).unwrap_or_default()
     }
@@ -262,7 +273,7 @@ impl<T: Replicate + ?Sized> Session<T> {
     }
 
     /// Binds the session to a user and gives it a new id, keeping what it holds ([`SessionStore::bind`]). [`login`](Session::login) does
-    /// more: it starts a session if there is none, and keeps what belonged to another user from this one.
+    /// more: it starts a session if there is none, keeps what belonged to another user from this one, and lets the absolute timeout begin anew.
     ///
     /// # Errors
     ///

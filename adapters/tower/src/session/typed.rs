@@ -59,7 +59,7 @@ impl<T: Send + Sync + 'static> Session<T> {
         if self.id().is_some() {
             self.logout();
         }
-        let new = terms(self.store().new_session()).create_with(value)?;
+        let new = terms(self.0.shared().new_session()).create_with(value)?;
         loop {
             let at = self.0.now();
             match self.0.go_on(at, Some(new)) {

@@ -194,17 +194,3 @@ fn the_cookie_is_named_by_the_store_unless_told_otherwise() {
     let cookie = SessionCookie::builder().name("ticket").build().expect("a valid cookie");
     assert_eq!(Site::new().changed(|layer| layer.cookie(cookie)).layer.session_cookie().name(), "ticket");
 }
-
-#[test]
-fn timeouts_are_those_of_the_store_unless_the_session_is_given_others() {
-    let site = Site::with(|store| store.ttl(Duration::from_secs(60)));
-    let id = site.store.create().expect("room");
-    site.clock.advance(Duration::from_secs(20));
-    let (left, _) = site.visit(&[id], |session| {
-        let before = session.expires_in();
-        let five_minutes = cloakroom::Timeouts::default().idle(Duration::from_secs(300));
-        session.set_timeouts(five_minutes).expect("a session");
-        [before, session.expires_in()]
-    });
-    assert_eq!(left, [40, 300].map(|seconds| Some(Duration::from_secs(seconds))));
-}

@@ -102,6 +102,20 @@ pub(crate) async fn a_session_expires_when_it_is_not_used(server: &Server) {
     assert_eq!(server.sessions.store.count(), 0);
 }
 
+pub(crate) async fn looking_at_the_devices_keeps_none_alive_but_the_one_that_looks(server: &Server) {
+    let (laptop, phone) = (browser(server), browser(server));
+    laptop.log_in("ada").await;
+    phone.log_in("ada").await;
+    for seconds_later in [50, 11] {
+        let listed: Value = phone.get("/devices").await.json().await.expect("JSON");
+        assert_eq!(listed.as_array().map(Vec::len), Some(2));
+        server.sessions.clock.advance(Duration::from_secs(seconds_later));
+    }
+    let listed: Value = phone.get("/devices").await.json().await.expect("JSON");
+    assert_eq!(listed, json!([{ "browser": "laptop", "this_one": true }]));
+    assert_eq!(laptop.profile().await, None);
+}
+
 pub(crate) async fn devices_are_listed_and_logged_out(server: &Server) {
     let [laptop, phone] = ["laptop", "phone"].map(|name| Browser::new(server.address, server.login_by, name));
     let grace = browser(server);

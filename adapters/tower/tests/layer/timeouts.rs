@@ -1,0 +1,172 @@
+//! How long sessions live: by the store, by the layer, and from a login on.
+
+use crate::harness::{Answer, NAME, Site, now};
+use cloakroom::{Clock, ManualClock, Principal, SessionId, SessionStore, Timeouts};
+use cloakroom_tower::{Session, SessionError, SessionLayer};
+use http::{Request, Response, header::COOKIE};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tower::{Layer, Service, service_fn};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn ada() -> Principal {
+    Principal::new("ada")
+}
+
+/// A layer whose sessions lie idle for ten seconds and live for a minute, over a store whose own live longer.
+fn site() -> Site {
+    let site = Site::with(|store| store.ttl(seconds(100)).absolute_timeout(seconds(1_000)));
+    site.changed(|layer| layer.idle_timeout(seconds(10)).absolute_timeout(seconds(60)))
+}
+
+/// How long a session lives that nobody uses, and one that is used all the time.
+fn life_times(site: &Site, id: &SessionId) -> (Duration, Duration) {
+    let idle = site.store.expires_in(id).expect("a session");
+    let mut busy = Duration::ZERO;
+    while site.store.touch(id) {
+        site.clock.advance(seconds(1));
+        busy += seconds(1);
+    }
+    (idle, busy - seconds(1))
+}
+
+fn log_in(site: &Site, ids: &[SessionId]) -> Answer {
+    site.visit(ids, |session| session.login(&ada()).expect("room")).1
+}
+
+#[test]
+fn timeouts_are_those_of_the_store_unless_the_session_is_given_others() {
+    let site = Site::with(|store| store.ttl(seconds(60)));
+    let id = site.store.create().expect("room");
+    site.clock.advance(seconds(20));
+    let (left, _) = site.visit(&[id], |session| {
+        let before = session.expires_in();
+        session.set_timeouts(Timeouts::default().idle(seconds(300))).expect("a session");
+        [before, session.expires_in()]
+    });
+    assert_eq!(left, [40, 300].map(|left| Some(seconds(left))));
+}
+
+#[test]
+fn whatever_creates_a_session_gives_it_the_timeouts_of_the_layer() {
+    type Creates = fn(&Session) -> Result<(), SessionError>;
+    let ways: [(&str, Creates); 4] = [
+        ("set", |session| session.set("theme", "dark")),
+        ("increment", |session| session.increment("visits", 1).map(drop)),
+        ("update", |session| session.update(|draft| draft.set("theme", "dark"))),
+        ("login", |session| session.login(&ada())),
+    ];
+    for (name, way) in ways {
+        let site = site();
+        let (result, answer) = site.visit(&[], way);
+        assert_eq!(result, Ok(()), "{name}");
+        assert_eq!(life_times(&site, &answer.id()), (seconds(10), seconds(60)), "{name}");
+    }
+}
+
+#[test]
+fn a_value_of_the_applications_own_type_gets_them_too() {
+    let ways: [fn(&Session<u32>) -> Result<(), SessionError>; 2] =
+        [|session| session.create_with(7), |session| session.login(&ada(), 7)];
+    for way in ways {
+        let clock = ManualClock::new();
+        let store = SessionStore::builder().clock(clock.clone()).build_typed().expect("a valid configuration");
+        let site = Site::over(store, clock).changed(|layer| layer.idle_timeout(seconds(10)));
+        let (left, _) = site.visit(&[], |session| {
+            way(session).expect("room");
+            session.expires_in()
+        });
+        assert_eq!(left, Some(seconds(10)));
+    }
+}
+
+#[test]
+fn sessions_created_by_way_of_the_store_are_the_stores_until_somebody_logs_in() {
+    let site = site();
+    let id = site.store.create().expect("room");
+    site.visit(&[id], |session| session.set("theme", "dark").expect("a session"));
+    assert_eq!(site.store.expires_in(&id), Some(seconds(100)));
+    let logged_in = log_in(&site, &[id]).id();
+    assert_eq!(life_times(&site, &logged_in), (seconds(10), seconds(60)));
+}
+
+#[test]
+fn the_absolute_timeout_begins_anew_with_each_login() {
+    let by_store = Site::with(|store| store.absolute_timeout(seconds(60)));
+    let by_layer = Site::new().changed(|layer| layer.absolute_timeout(seconds(60)));
+    for site in [by_store, by_layer] {
+        let (_, visitor) = site.visit(&[], |session| session.set("basket", "apple").expect("room"));
+        site.clock.advance(seconds(59));
+        let first = log_in(&site, &[visitor.id()]).id();
+        site.clock.advance(seconds(59));
+        let second = log_in(&site, &[first]).id();
+        assert_eq!(site.store.get(&second, "basket").as_deref(), Some("apple"), "all of it is one session");
+        assert_eq!(life_times(&site, &second).1, seconds(60));
+    }
+}
+
+#[test]
+fn another_id_without_a_login_leaves_the_end_where_it_was() {
+    let ways: [fn(&Session) -> Result<(), SessionError>; 2] =
+        [|session| session.rotate(), |session| session.bind(&ada())];
+    for way in ways {
+        let site = site();
+        let (_, visitor) = site.visit(&[], |session| session.set("theme", "dark").expect("room"));
+        site.clock.advance(seconds(9));
+        let (result, answer) = site.visit(&[visitor.id()], way);
+        assert_eq!(result, Ok(()));
+        assert_eq!(life_times(&site, &answer.id()).1, seconds(51));
+    }
+}
+
+#[test]
+fn without_an_absolute_timeout_a_login_leaves_those_of_the_session() {
+    let site = Site::new();
+    let id = site.store.new_session().idle_timeout(seconds(5)).absolute_timeout(seconds(60)).create().expect("room");
+    let logged_in = log_in(&site, &[id]).id();
+    assert_eq!(life_times(&site, &logged_in), (seconds(5), seconds(60)));
+}
+
+/// A clock on which ten seconds pass at once, after so many readings.
+struct Jumps(AtomicU32);
+
+impl Clock for Jumps {
+    fn now(&self) -> Duration {
+        let to_come = self.0.load(Ordering::Relaxed);
+        self.0.store(to_come.saturating_sub(1), Ordering::Relaxed);
+        if to_come > 0 { seconds(100) } else { seconds(110) }
+    }
+}
+
+#[test]
+fn a_login_holds_whenever_in_its_course_the_old_time_is_over() {
+    let mut jumps = 0;
+    for before_jump in 0.. {
+        let clock = Arc::new(Jumps(AtomicU32::new(u32::MAX)));
+        let store = SessionStore::builder().absolute_timeout(seconds(60)).clock(Arc::clone(&clock)).build();
+        let store = Arc::new(store.expect("a valid configuration"));
+        let id = store.new_session().absolute_timeout(seconds(5)).create().expect("room");
+        let mut service = SessionLayer::new(Arc::clone(&store)).layer(service_fn(async |request: Request<()>| {
+            let session = request.extensions().get::<Session>().expect("the layer");
+            clock.0.store(before_jump, Ordering::Relaxed);
+            session.login(&ada()).expect("room");
+            let in_its_course = clock.0.load(Ordering::Relaxed) == 0;
+            clock.0.store(0, Ordering::Relaxed);
+            assert_eq!(session.principal(), Some(ada()), "{before_jump} readings before");
+            assert!(session.expires_in() >= Some(seconds(50)), "{before_jump} readings before");
+            Ok::<_, Infallible>(Response::new(in_its_course))
+        }));
+        let cookie = format!("{}={id}", NAME);
+        let request = Request::builder().header(COOKIE, cookie).body(()).expect("a request");
+        if !now(service.call(request)).expect("infallible").into_body() {
+            break;
+        }
+        jumps += 1;
+    }
+    assert!(jumps >= 4, "a login reads the clock more often");
+}
