@@ -121,3 +121,8 @@ pub(crate) fn collect(retired: usize) {
         block::free_all();
     }
 }
+
+/// Leaves what this thread has retired, and what cannot be freed yet, to whichever thread finds that it can.
+pub(crate) fn give_up() {
+    block::give_up();
+}

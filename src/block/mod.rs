@@ -16,7 +16,7 @@ mod batch;
 #[cfg_attr(any(loom, shuttle), path = "none.rs")]
 mod spares;
 
-pub(crate) use spares::{FreesMany, Retired, Spare, free_all, gather, hand_in};
+pub(crate) use spares::{FreesMany, Retired, Spare, free_all, gather, give_up, hand_in};
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
@@ -180,6 +180,16 @@ mod tests {
             assert!(more.iter().all(|retired| matches!(retired, Retired::Over(_))));
             retired.into_iter().chain(more).for_each(Retired::release);
             assert_eq!(spares_left(), 10 * BAG);
+        });
+    }
+
+    #[test]
+    fn what_is_given_up_is_freed_where_it_is_released() {
+        alone(|| {
+            let (_, retired) = retire(3 * BAG);
+            give_up();
+            retired.into_iter().for_each(Retired::release);
+            assert_eq!(spares_left(), 0);
         });
     }
 

@@ -102,20 +102,25 @@ impl Spares {
         Retired::Back(due)
     }
 
-    /// Takes in what has come back.
+    /// Takes in the oldest batch, if it has come back.
     fn receive(&mut self) {
-        while let Some(oldest) = self.waiting.pop_front() {
-            match oldest.come_back() {
-                Ok(mut spares) => {
-                    spares.iter().for_each(|spare| prefetch(spare.object.as_ptr()));
-                    self.ready.append(&mut spares);
-                    if self.retired.capacity() == 0 {
-                        self.retired = spares;
-                    }
+        let Some(oldest) = self.waiting.pop_front() else { return };
+        match oldest.come_back() {
+            Ok(mut spares) => {
+                spares.iter().for_each(|spare| prefetch(spare.object.as_ptr()));
+                self.ready.append(&mut spares);
+                if self.retired.capacity() == 0 {
+                    self.retired = spares;
                 }
-                Err(oldest) => return self.waiting.push_front(oldest),
             }
+            Err(oldest) => self.waiting.push_front(oldest),
         }
+    }
+
+    /// Gives back the room that a sweep or a flush has needed.
+    fn shrink(&mut self) {
+        self.ready.shrink_to(2 * ENOUGH);
+        self.waiting.shrink_to(ON_THEIR_WAY);
     }
 }
 
@@ -164,7 +169,8 @@ pub(crate) fn gather(spare: Spare) -> Option<Retired> {
         if spares.retired.len() < BATCH {
             return None;
         }
-        spares.receive();
+        // One more than is handed in, so that no more wait than have to.
+        (0..2).for_each(|_| spares.receive());
         Some(spares.close())
     };
     SPARES.try_with(push).ok().flatten().or_else(|| spare.map(Retired::One))
@@ -196,4 +202,12 @@ pub(super) fn take_apart_one(beyond: usize) -> Option<Block> {
 /// Frees all spares, also those that have just come back.
 pub(crate) fn free_all() {
     while take_apart_one(0).is_some() {}
+    let _ = SPARES.try_with(|spares| spares.try_borrow_mut().map(|mut spares| spares.shrink()));
+}
+
+/// Leaves what has not come back to whoever finds it unused.
+pub(crate) fn give_up() {
+    let take = |spares: &RefCell<Spares>| spares.try_borrow_mut().map(|mut spares| take(&mut spares.waiting));
+    // Dropped outside of the borrow, for some may come back at this very moment and be freed here.
+    drop(SPARES.try_with(take));
 }

@@ -265,6 +265,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// them back. Memory that other threads were the last to retire may remain with them. May take a fraction of a millisecond; lock-free.
     pub fn flush(&self) {
         reclaim::collect(FLUSHED);
+        reclaim::give_up();
     }
 
     /// The configuration that the store was made with.
