@@ -8,6 +8,7 @@ mod payloads;
 mod progress;
 mod room;
 mod scenarios;
+mod search;
 mod suspended;
 
 #[test]
