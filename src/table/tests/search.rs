@@ -1,7 +1,7 @@
 //! How much of a full table a search for expired sessions looks at, which a newcomer has to wait for.
 
 use super::super::SPAN;
-use super::fixture::Fixture;
+use super::fixture::{Fixture, IDLE};
 use crate::sync::Ordering;
 
 /// How many pieces of the table a search took, before any other.
@@ -32,4 +32,15 @@ fn a_search_looks_at_nothing_twice() {
     (0..100).for_each(|number| assert!(fixture.insert(number)));
     let slots = fixture.table.capacity();
     assert!(pieces(&fixture, 1_000 * SPAN) <= slots / SPAN + 4, "of {slots} slots");
+}
+
+#[test]
+fn a_search_that_may_look_at_everything_finds_the_one_that_has_expired() {
+    for expired in 0..8 {
+        let fixture = Fixture::new(16, 0);
+        assert!(fixture.insert(expired));
+        fixture.pass(IDLE + 1);
+        (100..3_000).for_each(|number| assert!(fixture.insert(number)));
+        assert_eq!(fixture.sweep_some(3_000), 1);
+    }
 }
