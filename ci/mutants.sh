@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Changes the library in every small way that cargo-mutants knows, one at a time, and requires that a test fails each time, or that
-# docs/mutants.md explains why none can. Two to three hours on two cores, so .ci/run leaves it out. Installs what is missing.
+# docs/mutants.md explains why none can. Hours on two cores, so .ci/run leaves it out. Installs what is missing.
 #   ci/mutants.sh -f src/table/probe.rs    the mutants of one file; other arguments go to cargo mutants as well
 # .cargo/mutants.toml says what is changed and what is run. The report is left in target/mutants.out.
 set -euo pipefail
@@ -14,7 +14,7 @@ fi
 # Tests that take a second or more without optimisation. They are run for those only that survive the others.
 slow=(suspended clock_abuse the_limit_holds_at_every_instant long_keys_and_values sums_add_up a_steady_population merging_is a_draft_is)
 
-# Two seconds to compile a mutant, as it is; half of that is gained by leaving out what a debugger needs, and optimising costs three more.
+# Most of a mutant's time goes into compiling it. Without debugging information that takes half of it; optimised it takes two to three times as long.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES=${PROPTEST_CASES:-64}
 
 # One failed test is enough: the others of its binary are not waited for, nor is one that hangs.
@@ -33,7 +33,7 @@ mutants() {
     case $status in 0 | 2 | 3) ;; *) exit "$status" ;; esac
 }
 
-mutants "$@" -- -- $(printf -- '--skip %s ' "${slow[@]}")
+mutants "$@" -- -- "${slow[@]/#/--skip=}"
 tested=$(cat "$target"/mutants.out/{caught,timeout,missed}.txt | wc -l)
 if [ -s "$target/mutants.out/missed.txt" ]; then
     mutants --iterate "$@"

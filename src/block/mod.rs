@@ -92,11 +92,13 @@ pub(crate) fn free_surplus() {
 #[cfg(all(test, not(any(loom, crossbeam_sanitize))))]
 mod tests {
     use super::*;
-    use crate::reclaim::BAG;
+    use crate::reclaim::{self, BAG};
+    use core::sync::atomic::{AtomicUsize, Ordering};
     use std::cell::Cell;
     use std::collections::HashSet;
     use std::sync::mpsc;
     use std::thread;
+    use std::time::{Duration, Instant};
 
     fn layout(size: usize) -> Layout {
         Layout::from_size_align(size, 16).unwrap()
@@ -208,6 +210,30 @@ mod tests {
             free_all();
             assert_eq!(spares_left(), 0);
         });
+    }
+
+    #[test]
+    fn what_a_thread_has_retired_last_is_not_freed_with_it_under_a_reader() {
+        static TAKEN_APART: AtomicUsize = AtomicUsize::new(0);
+        unsafe fn counted(object: NonNull<()>) -> Block {
+            TAKEN_APART.fetch_add(1, Ordering::SeqCst);
+            // SAFETY: as `bare`.
+            unsafe { bare(object) }
+        }
+        let reader = reclaim::pin();
+        alone(|| {
+            let blocks = (0..3).map(|_| Block::new(layout(64)).into_memory());
+            // SAFETY: blocks of 64 bytes, which nobody uses any more, for all that the thread knows.
+            let spares = blocks.map(|memory| unsafe { Spare::new(memory.cast(), counted) });
+            assert_eq!(spares.filter_map(gather).count(), 0, "too few for a batch");
+        });
+        assert_eq!(TAKEN_APART.load(Ordering::SeqCst), 0);
+        drop(reader);
+        let start = Instant::now();
+        while TAKEN_APART.load(Ordering::SeqCst) < 3 {
+            assert!(start.elapsed() < Duration::from_secs(20), "they are never freed");
+            reclaim::collect(0);
+        }
     }
 
     #[test]

@@ -264,3 +264,30 @@ impl From<RotateError> for BindError {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::attributes::Attributes;
+
+    fn store(when_full: WhenPrincipalFull) -> SessionStore<Attributes> {
+        let builder = SessionStore::builder().max_sessions_per_principal(2).when_principal_full(when_full);
+        builder.build().expect("the settings are valid")
+    }
+
+    fn login(store: &SessionStore, principal: Principal) -> SessionId {
+        store.new_session().principal(principal).create().expect("there is room")
+    }
+
+    /// As if whoever ends them all were suspended before the first has ended.
+    #[test]
+    fn who_finds_sessions_in_the_way_that_are_leaving_ends_them() {
+        let store = store(WhenPrincipalFull::Refuse);
+        let ada = Principal::new("ada");
+        let ids = [login(&store, ada), login(&store, ada)];
+        assert_eq!(store.rolls.dismiss(ada.key(), None).len(), 2);
+        let new = login(&store, ada);
+        assert!(ids.iter().all(|id| !store.exists(id)));
+        assert_eq!(store.sessions_of(&ada), [new]);
+    }
+}

@@ -58,6 +58,22 @@ fn keys_that_look_alike_are_different_keys() {
 }
 
 #[test]
+fn keys_that_differ_in_one_byte_are_different_keys() {
+    let (store, _) = store();
+    for length in 1..=34 {
+        let key = "k".repeat(length);
+        let id = store.create_with([(&key, "value")]).expect("there is room");
+        for at in 0..length {
+            let other = format!("{}x{}", &key[..at], &key[at + 1..]);
+            assert_eq!(store.get(&id, &other), None, "{length} bytes, of which the one at {at} differs");
+            assert_eq!(store.remove(&id, &other), Ok(false), "{length} bytes, of which the one at {at} differs");
+        }
+        assert_eq!(store.get(&id, &key).as_deref(), Some("value"), "{length} bytes");
+        assert_eq!(store.remove(&id, &key), Ok(true), "{length} bytes");
+    }
+}
+
+#[test]
 fn a_pair_is_not_mistaken_for_another_that_runs_together_alike() {
     let (store, _) = store();
     let id = store.create_with([("ab", "c"), ("x", "yz")]).expect("there is room");

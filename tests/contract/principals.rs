@@ -1,10 +1,12 @@
 //! Sessions bound to a principal: who has which, and how they end together.
 
 use cloakroom::{
-    BindError, CreateError, ManualClock, Principal, RemovalCause, SessionId, SessionStore, WhenPrincipalFull,
+    BindError, Clock, CreateError, ManualClock, Principal, RemovalCause, SessionId, SessionStore, WhenPrincipalFull,
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
 
@@ -114,6 +116,40 @@ fn binding_what_is_not_there_is_refused_and_ends_nothing() {
     assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Expired));
     assert_eq!(store.bind(&visitor, &ada()), Err(BindError::NotFound));
     assert_eq!(store.sessions_of(&ada()), [hers]);
+}
+
+/// Stands still for so many readings, and then has leapt beyond the timeout.
+#[derive(Clone, Default)]
+struct Leaping(Arc<AtomicUsize>);
+
+impl Clock for Leaping {
+    fn now(&self) -> Duration {
+        let left = self.0.load(Ordering::Relaxed);
+        self.0.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left == 0 { TTL + TICK } else { Duration::ZERO }
+    }
+}
+
+#[test]
+fn binding_a_session_that_expires_meanwhile_takes_no_place() {
+    let clock = Leaping::default();
+    let builder = SessionStore::builder().ttl(TTL).max_sessions_per_principal(1).clock(clock.clone());
+    let store = builder.build().expect("the settings are valid");
+    let mut refused = 0;
+    for readings in 0..6 {
+        clock.0.store(usize::MAX, Ordering::Relaxed);
+        let visitor = session(&store);
+        clock.0.store(readings, Ordering::Relaxed);
+        let bound = store.bind(&visitor, &ada());
+        clock.0.store(usize::MAX, Ordering::Relaxed);
+        match bound {
+            Ok(id) => assert!(store.delete(&id)),
+            Err(error) => assert_eq!(error, BindError::Expired),
+        }
+        refused += usize::from(bound.is_err());
+        assert!(store.delete(&login(&store, ada())), "its place is free");
+    }
+    assert!((2..6).contains(&refused), "of six, {refused} expired");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod payloads;
 mod progress;
 mod room;
 mod scenarios;
+mod search;
 mod suspended;
 
 #[test]
@@ -52,7 +53,9 @@ fn a_key_can_be_inserted_once_and_again_after_it_was_removed() {
 fn a_refused_insert_takes_no_place() {
     let fixture = Fixture::new(1, 2);
     assert!(fixture.insert(1));
+    let before = (fixture.table.occupied(), fixture.table.tallied().bytes());
     (0..100).for_each(|_| assert!(!fixture.insert(1)));
+    assert_eq!((fixture.table.occupied(), fixture.table.tallied().bytes()), before);
     assert!(fixture.insert(2));
     assert!(!fixture.insert(3));
 }
