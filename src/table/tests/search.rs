@@ -41,6 +41,7 @@ fn a_search_that_may_look_at_everything_finds_the_one_that_has_expired() {
         assert!(fixture.insert(expired));
         fixture.pass(IDLE + 1);
         (100..3_000).for_each(|number| assert!(fixture.insert(number)));
-        assert_eq!(fixture.sweep_some(3_000), 1);
+        // Shards that are smaller than others are looked at more than once in a round.
+        assert_eq!(fixture.sweep_some(12_000), 1);
     }
 }
