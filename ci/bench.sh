@@ -40,4 +40,7 @@ done
 if grep "not measured" "$out/bar.md"; then
     fail "a row of the bar was not measured"
 fi
+# What counts writes to shared lines (benches/shared-writes.sh) compiles.
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/count-writes RUSTFLAGS="--cfg cloakroom_count_writes" cargo check -p cloakroom
+
 echo "$lines lines of figures for $contenders contenders, complete"

@@ -42,6 +42,7 @@ pub fn note<T: ?Sized>(write: Write, place: &T) {
 }
 
 /// An atomic of `core` that notes its writes.
+#[derive(Default)]
 #[repr(transparent)]
 pub(crate) struct Counted<A>(A);
 
@@ -125,5 +126,5 @@ macro_rules! arithmetic {
     };
 }
 
-arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or);
+arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or fetch_max swap);
 arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or);
