@@ -31,8 +31,10 @@ cargo package -p cloakroom --allow-dirty --list | grep -qxF CHANGELOG.md || fail
 
 cargo package "${packages[@]}" --allow-dirty
 
-unpacked=$(mktemp -d)
-trap 'rm -rf "$unpacked"' EXIT
+# Always the same, so that what is built of it takes the place of what was built before.
+unpacked=$target/package/unpacked
+rm -rf "$unpacked"
+mkdir -p "$unpacked"
 members=() patches=()
 for crate in "${crates[@]}"; do
     id=$(cargo pkgid -p "$crate")
@@ -55,4 +57,4 @@ done
 # The examples, from what was packed and nothing else.
 printf '%s\n' '[workspace]' 'resolver = "3"' "members = [${members[*]}]" '[patch.crates-io]' "${patches[@]}" >"$unpacked/Cargo.toml"
 cp Cargo.lock "$unpacked"
-CARGO_TARGET_DIR=$target/package/examples cargo check --manifest-path "$unpacked/Cargo.toml" --workspace --examples --all-features
+CARGO_TARGET_DIR=$target cargo check --manifest-path "$unpacked/Cargo.toml" --workspace --examples --all-features

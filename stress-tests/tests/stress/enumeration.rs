@@ -68,22 +68,20 @@ struct Purge {
     store: SessionStore,
     lobby: Board,
     purged: AtomicUsize,
+    /// How many threads have done their work.
+    done: AtomicUsize,
 }
 
 impl Purge {
-    /// The first thread ends all sessions in state `bad`; the others create sessions and change them, with an attribute
-    /// that says so. Returns how many it has created and deleted.
+    /// The first thread ends all sessions in state `bad`, as long as others work and once more; the others create sessions and change them, with an
+    /// attribute that says so. Returns how many it has created and deleted.
     fn work(&self, number: usize) -> (usize, usize) {
+        if number == 0 {
+            self.purge();
+            return (0, 0);
+        }
         let (mut dice, mut created, mut deleted) = (Dice::new(number), 0, 0);
-        for turn in 0..operations() / 4 {
-            if number == 0 {
-                if turn % 16 == 0 {
-                    let bad = |state: Option<&str>| state == Some("bad");
-                    let ended = self.store.delete_where(|view| bad(view.content().get("state")));
-                    self.purged.fetch_add(ended, Ordering::Relaxed);
-                }
-                continue;
-            }
+        for _ in 0..operations() / 4 {
             let place = dice.below(self.lobby.places());
             let id = self.lobby.at(place);
             match dice.below(4) {
@@ -96,15 +94,29 @@ impl Purge {
                 _ => deleted += usize::from(self.store.delete(&id)),
             }
         }
+        self.done.fetch_add(1, Ordering::Relaxed);
         (created, deleted)
+    }
+
+    fn purge(&self) {
+        loop {
+            let last = self.done.load(Ordering::Relaxed) == THREADS - 1;
+            let bad = |state: Option<&str>| state == Some("bad");
+            let ended = self.store.delete_where(|view| bad(view.content().get("state")));
+            self.purged.fetch_add(ended, Ordering::Relaxed);
+            if last {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
 /// Each session that ends is counted by exactly one: by who has deleted it or by the purge.
 #[test]
 fn conditional_deletes_are_counted_once() {
-    let purge = Purge { store: store(|builder| builder), lobby: Board::unordered(64), purged: AtomicUsize::new(0) };
-    let purge = Arc::new(purge);
+    let (store, lobby) = (store(|builder| builder), Board::unordered(64));
+    let purge = Arc::new(Purge { store, lobby, purged: AtomicUsize::new(0), done: AtomicUsize::new(0) });
     let counts = together(&purge, Purge::work);
     let (created, deleted) = counts.iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
     let purged = purge.purged.load(Ordering::Relaxed);
