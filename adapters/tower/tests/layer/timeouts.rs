@@ -1,7 +1,7 @@
 //! How long sessions live: by the store, by the layer, and from a login on.
 
 use crate::harness::{Answer, NAME, Site, now};
-use cloakroom::{Clock, ManualClock, Principal, SessionId, SessionStore, Timeouts};
+use cloakroom::{Attributes, Clock, ManualClock, Principal, SessionId, SessionStore, Timeouts};
 use cloakroom_tower::{Session, SessionError, SessionLayer};
 use http::{Request, Response, header::COOKIE};
 use std::convert::Infallible;
@@ -13,6 +13,9 @@ use tower::{Layer, Service, service_fn};
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
+
+/// What a handler does to its session.
+type Way<T = Attributes> = fn(&Session<T>) -> Result<(), SessionError>;
 
 fn ada() -> Principal {
     Principal::new("ada")
@@ -54,8 +57,7 @@ fn timeouts_are_those_of_the_store_unless_the_session_is_given_others() {
 
 #[test]
 fn whatever_creates_a_session_gives_it_the_timeouts_of_the_layer() {
-    type Creates = fn(&Session) -> Result<(), SessionError>;
-    let ways: [(&str, Creates); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("set", |session| session.set("theme", "dark")),
         ("increment", |session| session.increment("visits", 1).map(drop)),
         ("update", |session| session.update(|draft| draft.set("theme", "dark"))),
@@ -71,8 +73,7 @@ fn whatever_creates_a_session_gives_it_the_timeouts_of_the_layer() {
 
 #[test]
 fn a_value_of_the_applications_own_type_gets_them_too() {
-    let ways: [fn(&Session<u32>) -> Result<(), SessionError>; 2] =
-        [|session| session.create_with(7), |session| session.login(&ada(), 7)];
+    let ways: [Way<u32>; 2] = [|session| session.create_with(7), |session| session.login(&ada(), 7)];
     for way in ways {
         let clock = ManualClock::new();
         let store = SessionStore::builder().clock(clock.clone()).build_typed().expect("a valid configuration");
@@ -112,8 +113,7 @@ fn the_absolute_timeout_begins_anew_with_each_login() {
 
 #[test]
 fn another_id_without_a_login_leaves_the_end_where_it_was() {
-    let ways: [fn(&Session) -> Result<(), SessionError>; 2] =
-        [|session| session.rotate(), |session| session.bind(&ada())];
+    let ways: [Way; 2] = [|session| session.rotate(), |session| session.bind(&ada())];
     for way in ways {
         let site = site();
         let (_, visitor) = site.visit(&[], |session| session.set("theme", "dark").expect("room"));
