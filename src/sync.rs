@@ -8,6 +8,7 @@ pub(crate) use core::sync::atomic::Ordering;
 #[cfg(not(any(loom, shuttle, cloakroom_count_writes)))]
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(loom)]
+#[allow(unused_imports, reason = "not every model uses them all")]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};

@@ -16,6 +16,10 @@ mod batch;
 #[cfg_attr(any(loom, shuttle), path = "none.rs")]
 mod spares;
 
+#[cfg_attr(
+    any(loom, shuttle),
+    allow(unused_imports, reason = "most models have a reclamation of their own, which needs few of them")
+)]
 pub(crate) use spares::{FreesMany, Retired, Spare, free_all, gather, give_up, hand_in};
 
 use core::alloc::Layout;

@@ -1,7 +1,6 @@
 //! In place of `spares` where a model checker runs: nothing is kept.
 
 use super::{Block, TakeApart};
-use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 pub(super) const REUSED: bool = false;
