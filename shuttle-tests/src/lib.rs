@@ -45,11 +45,11 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, ParseIdError, RandomError, RotateError,
-    SetError, SetIfError, TryUpdateError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, ParseIdError, RandomError,
+    RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
 };
 pub use events::Removal;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
 pub use removal::RemovalCause;
-pub use store::{Lookup, NewSession, Rotation, SessionStore, Timeouts};
+pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Timeouts};
