@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use std::net::Ipv4Addr;
 use support::process::serves_as_it_is;
-use support::{LoginBy, Server, Sessions, scenarios};
+use support::{LoginBy, Server, Sessions};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower::{Layer, service_fn};
@@ -45,41 +45,7 @@ async fn start() -> (Server, UnboundedReceiver<()>) {
     (Server { address, login_by: LoginBy::Json, sessions }, arrivals)
 }
 
-#[tokio::test]
-async fn login_profile_logout() {
-    scenarios::login_profile_logout(&start().await.0).await;
-}
-
-#[tokio::test]
-async fn a_wrong_password_gives_no_session() {
-    scenarios::a_wrong_password_gives_no_session(&start().await.0).await;
-}
-
-#[tokio::test]
-async fn a_wrong_cookie_is_nobody() {
-    scenarios::a_wrong_cookie_is_nobody(&start().await.0).await;
-}
-
-#[tokio::test]
-async fn a_request_in_flight_does_not_undo_a_logout() {
-    let (server, mut arrivals) = start().await;
-    scenarios::a_request_in_flight_does_not_undo_a_logout(&server, &mut arrivals).await;
-}
-
-#[tokio::test]
-async fn a_session_expires_when_it_is_not_used() {
-    scenarios::a_session_expires_when_it_is_not_used(&start().await.0).await;
-}
-
-#[tokio::test]
-async fn looking_at_the_devices_keeps_none_alive_but_the_one_that_looks() {
-    scenarios::looking_at_the_devices_keeps_none_alive_but_the_one_that_looks(&start().await.0).await;
-}
-
-#[tokio::test]
-async fn devices_are_listed_and_logged_out() {
-    scenarios::devices_are_listed_and_logged_out(&start().await.0).await;
-}
+support::scenarios::tests_of_all!(start);
 
 #[tokio::test]
 async fn a_login_that_is_no_json_or_too_long_is_refused() {

@@ -7,6 +7,9 @@ mod harness;
 
 #[path = "server/browser/mod.rs"]
 mod browser;
+#[cfg(unix)]
+#[path = "support/build.rs"]
+mod build;
 #[path = "server/cookie_headers.rs"]
 mod cookie_headers;
 #[path = "server/devices.rs"]

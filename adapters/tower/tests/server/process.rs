@@ -2,19 +2,16 @@
 #![cfg(unix)]
 
 use std::{
-    env,
-    ffi::OsStr,
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
+use crate::build::build;
 use crate::harness::{DEADLINE, profile_request, raw_blocking};
 
 #[test]
@@ -134,30 +131,7 @@ fn wait(child: &mut Child) -> ExitStatus {
 
 fn example(port: &str) -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(BUILT.get_or_init(build));
+    let mut command = Command::new(BUILT.get_or_init(|| build("server")));
     command.env("PORT", port).env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES");
     command
-}
-
-/// Builds the example as this test was built: same target directory, profile and target. Free if it is built already.
-fn build() -> PathBuf {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--offline", "--message-format=json", "--example", "server", "--target-dir"]).arg(target_dir);
-
-    // <target dir>/[<target>/]<profile>/deps/<this test>
-    let this_test = env::current_exe().expect("a path");
-    let inside = this_test.strip_prefix(target_dir).map(|path| path.iter().collect::<Vec<_>>()).unwrap_or_default();
-    if let [target @ .., profile, _deps, _name] = inside.as_slice() {
-        cargo.arg("--profile").arg(if *profile == OsStr::new("debug") { OsStr::new("dev") } else { profile });
-        if let [target] = target {
-            cargo.arg("--target").arg(target);
-        }
-    }
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().expect("cargo runs");
-    assert!(output.status.success(), "the example does not build");
-    let messages =
-        output.stdout.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let mut executables = messages.filter(|message| message["target"]["name"] == "server");
-    executables.find_map(|message| Some(message["executable"].as_str()?.into())).expect("an executable")
 }

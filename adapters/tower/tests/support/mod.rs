@@ -1,5 +1,6 @@
 //! Servers on a free port of this machine, and clients with a cookie jar of their own.
 
+pub(crate) mod build;
 pub(crate) mod process;
 pub(crate) mod scenarios;
 

@@ -1,12 +1,9 @@
 //! An example as a process of its own.
 
+use super::build::build;
 use super::{Browser, DEADLINE, LoginBy};
-use serde_json::Value;
-use std::env;
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -56,26 +53,4 @@ pub(crate) async fn serves_as_it_is(example: &str, login_by: LoginBy) {
     assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/");
     assert!(pair.starts_with("__Host-session_id="));
     assert_eq!(browser.get_with("/profile", pair).await.status(), 200);
-}
-
-/// Builds the example as this test was built: same target directory, profile and target. Free if it is built already.
-fn build(example: &str) -> PathBuf {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--offline", "--message-format=json", "--all-features", "--example", example]);
-    cargo.arg("--target-dir").arg(target_dir);
-    // <target dir>/[<target>/]<profile>/deps/<this test>
-    let this_test = env::current_exe().expect("a path");
-    let inside = this_test.strip_prefix(target_dir).map(|path| path.iter().collect::<Vec<_>>()).unwrap_or_default();
-    if let [target @ .., profile, _deps, _name] = inside.as_slice() {
-        cargo.arg("--profile").arg(if *profile == OsStr::new("debug") { OsStr::new("dev") } else { profile });
-        if let [target] = target {
-            cargo.arg("--target").arg(target);
-        }
-    }
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().expect("cargo runs");
-    assert!(output.status.success(), "the example does not build");
-    let messages = output.stdout.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let mut executables = messages.filter(|message: &Value| message["target"]["name"] == example);
-    executables.find_map(|message| Some(message["executable"].as_str()?.into())).expect("an executable")
 }

@@ -7,6 +7,33 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+/// The scenarios as tests of the server that a function of this name starts: so no example leaves one out.
+macro_rules! tests_of_all {
+    ($start:ident) => {
+        $crate::support::scenarios::tests_of_all!($start:
+            login_profile_logout
+            a_wrong_password_gives_no_session
+            a_wrong_cookie_is_nobody
+            a_session_expires_when_it_is_not_used
+            looking_at_the_devices_keeps_none_alive_but_the_one_that_looks
+            devices_are_listed_and_logged_out
+        );
+
+        #[tokio::test]
+        async fn a_request_in_flight_does_not_undo_a_logout() {
+            let (server, mut arrivals) = $start().await;
+            $crate::support::scenarios::a_request_in_flight_does_not_undo_a_logout(&server, &mut arrivals).await;
+        }
+    };
+    ($start:ident: $($scenario:ident)+) => {
+        $(#[tokio::test]
+        async fn $scenario() {
+            $crate::support::scenarios::$scenario(&$start().await.0).await;
+        })+
+    };
+}
+pub(crate) use tests_of_all;
+
 const REMOVAL: &str = "session_id=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0";
 
 fn browser(server: &Server) -> Browser {
