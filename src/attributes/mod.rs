@@ -1,11 +1,12 @@
 //! The attributes of a session: a packed, immutable string map.
 //!
-//! How they are packed, and how a changed map is made, is in [`pack`](mod@pack); here is the view of them that users get. A [`Draft`] is a map
+//! How they lie in memory is in [`layout`], how a changed map is made in [`pack`](mod@pack); here is the view of them that users get. A [`Draft`] is a map
 //! that is being changed; a [`Snapshot`] one to be kept.
 
 #![deny(unsafe_code)]
 
 mod draft;
+mod layout;
 mod pack;
 mod version;
 
@@ -15,7 +16,7 @@ pub use version::{Snapshot, Version};
 
 use core::fmt;
 use core::iter::FusedIterator;
-use pack::{Bounds, Pairs};
+use layout::{Pairs, value_of};
 
 /// Shows one version of a session's attributes in place: what no writer can change while it is looked at.
 ///
@@ -66,7 +67,7 @@ impl Attributes {
     #[inline]
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        pack::value_of(&self.packed, key)
+        value_of(&self.packed, key)
     }
 
     /// Tells whether there is an attribute `key`.
@@ -82,7 +83,7 @@ impl Attributes {
     #[inline]
     #[must_use]
     pub fn contains(&self, key: &str) -> bool {
-        Bounds::of(&self.packed, key).is_some()
+        self.get(key).is_some()
     }
 
     /// Counts the attributes, by walking over them.
