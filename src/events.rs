@@ -4,8 +4,8 @@
 
 use crate::id::SessionId;
 use crate::principal::Principal;
+use crate::principal::index::Index;
 use crate::removal::RemovalCause;
-use crate::roll::Rolls;
 use crate::sync::contain;
 use crate::table::{Ended, Observer};
 use core::fmt;
@@ -20,8 +20,11 @@ pub struct Removal {
     pub id: SessionId,
     /// Why it has ended.
     pub cause: RemovalCause,
-    /// Whom it was bound to.
+    /// The principal that it was bound to.
     pub principal: Option<Principal>,
+    /// Tells the sessions of one id apart, where an id has been given more than once to `insert_with`: the
+    /// [`SessionStore::serial`](crate::SessionStore::serial) of the one that has ended. 0 for a session whose id the store has drawn, which names no other one.
+    pub serial: u64,
 }
 
 /// Shows the cause only.
@@ -47,9 +50,9 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// What a store does when a session has ended: strikes it off its principal's roll, and tells the listener.
+/// What a store does when a session has ended: takes it off the index of principals, and tells the listener.
 pub(crate) struct Registrar {
-    pub(crate) rolls: Arc<Rolls>,
+    pub(crate) index: Arc<Index>,
     pub(crate) listener: Option<Listener>,
 }
 
@@ -59,16 +62,15 @@ impl Observer for Registrar {
     }
 
     fn ended(&self, ended: Ended) {
-        let Ended { key, cause, principal } = ended;
-        if let Some(principal) = &principal {
-            match cause {
-                RemovalCause::Rotated => self.rolls.strike_off(principal, &key),
-                _ => self.rolls.strike_off_for_good(principal, &key),
-            }
+        let Ended { key, cause, bound, serial } = ended;
+        if let Some((_, binding)) = bound
+            && cause != RemovalCause::Rotated
+        {
+            self.index.leave(binding);
         }
         if let Some(Listener(listener)) = &self.listener {
-            let principal = principal.map(Principal::from_key);
-            let removal = Removal { id: SessionId::from_bytes(key), cause, principal };
+            let principal = bound.map(|(principal, _)| Principal::from_key(principal));
+            let removal = Removal { id: SessionId::from_bytes(key), cause, principal, serial };
             contain(|| listener(&removal));
         }
     }

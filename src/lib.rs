@@ -48,7 +48,6 @@ mod id;
 mod principal;
 mod reclaim;
 mod removal;
-mod roll;
 #[cfg(cloakroom_count_writes)]
 #[doc(hidden)]
 pub mod shared_writes;

@@ -14,20 +14,30 @@ pub enum RemovalCause {
     Deleted,
     /// The session lives on under another id.
     Rotated,
-    /// It made room for another one, at `max_sessions` or at its principal's limit.
+    /// It made room for another one, at [`max_sessions`](crate::SessionConfig::max_sessions).
     Capacity,
     /// All sessions of its principal were ended, or all but another one.
     Principal,
+    /// It made room for another session of its principal, at
+    /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
+    PrincipalLimit,
 }
 
 impl RemovalCause {
     /// How many there are.
-    pub(crate) const COUNT: usize = 6;
+    pub(crate) const COUNT: usize = 7;
 
     /// All of them, in the order of their declaration.
     #[cfg_attr(loom, allow(dead_code, reason = "the models ask for no figures"))]
-    pub(crate) const ALL: [Self; Self::COUNT] =
-        [Self::IdleTimeout, Self::AbsoluteTimeout, Self::Deleted, Self::Rotated, Self::Capacity, Self::Principal];
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::IdleTimeout,
+        Self::AbsoluteTimeout,
+        Self::Deleted,
+        Self::Rotated,
+        Self::Capacity,
+        Self::Principal,
+        Self::PrincipalLimit,
+    ];
 
     /// The name by which it is exported.
     #[allow(dead_code, reason = "for the features `metrics` and `tracing`")]
@@ -39,6 +49,7 @@ impl RemovalCause {
             Self::Rotated => "rotated",
             Self::Capacity => "capacity",
             Self::Principal => "principal",
+            Self::PrincipalLimit => "principal_limit",
         }
     }
 }

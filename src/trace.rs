@@ -87,7 +87,7 @@ mod events {
 
         fn ended(&self, key: &Key, cause: RemovalCause) {
             match cause {
-                RemovalCause::Capacity => {
+                RemovalCause::Capacity | RemovalCause::PrincipalLimit => {
                     debug!(target: TARGET, session = %self.label(key), "session ended to make room");
                 }
                 // The session has not ended; `rotated` says what has happened.
@@ -108,9 +108,9 @@ mod events {
         }
 
         fn ended(&self, ended: Ended) {
-            let Ended { key, cause, principal } = ended;
+            let Ended { key, cause, ref bound, .. } = ended;
             // First what the store has to do: a subscriber may panic.
-            if principal.is_some() || self.inner.observes_all() {
+            if bound.is_some() || self.inner.observes_all() {
                 self.inner.ended(ended);
             }
             contain(|| self.tracer.ended(&key, cause));

@@ -2,13 +2,20 @@
 //!
 //! | from | to | by | means |
 //! |---|---|---|---|
+//! | `Pending` | `Live(t)` | [`activate`](LifeWord::activate) | the session exists from now on |
+//! | `Pending` | `Dead` | [`withdraw`](LifeWord::withdraw) | it never existed |
+//! | `Pending` | `Superseded` | [`supersede_pending`](LifeWord::supersede_pending) | the successor is pending in its place |
 //! | `Live(t)` | `Live(later)` | [`touch`](LifeWord::touch) | the session was used |
 //! | `Live(t)` | `Live(earlier)` | [`bring_back`](LifeWord::bring_back) | the clock was set back, and the stamp with it |
 //! | `Live(t)` | `Superseded` | [`supersede`](LifeWord::supersede) | the successor is the session now |
 //! | `Live(t)` | `Dead` | [`kill`](LifeWord::kill) | the session ended: deleted, or expired |
 //!
-//! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so whoever wins it
-//! knows that nothing came between; the winner's instant is the linearization point of nearly every operation of the store.
+//! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so the thread that
+//! wins it knows that nothing came between. The winner's instant is the linearization point of nearly every operation of the store.
+//!
+//! A `Pending` version holds its key's slot and is invisible: no operation reads, lists, counts, changes or ends it. Only the thread
+//! that made it moves it on, with one exception. Once a rotation has taken effect, every thread that follows the old key to the
+//! pending version activates it.
 //!
 //! # Orderings
 //!
@@ -21,10 +28,13 @@ const STATE: u64 = 0b11;
 const DEAD: u64 = 0;
 const SUPERSEDED: u64 = 1;
 const LIVE: u64 = 2;
+const PENDING: u64 = 3;
 
 /// The state of one version of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
+    /// Not a session yet: invisible to every operation.
+    Pending,
     /// The session's current version, last touched in this tick.
     Live(Tick),
     /// Replaced by its successor.
@@ -36,6 +46,7 @@ pub(crate) enum Life {
 impl Life {
     fn to_word(self) -> u64 {
         match self {
+            Self::Pending => PENDING,
             Self::Live(stamp) => (stamp.get() << 2) | LIVE,
             Self::Superseded => SUPERSEDED,
             Self::Dead => DEAD,
@@ -47,6 +58,7 @@ impl Life {
         match word & STATE {
             LIVE => Self::Live(Tick::new(word >> 2)),
             SUPERSEDED => Self::Superseded,
+            PENDING => Self::Pending,
             _ => Self::Dead,
         }
     }
@@ -60,9 +72,13 @@ impl LifeWord {
         Self(AtomicU64::new(Life::Live(stamp).to_word()))
     }
 
+    pub(crate) fn pending() -> Self {
+        Self(AtomicU64::new(PENDING))
+    }
+
     #[inline]
     pub(crate) fn load(&self) -> Life {
-        // Acquire: who sees `Superseded` follows the successor, which was set before; pairs with L2.
+        // Acquire: a thread that sees `Superseded` follows the successor, which was set before; pairs with L2.
         Life::from_word(self.0.load(ordered("L1", Ordering::Acquire)))
     }
 
@@ -109,12 +125,33 @@ impl LifeWord {
         }
     }
 
+    /// `Pending` → `Live(stamp)`. True if this call did it.
+    pub(crate) fn activate(&self, stamp: Tick) -> bool {
+        self.swap(Life::Pending, Life::Live(stamp)).is_ok()
+    }
+
+    /// `Pending` → `Dead`. True if this call did it.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.swap(Life::Pending, Life::Dead).is_ok()
+    }
+
+    /// `Pending` → `Superseded`. The successor must be set, and pending. True if this call did it.
+    pub(crate) fn supersede_pending(&self) -> bool {
+        self.swap(Life::Pending, Life::Superseded).is_ok()
+    }
+
     #[inline]
     fn advance(&self, seen: Tick, to: Life) -> Result<(), Life> {
-        let seen = Life::Live(seen).to_word();
-        // Release: the successor and its raised stamp are visible to who sees `Superseded`; pairs with L1.
-        // Relaxed on failure: whoever acts on the state loads it again.
-        let swap = self.0.compare_exchange(seen, to.to_word(), ordered("L2", Ordering::Release), Ordering::Relaxed);
+        self.swap(Life::Live(seen), to)
+    }
+
+    #[inline]
+    fn swap(&self, from: Life, to: Life) -> Result<(), Life> {
+        let (from, to) = (from.to_word(), to.to_word());
+        // Release: a thread that sees `Superseded` finds the successor with its raised stamp, and a thread that sees an activated
+        // version finds the one that it replaces superseded or dead; pairs with L1.
+        // Relaxed on failure: a thread that acts on the state loads it again.
+        let swap = self.0.compare_exchange(from, to, ordered("L2", Ordering::Release), Ordering::Relaxed);
         swap.map(drop).map_err(Life::from_word)
     }
 }
@@ -129,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_state_survives_its_word() {
-        for life in [Life::Live(tick(0)), Life::Live(Tick::MAX), Life::Superseded, Life::Dead] {
+        for life in [Life::Pending, Life::Live(tick(0)), Life::Live(Tick::MAX), Life::Superseded, Life::Dead] {
             assert_eq!(Life::from_word(life.to_word()), life);
         }
     }
@@ -154,6 +191,20 @@ mod tests {
         assert_eq!(old.supersede(tick(1)), Ok(()));
         old.raise(tick(9));
         assert_eq!(old.kill(tick(1)), Err(Life::Superseded));
+    }
+
+    #[test]
+    fn a_pending_version_is_moved_on_once_and_by_its_own_transitions_only() {
+        let transitions: [fn(&LifeWord) -> bool; 3] =
+            [|life| life.activate(tick(4)), LifeWord::withdraw, LifeWord::supersede_pending];
+        for (transition, to) in transitions.iter().zip([Life::Live(tick(4)), Life::Dead, Life::Superseded]) {
+            let life = LifeWord::pending();
+            life.raise(tick(9));
+            assert_eq!((life.kill(tick(0)), life.touch(tick(0), tick(1))), (Err(Life::Pending), Err(Life::Pending)));
+            assert!(transition(&life));
+            assert_eq!(life.load(), to);
+            assert!(!transitions.iter().any(|transition| transition(&life)), "{to:?}");
+        }
     }
 
     #[test]

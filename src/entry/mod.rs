@@ -1,7 +1,7 @@
 //! An entry: one version of a session, in one allocation.
 //!
 //! ```text
-//! | life | successor | key (32 bytes) | shape of the tail | version | payload | tail: terms, text ... |
+//! | life | successor | key (32 bytes) | shape of the tail | version | payload | tail: overrides, text ... |
 //! ```
 //!
 //! Once published, everything but `life` and `successor` is immutable. `life` moves as [`life`] says; `successor` is null
@@ -17,22 +17,24 @@
 //! A panic in a payload's `Drop` goes no further than that payload, for it may be any thread's turn to free what others have retired, in
 //! the middle of an operation on another session: the panic hook has told of it, the memory is given back, and all else is freed.
 
+pub(crate) mod account;
 pub(crate) mod life;
-mod terms;
+mod overrides;
 
-pub(crate) use terms::Terms;
+pub(crate) use overrides::Overrides;
 
 use crate::block::{Block, prefetch};
 use crate::expiry::{Limits, Tick};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, contain, ordered};
+use account::Binding;
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{needs_drop, offset_of};
 use core::ptr::{self, NonNull};
 use life::{Life, LifeWord};
-use terms::Shape;
+use overrides::{Shape, write_forward};
 
 /// What the table finds entries by: the bytes of a session id.
 pub(crate) type Key = [u8; 32];
@@ -79,13 +81,13 @@ pub(crate) struct Head<'a> {
     pub(crate) stamp: Tick,
     /// The number of the version, which comes round after 2^32.
     pub(crate) version: u32,
-    pub(crate) terms: &'a Terms,
+    pub(crate) overrides: &'a Overrides,
 }
 
 impl<'a> Head<'a> {
     /// That of a session's first version.
-    pub(crate) fn first(key: Key, stamp: Tick, terms: &'a Terms) -> Self {
-        Self { key, stamp, version: 0, terms }
+    pub(crate) fn first(key: Key, stamp: Tick, overrides: &'a Overrides) -> Self {
+        Self { key, stamp, version: 0, overrides }
     }
 }
 
@@ -98,8 +100,24 @@ unsafe impl<P: Payload> Send for Owned<P> {}
 impl<P: Payload> Owned<P> {
     /// A live version whose text of so many bytes `fill` writes; what it leaves out remains NUL characters.
     pub(crate) fn new(head: Head<'_>, payload: P, text_len: u32, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
-        let Head { key, stamp, version, terms } = head;
-        let shape = Shape::new(terms, text_len);
+        let shape = Shape::new(head.overrides, text_len);
+        let overrides = head.overrides;
+        Self::with_tail(head, shape, payload, |tail| {
+            let (front, text) = tail.split_at_mut(shape.overrides_len());
+            overrides.write(front);
+            fill(&mut Tail { rest: text });
+        })
+    }
+
+    /// A version after `version`, that leads to the key `to` until `end`.
+    pub(crate) fn forward(version: EntryRef<'_, P>, stamp: Tick, payload: P, to: &Key, end: Tick) -> Self {
+        let head =
+            version.next_head(stamp, const { &Overrides { limits: None, binding: None, former: None, serial: 0 } });
+        Self::with_tail(head, Shape::FORWARD, payload, |tail| write_forward(to, end, tail))
+    }
+
+    fn with_tail(head: Head<'_>, shape: Shape, payload: P, fill: impl FnOnce(&mut [u8])) -> Self {
+        let Head { key, stamp, version, .. } = head;
         let tail_len = shape.tail_len();
         let layout = Entry::<P>::layout(tail_len);
         let entry = Block::new(layout).into_memory().cast::<Entry<P>>();
@@ -113,11 +131,15 @@ impl<P: Payload> Owned<P> {
         unsafe { tail.write_bytes(0, tail_len) };
         let owned = Self(entry);
         // SAFETY: initialised just now, and not shared yet.
-        let tail = unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) };
-        let (front, text) = tail.split_at_mut(shape.terms_len());
-        terms.write(front);
-        fill(&mut Tail { rest: text });
+        fill(unsafe { core::slice::from_raw_parts_mut(tail.as_ptr(), tail_len) });
         owned
+    }
+
+    /// The same, pending.
+    pub(crate) fn into_pending(self) -> Self {
+        // SAFETY: owned, so no other thread uses the entry.
+        unsafe { &mut *self.0.as_ptr() }.life = LifeWord::pending();
+        self
     }
 
     pub(crate) fn key(&self) -> &Key {
@@ -126,7 +148,7 @@ impl<P: Payload> Owned<P> {
 
     /// The same under another key.
     pub(crate) fn with_key(self, key: Key) -> Self {
-        // SAFETY: owned, so nobody else uses the entry.
+        // SAFETY: owned, so no other thread uses the entry.
         unsafe { &mut *self.0.as_ptr() }.key = key;
         self
     }
@@ -254,26 +276,62 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         self.header().version
     }
 
-    /// The head of the version after this one: that of the same session on the same terms.
-    pub(crate) fn next_head(self, stamp: Tick, terms: &Terms) -> Head<'_> {
-        Head { key: *self.key(), stamp, version: self.version().wrapping_add(1), terms }
+    /// The head of the version after this one: that of the same session on the same overrides.
+    pub(crate) fn next_head(self, stamp: Tick, overrides: &Overrides) -> Head<'_> {
+        Head { key: *self.key(), stamp, version: self.version().wrapping_add(1), overrides }
     }
 
     /// The session's own limits, if it has any.
     #[inline]
     pub(crate) fn limits(self) -> Option<Limits> {
         let shape = self.header().shape;
-        if shape.has_limits() { shape.limits(self.tail()) } else { None }
+        if shape.is_plain() { None } else { shape.limits(self.tail()) }
     }
 
-    pub(crate) fn terms(self) -> Terms {
-        self.header().shape.terms(self.tail())
+    pub(crate) fn overrides(self) -> Overrides {
+        self.header().shape.overrides(self.tail())
     }
 
-    /// Whether this version only leads to where the session has gone.
+    /// Whether the version has neither limits of its own nor a binding, and is no forward.
     #[inline]
-    pub(crate) fn has_heir(self) -> bool {
-        self.header().shape.has_heir()
+    pub(crate) fn is_plain(self) -> bool {
+        self.header().shape.is_plain()
+    }
+
+    /// Whether this version is a forward: it only leads to where the session has gone.
+    #[inline]
+    pub(crate) fn is_forward(self) -> bool {
+        self.header().shape.is_forward()
+    }
+
+    /// The key that a forward leads to.
+    #[inline]
+    pub(crate) fn forward(self) -> Option<Key> {
+        self.header().shape.forward(self.tail())
+    }
+
+    /// Whether the session is bound to a principal.
+    #[inline]
+    pub(crate) fn is_bound(self) -> bool {
+        self.header().shape.is_bound()
+    }
+
+    #[inline]
+    pub(crate) fn binding(self) -> Option<Binding> {
+        self.header().shape.binding(self.tail())
+    }
+
+    /// Whether the session has been revoked with others of its principal.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that it has seen this version live under `guard`.
+    #[inline]
+    pub(crate) unsafe fn is_revoked(self, guard: &Guard) -> bool {
+        let Some(binding) = self.binding() else { return false };
+        // SAFETY: the session was a user of its account when it was seen live.
+        let account = unsafe { binding.account(guard) };
+        !binding.is_included(account.payload().standing())
     }
 
     /// The bytes that the entry takes.
@@ -293,8 +351,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) fn text(self) -> &'g str {
         let shape = self.header().shape;
-        // SAFETY: the allocation has the terms, and then the text, from `TAIL` on.
-        let text = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL + shape.terms_len()) };
+        // SAFETY: the allocation has the overrides, and then the text, from `TAIL` on.
+        let text = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL + shape.overrides_len()) };
         // SAFETY: written before the entry was published, and immutable since.
         let text = unsafe { core::slice::from_raw_parts(text.as_ptr(), shape.text_len()) };
         // SAFETY: nothing but a `Tail` writes it, and that writes whole strings over NUL characters.
@@ -410,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_tail_takes_whole_characters_as_long_as_there_is_room() {
-        let entry = Owned::new(Head::first([1; 32], Tick::new(0), &Terms::default()), (), 4, |tail| {
+        let entry = Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::default()), (), 4, |tail| {
             assert_eq!(tail.write_char('a'), Ok(()));
             assert_eq!(tail.write_char('é'), Ok(()));
             assert_eq!(tail.write_char('é'), Err(fmt::Error));

@@ -212,6 +212,9 @@ pub enum BindError {
     /// The principal has as many sessions as
     /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal) allows.
     PrincipalFull,
+    /// The session is bound to another principal: what it holds is not for this one. [`login`](crate::SessionStore::login) ends it and
+    /// begins a new one.
+    OtherPrincipal,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
 }
@@ -222,6 +225,7 @@ impl fmt::Display for BindError {
             Self::NotFound => NOT_FOUND,
             Self::Expired => EXPIRED,
             Self::PrincipalFull => PRINCIPAL_FULL,
+            Self::OtherPrincipal => "the session is bound to another principal",
             Self::Random(_) => NO_ID,
         })
     }
@@ -231,7 +235,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::NotFound | Self::Expired | Self::PrincipalFull => None,
+            Self::NotFound | Self::Expired | Self::PrincipalFull | Self::OtherPrincipal => None,
         }
     }
 }
@@ -330,7 +334,7 @@ impl fmt::Display for CookieNameError {
 
 impl Error for CookieNameError {}
 
-/// Says that the operating system gave no random bytes.
+/// Says that the operating system gave no random bytes, or gave 32 bytes that are the id of a live session already.
 ///
 /// That does not happen on a healthy system; a process that is not allowed the system call, or finds neither it nor the
 /// device file, may see it. What the system said is the [`source`](Error::source).
@@ -353,6 +357,9 @@ impl Error for CookieNameError {}
 pub struct RandomError(getrandom::Error);
 
 impl RandomError {
+    /// The operating system gave 32 bytes that it has given before: it has no random bytes.
+    pub(crate) const REPEATED: Self = Self(getrandom::Error::new_custom(0));
+
     pub(crate) const fn new(cause: getrandom::Error) -> Self {
         Self(cause)
     }

@@ -7,8 +7,8 @@ use super::timeouts::Timeouts;
 use crate::attributes::{Attributes, pack};
 use crate::config::WhenFull;
 use crate::content::{Content, packed_entry, typed_entry};
-use crate::entry::{Head, Owned, Terms};
-use crate::error::CreateError;
+use crate::entry::{Head, Overrides, Owned};
+use crate::error::{CreateError, RandomError};
 use crate::expiry::Moment;
 use crate::id::SessionId;
 use crate::principal::Principal;
@@ -69,21 +69,21 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ) -> Result<SessionId, CreateError> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
-        let limits = self.limits(moment.now(), timeouts);
-        let terms = Terms { limits, principal: principal.map(|principal| *principal.key()), heir: None };
-        let mut id = SessionId::random().map_err(CreateError::Random)?;
-        let mut place = self.enter(&id, principal.is_some(), moment)?;
-        let mut announced = self.announced(principal, &id, moment.now()).ok_or(CreateError::PrincipalFull)?;
-        let mut new = build(Head::first(*id.as_bytes(), moment.now(), &terms));
-        while let Err(refused) = self.table.insert(place, new, moment) {
-            // 256 random bits that are in use already: draw again.
-            drop(announced);
-            id = SessionId::random().map_err(CreateError::Random)?;
-            place = self.enter(&id, principal.is_some(), moment)?;
-            announced = self.announced(principal, &id, moment.now()).ok_or(CreateError::PrincipalFull)?;
-            new = refused.with_key(*id.as_bytes());
+        let id = SessionId::random().map_err(CreateError::Random)?;
+        // The principal's limit comes first: a newcomer that is refused for it must not end anybody else's session for room.
+        let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;
+        let place = match joined.as_mut().and_then(|joined| joined.place.take()) {
+            Some(place) => place,
+            None => self.enter(&id, principal.is_some(), moment)?,
+        };
+        let binding = joined.as_ref().map(|joined| joined.joining.binding);
+        let overrides = Overrides { limits: self.limits(moment.now(), timeouts), binding, ..Overrides::default() };
+        let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
+        // 256 random bits that are in use already are not drawn. If they are, they are not random.
+        self.table.insert(place, new, moment).map_err(|_| CreateError::Random(RandomError::REPEATED))?;
+        if let Some(joined) = joined {
+            self.arrive(joined.joining, &id, moment.now());
         }
-        announced.arrive();
         Ok(id)
     }
 
@@ -110,11 +110,6 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 Room::None => return Err(CreateError::Full),
             }
         }
-    }
-
-    /// A place for a session that another one will make room for soon, if there is one right now.
-    pub(super) fn enter_now(&self, id: &SessionId) -> Option<Place<'_>> {
-        self.table.enter(id.as_bytes())
     }
 }
 

@@ -358,8 +358,8 @@ impl SessionStore {
             }
             within(limit, draft.packed().len()).map_err(E::from)?;
             outcome = Some((result, number.next()));
-            let terms = version.terms();
-            Ok(Change::Replace(packed_entry(version.next_head(stamp, &terms), draft.packed())))
+            let overrides = version.overrides();
+            Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), draft.packed())))
         })?;
         Ok(outcome.expect("an update that has succeeded was built"))
     }
@@ -382,8 +382,8 @@ fn replaced(
     write: impl FnOnce(&mut Tail<'_>) -> fmt::Result,
 ) -> Change<Packed> {
     let len = u32::try_from(len).expect("a session's size limit fits 32 bits");
-    let terms = version.terms();
-    Change::Replace(Owned::new(version.next_head(stamp, &terms), Attributes::absent(), len, |text| {
+    let overrides = version.overrides();
+    Change::Replace(Owned::new(version.next_head(stamp, &overrides), Attributes::absent(), len, |text| {
         write(text).expect("the text is as long as what is written")
     }))
 }

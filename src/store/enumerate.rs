@@ -24,11 +24,11 @@ pub struct SessionView<'a, T: Content + ?Sized> {
 }
 
 impl<'a, T: Content + ?Sized> SessionView<'a, T> {
-    /// None if the version is no session's any more, or a session's no more than in name: it has just been replaced or has ended.
+    /// `None` if the version has been superseded or is dead.
     fn new(store: &'a SessionStore<T>, version: EntryRef<'a, T::Payload>, now: Tick) -> Option<Self> {
         match version.life().load() {
             Life::Live(stamp) => Some(Self { store, version, stamp, now }),
-            Life::Superseded | Life::Dead => None,
+            Life::Pending | Life::Superseded | Life::Dead => None,
         }
     }
 
@@ -40,6 +40,11 @@ impl<'a, T: Content + ?Sized> SessionView<'a, T> {
     /// The session's id. As secret as ever: whoever has it has the session.
     pub fn id(&self) -> SessionId {
         SessionId::from_bytes(*self.version.key())
+    }
+
+    /// The session's [serial number](SessionStore::serial).
+    pub fn serial(&self) -> u64 {
+        self.version.overrides().serial
     }
 
     /// How long ago the session was touched last.
@@ -97,7 +102,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 let moment = self.moment(&tick);
                 let shown = self.table.read(key, false, moment, |version| {
                     if version.key() != key {
-                        return true; // The session goes on under another key, and is shown under that.
+                        return true; // A forward; the session is shown under its own key.
                     }
                     SessionView::new(self, version, moment.now()).map(|view| f(&view)).is_some()
                 });

@@ -7,10 +7,11 @@
 use super::{SessionStore, Timeouts, why_unchanged};
 use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
-use crate::entry::{EntryRef, Head, Owned, Terms};
+use crate::entry::{EntryRef, Head, Overrides, Owned};
 use crate::error::{CreateError, InsertError, SetError, UpdateError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
+use crate::sync::Ordering;
 use crate::table::Change;
 
 impl<T: Content + ?Sized> SessionStore<T> {
@@ -30,23 +31,26 @@ impl<T: Content + ?Sized> SessionStore<T> {
             self.refused(full);
             InsertError::Full
         })?;
-        let terms = Terms { limits: self.limits(moment.now(), timeouts), ..Terms::default() };
-        let new = build(Head::first(*id.as_bytes(), moment.now(), &terms));
+        let limits = self.limits(moment.now(), timeouts);
+        // Relaxed: a mere number. The first is 1, for 0 is that of sessions whose ids the store has drawn.
+        let serial = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
+        let overrides = Overrides { limits, serial, ..Overrides::default() };
+        let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
         self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)?;
         self.tracer.created(id.as_bytes());
         Ok(())
     }
 
     fn is_occupied(&self, id: &SessionId, moment: Moment<'_>) -> bool {
-        self.table.update(id.as_bytes(), moment, |_, _| Ok::<_, UpdateError>(Change::Keep)).is_ok()
+        self.table.read(id.as_bytes(), false, moment, |_| ()).is_ok()
     }
 
     /// What comes next for a version, by the timeouts that it has and those that are given.
-    fn terms_after(&self, version: EntryRef<'_, T::Payload>, timeouts: Timeouts, now: Tick) -> Terms {
-        let before = version.terms();
+    fn overrides_after(&self, version: EntryRef<'_, T::Payload>, timeouts: Timeouts, now: Tick) -> Overrides {
+        let before = version.overrides();
         let kept = timeouts == Timeouts::default();
         let limits = if kept { before.limits } else { Some(self.changed(self.limits_of(version), now, timeouts)) };
-        Terms { limits, ..before }
+        Overrides { limits, ..before }
     }
 }
 
@@ -137,8 +141,8 @@ impl SessionStore {
         let moment = self.moment(&tick);
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let packed = packed.as_ref().map_err(|&size| SetError::TooLarge { size, limit })?;
-            let terms = self.terms_after(version, timeouts, moment.now());
-            Ok(Change::Replace(packed_entry(version.next_head(stamp, &terms), packed)))
+            let overrides = self.overrides_after(version, timeouts, moment.now());
+            Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
         });
         result.map_err(why_unchanged)
     }
@@ -205,8 +209,8 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
-            let terms = self.terms_after(version, timeouts, moment.now());
-            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &terms), f(T::of(version)))))
+            let overrides = self.overrides_after(version, timeouts, moment.now());
+            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });
         result.map_err(why_unchanged)
     }

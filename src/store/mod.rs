@@ -51,8 +51,9 @@ use crate::error::UpdateError;
 use crate::events::{Listener, Registrar};
 use crate::expiry::{Moment, Tick, limit};
 use crate::id::SessionId;
+use crate::principal::index::Index;
 use crate::reclaim;
-use crate::roll::Rolls;
+use crate::sync::AtomicU64;
 use crate::table::{Absence, Refusal, Table};
 use crate::trace::Tracer;
 use core::fmt;
@@ -117,8 +118,10 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     time: TimeSource,
     /// How many ticks a session may lie untouched.
     idle: u64,
-    /// Which sessions are bound to whom.
-    rolls: Arc<Rolls>,
+    /// Which sessions are bound to which principals.
+    index: Arc<Index>,
+    /// How many sessions have been given an id of the caller's.
+    inserted: AtomicU64,
     rejections: stats::Rejections,
     tracer: Tracer,
 }
@@ -137,11 +140,12 @@ pub enum Lookup<R> {
 impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource, listener: Option<Listener>) -> Self {
         let idle = limit(config.ttl, time.resolution());
-        let rolls = Arc::new(Rolls::new(config.shard_count()));
-        let (tracer, registrar) = (Tracer::new(), Registrar { rolls: Arc::clone(&rolls), listener });
+        let index = Arc::new(Index::new(config.shard_count()));
+        let (tracer, registrar) = (Tracer::new(), Registrar { index: Arc::clone(&index), listener });
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
-        Self { table, config, time, idle, rolls, rejections: stats::Rejections::default(), tracer }
+        let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
+        Self { table, config, time, idle, index, inserted, rejections, tracer }
     }
 
     /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has
@@ -238,6 +242,34 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.peek(id, |_| ()).is_some()
     }
 
+    /// Returns the number by which sessions of one id are told apart, without touching the session: 0 if the store has drawn the id, which then names no
+    /// other session; or else which of the sessions that [`insert_with`](SessionStore#method.insert_with) has created it is, counted from 1. `None` if it does not exist
+    /// or has expired (it is removed then).
+    ///
+    /// A [`Removal`](crate::Removal) has it too. The listener is called by the thread that has ended a session, after the end: where an id is given again at once, it may be
+    /// told of the end of the former session when the next one lives already.
+    ///
+    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionId, Timeouts};
+    ///
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = SessionId::random()?;
+    /// store.insert_with(&id, Timeouts::default(), [("user", "ada")])?;
+    /// let first = store.serial(&id);
+    /// store.delete(&id);
+    /// store.insert_with(&id, Timeouts::default(), [("user", "ada")])?;
+    /// assert_ne!(store.serial(&id), first);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serial(&self, id: &SessionId) -> Option<u64> {
+        let tick = || self.time.tick();
+        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.overrides().serial).ok()
+    }
+
     /// Ends a session, and says whether it was there. An expired one was not, but is removed as well.
     ///
     /// Once this has returned, no operation on the id succeeds again, even if it was under way before. An id that still leads to another one after a
@@ -283,15 +315,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.config.ttl
     }
 
-    /// What must hold when no operation is under way: both tables are in order, and a principal's roll names its sessions and no others.
+    /// What must hold when no operation is under way: the tables are in order, and the index names the live sessions of a principal and
+    /// no others.
     #[cfg(loom)]
     pub(crate) fn check_at_rest(&self, principal: &crate::principal::Principal) {
         self.table.check_at_rest();
-        self.rolls.check_at_rest();
+        self.index.check_at_rest();
         // Ends those first that have expired.
         let live = self.sessions_of(principal);
-        let listed = self.rolls.ids(principal.key()).into_iter().map(SessionId::from_bytes).collect::<Vec<_>>();
-        assert_eq!(listed, live, "ids on the roll and live sessions");
+        let members = self.index.find(principal.key()).map(|user| user.members()).unwrap_or_default();
+        let listed = members.into_iter().map(|member| SessionId::from_bytes(member.id)).collect::<Vec<_>>();
+        assert_eq!(listed, live, "ids in the index and live sessions");
     }
 
     fn moment<'a>(&self, tick: &'a dyn Fn() -> Tick) -> Moment<'a> {

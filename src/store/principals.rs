@@ -1,44 +1,50 @@
 //! Sessions bound to a principal.
 //!
-//! A session is bound when it is created, or when it gets a new id, and stays bound under that id: so an id's principal never changes. How the
-//! rolls and the table of sessions keep in step is told in [`crate::roll`].
+//! A session is bound when it is created, or when it gets a new id, and stays bound under that id: so an id's principal never changes.
+//! How the index of principals and the table of sessions keep in step is told in [`crate::principal::index`].
 
 #![deny(unsafe_code)]
 
 use super::SessionStore;
-use crate::content::{Content, Replicate};
-use crate::entry::Key;
+use crate::attributes::Attributes;
+use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
+use crate::entry::account::Binding;
 use crate::entry::life::Life;
-use crate::error::{BindError, RotateError};
+use crate::entry::{EntryRef, Head, Key, Owned};
+use crate::error::{BindError, CreateError, RotateError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
+use crate::principal::index::{Exempt, Full, Joining, User};
 use crate::principal::{Principal, WhenPrincipalFull};
 use crate::removal::RemovalCause;
-use crate::roll::Announced;
-use crate::table::{Change, Refusal};
-use core::convert::Infallible;
+use crate::table::{Change, Place, Refusal};
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Returns whom a session is bound to, without touching it. `None` if it is bound to nobody, does not exist or has expired (it is removed then).
+    /// Returns the principal that a session is bound to, without touching the session. `None` if it is bound to none, does not exist or has expired (it is
+    /// removed then).
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     pub fn principal(&self, id: &SessionId) -> Option<Principal> {
         let tick = || self.time.tick();
-        let bound = self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.terms().principal);
-        bound.ok().flatten().map(Principal::from_key)
+        let moment = self.moment(&tick);
+        self.table.read_bound(id.as_bytes(), moment).ok().flatten().map(|(principal, _)| Principal::from_key(principal))
     }
 
-    /// Whom the session of this very id is bound to, or why it is not there.
-    pub(super) fn bound_to(&self, id: &SessionId) -> Result<Option<Principal>, Refusal<()>> {
+    /// What the session of this very id is bound to, or why it is not there.
+    pub(super) fn binding_of(&self, id: &SessionId) -> Result<Option<(Principal, Binding)>, Refusal<()>> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
-        let mut principal = None;
-        // Not by reading, which would follow an id that leads on, and end the session there if that has expired.
+        let mut bound = false;
+        // Not by reading, which would follow a forward.
         self.table.update(id.as_bytes(), moment, |version, _| {
-            principal = version.terms().principal;
+            bound = version.is_bound();
             Ok(Change::Keep)
         })?;
-        Ok(principal.map(Principal::from_key))
+        if !bound {
+            return Ok(None);
+        }
+        let (principal, binding) = self.table.read_bound(id.as_bytes(), moment)?.ok_or(Refusal::NotFound)?;
+        Ok(Some((Principal::from_key(principal), binding)))
     }
 
     /// Returns the live sessions of a principal, oldest first, without touching them: the devices that a user is logged in on.
@@ -58,18 +64,49 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn sessions_of(&self, principal: &Principal) -> Vec<SessionId> {
-        let ids = self.rolls.ids(principal.key()).into_iter().map(SessionId::from_bytes);
-        ids.filter(|id| self.exists(id)).collect()
+        let Some(user) = self.index.find(principal.key()) else { return Vec::new() };
+        let members = user.members();
+        let sessions = members.chunk_by(|one, other| one.serial == other.serial);
+        let ids = sessions.filter_map(|members| {
+            let ids = members.iter().map(|member| member.id).collect();
+            self.current_id(&user, members[0].serial, ids)
+        });
+        ids.collect()
+    }
+
+    /// The id under which a session is live, of those that the index had or has for it.
+    fn current_id(&self, user: &User<'_>, serial: u32, mut ids: Vec<Key>) -> Option<SessionId> {
+        let mut looked_up = Vec::new();
+        while let Some(id) = ids.pop() {
+            let session = SessionId::from_bytes(id);
+            if self.is_current(&session) {
+                return Some(session);
+            }
+            looked_up.push(id);
+            if ids.is_empty() {
+                // It may have been rotated since the index was read.
+                ids = user.ids_of(serial).into_iter().filter(|id| !looked_up.contains(id)).collect();
+            }
+        }
+        None
+    }
+
+    /// Whether there is a live session of this very id.
+    fn is_current(&self, id: &SessionId) -> bool {
+        let tick = || self.time.tick();
+        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.key() == id.as_bytes()) == Ok(true)
     }
 
     /// Ends all sessions of a principal, and returns how many: "log out everywhere", a changed password, a closed account (ASVS 5 requirements
     /// 7.4.2, 7.4.3).
     ///
-    /// No session that was there before this call is there after it, whatever was in flight: one that is rotated at the same time is ended
-    /// under whichever id it has. A login that comes at the same time counts as before or as after.
+    /// They all end at one instant. Nothing that was there before is usable after it, not even for a moment, whatever was in flight: one that is
+    /// rotated at the same time has ended under either id. A login that comes at the same time counts as before or as after.
     ///
-    /// Lock-free; allocates. Takes effect for each session when its live version dies; those that count as there before are the ones that are on the principal's
-    /// roll when it is replaced.
+    /// The call then gives the sessions' places and memory back, one by one, and counts them. (One that an
+    /// [eviction](Self::evict_expired) at the same time comes upon first is not counted.) Ending 100,000 takes some tens of milliseconds.
+    ///
+    /// Lock-free; allocates. Takes effect when the generation of the principal's account is raised.
     ///
     /// # Examples
     ///
@@ -85,111 +122,280 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn end_sessions_of(&self, principal: &Principal) -> usize {
-        self.end_dismissed(principal, None)
+        self.end_all_but(principal, None)
     }
 
     /// Ends all sessions of a principal but one, and returns how many: "log out my other devices". If `kept` is not one of
     /// them, all are ended.
     ///
-    /// As [`end_sessions_of`](Self::end_sessions_of) otherwise; the one that is kept may be rotated at the same time, and survives that.
+    /// As [`end_sessions_of`](Self::end_sessions_of) otherwise. `kept` may be an id that still leads to the session after a
+    /// [rotation](Self::rotation) with grace. The session may be rotated at the same time, and survives that.
     pub fn end_other_sessions_of(&self, principal: &Principal, kept: &SessionId) -> usize {
-        self.end_dismissed(principal, Some(kept.as_bytes()))
+        self.end_all_but(principal, Some(kept))
     }
 
-    fn end_dismissed(&self, principal: &Principal, kept: Option<&Key>) -> usize {
-        // Read before the sessions are struck off: from then on nothing may go wrong.
+    fn end_all_but(&self, principal: &Principal, kept: Option<&SessionId>) -> usize {
+        let Some(user) = self.index.find(principal.key()) else { return 0 };
+        // Read before the sessions end: from then on nothing may go wrong.
         let now = self.time.tick();
-        let dismissed = self.rolls.dismiss(principal.key(), kept);
-        dismissed.iter().filter(|id| self.end_at(now, id, RemovalCause::Principal)).count()
+        user.revoke(|| kept.and_then(|kept| self.exempt(&user, kept)));
+        let mut ended = 0;
+        user.take_revoked(|members| {
+            self.table.prefetch(members.iter().map(|member| &member.id));
+            ended += members.iter().filter(|member| self.end_revoked(now, &member.id)).count();
+        });
+        ended
     }
 
-    /// Ends a session if it is live, without a further look at the clock, which might panic. (If it has expired by this reading, it is ended as well.)
-    fn end_at(&self, now: Tick, id: &Key, cause: RemovalCause) -> bool {
-        let ended = self.table.update(id, self.moment(&|| now), |_, _| Ok::<_, Infallible>(Change::End(cause)));
-        ended.is_ok()
+    /// The session of this id, if it is one of the principal's.
+    fn exempt(&self, user: &User<'_>, id: &SessionId) -> Option<Exempt> {
+        let tick = || self.time.tick();
+        match self.table.read_bound(id.as_bytes(), self.moment(&tick)) {
+            Ok(bound) => bound.filter(|(_, binding)| user.is_of(*binding)).map(|(_, binding)| binding.into()),
+            // It may be changing its id at this very moment.
+            Err(_) => user.exempt(id.as_bytes()),
+        }
     }
 
-    /// Puts a session on its principal's roll, if it has one, before it is in the table. `None` if the principal has as many as it may have.
-    pub(super) fn announced(&self, principal: Option<Principal>, id: &SessionId, now: Tick) -> Option<Arrival<'_, T>> {
-        let there = principal.is_none_or(|principal| self.announce(&principal, id));
-        there.then_some(Arrival { store: self, principal, id: *id, now })
+    /// Gives back what a session takes that has been revoked. False if it is not there.
+    fn end_revoked(&self, now: Tick, id: &Key) -> bool {
+        self.table.end_revoked(id, self.moment(&|| now))
     }
 
-    /// The same for a session that gets another id. `None` if it is not on its principal's roll any more.
-    pub(super) fn announced_move(
+    /// Lists a session that is about to be created for its principal, if the principal may have one more, or has ended one for it.
+    pub(super) fn join(
         &self,
-        principal: Option<Principal>,
-        from: &SessionId,
-        to: &SessionId,
-        now: Tick,
-    ) -> Option<Arrival<'_, T>> {
-        let moves = |principal: Principal| {
-            let (from, to) = (*from.as_bytes(), *to.as_bytes());
-            self.rolls.announce(principal.key(), Some(from), to, 0) == Announced::Yes
-        };
-        principal.is_none_or(moves).then_some(Arrival { store: self, principal, id: *to, now })
-    }
-
-    fn announce(&self, principal: &Principal, id: &SessionId) -> bool {
-        let limit = self.config.max_sessions_per_principal;
+        principal: &Principal,
+        id: &SessionId,
+        moment: Moment<'_>,
+    ) -> Result<Joined<'_>, CreateError> {
+        let user = self.index.open(principal.key());
+        let mut place = None;
         loop {
-            match self.rolls.announce(principal.key(), None, *id.as_bytes(), limit) {
-                Announced::Yes => return true,
-                Announced::NotThere => return false,
-                // Each round one at least is struck off, or it gives up.
-                Announced::Full if self.strike_off_ended(principal) => {}
-                Announced::Full => match self.config.when_principal_full {
-                    WhenPrincipalFull::Refuse => return false,
-                    WhenPrincipalFull::EndIdlest if self.end_idlest(principal) => {}
-                    WhenPrincipalFull::EndIdlest => return false,
-                },
+            match user.join(*id.as_bytes(), self.config.max_sessions_per_principal, |id| self.table.holds(id, moment)) {
+                Ok(joining) => return Ok(Joined { joining, place }),
+                Err(Full) if self.config.when_principal_full == WhenPrincipalFull::EndIdlest => {
+                    // Each round ends one, or finds that one has been used or has ended meanwhile.
+                    match self.end_idlest(&user, id, moment) {
+                        Idlest::Ended(left) => place = Some(left),
+                        Idlest::Changed => {}
+                        Idlest::None => return Err(CreateError::PrincipalFull),
+                    }
+                }
+                Err(Full) => return Err(CreateError::PrincipalFull),
             }
         }
     }
 
-    /// Strikes off what others have left, who may be suspended: sessions that have ended, and those that are leaving, once they are ended. True if there
-    /// were such.
-    fn strike_off_ended(&self, principal: &Principal) -> bool {
-        let now = self.time.tick();
-        let ends = |id: &&Key| self.end_at(now, id, RemovalCause::Principal);
-        if self.rolls.leaving(principal.key()).iter().filter(ends).count() > 0 {
-            return true;
+    /// Ends the principal's session that has lain untouched for the longest time, in favour of `newcomer`, which gets its place.
+    fn end_idlest(&self, user: &User<'_>, newcomer: &SessionId, moment: Moment<'_>) -> Idlest<'_> {
+        let stamps = user.members().into_iter().filter_map(|member| Some((self.stamp(&member.id, moment)?, member.id)));
+        let Some((stamp, idlest)) = stamps.min_by_key(|(stamp, _)| *stamp) else { return Idlest::None };
+        let cause = RemovalCause::PrincipalLimit;
+        match self.table.end_for(&idlest, stamp, newcomer.as_bytes(), cause, moment) {
+            Some(place) => Idlest::Ended(place),
+            None => Idlest::Changed,
         }
-        let (before, stamps) = self.stamps_of(principal);
-        before.iter().filter(|id| !stamps.iter().any(|(_, live)| live == *id)).fold(false, |_, id| {
-            self.rolls.strike_off(principal.key(), id);
-            true
-        })
     }
 
-    /// Ends the principal's session that has lain untouched for the longest time. False if none is left that can be ended.
-    fn end_idlest(&self, principal: &Principal) -> bool {
-        let (_, stamps) = self.stamps_of(principal);
-        let idlest = stamps.into_iter().min_by_key(|(stamp, _)| *stamp);
-        let Some((_, idlest)) = idlest else { return false };
-        // Ended by somebody else meanwhile, it has left its place as well.
-        self.end_at(self.time.tick(), &idlest, RemovalCause::Capacity);
-        self.rolls.strike_off(principal.key(), &idlest);
-        true
-    }
-
-    /// The sessions that are on the roll and not on their way, and those of them that are live, each with the tick of its last touch.
-    fn stamps_of(&self, principal: &Principal) -> (Vec<Key>, Vec<(Tick, Key)>) {
-        let tick = || self.time.tick();
-        let ids = self.rolls.there(principal.key());
-        let live = ids.iter().filter_map(|id| self.stamp(id, self.moment(&tick)).map(|stamp| (stamp, *id)));
-        let live = live.collect();
-        (ids, live)
-    }
-
+    /// The tick in which the session of this very id was touched last.
     fn stamp(&self, id: &Key, moment: Moment<'_>) -> Option<Tick> {
         loop {
-            match self.table.read(id, false, moment, |version| version.life().load()) {
-                Ok(Life::Live(stamp)) => return Some(stamp),
-                Ok(Life::Superseded) => {}
-                Ok(Life::Dead) | Err(_) => return None,
+            let life =
+                self.table.read(id, false, moment, |version| (version.key() == id).then(|| version.life().load()));
+            match life {
+                Ok(Some(Life::Live(stamp))) => return Some(stamp),
+                Ok(Some(Life::Superseded)) => {}
+                Ok(None | Some(Life::Dead | Life::Pending)) | Err(_) => return None,
             }
         }
+    }
+
+    /// The session of this id, which has joined, is in the table. If it has been revoked meanwhile, it is ended.
+    pub(super) fn arrive(&self, joining: Joining<'_>, id: &SessionId, now: Tick) {
+        if !joining.arrive() {
+            self.end_revoked(now, id.as_bytes());
+        }
+    }
+
+    /// Where the index is to list a session that changes its id: as before under the new id, or as a newcomer to a principal.
+    pub(super) fn seat(
+        &self,
+        before: Option<(Principal, Binding)>,
+        principal: Option<&Principal>,
+        from: &SessionId,
+        to: &SessionId,
+        moment: Moment<'_>,
+    ) -> Result<Seat<'_>, BindError> {
+        match (before, principal) {
+            (Some((before, binding)), _) => {
+                let user =
+                    self.index.find(before.key()).filter(|user| user.is_of(binding)).ok_or(BindError::NotFound)?;
+                if !self.index.announce_move(binding, from.as_bytes(), *to.as_bytes()) {
+                    return Err(BindError::NotFound);
+                }
+                Ok(Seat::Moves(Move { user, binding, from: *from, to: *to }))
+            }
+            // The place of a session that has ended for the principal's limit is given back: this one brings its own.
+            (None, Some(principal)) => match self.join(principal, to, moment) {
+                Ok(joined) => Ok(Seat::Joins(joined.joining)),
+                Err(_) => Err(BindError::PrincipalFull),
+            },
+            (None, None) => Ok(Seat::Unbound),
+        }
+    }
+
+    fn log_in(
+        &self,
+        id: &SessionId,
+        principal: &Principal,
+        build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
+    ) -> Result<SessionId, BindError> {
+        let before = self.binding_of(id).map_err(RotateError::from_refusal)?;
+        self.change_id(id, before, Some(principal), None, build)
+    }
+}
+
+/// A session that is listed for its principal, and the place of the one that has ended for it.
+pub(super) struct Joined<'s> {
+    pub(super) joining: Joining<'s>,
+    pub(super) place: Option<Place<'s>>,
+}
+
+enum Idlest<'s> {
+    /// It has ended, and left this place.
+    Ended(Place<'s>),
+    /// It has been used or has ended meanwhile.
+    Changed,
+    /// There is none that can be ended.
+    None,
+}
+
+/// How the index goes on to list a session that changes its id.
+pub(super) enum Seat<'s> {
+    Unbound,
+    Moves(Move<'s>),
+    Joins(Joining<'s>),
+}
+
+impl Seat<'_> {
+    /// The binding of a session that was not bound before.
+    pub(super) fn binding(&self) -> Option<Binding> {
+        if let Self::Joins(joining) = self { Some(joining.binding) } else { None }
+    }
+
+    /// The session is in the table under its new id. If it has been revoked meanwhile, it is ended.
+    pub(super) fn take<T: Content + ?Sized>(self, store: &SessionStore<T>, id: &SessionId, now: Tick) {
+        let stands = match self {
+            Self::Unbound => true,
+            Self::Moves(announced) => announced.finish(),
+            Self::Joins(joining) => joining.arrive(),
+        };
+        if !stands {
+            store.end_revoked(now, id.as_bytes());
+        }
+    }
+}
+
+/// A session that is listed under its new id beside the old one. The new one is struck off when this is dropped, unless it has moved.
+pub(super) struct Move<'s> {
+    user: User<'s>,
+    binding: Binding,
+    from: SessionId,
+    to: SessionId,
+}
+
+impl Move<'_> {
+    /// The session has moved. False if it has been revoked meanwhile.
+    fn finish(mut self) -> bool {
+        self.to = self.from;
+        self.user.stands_after_arrival(self.binding)
+    }
+}
+
+impl Drop for Move<'_> {
+    fn drop(&mut self) {
+        self.user.strike(self.binding, self.to.as_bytes());
+    }
+}
+
+impl SessionStore {
+    /// Logs a visitor in who has a session already: binds it to a principal, and gives it a new id.
+    ///
+    /// * A session that is bound to nobody, or to this principal, keeps its attributes and timeouts, as with [`bind`](Self::bind).
+    /// * A session that is **bound to another principal** ends (with the cause [`Deleted`](RemovalCause::Deleted)), and a new one begins in its
+    ///   place: without attributes, with the store's timeouts. So nobody reads what the user before has left in the browser.
+    ///
+    /// In either case the old id is dead at one instant (session fixation; ASVS 5 requirement 7.2.4).
+    ///
+    /// Lock-free; allocates. Takes effect when the version under the old id dies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind), but never [`BindError::OtherPrincipal`]. Where there is no session ([`BindError::NotFound`],
+    /// [`BindError::Expired`]), [`create`](Self::new_session) one for the principal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Principal, SessionStore};
+    ///
+    /// let store = SessionStore::default();
+    /// let visitor = store.create_with([("basket", "3 apples")])?;
+    /// let ada = store.login(&visitor, &Principal::new("ada"))?;
+    /// assert_eq!(store.get(&ada, "basket").as_deref(), Some("3 apples"));
+    ///
+    /// // Somebody else logs in, in the same browser.
+    /// let eve = store.login(&ada, &Principal::new("eve"))?;
+    /// assert_eq!(store.get(&eve, "basket"), None);
+    /// assert!(!store.exists(&ada));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn login(&self, id: &SessionId, principal: &Principal) -> Result<SessionId, BindError> {
+        self.log_in(
+            id,
+            principal,
+            |version, head, kept| {
+                if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
+            },
+        )
+    }
+}
+
+impl<T: Send + Sync + 'static> SessionStore<T> {
+    /// Logs a visitor in who has a session already: binds it to a principal, and gives it a new id and the value that `f` makes.
+    ///
+    /// `f` is shown the value that the session has if it is bound to nobody or to this principal. If it is **bound to another principal**, `f` is shown
+    /// `None`: the session ends, and a new one begins in its place, with the store's timeouts. `f` may be called several times, as that of
+    /// [`update`](Self::update). More is said at [`login`](SessionStore#method.login) for attributes.
+    ///
+    /// Lock-free; allocates. Takes effect when the version under the old id dies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind), but never [`BindError::OtherPrincipal`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Principal, SessionConfig, SessionStore};
+    ///
+    /// let store = SessionStore::<Vec<u32>>::typed(SessionConfig::default());
+    /// let visitor = store.create_with(vec![7])?;
+    /// let basket = |before: Option<&Vec<u32>>| before.cloned().unwrap_or_default();
+    /// let ada = store.login_with(&visitor, &Principal::new("ada"), basket)?;
+    /// assert_eq!(store.read(&ada, Vec::len), Some(1));
+    /// let eve = store.login_with(&ada, &Principal::new("eve"), basket)?;
+    /// assert_eq!(store.read(&eve, Vec::len), Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn login_with(
+        &self,
+        id: &SessionId,
+        principal: &Principal,
+        mut f: impl FnMut(Option<&T>) -> T,
+    ) -> Result<SessionId, BindError> {
+        self.log_in(id, principal, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
     }
 }
 
@@ -197,7 +403,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// Binds a session to a principal, and gives it a new id: the login of a visitor who has a session already.
     ///
     /// There is no way to bind a session and keep its id, for an id from before the login must not serve after it (session fixation; ASVS 5 requirement
-    /// 7.2.4). If the session was bound to another principal, it is not any more.
+    /// 7.2.4). What the session holds is kept. That would hand over the attributes of one user to the next who logs in with the same browser, so a session
+    /// that is bound to another principal is refused; [`login`](Self::login) does what is needed then.
     ///
     /// Lock-free; allocates. Takes effect as [`rotate_id`](Self::rotate_id). If all sessions of the principal are ended at the same time, the
     /// id that is returned may be that of a session that has ended.
@@ -205,8 +412,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// # Errors
     ///
     /// [`BindError::PrincipalFull`] if the principal has
-    /// [as many sessions as it may have](crate::SessionConfig::max_sessions_per_principal), and else as for [`rotate_id`](Self::rotate_id). The session
-    /// is as it was then.
+    /// [as many sessions as it may have](crate::SessionConfig::max_sessions_per_principal), [`BindError::OtherPrincipal`] if the session is bound to
+    /// another one, and else as for [`rotate_id`](Self::rotate_id). The session is as it was then.
     ///
     /// # Examples
     ///
@@ -227,34 +434,6 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     }
 }
 
-/// A session that is on its principal's roll, if it has one, but not in the table yet. Struck off again when dropped, unless it arrives.
-pub(super) struct Arrival<'s, T: Content + ?Sized> {
-    store: &'s SessionStore<T>,
-    principal: Option<Principal>,
-    id: SessionId,
-    now: Tick,
-}
-
-impl<T: Content + ?Sized> Arrival<'_, T> {
-    /// The session is in the table. If it was dismissed meanwhile, it is ended.
-    pub(super) fn arrive(mut self) {
-        if let Some(principal) = self.principal.take()
-            && !self.store.rolls.arrive(principal.key(), self.id.as_bytes())
-        {
-            self.store.end_at(self.now, self.id.as_bytes(), RemovalCause::Principal);
-            self.store.rolls.strike_off(principal.key(), self.id.as_bytes());
-        }
-    }
-}
-
-impl<T: Content + ?Sized> Drop for Arrival<'_, T> {
-    fn drop(&mut self) {
-        if let Some(principal) = &self.principal {
-            self.store.rolls.strike_off(principal.key(), self.id.as_bytes());
-        }
-    }
-}
-
 impl From<RotateError> for BindError {
     fn from(error: RotateError) -> Self {
         match error {
@@ -268,7 +447,6 @@ impl From<RotateError> for BindError {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::attributes::Attributes;
 
     fn store(when_full: WhenPrincipalFull) -> SessionStore<Attributes> {
         let builder = SessionStore::builder().max_sessions_per_principal(2).when_principal_full(when_full);
@@ -279,15 +457,52 @@ mod tests {
         store.new_session().principal(principal).create().expect("there is room")
     }
 
-    /// As if whoever ends them all were suspended before the first has ended.
+    /// As if the thread that ends them all were suspended right after the effect.
     #[test]
-    fn who_finds_sessions_in_the_way_that_are_leaving_ends_them() {
-        let store = store(WhenPrincipalFull::Refuse);
+    fn revoked_sessions_are_gone_and_in_nobodys_way_before_they_are_cleared_away() {
+        for policy in [WhenPrincipalFull::Refuse, WhenPrincipalFull::EndIdlest] {
+            let store = store(policy);
+            let ada = Principal::new("ada");
+            let ids = [login(&store, ada), login(&store, ada)];
+            store.index.find(ada.key()).expect("an account").revoke(|| None);
+            assert!(
+                ids.iter().all(|id| !store.exists(id) && store.set(id, "role", "admin").is_err() && !store.delete(id))
+            );
+            assert_eq!(store.sessions_of(&ada), []);
+            let new = [login(&store, ada), login(&store, ada)];
+            assert_eq!(store.sessions_of(&ada), new);
+            assert_eq!(store.end_sessions_of(&ada), 2);
+            store.evict_expired();
+            assert_eq!(store.count(), 0);
+        }
+    }
+
+    /// As if the thread that has ended a session were suspended before it could take it off the index.
+    #[test]
+    fn a_session_that_has_ended_is_in_no_logins_way_though_it_is_still_listed() {
+        for policy in [WhenPrincipalFull::Refuse, WhenPrincipalFull::EndIdlest] {
+            let store = store(policy);
+            let ada = Principal::new("ada");
+            let kept = login(&store, ada);
+            let user = store.index.open(ada.key());
+            let ended = user.join([7; 32], 2, |_| true).expect("there is room");
+            assert!(ended.arrive(), "a member without a session");
+            let new = login(&store, ada);
+            assert_eq!(store.sessions_of(&ada), [kept, new]);
+        }
+    }
+
+    #[test]
+    fn accounts_and_segments_go_with_their_sessions() {
+        let store = SessionStore::default();
         let ada = Principal::new("ada");
-        let ids = [login(&store, ada), login(&store, ada)];
-        assert_eq!(store.rolls.dismiss(ada.key(), None).len(), 2);
-        let new = login(&store, ada);
-        assert!(ids.iter().all(|id| !store.exists(id)));
-        assert_eq!(store.sessions_of(&ada), [new]);
+        let ids: Vec<_> = (0..100).map(|_| login(&store, ada)).collect();
+        assert_eq!(store.sessions_of(&ada), ids);
+        let rotated = store.rotate_id(&ids[50]).expect("it is live");
+        assert_eq!(store.sessions_of(&ada)[50], rotated, "a session keeps its turn");
+        ids.iter().for_each(|id| _ = store.delete(id));
+        assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![rotated], 1));
+        store.delete(&rotated);
+        assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![], 0));
     }
 }

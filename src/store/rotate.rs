@@ -2,14 +2,16 @@
 
 #![deny(unsafe_code)]
 
-use super::SessionStore;
-use crate::content::Replicate;
-use crate::entry::{EntryRef, Head, Owned, Terms};
+use super::{SessionStore, Timeouts};
+use crate::content::{Content, Replicate};
+use crate::entry::account::Binding;
+use crate::entry::{EntryRef, Head, Overrides, Owned};
 use crate::error::{BindError, RotateError};
-use crate::expiry::{Limits, Moment, Tick, limit};
+use crate::expiry::limit;
 use crate::id::SessionId;
 use crate::principal::Principal;
-use crate::table::{Place, Refusal};
+use crate::removal::RemovalCause;
+use crate::table::{Former, Refusal};
 use core::time::Duration;
 
 impl<T: Replicate + ?Sized> SessionStore<T> {
@@ -46,58 +48,10 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     pub fn rotation<'s>(&'s self, id: &'s SessionId) -> Rotation<'s, T> {
         Rotation { store: self, id, grace: Duration::ZERO }
     }
-
-    fn rotate_at_once(&self, id: &SessionId, new: Successor, moment: Moment<'_>) -> Result<(), RotateError> {
-        let rotated =
-            self.table.rotate(id.as_bytes(), moment, |version, stamp| new.version_after::<T>(version, stamp, None));
-        rotated.map_err(RotateError::from_refusal)
-    }
-
-    /// Tries once. False if the session has been changed meanwhile.
-    fn rotate_with_grace(
-        &self,
-        old: &SessionId,
-        new: Successor,
-        place: Place<'_>,
-        grace: Duration,
-        moment: Moment<'_>,
-    ) -> Result<bool, RotateError> {
-        let end = moment.now().after(limit(grace, self.time.resolution()));
-        let copy = |version: EntryRef<'_, T::Payload>, stamp, limits| new.version_after::<T>(version, stamp, limits);
-        let lead = |version: EntryRef<'_, T::Payload>, stamp| {
-            // Nor does it lead to a session that has not been used by way of it for too long, which may be all that the session is used.
-            let limits = Some(Limits { idle: self.limits_of(version).idle, end });
-            let leading = Terms { limits, heir: Some(*new.id.as_bytes()), principal: None };
-            Owned::new(version.next_head(stamp, &leading), T::absent(), 0, |_| {})
-        };
-        let rotated = self.table.rotate_with_grace(old.as_bytes(), moment, place, copy, lead);
-        rotated.map_err(RotateError::from_refusal)
-    }
-}
-
-/// The id under which a session goes on, and whom it is bound to then.
-#[derive(Clone, Copy)]
-struct Successor {
-    id: SessionId,
-    principal: Option<Principal>,
-}
-
-impl Successor {
-    /// On the terms of the version before, but for its limits where others are given.
-    fn version_after<T: Replicate + ?Sized>(
-        &self,
-        version: EntryRef<'_, T::Payload>,
-        stamp: Tick,
-        limits: Option<Limits>,
-    ) -> Owned<T::Payload> {
-        let principal = self.principal.map(|principal| *principal.key());
-        let terms = Terms { principal, limits: limits.or(version.terms().limits), heir: None };
-        T::replicate(version, Head { key: *self.id.as_bytes(), ..version.next_head(stamp, &terms) })
-    }
 }
 
 impl RotateError {
-    fn from_refusal(refusal: Refusal<()>) -> Self {
+    pub(super) fn from_refusal(refusal: Refusal<()>) -> Self {
         match refusal {
             Refusal::Expired => Self::Expired,
             Refusal::NotFound | Refusal::Build(()) => Self::NotFound,
@@ -114,11 +68,12 @@ pub struct Rotation<'s, T: Replicate + ?Sized> {
 }
 
 impl<T: Replicate + ?Sized> Rotation<'_, T> {
-    /// Lets the old id read the session for so long after the rotation: for requests that were under way with the old cookie.
+    /// Lets the old id lead to the session for so long after the rotation: for requests that were under way with the old cookie.
     ///
-    /// It stops earlier if the session is not used by way of the old id for as long as its idle timeout. Under the old id the session can be read, touched and deleted, but not changed or rotated again. Whatever ends the session ends this as well. While the rotation
-    /// is under way the session counts twice; where [`max_sessions`](crate::SessionConfig::max_sessions) does not allow that, the old id ends
-    /// at once, as it does with a grace of zero, the default.
+    /// Under the old id the session can be read, touched and deleted, but not changed or rotated. The old id leads to the session until the
+    /// grace is over, the session is rotated once more (with a grace or without), or the session ends. So a session has one former id at most, and
+    /// [`max_sessions`](crate::SessionConfig::max_sessions) bounds the number of former ids too. They take no place there, and
+    /// [`count`](SessionStore::count) does not count them.
     ///
     /// # Examples
     ///
@@ -140,20 +95,18 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
 
     /// Rotates the id, and returns the new one. As [`SessionStore::rotate_id`].
     ///
+    /// With a grace it takes effect at one instant as well: from then on the session is found under its new id, and by way of the old one.
+    ///
     /// # Errors
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let new = SessionId::random().map_err(RotateError::Random)?;
-        let tick = || self.store.time.tick();
-        let moment = self.store.moment(&tick);
-        let principal = self.store.bound_to(self.id).map_err(RotateError::from_refusal)?;
-        let announced = self.store.announced_move(principal, self.id, &new, moment.now());
-        let announced = announced.ok_or(RotateError::NotFound)?;
-        self.move_to(Successor { id: new, principal }, moment)?;
-        announced.arrive();
-        self.store.tracer.rotated(self.id.as_bytes(), new.as_bytes());
-        Ok(new)
+        let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
+        self.move_to(before, None).map_err(|error| match error {
+            BindError::Expired => RotateError::Expired,
+            BindError::Random(cause) => RotateError::Random(cause),
+            _ => RotateError::NotFound,
+        })
     }
 
     /// Binds the session to a principal, and returns its new id. As [`SessionStore::bind`].
@@ -162,29 +115,60 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.bound_to(self.id).map_err(RotateError::from_refusal)?;
-        if before.as_ref() == Some(principal) {
-            return Ok(self.rotate()?);
+        let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
+        if before.is_some_and(|(before, _)| before != *principal) {
+            return Err(BindError::OtherPrincipal);
         }
-        let new = SessionId::random().map_err(BindError::Random)?;
-        let tick = || self.store.time.tick();
-        let moment = self.store.moment(&tick);
-        let announced = self.store.announced(Some(*principal), &new, moment.now()).ok_or(BindError::PrincipalFull)?;
-        self.move_to(Successor { id: new, principal: Some(*principal) }, moment)?;
-        announced.arrive();
-        self.store.tracer.rotated(self.id.as_bytes(), new.as_bytes());
-        Ok(new)
+        self.move_to(before, Some(principal))
     }
 
-    fn move_to(&self, new: Successor, moment: Moment<'_>) -> Result<(), RotateError> {
+    fn move_to(
+        &self,
+        before: Option<(Principal, Binding)>,
+        principal: Option<&Principal>,
+    ) -> Result<SessionId, BindError> {
         let Self { store, id, grace } = *self;
-        while !grace.is_zero()
-            && let Some(place) = store.enter_now(&new.id)
-        {
-            if store.rotate_with_grace(id, new, place, grace, moment)? {
-                return Ok(());
-            }
-        }
-        store.rotate_at_once(id, new, moment)
+        let grace = (!grace.is_zero()).then(|| limit(grace, store.time.resolution()));
+        store.change_id(id, before, principal, grace, |version, head, _| T::replicate(version, head))
+    }
+}
+
+impl<T: Content + ?Sized> SessionStore<T> {
+    /// Moves a session to a new id, with the content that `build` gives it, and binds it to a principal where one is given. `before` says
+    /// what the session is bound to now. `build` is told whether the content may be kept: not by another principal.
+    pub(super) fn change_id(
+        &self,
+        id: &SessionId,
+        before: Option<(Principal, Binding)>,
+        principal: Option<&Principal>,
+        grace: Option<u64>,
+        mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
+    ) -> Result<SessionId, BindError> {
+        let new = SessionId::random().map_err(BindError::Random)?;
+        let tick = || self.time.tick();
+        let moment = self.moment(&tick);
+        let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
+        let seat = self.seat(before.filter(|_| kept), principal, id, &new, moment)?;
+        let former = match grace {
+            None if kept => Former::Ends(RemovalCause::Rotated),
+            None => Former::Ends(RemovalCause::Deleted),
+            Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
+        };
+        let fresh = self.limits(moment.now(), Timeouts::default());
+        let rotated = self.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
+            let before = if kept { version.overrides() } else { Overrides { limits: fresh, ..Overrides::default() } };
+            let binding = seat.binding().or(before.binding);
+            let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
+            let head = if kept {
+                version.next_head(stamp, &overrides)
+            } else {
+                Head::first(*id.as_bytes(), stamp, &overrides)
+            };
+            build(version, Head { key: *new.as_bytes(), ..head }, kept)
+        });
+        rotated.map_err(RotateError::from_refusal)?;
+        seat.take(self, &new, moment.now());
+        self.tracer.rotated(id.as_bytes(), new.as_bytes());
+        Ok(new)
     }
 }

@@ -5,7 +5,7 @@
 use super::{SessionStore, why_unchanged};
 use crate::content::{Content, Replicate};
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Payload, Terms};
+use crate::entry::{EntryRef, Overrides, Payload};
 use crate::error::UpdateError;
 use crate::expiry::{Limits, Tick, limit, span};
 use crate::id::SessionId;
@@ -106,7 +106,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             let left = self.table.read(id.as_bytes(), false, moment, |version| match version.life().load() {
                 Life::Live(stamp) => Some(self.time_left(version, stamp, moment.now())),
                 // Replaced or ended since it was found.
-                Life::Superseded | Life::Dead => None,
+                Life::Pending | Life::Superseded | Life::Dead => None,
             });
             match left {
                 Ok(Some(left)) => return Some(left),
@@ -130,8 +130,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
         let moment = self.moment(&tick);
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let limits = Some(self.changed(self.limits_of(version), moment.now(), timeouts));
-            let terms = Terms { limits, ..version.terms() };
-            Ok::<_, UpdateError>(Change::Replace(T::replicate(version, version.next_head(stamp, &terms))))
+            let overrides = Overrides { limits, ..version.overrides() };
+            Ok::<_, UpdateError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });
         result.map_err(why_unchanged)
     }

@@ -64,8 +64,8 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     pub fn update(&self, id: &SessionId, mut f: impl FnMut(&T) -> T) -> Result<(), UpdateError> {
         let tick = || self.time.tick();
         let result = self.table.update(id.as_bytes(), self.moment(&tick), |version, stamp| {
-            let terms = version.terms();
-            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &terms), f(T::of(version)))))
+            let overrides = version.overrides();
+            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });
         result.map_err(why_unchanged)
     }

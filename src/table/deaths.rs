@@ -1,8 +1,8 @@
 //! Telling an observer which sessions have ended, once the thread that ended them holds nothing any more.
 
-#![deny(unsafe_code)]
-
-use crate::entry::{EntryRef, Key, Payload};
+use crate::entry::account::Binding;
+use crate::entry::{EntryRef, Key, Overrides, Payload};
+use crate::reclaim::Guard;
 use crate::removal::RemovalCause;
 use core::cell::Cell;
 
@@ -10,7 +10,9 @@ use core::cell::Cell;
 pub(crate) struct Ended {
     pub(crate) key: Key,
     pub(crate) cause: RemovalCause,
-    pub(crate) principal: Option<Key>,
+    /// The session's principal and its binding to that, of which it is a user until the observer has been told.
+    pub(crate) bound: Option<(Key, Binding)>,
+    pub(crate) serial: u64,
 }
 
 /// Whoever is told.
@@ -36,13 +38,18 @@ impl<'a> Deaths<'a> {
         Self { observer, ended: Cell::new(None) }
     }
 
-    /// Notes a version that this thread has killed.
-    pub(super) fn note<P: Payload>(&self, version: EntryRef<'_, P>, cause: RemovalCause) {
+    /// Notes a version that this thread has killed under `guard`.
+    pub(super) fn note<P: Payload>(&self, version: EntryRef<'_, P>, cause: RemovalCause, guard: &Guard) {
         let Some(observer) = self.observer else { return };
-        let principal = version.terms().principal;
-        if principal.is_some() || observer.observes_all() {
+        let Overrides { binding, serial, .. } = version.overrides();
+        if binding.is_some() || observer.observes_all() {
+            let principal = |binding: Binding| {
+                // SAFETY: the session was a user of its account when it was killed, and is until the observer is told.
+                *unsafe { binding.account(guard) }.key()
+            };
+            let bound = binding.map(|binding| (principal(binding), binding));
             let mut ended = self.ended.take().unwrap_or_default();
-            ended.push(Ended { key: *version.key(), cause, principal });
+            ended.push(Ended { key: *version.key(), cause, bound, serial });
             self.ended.set(Some(ended));
         }
     }

@@ -25,7 +25,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     ///
     /// A dead one may stop the search, for whoever inserts a key again removes the dead entry that bore it first.
     #[inline(always)]
-    fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
+    pub(super) fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
         let mut array = self.shard.current(self.guard);
         for generation in 0_usize.. {
             if generation == 2 && planted("two-generations-followed") {
@@ -58,14 +58,18 @@ impl<'g, P: Payload> Visit<'g, P> {
         step("found");
         loop {
             match version.life().load() {
-                Life::Dead => return Err(Absence::Unknown),
+                Life::Dead | Life::Pending => return Err(Absence::Unknown),
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
-                    Judgement::Live if !touch || self.touch(version, stamp) => return Ok(version),
+                    // The stamp of a forward says when the session was used last before the rotation: it stays.
+                    Judgement::Live if !touch || version.is_forward() || self.touch(version, stamp) => {
+                        return Ok(version);
+                    }
                     Judgement::Live | Judgement::Changed => {}
+                    Judgement::Revoked => return Err(Absence::Unknown),
                     Judgement::Expired => {
                         (*self).take_out(target);
-                        return Err(if version.has_heir() { Absence::Unknown } else { Absence::Expired });
+                        return Err(if version.is_forward() { Absence::Unknown } else { Absence::Expired });
                     }
                 },
             }
@@ -114,6 +118,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                             step("located");
                             return Some(Found { slot, word, entry, stamp });
                         }
+                        Life::Pending => return None,
                         Life::Superseded if planted("superseded-left-in-its-slot") => {
                             return self.followed(slot, word, entry);
                         }
@@ -135,7 +140,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             match version.life().load() {
                 Life::Live(stamp) => return Some(Found { slot, word, entry: version, stamp }),
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
-                Life::Dead => return None,
+                Life::Dead | Life::Pending => return None,
             }
         }
     }

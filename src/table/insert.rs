@@ -10,6 +10,7 @@ use super::visit::{Judgement, Target, Visit};
 use super::word::{Slot, Word};
 use crate::entry::Payload;
 use crate::entry::life::Life;
+use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
 
 /// What an insert has come to.
@@ -175,11 +176,20 @@ impl<'g, P: Payload> Visit<'g, P> {
         target: Target<'_>,
     ) -> Met {
         let Some(entry) = self.bearing(word, target) else { return Met::Pass };
-        if let Life::Live(stamp) = entry.life().load() {
-            return match self.judge(entry, stamp) {
-                Judgement::Live => Met::Taken,
-                Judgement::Expired | Judgement::Changed => Met::Again,
-            };
+        match entry.life().load() {
+            Life::Pending => return Met::Taken,
+            Life::Live(stamp) => {
+                let taken = match self.judge(entry, stamp) {
+                    Judgement::Live => !entry.is_forward() || !self.end_idle_forward(entry, stamp),
+                    Judgement::Revoked => {
+                        self.kill(entry, stamp, RemovalCause::Principal);
+                        false
+                    }
+                    Judgement::Expired | Judgement::Changed => false,
+                };
+                return if taken { Met::Taken } else { Met::Again };
+            }
+            Life::Dead | Life::Superseded => {}
         }
         step("met what has ended");
         if word.is_frozen() {

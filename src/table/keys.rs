@@ -35,7 +35,7 @@ impl<P: Payload> Table<P> {
                 if word.holds_entry() {
                     // SAFETY: loaded under the guard, from a slot of this table, whose entries are all of `P`.
                     let entry = unsafe { word.entry_ref::<P>(&guard) };
-                    if entry.life().load() != Life::Dead && !entry.has_heir() {
+                    if !matches!(entry.life().load(), Life::Dead | Life::Pending) && !entry.is_forward() {
                         keys.push(*entry.key());
                     }
                 }

@@ -9,6 +9,7 @@
 //! | `population` | how many sessions there are, and the limit |
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
 //! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
+//! | `forward` | following a key that a session had before |
 //! | `keys` | which sessions there are |
 //! | `room` | room for a newcomer in a full table |
 //! | `round` | sweeping in small pieces, shared among threads |
@@ -25,6 +26,7 @@
 mod array;
 mod deaths;
 mod find;
+mod forward;
 mod grow;
 mod insert;
 #[cfg(loom)]
@@ -49,16 +51,19 @@ pub(crate) use deaths::{Ended, Observer};
 pub(crate) use population::{Place, Population};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
 pub(crate) use room::{Room, Whose};
+pub(crate) use rotate::Former;
 #[cfg_attr(loom, allow(unused_imports, reason = "as above"))]
 pub(crate) use round::Part;
 pub(crate) use tally::{Tallied, Tally};
 pub(crate) use update::{Change, Refusal};
 
-use crate::block::FreesMany;
+use crate::block::{FreesMany, prefetch};
+use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
 use crate::expiry::{Moment, Tick};
 use crate::hash::KeyHasher;
 use crate::reclaim::{self, Guard};
+use crate::removal::RemovalCause;
 use crate::sync::{AtomicUsize, MODEL, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
 use core::marker::PhantomData;
@@ -70,7 +75,7 @@ use round::Round;
 use shard::Shard;
 use sweep::Swept;
 use update::Removed;
-use visit::{Target, Visit};
+use visit::{Judgement, Target, Visit};
 use word::Word;
 
 /// Slots that a partial sweep looks at in one go.
@@ -148,7 +153,7 @@ impl<P: Payload> Table<P> {
         guard: &'g Guard,
         deaths: &'g Deaths<'g>,
     ) -> Visit<'g, P> {
-        Visit { shard, hasher: &self.hasher, population: &self.population, moment, guard, deaths, payload: PhantomData }
+        Visit { table: self, shard, moment, guard, deaths }
     }
 
     /// Takes a place for a session with this key, if the limit allows one more. Lock-free.
@@ -160,12 +165,14 @@ impl<P: Payload> Table<P> {
     ///
     /// Lock-free. Takes effect when a slot is filled.
     pub(crate) fn insert(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<(), Owned<P>> {
-        self.put(place, new, moment)?.created();
+        self.put(new, moment)?.created();
+        place.occupy();
         Ok(())
     }
 
-    /// Inserts a session and returns where it is to be counted as created, if it is.
-    pub(crate) fn put(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<&Tally, Owned<P>> {
+    /// Puts a live or a pending version into the table, unless there is a live or a pending one with its key, and returns where to
+    /// count it as created.
+    fn put(&self, new: Owned<P>, moment: Moment<'_>) -> Result<&Tally, Owned<P>> {
         let target = self.target(new.key());
         let shard = self.shard(target.hash);
         let deaths = self.deaths();
@@ -184,11 +191,10 @@ impl<P: Payload> Table<P> {
         step("arrived");
         new.publish();
         arrival.arrived();
-        place.occupy();
         Ok(shard.tally())
     }
 
-    /// Shows `f` the live version of a session; touches the session first if told to. Follows one that leads on.
+    /// Shows `f` the live version of a session; touches the session first if told to. Follows a forward.
     ///
     /// Lock-free. Takes effect when the stamp is moved, or where it is not, when it is loaded.
     #[inline(always)]
@@ -199,19 +205,15 @@ impl<P: Payload> Table<P> {
         moment: Moment<'_>,
         f: impl FnOnce(EntryRef<'_, P>) -> R,
     ) -> Result<R, Absence> {
-        let mut heir: Key;
-        let mut key = key;
-        loop {
-            let target = self.target(key);
-            let deaths = self.deaths();
-            let guard = reclaim::pin();
-            let version = self.visit(self.shard(target.hash), moment, &guard, &deaths).live_version(target, touch)?;
-            if !version.has_heir() {
-                return Ok(f(version));
-            }
-            heir = version.terms().heir.ok_or(Absence::Unknown)?;
-            key = &heir;
+        let target = self.target(key);
+        let deaths = self.deaths();
+        let guard = reclaim::pin();
+        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
+        let version = visit.live_version(target, touch)?;
+        if version.is_forward() {
+            return visit.follow(version, touch).map(f);
         }
+        Ok(f(version))
     }
 
     /// Does to the live version of a session what `build` says of it. `build` is given the stamp for the new version, and may be called
@@ -233,25 +235,116 @@ impl<P: Payload> Table<P> {
         result
     }
 
-    /// Ends a session, also one that has gone on under another key and that this one still leads to. False if there is none, or an
-    /// expired one.
+    /// The key of the principal that a session is bound to, if it is bound, and the binding. Follows a forward.
+    ///
+    /// Lock-free. Takes effect when the session's stamp is loaded.
+    pub(crate) fn read_bound(&self, key: &Key, moment: Moment<'_>) -> Result<Option<(Key, Binding)>, Absence> {
+        // Pinned before the session is looked up, and so when it is seen live.
+        let guard = reclaim::pin();
+        let binding = self.read(key, false, moment, |version| version.binding())?;
+        Ok(binding.map(|binding| {
+            // SAFETY: the session was a user of its account when it was seen live.
+            (*unsafe { binding.account(&guard) }.key(), binding)
+        }))
+    }
+
+    /// Whether there is a session of this very key, or one that is about to be: a pending version.
+    pub(crate) fn holds(&self, key: &Key, moment: Moment<'_>) -> bool {
+        let target = self.target(key);
+        let deaths = self.deaths();
+        let guard = reclaim::pin();
+        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
+        visit.live_version(target, false).is_ok_and(|version| !version.is_forward()) || visit.is_pending(target)
+    }
+
+    /// Ends a session that was touched last at `stamp`, and was revoked by nobody, in favour of one with the key `newcomer`, for which its
+    /// place is returned. `None` if it has been used or has ended since.
+    ///
+    /// Lock-free. Takes effect when the session's live version dies.
+    pub(crate) fn end_for(
+        &self,
+        key: &Key,
+        stamp: Tick,
+        newcomer: &Key,
+        cause: RemovalCause,
+        moment: Moment<'_>,
+    ) -> Option<Place<'_>> {
+        let target = self.target(key);
+        let shard = self.shard(target.hash);
+        let deaths = self.deaths();
+        let guard = reclaim::pin();
+        let visit = self.visit(shard, moment, &guard, &deaths);
+        let found = visit.locate(target)?;
+        let same = found.stamp == stamp && !found.entry.is_forward();
+        if !same || visit.judge(found.entry, stamp) != Judgement::Live {
+            return None;
+        }
+        if !visit.kill_keeping_the_place(found.entry, stamp, cause) {
+            return None;
+        }
+        let place = self.population.take_over(shard.sessions(), self.shard(self.target(newcomer).hash).sessions());
+        visit.clean_up(&found, target);
+        visit.maintain();
+        Some(place)
+    }
+
+    /// Ends a session of this very key that has been revoked. False if there is none.
+    ///
+    /// Lock-free. The session ended when it was revoked; this gives back what it takes.
+    pub(crate) fn end_revoked(&self, key: &Key, moment: Moment<'_>) -> bool {
+        let target = self.target(key);
+        let deaths = self.deaths();
+        let guard = reclaim::pin();
+        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
+        let mut ended = false;
+        while !ended && let Some(found) = visit.locate(target) {
+            if visit.judge(found.entry, found.stamp) != Judgement::Revoked {
+                break;
+            }
+            ended = visit.kill(found.entry, found.stamp, RemovalCause::Principal);
+            visit.clean_up(&found, target);
+        }
+        visit.maintain();
+        ended
+    }
+
+    /// Has the slots and the entries of some keys fetched that are about to be looked up.
+    pub(crate) fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k Key> + Clone) {
+        if MODEL {
+            return;
+        }
+        let guard = reclaim::pin();
+        let first_slots = |key| {
+            let hash = self.target(key).hash;
+            self.shard(hash).current(&guard).probe(hash)
+        };
+        for slot in keys.clone().filter_map(|key| first_slots(key).next()) {
+            prefetch(core::ptr::from_ref(slot).cast());
+        }
+        for key in keys {
+            let hash = self.target(key).hash;
+            let matching = first_slots(key).take(LINE).map(|slot| slot.load()).find(|word| word.matches(hash));
+            if let Some(word) = matching {
+                // SAFETY: loaded under the guard, from a slot of this table, whose entries are all of `P`.
+                unsafe { word.entry_ref::<P>(&guard) }.prefetch();
+            }
+        }
+    }
+
+    /// Ends a session, also one that a forward under this key leads to. False if there is none, or an expired one.
     ///
     /// Lock-free. Takes effect when the live version dies.
     pub(crate) fn remove(&self, key: &Key, moment: Moment<'_>) -> bool {
-        let mut key = *key;
-        loop {
-            let target = self.target(&key);
-            let deaths = self.deaths();
-            let guard = reclaim::pin();
-            let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-            let removed = visit.remove(target);
-            visit.maintain();
-            match removed {
-                Removed::Ended => return true,
-                Removed::Absent => return false,
-                Removed::LeadsTo(heir) => key = heir,
-            }
-        }
+        let target = self.target(key);
+        let deaths = self.deaths();
+        let guard = reclaim::pin();
+        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
+        let removed = match visit.remove(target) {
+            Removed::Forwards(forward) => visit.remove_target(forward),
+            removed => removed,
+        };
+        visit.maintain();
+        matches!(removed, Removed::Ended)
     }
 
     /// Ends all expired sessions, says how many, and gives back the memory that this leaves unused.

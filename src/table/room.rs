@@ -13,7 +13,7 @@ use super::sweep::wrapped;
 use super::visit::{Judgement, Visit};
 use super::{Place, SPAN, Table};
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Key, Payload};
+use crate::entry::{Key, Payload};
 use crate::expiry::{Moment, Tick};
 use crate::reclaim;
 use crate::removal::RemovalCause;
@@ -102,17 +102,19 @@ impl<P: Payload> Table<P> {
         let guard = reclaim::pin();
         let visit = self.visit(shard, moment, &guard, &deaths);
         let Some(found) = visit.locate(target) else { return Room::Again };
-        if found.entry.has_heir() || visit.judge(found.entry, found.stamp) != Judgement::Live {
-            return Room::Again;
-        }
+        let cause = match visit.judge(found.entry, found.stamp) {
+            Judgement::Live => RemovalCause::Capacity,
+            Judgement::Revoked => RemovalCause::Principal,
+            Judgement::Expired | Judgement::Changed => return Room::Again,
+        };
         let same = found.stamp == choice.stamp || planted("victim-used-meanwhile");
-        if !same || is_bound(found.entry) != choice.bound {
+        if !same || found.entry.is_forward() || found.entry.is_bound() != choice.bound {
             return Room::Again;
         }
         let killed = if planted("victims-place-given-twice") {
-            visit.kill(found.entry, found.stamp, RemovalCause::Capacity)
+            visit.kill(found.entry, found.stamp, cause)
         } else {
-            visit.kill_keeping_the_place(found.entry, found.stamp, RemovalCause::Capacity)
+            visit.kill_keeping_the_place(found.entry, found.stamp, cause)
         };
         if !killed {
             return Room::Again;
@@ -155,11 +157,11 @@ impl<'g, P: Payload> Visit<'g, P> {
             let mut version = self.entry(word);
             loop {
                 match version.life().load() {
-                    Life::Dead => break,
+                    Life::Dead | Life::Pending => break,
                     Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                     Life::Live(stamp) => {
-                        if !version.has_heir() {
-                            sample.add(version.key(), stamp, is_bound(version));
+                        if !version.is_forward() {
+                            sample.add(version.key(), stamp, version.is_bound());
                         }
                         break;
                     }
@@ -167,8 +169,4 @@ impl<'g, P: Payload> Visit<'g, P> {
             }
         }
     }
-}
-
-fn is_bound<P: Payload>(version: EntryRef<'_, P>) -> bool {
-    version.terms().principal.is_some()
 }

@@ -1,196 +1,192 @@
 //! Giving a session another key.
 //!
-//! Nobody knows the new key before the operation returns it, so what happens under it is nobody's business until then. Two ways:
+//! ```text
+//! 1. reserve    new key: EMPTY → pending         a copy of the live version, which nobody sees
+//! 2. old version: Live(t) → Dead                 the rotation takes effect: at once,
+//!                        or → Superseded         or with grace, by a forward to the new key
+//! 3. activate   new version: Pending → Live(t')
+//! ```
 //!
-//! * **At once.** The old version dies, keeping its place (the effect); then the new one is inserted into that place. A suspended
-//!   thread in between leaves a session that nobody can name.
-//! * **With grace.** The new version is inserted first, with a place of its own; then the old one is superseded by a version without
-//!   content that leads to the new key until its time is over (the effect, see [`update`](super::update)), which frees the old place.
+//! Step 2 is an exchange on the very version that the new one was made of: a `set` in between makes it fail, and the pending version is
+//! made again; a delete wins, or comes too late. The session's place goes with it, so a full table is no obstacle.
 //!
-//! Either way one exchange on the old version's life word decides, from the very version that the new one was made of: a `set` in between makes it
-//! fail, and the new version is made again; a delete wins, or comes too late.
+//! Nobody knows the new key before the operation returns it. So between 2 and 3 a session that was rotated at once cannot be named,
+//! and to one that was rotated with grace only the forward leads; [`forward`](super::forward) says how that is followed.
 
 use super::visit::{Judgement, Target, Visit};
-use super::{Change, Place, Refusal, Table};
+use super::{Refusal, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::expiry::{Limits, Moment, Tick};
-use crate::reclaim;
+use crate::expiry::{Moment, Tick};
+use crate::reclaim::{self, Guard};
 use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
 
-impl<'g, P: Payload> Visit<'g, P> {
-    /// Ends the session under this key, once `build` has made the version that it goes on as.
-    fn move_out(
-        &self,
-        target: Target<'_>,
-        mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
-    ) -> Result<Owned<P>, Refusal<()>> {
-        loop {
-            let found = self.locate(target).ok_or(Refusal::NotFound)?;
-            match self.judge(found.entry, found.stamp) {
-                Judgement::Live if found.entry.has_heir() => return Err(Refusal::NotFound),
-                Judgement::Live => {}
-                Judgement::Changed => continue,
-                Judgement::Expired => {
-                    self.clean_up(&found, target);
-                    return Err(if found.entry.has_heir() { Refusal::NotFound } else { Refusal::Expired });
-                }
-            }
-            if let Some(first) = found.entry.successor() {
-                self.complete(&found, first, target);
-                continue;
-            }
-            let new = build(found.entry, self.moment.now().max(found.stamp));
-            step("built for another key");
-            if self.kill_keeping_the_place(found.entry, found.stamp, RemovalCause::Rotated) {
-                self.clean_up(&found, target);
-                return Ok(new);
-            }
-        }
-    }
+/// What becomes of the old key.
+pub(crate) enum Former<P> {
+    /// It is dead when the rotation takes effect. The session under it has gone on, or has ended for this cause.
+    Ends(RemovalCause),
+    /// It leads to the session until `end`; the forward has the payload that `absent` makes.
+    Forwards { end: Tick, absent: fn() -> P },
+}
 
-    /// Lets `old` be superseded by a version that leads on, if it is still the live one; returns the tick in which it was touched last.
-    fn lead_on(
+impl<P> Clone for Former<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<P> Copy for Former<P> {}
+
+impl<'g, P: Payload> Visit<'g, P> {
+    /// Step 2, if `old` is still the live version: then returns the stamp for the new one. `None` if `old` is not live any more.
+    fn move_on(
         &self,
         target: Target<'_>,
         old: EntryRef<'g, P>,
-        lead: &mut impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
+        new: &Key,
+        former: Former<P>,
     ) -> Result<Option<Tick>, Refusal<()>> {
-        let found = self.locate(target).ok_or(Refusal::NotFound)?;
-        match self.judge(found.entry, found.stamp) {
-            Judgement::Live if found.entry == old => {}
-            Judgement::Live | Judgement::Changed => return Ok(None),
-            Judgement::Expired => {
-                self.clean_up(&found, target);
-                return Err(Refusal::Expired);
+        loop {
+            let found = self.locate(target).ok_or(Refusal::NotFound)?;
+            match self.judge(found.entry, found.stamp) {
+                Judgement::Live if found.entry == old => {}
+                Judgement::Live => return Ok(None),
+                Judgement::Changed => continue,
+                Judgement::Revoked => return Err(Refusal::NotFound),
+                Judgement::Expired => {
+                    self.clean_up(&found, target);
+                    return Err(Refusal::Expired);
+                }
             }
-        }
-        let leading = match old.succeed(lead(old, self.moment.now().max(found.stamp))) {
-            Ok(leading) => leading,
-            Err((_, first)) => {
+            if let Some(first) = old.successor() {
                 self.complete(&found, first, target);
                 return Ok(None);
             }
-        };
-        let mut last = None;
-        let superseded = self.supersede_telling(found.entry, leading, |stamp| last = Some(stamp));
-        self.clean_up(&found, target);
-        if !superseded {
-            return Err(Refusal::NotFound);
-        }
-        Ok(Some(match (last, leading.life().load()) {
-            // What is touched by way of the leading version is touched under its new key as well.
-            (Some(stamp), _) | (None, Life::Live(stamp)) => stamp,
-            // Superseded by another thread, and so long ago that its time is over already.
-            (None, Life::Superseded | Life::Dead) => self.moment.afresh(),
-        }))
-    }
-
-    /// Takes a session back that nobody has heard of yet: it is neither counted as ended nor told of.
-    fn withdraw(&self, target: Target<'_>) {
-        while let Some(found) = self.locate(target) {
-            if found.entry.life().kill(found.stamp).is_ok() {
-                self.population.leave(self.shard.sessions());
-                self.clean_up(&found, target);
+            let stamp = self.moment.now().max(found.stamp);
+            match former {
+                Former::Ends(cause) => {
+                    if self.kill_keeping_the_place(old, found.stamp, cause) {
+                        self.clean_up(&found, target);
+                        let sessions = self.table.shard(self.target(new).hash).sessions();
+                        self.table.population.take_over(self.shard.sessions(), sessions).occupy();
+                        return Ok(Some(stamp));
+                    }
+                }
+                Former::Forwards { end, absent } => {
+                    let Ok(forward) = old.succeed(Owned::forward(old, stamp, absent(), new, end)) else { continue };
+                    step("forward set");
+                    if !self.complete(&found, forward, target) {
+                        return Err(Refusal::NotFound);
+                    }
+                    // It may have been touched until the forward superseded it. Whoever has ended the forward has activated the session.
+                    return Ok(Some(match forward.life().load() {
+                        Life::Live(stamp) => stamp,
+                        Life::Pending | Life::Superseded | Life::Dead => stamp,
+                    }));
+                }
             }
         }
     }
 }
 
 impl<P: Payload> Table<P> {
-    /// Moves a session to the key of the version that `build` makes of it, at once. `build` may be called several times.
+    /// Moves a session to the key of the versions that `build` makes of it, given a stamp; `build` may be called several times.
     ///
-    /// Lock-free. Takes effect when the old version dies.
+    /// Lock-free. Takes effect when the old version dies or is superseded by a forward.
     pub(crate) fn rotate(
         &self,
         key: &Key,
+        former: Former<P>,
         moment: Moment<'_>,
-        build: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
+        mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
     ) -> Result<(), Refusal<()>> {
         let target = self.target(key);
-        let old_shard = self.shard(target.hash);
-        let new = {
-            let deaths = self.deaths();
-            let guard = reclaim::pin();
-            let visit = self.visit(old_shard, moment, &guard, &deaths);
-            let new = visit.move_out(target, build);
-            visit.maintain();
-            new?
-        };
-        step("moved out");
-        let place = self.population.take_over(old_shard.sessions(), self.shard(self.target(new.key()).hash).sessions());
-        // A key of 256 random bits that is in use already is not drawn. If it were, the session would be gone, and its place free.
-        self.put(place, new, moment).map(drop).map_err(|_| Refusal::NotFound)
-    }
-
-    /// Moves a session to another key, and lets the old one lead there: puts what `copy` makes of the live version into the table, then makes what
-    /// `lead` makes supersede that very version. `copy` is called with the limits of the new version, or with none if it is to keep those of the old one.
-    ///
-    /// False if the session has been changed in between; then all is as it was.
-    ///
-    /// Lock-free. Takes effect when the old version is superseded.
-    pub(crate) fn rotate_with_grace(
-        &self,
-        key: &Key,
-        moment: Moment<'_>,
-        place: Place<'_>,
-        copy: impl Fn(EntryRef<'_, P>, Tick, Option<Limits>) -> Owned<P>,
-        mut lead: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
-    ) -> Result<bool, Refusal<()>> {
-        let target = self.target(key);
         let deaths = self.deaths();
-        // Pinned all the time, so that no other version can lie where the one lies that is copied.
+        // Pinned all the time, so that no other version can lie where the one lies that was copied.
         let guard = reclaim::pin();
         let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        // Not touched before it takes effect: others would see that.
-        let old = visit.live_version(target, false)?;
-        if old.has_heir() {
-            return Err(Refusal::NotFound);
+        let mut reserved: Option<Reserved<'_, P>> = None;
+        let stamp = loop {
+            // Not touched before the rotation takes effect: other threads would see that.
+            let old = visit.live_version(target, false)?;
+            if old.is_forward() {
+                return Err(Refusal::NotFound);
+            }
+            let new = build(old, moment.now());
+            let reserved = match &mut reserved {
+                Some(reserved) => {
+                    reserved.replace(new);
+                    reserved
+                }
+                // A key of 256 random bits that is in use already is not drawn. If it were, the session would stay as it is.
+                None => reserved.insert(self.reserve(new, moment, &guard).map_err(|_| Refusal::NotFound)?),
+            };
+            step("reserved");
+            if let Some(stamp) = visit.move_on(target, old, &reserved.key, former)? {
+                break stamp;
+            }
+        };
+        step("moved on");
+        if let Some(reserved) = reserved {
+            if !matches!(former, Former::Forwards { .. } | Former::Ends(RemovalCause::Rotated)) {
+                self.shard(self.target(&reserved.key).hash).tally().created();
+            }
+            reserved.activate(stamp);
         }
-        // However long this thread is suspended, the new version does not expire before the old one is superseded: nobody touches it.
-        let endless = if planted("new-one-expires-unseen") { None } else { Some(Limits::ENDLESS) };
-        let new = copy(old, moment.now(), endless);
-        let new_key = *new.key();
-        self.put(place, new, moment).map_err(|_| Refusal::NotFound)?;
-        let newcomer = Newcomer { table: self, key: new_key, moment };
-        step("new before old");
-        let Some(stamp) = visit.lead_on(target, old, &mut lead)? else { return Ok(false) };
-        newcomer.stays();
-        step("leads on");
-        // It may have been ended by now, through the old key.
-        let settled = self.update(&new_key, moment, |_, touched| {
-            Ok::<_, Refusal<()>>(Change::Replace(copy(old, touched.max(stamp), None)))
-        });
         visit.maintain();
-        drop(settled);
-        Ok(true)
+        Ok(())
     }
 
-    /// Takes back a session that was [put](Self::put) into the table and that nobody has heard of yet. Lock-free.
-    pub(crate) fn withdraw(&self, key: &Key, moment: Moment<'_>) {
-        let target = self.target(key);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        self.visit(self.shard(target.hash), moment, &guard, &deaths).withdraw(target);
+    /// Puts a pending version into the table. Gives the entry back if there is a session with its key.
+    fn reserve<'g>(&'g self, new: Owned<P>, moment: Moment<'g>, guard: &'g Guard) -> Result<Reserved<'g, P>, Owned<P>> {
+        let new = if planted("new-version-visible-too-early") { new } else { new.into_pending() };
+        let (key, pointer) = (*new.key(), new.pointer());
+        self.put(new, moment)?;
+        // SAFETY: published just now, while this thread was pinned.
+        let version = unsafe { EntryRef::new(pointer) };
+        Ok(Reserved { table: self, key, version, moment, guard })
     }
 }
 
-/// A session that has been inserted under a new key, and is taken out again unless it stays.
-struct Newcomer<'a, P: Payload> {
-    table: &'a Table<P>,
+/// A pending version in the table, which is taken out again when this is dropped.
+struct Reserved<'g, P: Payload> {
+    table: &'g Table<P>,
     key: Key,
-    moment: Moment<'a>,
+    version: EntryRef<'g, P>,
+    moment: Moment<'g>,
+    guard: &'g Guard,
 }
 
-impl<P: Payload> Newcomer<'_, P> {
-    fn stays(self) {
+impl<P: Payload> Reserved<'_, P> {
+    /// Replaces the version by another pending one.
+    fn replace(&mut self, new: Owned<P>) {
+        let Ok(new) = self.version.succeed(new.into_pending()) else {
+            unreachable!("a pending version is superseded by the thread that made it")
+        };
+        self.version.life().supersede_pending();
+        self.version = new;
+        self.clean_up();
+    }
+
+    /// Makes a session of it, unless another thread that has followed the forward has done so, and ended the session perhaps.
+    fn activate(self, stamp: Tick) {
+        self.version.life().activate(stamp);
+        step("activated");
         core::mem::forget(self);
     }
+
+    /// Takes what has been superseded or withdrawn out of its slot.
+    fn clean_up(&self) {
+        let deaths = self.table.deaths();
+        let target = self.table.target(&self.key);
+        let shard = self.table.shard(target.hash);
+        self.table.visit(shard, self.moment, self.guard, &deaths).locate(target);
+    }
 }
 
-impl<P: Payload> Drop for Newcomer<'_, P> {
+impl<P: Payload> Drop for Reserved<'_, P> {
     fn drop(&mut self) {
-        self.table.withdraw(&self.key, self.moment);
+        self.version.life().withdraw();
+        self.clean_up();
     }
 }

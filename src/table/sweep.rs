@@ -6,6 +6,7 @@ use super::visit::{Judgement, Visit};
 use super::word::{Slot, Word};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
+use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
 use core::ops::Range;
 
@@ -99,12 +100,13 @@ impl<'g, P: Payload> Visit<'g, P> {
         let mut version = entry;
         loop {
             match version.life().load() {
-                Life::Dead => return false,
+                Life::Dead | Life::Pending => return false,
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
                     Judgement::Live => return false,
-                    Judgement::Expired => return !version.has_heir(),
-                    Judgement::Changed => {}
+                    Judgement::Expired => return !version.is_forward(),
+                    Judgement::Revoked if self.kill(version, stamp, RemovalCause::Principal) => return true,
+                    Judgement::Revoked | Judgement::Changed => {}
                 },
             }
         }

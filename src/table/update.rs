@@ -14,7 +14,7 @@ use super::Absence;
 use super::find::Found;
 use super::visit::{Judgement, Target, Visit};
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Key, Owned, Payload};
+use crate::entry::{EntryRef, Owned, Payload};
 use crate::expiry::Tick;
 use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
@@ -32,13 +32,13 @@ pub(crate) enum Change<P: Payload> {
 }
 
 /// What a removal has come to.
-pub(super) enum Removed {
+pub(super) enum Removed<'g, P: Payload> {
     /// The session was live, and this call has ended it.
     Ended,
     /// There is no live one.
     Absent,
-    /// It has gone on under this key.
-    LeadsTo(Key),
+    /// This forward leads to it.
+    Forwards(EntryRef<'g, P>),
 }
 
 /// Why there is no new version.
@@ -62,7 +62,7 @@ impl<E> From<Absence> for Refusal<E> {
 }
 
 impl<'g, P: Payload> Visit<'g, P> {
-    /// Does to the live version what `build` says, given a stamp for the next one. A version that only leads on is not changed.
+    /// Does to the live version what `build` says, given a stamp for the next one. A forward is not changed.
     pub(super) fn update<E>(
         &self,
         target: Target<'_>,
@@ -75,10 +75,11 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Judgement::Changed => continue,
                 Judgement::Expired => {
                     self.clean_up(&found, target);
-                    return Err(if found.entry.has_heir() { Refusal::NotFound } else { Refusal::Expired });
+                    return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
+                Judgement::Revoked => return Err(Refusal::NotFound),
             }
-            if found.entry.has_heir() {
+            if found.entry.is_forward() {
                 return Err(Refusal::NotFound);
             }
             if let Some(first) = found.entry.successor() {
@@ -129,20 +130,11 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Does not judge the version again: this operation has, and what has touched it since has only made it younger. So nothing can go
     /// wrong from the moment at which the successor is set, not even a clock that panics.
     pub(super) fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> bool {
-        self.supersede_telling(old, new, |_| {})
-    }
-
-    /// The same; `tell` is told the stamp from which this thread has superseded the old version, if it was this thread.
-    pub(super) fn supersede_telling(
-        &self,
-        old: EntryRef<'g, P>,
-        new: EntryRef<'g, P>,
-        tell: impl FnOnce(Tick),
-    ) -> bool {
         loop {
             match old.life().load() {
                 Life::Dead => return planted("set-without-a-look-at-life"),
                 Life::Superseded => return true,
+                Life::Pending => unreachable!("a pending version is superseded by the thread that made it"),
                 Life::Live(stamp) => {
                     step("to be raised");
                     if !planted("stamp-not-raised") {
@@ -150,14 +142,13 @@ impl<'g, P: Payload> Visit<'g, P> {
                     }
                     step("raised");
                     if old.life().supersede(stamp).is_ok() {
-                        if new.has_heir() {
-                            self.gone_on(old);
+                        if let Some(key) = new.forward() {
+                            self.moved_on(old, &key);
                         }
                         if planted("retired-when-superseded") {
                             // SAFETY: none: it is the broken rule.
                             unsafe { old.retire(self.guard) }
                         }
-                        tell(stamp);
                         return true;
                     }
                 }
@@ -165,26 +156,19 @@ impl<'g, P: Payload> Visit<'g, P> {
         }
     }
 
-    /// The session has just gone on under another key: it is there with a place of its own, and the old one is free.
-    #[cold]
-    fn gone_on(&self, old: EntryRef<'g, P>) {
-        self.population.leave(self.shard.sessions());
-        self.shard.tally().removed(RemovalCause::Rotated);
-        self.deaths.note(old, RemovalCause::Rotated);
-    }
-
     /// Ends the session, if there is one.
-    pub(super) fn remove(&self, target: Target<'_>) -> Removed {
+    pub(super) fn remove(&self, target: Target<'_>) -> Removed<'g, P> {
         while let Some(found) = self.locate(target) {
             match self.judge(found.entry, found.stamp) {
                 Judgement::Changed => {}
+                Judgement::Revoked => return Removed::Absent,
                 Judgement::Expired => {
                     self.clean_up(&found, target);
                     return Removed::Absent;
                 }
                 Judgement::Live => {
-                    if let Some(heir) = found.entry.terms().heir {
-                        return Removed::LeadsTo(heir);
+                    if found.entry.is_forward() {
+                        return Removed::Forwards(found.entry);
                     }
                     if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
                         self.clean_up(&found, target);

@@ -8,7 +8,7 @@ use super::deaths::Deaths;
 use super::probe::Hash;
 use super::shard::Shard;
 use super::word::{Slot, Word};
-use super::{KeyHasher, Population};
+use super::{KeyHasher, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::{Expiry, Moment, Tick, Verdict};
@@ -16,7 +16,6 @@ use crate::reclaim::Guard;
 use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
 use constant_time_eq::constant_time_eq_32;
-use core::marker::PhantomData;
 
 /// What a search is for.
 #[derive(Clone, Copy)]
@@ -35,22 +34,20 @@ impl<'k> Target<'k> {
 /// One thread's visit to one shard.
 ///
 /// A reader keeps one in registers: what it calls out of line takes a copy of its own.
-pub(super) struct Visit<'g, P> {
+pub(super) struct Visit<'g, P: Payload> {
+    pub(super) table: &'g Table<P>,
     pub(super) shard: &'g Shard,
-    pub(super) hasher: &'g KeyHasher,
-    pub(super) population: &'g Population,
     pub(super) moment: Moment<'g>,
     pub(super) guard: &'g Guard,
     pub(super) deaths: &'g Deaths<'g>,
-    pub(super) payload: PhantomData<P>,
 }
 
-impl<P> Clone for Visit<'_, P> {
+impl<P: Payload> Clone for Visit<'_, P> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<P> Copy for Visit<'_, P> {}
+impl<P: Payload> Copy for Visit<'_, P> {}
 
 /// What came of judging a version that was seen live.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,13 +56,20 @@ pub(super) enum Judgement {
     Live,
     /// It had expired, and this thread has ended it.
     Expired,
+    /// It has been revoked with other sessions of its principal: it is no session any more, and whoever finds it may clear it away.
+    Revoked,
     /// Its life word has changed: look again.
     Changed,
 }
 
 impl<'g, P: Payload> Visit<'g, P> {
     pub(super) fn target<'k>(&self, key: &'k Key) -> Target<'k> {
-        Target::new(self.hasher, key)
+        Target::new(&self.table.hasher, key)
+    }
+
+    /// The same thread at work on the shard of another key.
+    pub(super) fn at(&self, target: Target<'_>) -> Self {
+        Self { shard: self.table.shard(target.hash), ..*self }
     }
 
     /// The entry of a word that was loaded during this visit and holds one.
@@ -89,15 +93,26 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Judges a version that was seen live with this stamp. An expired one is not merely reported: it is dead when this returns.
     #[inline(always)]
     pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
-        if self.moment.finds_live(stamp, version.limits()) {
-            return Judgement::Live;
-        }
-        (*self).judge_afresh(version, stamp)
+        let live = if version.is_plain() {
+            self.moment.finds_live(stamp, None)
+        } else {
+            self.moment.finds_live(stamp, version.limits()) && !self.is_revoked(version)
+        };
+        if live { Judgement::Live } else { (*self).judge_afresh(version, stamp) }
+    }
+
+    #[inline]
+    fn is_revoked(&self, version: EntryRef<'g, P>) -> bool {
+        // SAFETY: a version is judged that was seen live under this guard.
+        unsafe { version.is_revoked(self.guard) }
     }
 
     /// By value, so that the visit need not lie in memory before.
     #[cold]
     fn judge_afresh(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
+        if self.is_revoked(version) {
+            return Judgement::Revoked;
+        }
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => Judgement::Live,
             Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
@@ -107,6 +122,9 @@ impl<'g, P: Payload> Visit<'g, P> {
                     Expiry::Idle => RemovalCause::IdleTimeout,
                     Expiry::Absolute => RemovalCause::AbsoluteTimeout,
                 };
+                if version.is_forward() {
+                    self.activate_target(version, stamp);
+                }
                 if self.kill(version, stamp, cause) { Judgement::Expired } else { Judgement::Changed }
             }
             Verdict::Ahead(fresh) => {
@@ -120,15 +138,15 @@ impl<'g, P: Payload> Visit<'g, P> {
 
     /// Ends the session whose live version bears this stamp. True if this call did it.
     ///
-    /// A version that only leads on is no session, and is ended without a word.
+    /// A forward is no session: it holds no place, and nobody is told of its end.
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
         let early = planted("place-given-back-before-the-kill");
         if early {
-            self.population.leave(self.shard.sessions());
+            self.table.population.leave(self.shard.sessions());
         }
         let killed = self.kill_keeping_the_place(version, stamp, cause);
-        if (killed && !early || planted("place-given-back-by-a-loser")) && !version.has_heir() {
-            self.population.leave(self.shard.sessions());
+        if (killed && !early || planted("place-given-back-by-a-loser")) && !version.is_forward() {
+            self.table.population.leave(self.shard.sessions());
             step("place given back");
         }
         killed
@@ -139,9 +157,10 @@ impl<'g, P: Payload> Visit<'g, P> {
         let killed = version.life().kill(stamp).is_ok();
         if killed {
             step("killed");
-            if !version.has_heir() {
+            if !version.is_forward() {
                 self.shard.tally().removed(cause);
-                self.deaths.note(version, cause);
+                self.deaths.note(version, cause, self.guard);
+                self.end_forward_to(version);
             }
         }
         killed
@@ -151,7 +170,7 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// had changed. The predecessor of the slot's array must have been settled for the key.
     pub(super) fn clear(&self, slot: &Slot, word: Word, entry: EntryRef<'g, P>) -> bool {
         match entry.life().load() {
-            Life::Live(_) => false,
+            Life::Pending | Life::Live(_) => false,
             Life::Dead => {
                 step("to be buried");
                 let buried = slot.bury(word);

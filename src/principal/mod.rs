@@ -1,6 +1,6 @@
-//! Whom a session is bound to.
+//! Principals: the users, accounts or devices that sessions are bound to, and the [`index`] of their sessions.
 
-#![deny(unsafe_code)]
+pub(crate) mod index;
 
 use crate::entry::Key;
 use core::fmt;

@@ -1,0 +1,253 @@
+//! What all sessions of one principal share, and how a session refers to it.
+//!
+//! An account is the payload of an entry of a table of its own, under the principal's key. Each session of the principal has a
+//! [`Binding`], which names the account and two numbers:
+//!
+//! * the *generation* of the account when the session was bound. Ending all sessions raises the account's generation by one exchange:
+//!   at that instant every session of an older one is [revoked](Account::revokes), which all readers see without a look at any list.
+//! * a *serial number*, by which the session is known whatever its id. One session may be exempt from a revocation: the account's word
+//!   holds the serial number of that one beside the generation.
+//!
+//! # When an account is freed
+//!
+//! An account counts its users: the sessions bound to it, those that are about to be, and operations on it. The last user closes it,
+//! takes it out of its table and so retires it. A thread that has seen a version of a session live while it was pinned may therefore
+//! use the session's account until it lets its guard go: the account was not retired before.
+
+use super::{Entry, EntryRef};
+use crate::reclaim::Guard;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered, planted};
+use core::ptr::NonNull;
+
+/// Set in the count of users once an account is closed.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// No session has this serial number.
+pub(crate) const NOBODY: u32 = 0;
+
+/// The payload of an account's entry.
+pub(crate) struct Account {
+    standing: AtomicU64,
+    users: AtomicUsize,
+    /// Serial numbers given out so far; they come round after 2^32.
+    serials: AtomicUsize,
+    /// Segments of the principal's index that may hold a member.
+    segments: AtomicUsize,
+}
+
+/// Which sessions of a principal stand: those of this generation, and the one that was exempt from the last revocation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing(u64);
+
+impl Standing {
+    fn new(generation: u32, exempt: u32) -> Self {
+        Self(u64::from(generation) << 32 | u64::from(exempt))
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// Whether a session of this generation and serial number stands.
+    #[inline]
+    pub(crate) fn includes(self, generation: u32, serial: u32) -> bool {
+        self.generation() == generation || self.0 as u32 == serial
+    }
+
+    /// What follows when all sessions are revoked but the one of this serial number.
+    pub(crate) fn after_revocation(self, exempt: u32) -> Self {
+        Self::new(self.generation().wrapping_add(1), exempt)
+    }
+}
+
+impl Account {
+    /// An account with one user.
+    pub(crate) fn new() -> Self {
+        Self {
+            standing: AtomicU64::new(Standing::new(0, NOBODY).0),
+            users: AtomicUsize::new(1),
+            serials: AtomicUsize::new(0),
+            segments: AtomicUsize::new(1),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn standing(&self) -> Standing {
+        // Relaxed: the word says all that there is to know, and every thread sees its values in one order.
+        Standing(self.standing.load(Ordering::Relaxed))
+    }
+
+    /// Moves the standing on: takes effect for all sessions at once. False if it was not `seen` any more.
+    pub(crate) fn revoke(&self, seen: Standing, next: Standing) -> bool {
+        // Release and acquire: pairs with `still_standing`. Of a session that is just coming, either the revoking thread finds the
+        // session afterwards, or the thread that brings it finds it revoked.
+        let swap = self.standing.compare_exchange(seen.0, next.0, ordered("C1", Ordering::AcqRel), Ordering::Relaxed);
+        swap.is_ok()
+    }
+
+    /// The standing, for a thread that has just put a session into the table.
+    pub(crate) fn standing_after_arrival(&self) -> Standing {
+        // A write that changes nothing, because a load could see a word that has been overwritten. Release and acquire: pairs with C1.
+        Standing(self.standing.fetch_or(0, ordered("C2", Ordering::AcqRel)))
+    }
+
+    /// Becomes a user, unless the account is closed.
+    pub(crate) fn enter(&self) -> bool {
+        let one_more = |users: usize| (users & CLOSED == 0).then(|| users + 1);
+        // Relaxed: an account is only used by threads that are pinned, which is what keeps it allocated.
+        self.users.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Ceases to be a user. True for the last one, which has closed the account.
+    pub(crate) fn leave(&self) -> bool {
+        let one_less = |users: usize| Some(if users == 1 { CLOSED } else { users - 1 });
+        // Relaxed: as above.
+        self.users.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) == Ok(1)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.users.load(Ordering::Relaxed) & CLOSED != 0 // Relaxed: as above.
+    }
+
+    /// A serial number that no session of this account has.
+    pub(crate) fn next_serial(&self) -> u32 {
+        loop {
+            // Relaxed: a mere number.
+            let serial = self.serials.fetch_add(1, Ordering::Relaxed) as u32;
+            if serial != NOBODY {
+                return serial;
+            }
+        }
+    }
+
+    pub(crate) fn segments(&self) -> usize {
+        // Relaxed: a thread that knows of a session knows of its segment, which came first.
+        self.segments.load(Ordering::Relaxed)
+    }
+
+    /// Adds a segment to so many.
+    pub(crate) fn add_segment(&self, segments: usize) {
+        // Relaxed: as above. If another thread was first, there is a segment more as well.
+        let _ = self.segments.compare_exchange(segments, segments + 1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// A session's reference to its principal's account.
+#[derive(Clone, Copy)]
+pub(crate) struct Binding {
+    account: NonNull<Entry<Account>>,
+    pub(crate) generation: u32,
+    pub(crate) serial: u32,
+    /// The segment of the index that lists the session.
+    pub(crate) segment: u32,
+}
+
+// SAFETY: an account is shared by all threads; whether it is still allocated is a matter of `account`.
+unsafe impl Send for Binding {}
+// SAFETY: as above.
+unsafe impl Sync for Binding {}
+
+impl Binding {
+    /// How many bytes it takes in an entry.
+    pub(super) const LEN: usize = 20;
+
+    pub(crate) fn new(account: NonNull<Entry<Account>>, generation: u32, serial: u32, segment: u32) -> Self {
+        Self { account, generation, serial, segment }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let address = self.account.as_ptr().expose_provenance() as u64;
+        bytes[..8].copy_from_slice(&address.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.generation.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.serial.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.segment.to_le_bytes());
+        bytes
+    }
+
+    /// # Safety
+    ///
+    /// The caller must ensure that the bytes came out of [`to_bytes`](Self::to_bytes).
+    #[inline]
+    pub(super) unsafe fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+        let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let address = u64::from(number(4)) << 32 | u64::from(number(0));
+        let account = core::ptr::with_exposed_provenance_mut(address as usize);
+        // SAFETY: the caller's promise, so the address is not null.
+        let account = unsafe { NonNull::new_unchecked(account) };
+        Self { account, generation: number(8), serial: number(12), segment: number(16) }
+    }
+
+    /// The account's entry.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that the account had a user, the session of this binding or another one, at some time at which the
+    /// thread was pinned under `guard`.
+    #[inline]
+    pub(crate) unsafe fn account(self, guard: &Guard) -> EntryRef<'_, Account> {
+        guard.assert_usable(self.account.as_ptr());
+        // SAFETY: it was published before the session was, and is retired after its last user has left.
+        unsafe { EntryRef::new(self.account) }
+    }
+
+    pub(crate) fn account_pointer(self) -> NonNull<Entry<Account>> {
+        self.account
+    }
+
+    /// Whether the session is among those that stand.
+    #[inline]
+    pub(crate) fn is_included(self, standing: Standing) -> bool {
+        standing.includes(self.generation, self.serial) || planted("revoked-sessions-live-on")
+    }
+
+    /// A binding that leads nowhere.
+    #[cfg(test)]
+    pub(super) fn dangling() -> Self {
+        Self::new(NonNull::dangling(), 5, 6, 7)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revocation_leaves_the_exempt_session_and_those_that_come_later() {
+        let account = Account::new();
+        let (first, second) = (account.next_serial(), account.next_serial());
+        let before = account.standing();
+        assert!(before.includes(0, first) && before.includes(0, second));
+        assert!(account.revoke(before, before.after_revocation(second)));
+        let after = account.standing();
+        assert!(!after.includes(0, first) && after.includes(0, second) && after.includes(1, first));
+        assert!(!account.revoke(before, before.after_revocation(NOBODY)), "it has been moved on");
+        assert!(account.revoke(after, after.after_revocation(NOBODY)));
+        assert!(!account.standing().includes(0, second) && !account.standing().includes(1, first));
+    }
+
+    #[test]
+    fn the_last_user_closes_an_account_for_good() {
+        let account = Account::new();
+        assert!(account.enter() && !account.leave() && !account.is_closed());
+        assert!(account.leave() && account.is_closed());
+        assert!(!account.enter());
+    }
+
+    #[test]
+    fn no_serial_number_is_that_of_nobody() {
+        let account = Account::new();
+        account.serials.store(u32::MAX as usize, Ordering::Relaxed);
+        assert_eq!([account.next_serial(), account.next_serial()], [u32::MAX, 1]);
+    }
+
+    #[test]
+    fn a_binding_survives_its_bytes() {
+        let account = Box::new(0_u64);
+        let binding = Binding::new(NonNull::from(&*account).cast(), u32::MAX, 6, 7);
+        // SAFETY: just made.
+        let read = unsafe { Binding::from_bytes(&binding.to_bytes()) };
+        assert!(read.account_pointer() == binding.account_pointer());
+        assert_eq!((read.generation, read.serial, read.segment), (u32::MAX, 6, 7));
+    }
+}

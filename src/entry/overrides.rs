@@ -1,0 +1,252 @@
+//! What a version of a session carries besides its key and its content: limits of its own, its binding to a principal, the id that it
+//! had before, a serial number.
+//!
+//! Most sessions have none of these, so they take no room in the header. One word there says which of them lie, as bytes, in front of
+//! the text in the entry's tail, and how long the text is.
+//!
+//! ```text
+//! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | text ... |
+//! a forward:  | limits: idle, end (16) | key (32) |
+//! ```
+//!
+//! A *forward* is the last version under a key that a session had before. It is no session itself and has no content: it leads to the
+//! key under which the session goes on, until its `end`.
+
+use super::Key;
+use super::account::Binding;
+use crate::expiry::{Limits, Tick};
+
+/// The parts that a version has of its own. Kept from version to version.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Overrides {
+    /// The session's own limits, in place of the store's.
+    pub(crate) limits: Option<Limits>,
+    /// The principal that the session is bound to.
+    pub(crate) binding: Option<Binding>,
+    /// The key that the session had before, where a forward may still lead from there.
+    pub(crate) former: Option<Key>,
+    /// Tells sessions apart whose ids may be used again: 0 for the others.
+    pub(crate) serial: u64,
+}
+
+/// Which parts there are, and the length of the text; or that the version is a forward.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape(u32);
+
+const LIMITS: u32 = 1 << 31;
+const BINDING: u32 = 1 << 30;
+const ORIGIN: u32 = 1 << 29;
+const KEY_LEN: usize = size_of::<Key>();
+const LIMITS_LEN: usize = 16;
+const ORIGIN_LEN: usize = KEY_LEN + 8;
+
+impl Shape {
+    /// The longest text of a version.
+    pub(super) const LONGEST_TEXT: u32 = ORIGIN - 2;
+
+    /// That of a forward. All bits are set, which no session's shape has: its text would be longer than the longest.
+    pub(super) const FORWARD: Self = Self(u32::MAX);
+
+    /// # Panics
+    ///
+    /// Panics if the text is longer than [`LONGEST_TEXT`](Self::LONGEST_TEXT).
+    pub(super) fn new(overrides: &Overrides, text_len: u32) -> Self {
+        assert!(text_len <= Self::LONGEST_TEXT, "a text this long has no place in an entry");
+        let flag = |there: bool, flag| if there { flag } else { 0 };
+        let limits = flag(overrides.limits.is_some(), LIMITS);
+        let binding = flag(overrides.binding.is_some(), BINDING);
+        Self(text_len | limits | binding | flag(overrides.has_origin(), ORIGIN))
+    }
+
+    /// Whether the version has nothing but its text. Of a session: neither limits of its own nor a binding.
+    #[inline]
+    pub(super) fn is_plain(self) -> bool {
+        self.0 < ORIGIN
+    }
+
+    #[inline]
+    pub(super) fn is_forward(self) -> bool {
+        self == Self::FORWARD
+    }
+
+    #[inline]
+    fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+
+    #[inline]
+    pub(super) fn is_bound(self) -> bool {
+        self.has(BINDING) && !self.is_forward()
+    }
+
+    #[inline]
+    fn part(self, flag: u32, len: usize) -> usize {
+        if self.has(flag) { len } else { 0 }
+    }
+
+    /// The bytes in front of the text.
+    #[inline]
+    pub(super) fn overrides_len(self) -> usize {
+        if self.is_plain() {
+            return 0;
+        }
+        if self.is_forward() {
+            return LIMITS_LEN + KEY_LEN;
+        }
+        self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN) + self.part(ORIGIN, ORIGIN_LEN)
+    }
+
+    #[inline]
+    pub(super) fn text_len(self) -> usize {
+        if self.is_forward() { 0 } else { (self.0 & (ORIGIN - 1)) as usize }
+    }
+
+    #[inline]
+    pub(super) fn tail_len(self) -> usize {
+        self.overrides_len() + self.text_len()
+    }
+
+    #[inline]
+    pub(super) fn limits(self, tail: &[u8]) -> Option<Limits> {
+        if !self.has(LIMITS) {
+            return None;
+        }
+        Some(Limits { idle: number(tail, 0), end: Tick::new(number(tail, 8)) })
+    }
+
+    #[inline]
+    pub(super) fn binding(self, tail: &[u8]) -> Option<Binding> {
+        let at = self.part(LIMITS, LIMITS_LEN);
+        // SAFETY: the bytes were written by `Overrides::write` from a binding.
+        self.is_bound().then(|| unsafe { Binding::from_bytes(&array(tail, at)) })
+    }
+
+    /// The key that a forward leads to.
+    #[inline]
+    pub(super) fn forward(self, tail: &[u8]) -> Option<Key> {
+        self.is_forward().then(|| array(tail, LIMITS_LEN))
+    }
+
+    /// Reads what [`Overrides::write`] wrote.
+    pub(super) fn overrides(self, tail: &[u8]) -> Overrides {
+        let at = self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN);
+        let has_origin = self.has(ORIGIN) && !self.is_forward();
+        let former = if has_origin { array(tail, at) } else { NO_KEY };
+        let serial = if has_origin { number(tail, at + KEY_LEN) } else { 0 };
+        let former = (former != NO_KEY).then_some(former);
+        Overrides { limits: self.limits(tail), binding: self.binding(tail), former, serial }
+    }
+}
+
+/// Stands for no former key. An id of zeros is drawn by no random source, and one that is given leads to nothing from here.
+const NO_KEY: Key = [0; KEY_LEN];
+
+impl Overrides {
+    fn has_origin(&self) -> bool {
+        self.former.is_some() || self.serial != 0
+    }
+
+    /// Writes the parts that there are to the front of `tail`.
+    pub(super) fn write(&self, tail: &mut [u8]) {
+        let mut tail = Writer(tail);
+        if let Some(limits) = self.limits {
+            tail.put_limits(limits);
+        }
+        if let Some(binding) = &self.binding {
+            tail.put(&binding.to_bytes());
+        }
+        if self.has_origin() {
+            tail.put(&self.former.unwrap_or(NO_KEY));
+            tail.put(&self.serial.to_le_bytes());
+        }
+    }
+}
+
+/// Writes the tail of a forward.
+pub(super) fn write_forward(to: &Key, end: Tick, tail: &mut [u8]) {
+    let mut tail = Writer(tail);
+    tail.put_limits(Limits { idle: u64::MAX, end });
+    tail.put(to);
+}
+
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let (place, rest) = core::mem::take(&mut self.0).split_at_mut(bytes.len());
+        place.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+
+    fn put_limits(&mut self, limits: Limits) {
+        self.put(&limits.idle.to_le_bytes());
+        self.put(&limits.end.get().to_le_bytes());
+    }
+}
+
+#[inline]
+fn number(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array(bytes, at))
+}
+
+#[inline]
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    *bytes[at..].first_chunk().expect("as many bytes as asked for")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_of_overrides_is_read_back_with_the_length_of_the_text() {
+        for bits in 0..16 {
+            let overrides = Overrides {
+                limits: (bits & 1 != 0).then_some(Limits { idle: 7, end: Tick::new(9) }),
+                binding: (bits & 2 != 0).then(Binding::dangling),
+                former: (bits & 4 != 0).then_some([4; 32]),
+                serial: if bits & 8 != 0 { u64::MAX } else { 0 },
+            };
+            for text_len in [0, 1, Shape::LONGEST_TEXT] {
+                let shape = Shape::new(&overrides, text_len);
+                let mut tail = vec![0; shape.overrides_len()];
+                overrides.write(&mut tail);
+                let read = shape.overrides(&tail);
+                assert_eq!(
+                    (read.limits, read.former, read.serial),
+                    (overrides.limits, overrides.former, overrides.serial)
+                );
+                assert_eq!(
+                    read.binding.map(|read| read.to_bytes()),
+                    overrides.binding.map(|binding| binding.to_bytes())
+                );
+                assert_eq!(shape.tail_len() - shape.overrides_len(), text_len as usize);
+                assert!(!shape.is_forward() && shape.forward(&tail).is_none());
+                assert_eq!((shape.is_plain(), shape.is_bound()), (bits == 0, bits & 2 != 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_forward_has_its_end_and_its_key_and_nothing_else() {
+        let mut tail = vec![0; Shape::FORWARD.tail_len()];
+        write_forward(&[3; 32], Tick::new(9), &mut tail);
+        assert_eq!(Shape::FORWARD.forward(&tail), Some([3; 32]));
+        let read = Shape::FORWARD.overrides(&tail);
+        assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
+        assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0);
+        assert!(Shape::FORWARD.is_forward() && !Shape::FORWARD.is_plain() && !Shape::FORWARD.is_bound());
+        assert_eq!(Shape::FORWARD.text_len(), 0);
+    }
+
+    #[test]
+    fn a_session_without_overrides_has_text_only() {
+        assert_eq!(Shape::new(&Overrides::default(), 5).overrides_len(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "no place in an entry")]
+    fn a_text_over_the_longest_is_refused() {
+        Shape::new(&Overrides::default(), Shape::LONGEST_TEXT + 1);
+    }
+}

@@ -1,0 +1,517 @@
+//! The index of sessions by principal.
+//!
+//! Two tables of the kind that sessions lie in, so that all that is promised of sessions holds for them too: changes are linearizable
+//! and lock-free.
+//!
+//! * `accounts` has an [`Account`] for each principal that has sessions: which of them stand.
+//! * `segments` has lists of up to 16 members each. A list is an immutable version that every change replaces. A change copies one
+//!   segment, so it costs the same however many sessions the principal has; a segment that becomes empty is gone. The segments of a
+//!   principal are numbered from 0; its account knows how many there may be.
+//!
+//! # Members
+//!
+//! A session is a member *before* it is in the table of sessions, and until after it has ended there:
+//!
+//! ```text
+//! ──join──▶ arriving ──arrive──▶ there ──┬──leave──▶ (gone)
+//!               └────────────────────────┘
+//! ```
+//!
+//! A session has two members of one serial number while it changes its id: the old id and the new one. At any time one of them can be
+//! looked up, but for the instants between the effect of a rotation and its end.
+//!
+//! # The end of all
+//!
+//! [`User::revoke`] moves the account's standing on, which ends all older sessions at once: from then on nobody takes them for
+//! live. What follows is only the return of memory. The revoking thread takes their members out and ends them one by one. A session
+//! that is just arriving, or changing its id, is ended by the thread that brings it.
+//!
+//! # Limits
+//!
+//! With a limit, each segment has a share of it, and no more members than that; so a principal never has more sessions than allowed.
+//! A full segment is searched for members whose sessions have ended, of which a suspended thread may have left some: those make room.
+//! Without a limit nobody needs to know which members are arriving, and [`Joining::arrive`] changes nothing.
+
+use crate::entry::account::{Account, Binding, NOBODY, Standing};
+use crate::entry::{Entry, EntryRef, Head, Key, Overrides, Owned};
+use crate::expiry::{Moment, Tick};
+use crate::reclaim;
+use crate::removal::RemovalCause;
+use crate::sync::{MODEL, planted, step};
+use crate::table::{Change, Refusal, Table};
+use core::convert::Infallible;
+use core::ptr::NonNull;
+
+/// Members of a segment.
+const SEGMENT: usize = if MODEL { 2 } else { 16 };
+
+/// One id of one session.
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) id: Key,
+    generation: u32,
+    pub(crate) serial: u32,
+    /// Whether the session may not be in the table yet.
+    arriving: bool,
+}
+
+impl Member {
+    fn stands(&self, standing: Standing) -> bool {
+        standing.includes(self.generation, self.serial)
+    }
+}
+
+/// The members of one segment.
+#[derive(Clone, Default)]
+struct Segment(Box<[Member]>);
+
+impl Segment {
+    /// How many sessions there are.
+    fn sessions(&self) -> usize {
+        let first = |&(at, member): &(usize, &Member)| !self.0[..at].iter().any(|other| other.serial == member.serial);
+        self.0.iter().enumerate().filter(first).count()
+    }
+
+    fn with(&self, member: Member) -> Self {
+        Self(self.0.iter().copied().chain([member]).collect())
+    }
+
+    /// Without the members of which `gone` says so; `None` if there are none.
+    fn without(&self, gone: impl Fn(&Member) -> bool) -> Option<Self> {
+        let left: Box<[Member]> = self.0.iter().filter(|member| !gone(member)).copied().collect();
+        (left.len() < self.0.len()).then_some(Self(left))
+    }
+}
+
+/// What a change makes of a segment.
+enum Next {
+    Same,
+    Segment(Segment),
+}
+
+impl From<Option<Segment>> for Next {
+    fn from(segment: Option<Segment>) -> Self {
+        segment.map_or(Self::Same, Self::Segment)
+    }
+}
+
+/// The principal has as many sessions as it may have.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+/// Which sessions are bound to which principals.
+pub(crate) struct Index {
+    accounts: Table<Account>,
+    segments: Table<Segment>,
+}
+
+impl Index {
+    pub(crate) fn new(shards: usize) -> Self {
+        Self { accounts: Table::new(shards, 0), segments: Table::new(shards, 0) }
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn check_at_rest(&self) {
+        self.accounts.check_at_rest();
+        self.segments.check_at_rest();
+    }
+
+    /// Becomes a user of the principal's account, which is made if there is none. Lock-free.
+    pub(crate) fn open(&self, principal: &Key) -> User<'_> {
+        loop {
+            if let Some(user) = self.find(principal) {
+                return user;
+            }
+            let new = Owned::new(Head::first(*principal, NEVER, &Overrides::default()), Account::new(), 0, |_| {});
+            let account = new.pointer();
+            let place = self.accounts.enter(principal).expect("any number of principals");
+            if self.accounts.insert(place, new, timeless()).is_ok() {
+                return User { index: self, account };
+            }
+        }
+    }
+
+    /// Becomes a user of the principal's account, if there is one. Lock-free.
+    pub(crate) fn find(&self, principal: &Key) -> Option<User<'_>> {
+        loop {
+            let enter = |version: EntryRef<'_, Account>| version.payload().enter().then(|| version.pointer());
+            match self.accounts.read(principal, false, timeless(), enter) {
+                Ok(Some(account)) => return Some(User { index: self, account }),
+                Ok(None) => self.remove_closed(principal),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Takes an account out of the table that its last user has closed.
+    fn remove_closed(&self, principal: &Key) {
+        step("account closed");
+        let closed = |version: EntryRef<'_, Account>, _| {
+            let closed = version.payload().is_closed();
+            Ok::<_, Infallible>(if closed { Change::End(RemovalCause::Deleted) } else { Change::Keep })
+        };
+        // Not found: another thread has done it.
+        let _ = self.accounts.update(principal, timeless(), closed);
+    }
+
+    /// Ceases to be a user of an account.
+    fn release(&self, account: NonNull<Entry<Account>>) {
+        let guard = reclaim::pin();
+        guard.assert_usable(account.as_ptr());
+        // SAFETY: the caller is a user of the account until now, and the guard keeps it allocated after that.
+        let account: EntryRef<'_, Account> = unsafe { EntryRef::new(account) };
+        if account.payload().leave() {
+            self.remove_closed(account.key());
+        }
+    }
+
+    /// Takes a session that has ended off the index, and gives up its use of its account. To be called once for each session, by the
+    /// thread that has ended it.
+    pub(crate) fn leave(&self, binding: Binding) {
+        self.remove(binding, |_| true);
+        self.release(binding.account_pointer());
+    }
+
+    /// Removes the members of a session of which `gone` says so.
+    fn remove(&self, binding: Binding, gone: impl Fn(&Member) -> bool) {
+        self.change(binding, |segment| {
+            let gone = |member: &Member| member.serial == binding.serial && gone(member);
+            (Next::from(segment.without(gone)), ())
+        });
+    }
+
+    /// Lists the new id of a session beside the old one, from which it is about to move. False if the session is not listed any more.
+    pub(crate) fn announce_move(&self, binding: Binding, from: &Key, to: Key) -> bool {
+        self.change(binding, |segment| {
+            let old = segment.0.iter().find(|member| member.serial == binding.serial && member.id == *from);
+            match old {
+                Some(old) => (Next::Segment(segment.with(Member { id: to, ..*old })), true),
+                None => (Next::Same, false),
+            }
+        })
+    }
+
+    /// Removes one of two ids that a session was listed under.
+    fn strike(&self, binding: Binding, id: &Key) {
+        self.remove(binding, |member| member.id == *id);
+    }
+
+    /// Replaces a segment by what `f` makes of it, and returns what else it makes. Lock-free; `f` may be called several times.
+    fn change<R>(&self, segment: impl Into<SegmentKey>, mut f: impl FnMut(&Segment) -> (Next, R)) -> R {
+        let SegmentKey(key) = segment.into();
+        loop {
+            let mut result = None;
+            let changed = self.segments.update(&key, timeless(), |version, _| {
+                let (next, made) = f(version.payload());
+                result = Some(made);
+                Ok::<_, Infallible>(match next {
+                    Next::Same => Change::Keep,
+                    Next::Segment(segment) if segment.0.is_empty() => Change::End(RemovalCause::Deleted),
+                    Next::Segment(segment) => {
+                        let overrides = Overrides::default();
+                        Change::Replace(Owned::new(version.next_head(NEVER, &overrides), segment, 0, |_| {}))
+                    }
+                })
+            });
+            match (changed, result) {
+                (Ok(()), Some(made)) => return made,
+                (Err(Refusal::Build(never)), _) => match never {},
+                // There is no such segment, or it became empty before its change took effect.
+                _ => {
+                    let (next, made) = f(&Segment::default());
+                    if self.begin(&key, next) {
+                        return made;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts the first version of a segment into the table. False if there is one already.
+    fn begin(&self, key: &Key, next: Next) -> bool {
+        let Next::Segment(segment) = next else { return true };
+        let new = Owned::new(Head::first(*key, NEVER, &Overrides::default()), segment, 0, |_| {});
+        let place = self.segments.enter(key).expect("any number of segments");
+        self.segments.insert(place, new, timeless()).is_ok()
+    }
+
+    /// The members of a segment, and the number of its version.
+    fn segment(&self, key: SegmentKey) -> (Vec<Member>, Option<u32>) {
+        let read = |version: EntryRef<'_, Segment>| (version.payload().0.to_vec(), Some(version.version()));
+        self.segments.read(&key.0, false, timeless(), read).unwrap_or_default()
+    }
+
+    /// How many principals have sessions.
+    #[cfg(test)]
+    pub(crate) fn principals(&self) -> usize {
+        self.accounts.len()
+    }
+}
+
+/// Under which key a segment lies: the address of its account, which no other account has as long as it has users, and its number.
+struct SegmentKey(Key);
+
+impl SegmentKey {
+    fn new(account: usize, segment: usize) -> Self {
+        let mut key = [0; size_of::<Key>()];
+        key[..8].copy_from_slice(&(account as u64).to_le_bytes());
+        key[8..16].copy_from_slice(&(segment as u64).to_le_bytes());
+        Self(key)
+    }
+}
+
+impl From<Binding> for SegmentKey {
+    fn from(binding: Binding) -> Self {
+        Self::new(binding.account_pointer().as_ptr().addr(), binding.segment as usize)
+    }
+}
+
+/// A user of an account, which keeps the account open.
+pub(crate) struct User<'i> {
+    index: &'i Index,
+    account: NonNull<Entry<Account>>,
+}
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        self.index.release(self.account);
+    }
+}
+
+impl<'i> User<'i> {
+    fn with<R>(&self, f: impl FnOnce(&Account) -> R) -> R {
+        let guard = reclaim::pin();
+        guard.assert_usable(self.account.as_ptr());
+        // SAFETY: this user keeps the account open, and so allocated while the guard is held.
+        let account: EntryRef<'_, Account> = unsafe { EntryRef::new(self.account) };
+        f(account.payload())
+    }
+
+    fn segment_key(&self, segment: usize) -> SegmentKey {
+        SegmentKey::new(self.account.as_ptr().addr(), segment)
+    }
+
+    /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails if the principal has `limit` sessions (0:
+    /// any number); `is_live` says whether a session is in the table.
+    pub(crate) fn join(&self, id: Key, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<Joining<'i>, Full> {
+        let (serial, generation) = self.with(|account| (account.next_serial(), account.standing().generation()));
+        let member = Member { id, generation, serial, arriving: limit > 0 };
+        let segment = self.add(member, limit, is_live)?;
+        let user = User { index: self.index, account: self.account };
+        let entered = self.with(Account::enter);
+        debug_assert!(entered, "open as long as it has a user");
+        Ok(Joining {
+            user: Some(user),
+            binding: Binding::new(self.account, generation, serial, segment as u32),
+            id,
+            limit,
+        })
+    }
+
+    /// Puts a member into a segment, and says which.
+    fn add(&self, member: Member, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<usize, Full> {
+        let most = if limit == 0 { usize::MAX } else { limit.div_ceil(SEGMENT) };
+        loop {
+            let segments = self.with(Account::segments);
+            let number =
+                |at: usize| u64::from_le_bytes(*member.id[at..].first_chunk().expect("ids are longer")) as usize;
+            for segment in [number(8) % segments, number(16) % segments] {
+                if self.add_to(segment, member, share(limit, segment)) {
+                    return Ok(segment);
+                }
+            }
+            if segments >= most {
+                return self.add_where_one_has_left(segments, member, limit, is_live);
+            }
+            self.with(|account| account.add_segment(segments));
+        }
+    }
+
+    /// Adds a member to a segment that has fewer than so many sessions.
+    fn add_to(&self, segment: usize, member: Member, share: usize) -> bool {
+        self.index.change(self.segment_key(segment), |segment| {
+            let full = segment.0.len() >= share && segment.sessions() >= share;
+            if full && !planted("joined-past-the-limit") {
+                return (Next::Same, false);
+            }
+            (Next::Segment(segment.with(member)), true)
+        })
+    }
+
+    /// Adds a member to one of all segments that there may be, in place of one whose session has ended.
+    #[cold]
+    fn add_where_one_has_left(
+        &self,
+        segments: usize,
+        member: Member,
+        limit: usize,
+        is_live: impl Fn(&Key) -> bool,
+    ) -> Result<usize, Full> {
+        loop {
+            let mut seen = Vec::with_capacity(segments);
+            for segment in 0..segments {
+                self.remove_ended(segment, &is_live);
+                if self.add_to(segment, member, share(limit, segment)) {
+                    return Ok(segment);
+                }
+                seen.push(self.index.segment(self.segment_key(segment)).1);
+            }
+            // Were they all full at one instant? If none has changed while the others were looked at.
+            let same =
+                |(segment, seen): (usize, &Option<u32>)| self.index.segment(self.segment_key(segment)).1 == *seen;
+            if segments == 1 || seen.iter().enumerate().all(same) {
+                return Err(Full);
+            }
+        }
+    }
+
+    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended.
+    fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) {
+        let standing = self.with(Account::standing);
+        let (members, _) = self.index.segment(self.segment_key(segment));
+        let live = |member: &&Member| member.stands(standing) && (member.arriving || is_live(&member.id));
+        let live: Vec<u32> = members.iter().filter(live).map(|member| member.serial).collect();
+        // Looked at again, for an id that was not there yet may have come in place of one that was there no more.
+        let gone = |member: &Member| {
+            members.iter().any(|seen| seen.serial == member.serial)
+                && !live.contains(&member.serial)
+                && !(member.stands(standing) && (member.arriving || is_live(&member.id)))
+        };
+        if members.iter().any(|member| !live.contains(&member.serial)) {
+            self.index.change(self.segment_key(segment), |segment| (Next::from(segment.without(gone)), ()));
+        }
+    }
+
+    /// The members that stand, in the order in which their sessions were bound.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let (segments, standing) = self.with(|account| (account.segments(), account.standing()));
+        let mut members = Vec::new();
+        for segment in 0..segments {
+            let (all, _) = self.index.segment(self.segment_key(segment));
+            members.extend(all.into_iter().filter(|member| member.stands(standing)));
+        }
+        members.sort_by_key(|member| member.serial);
+        members
+    }
+
+    /// The ids under which a session may be found by now.
+    pub(crate) fn ids_of(&self, serial: u32) -> Vec<Key> {
+        let of_it = |member: &Member| (member.serial == serial).then_some(member.id);
+        self.members().iter().filter_map(of_it).collect()
+    }
+
+    /// Removes one of two ids that a session is listed under.
+    pub(crate) fn strike(&self, binding: Binding, id: &Key) {
+        self.index.strike(binding, id);
+    }
+
+    pub(crate) fn is_of(&self, binding: Binding) -> bool {
+        binding.account_pointer() == self.account
+    }
+
+    /// Revokes all sessions that stand, but the one of the serial number that `exempt` says, if that one stands. At this instant they end.
+    pub(crate) fn revoke(&self, exempt: impl Fn() -> Option<Exempt>) {
+        loop {
+            let seen = self.with(Account::standing);
+            let exempt = exempt().filter(|exempt| seen.includes(exempt.generation, exempt.serial));
+            let next = seen.after_revocation(exempt.map_or(NOBODY, |exempt| exempt.serial));
+            if self.with(|account| account.revoke(seen, next)) {
+                step("revoked");
+                return;
+            }
+        }
+    }
+
+    /// Takes all members off the index that have been revoked, and calls `end` with the ids of each session, segment by segment.
+    pub(crate) fn take_revoked(&self, mut end: impl FnMut(&[Member])) {
+        let segments = self.with(Account::segments);
+        for segment in 0..segments {
+            let standing = self.with(Account::standing);
+            let revoked = self.index.change(self.segment_key(segment), |segment| {
+                let revoked: Vec<Member> =
+                    segment.0.iter().filter(|member| !member.stands(standing)).copied().collect();
+                (Next::from(segment.without(|member| !member.stands(standing))), revoked)
+            });
+            end(&revoked);
+        }
+    }
+
+    /// Which session is exempt, if it is listed under this id.
+    pub(crate) fn exempt(&self, id: &Key) -> Option<Exempt> {
+        let member = self.members().into_iter().find(|member| member.id == *id)?;
+        Some(Exempt { generation: member.generation, serial: member.serial })
+    }
+}
+
+/// The session that a revocation leaves alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Exempt {
+    generation: u32,
+    serial: u32,
+}
+
+impl From<Binding> for Exempt {
+    fn from(binding: Binding) -> Self {
+        Self { generation: binding.generation, serial: binding.serial }
+    }
+}
+
+/// How many sessions a segment may have of `limit` in all (0: any number).
+fn share(limit: usize, segment: usize) -> usize {
+    if limit == 0 { SEGMENT } else { limit.saturating_sub(segment * SEGMENT).min(SEGMENT) }
+}
+
+/// A session that is listed but not in the table yet. Taken off again when dropped, unless it arrives.
+pub(crate) struct Joining<'i> {
+    /// `None` once it has arrived.
+    user: Option<User<'i>>,
+    pub(crate) binding: Binding,
+    id: Key,
+    limit: usize,
+}
+
+impl Joining<'_> {
+    /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been revoked
+    /// meanwhile: then the caller has to end it.
+    pub(crate) fn arrive(mut self) -> bool {
+        let Some(user) = self.user.take() else { return true };
+        step("about to arrive");
+        if self.limit > 0 {
+            let serial = self.binding.serial;
+            user.index.change(self.binding, |segment| {
+                let arriving = |member: &Member| member.serial == serial && member.arriving;
+                if !segment.0.iter().any(arriving) {
+                    return (Next::Same, ());
+                }
+                let there =
+                    |member: &Member| if arriving(member) { Member { arriving: false, ..*member } } else { *member };
+                (Next::Segment(Segment(segment.0.iter().map(there).collect())), ())
+            });
+        }
+        let stands = user.stands_after_arrival(self.binding);
+        core::mem::forget(user);
+        stands
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        if let Some(user) = &self.user {
+            user.index.strike(self.binding, &self.id);
+        }
+    }
+}
+
+impl User<'_> {
+    /// Whether a session that this thread has just put into the table stands.
+    pub(crate) fn stands_after_arrival(&self, binding: Binding) -> bool {
+        planted("arrives-though-revoked") || binding.is_included(self.with(Account::standing_after_arrival))
+    }
+}
+
+/// Accounts and segments do not grow old.
+const NEVER: Tick = Tick::new(0);
+
+fn timeless() -> Moment<'static> {
+    Moment::new(NEVER, u64::MAX, &|| NEVER)
+}

@@ -1,0 +1,135 @@
+//! Forwards: following the key that a session had before it was rotated with grace.
+//!
+//! A forward is no session: it holds no place, is listed nowhere, and is not changed. It leads to the one key under which the session
+//! went on. If that key is left in turn, the forward leads nowhere from that instant: no look-up follows more than one. So a session has one
+//! forward at most, which is removed with it, or by its next rotation. One that a suspended thread has left is removed when its time is over,
+//! or by an insert of its key.
+//!
+//! A rotation takes effect when the forward replaces the session's version under the old key. At that instant the version under the new key
+//! is still pending. Every thread that follows the forward, or ends it, activates that version first, with the stamp of the
+//! forward: the tick in which the session was used last before the rotation.
+
+use super::Absence;
+use super::update::Removed;
+use super::visit::{Target, Visit};
+use crate::entry::life::Life;
+use crate::entry::{EntryRef, Key, Payload};
+use crate::expiry::Tick;
+use crate::removal::RemovalCause;
+use crate::sync::{planted, step};
+
+impl<'g, P: Payload> Visit<'g, P> {
+    /// The live version that a forward leads to, which was seen live in this visit.
+    #[cold]
+    pub(super) fn follow(&self, forward: EntryRef<'g, P>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
+        let key = self.target_of(forward);
+        let target = self.target(&key);
+        let version = self.at(target).live_version(target, touch)?;
+        // Its session has been rotated once more.
+        if version.is_forward() { Err(Absence::Unknown) } else { Ok(version) }
+    }
+
+    /// Ends the session that a forward leads to.
+    #[cold]
+    pub(super) fn remove_target(&self, forward: EntryRef<'g, P>) -> Removed<'g, P> {
+        let key = self.target_of(forward);
+        let target = self.target(&key);
+        let visit = self.at(target);
+        let removed = visit.remove(target);
+        visit.maintain();
+        removed
+    }
+
+    /// The key that a forward leads to, with a session that is active.
+    fn target_of(&self, forward: EntryRef<'g, P>) -> Key {
+        if let Life::Live(stamp) = forward.life().load() {
+            self.activate_target(forward, stamp);
+        }
+        // If it has ended meanwhile, its target was activated before.
+        forward.forward().expect("a forward leads somewhere")
+    }
+
+    /// Activates the version that a forward of this stamp leads to, if it is still pending.
+    pub(super) fn activate_target(&self, forward: EntryRef<'g, P>, stamp: Tick) {
+        if planted("forward-followed-to-a-pending-session") {
+            return;
+        }
+        let key = forward.forward().expect("a forward leads somewhere");
+        let target = self.target(&key);
+        let mut version = self.at(target).find(target);
+        while let Some(found) = version {
+            match found.life().load() {
+                Life::Pending if found.life().activate(stamp) => {
+                    step("activated");
+                    return;
+                }
+                Life::Pending => {}
+                Life::Superseded => version = found.successor(),
+                Life::Live(_) | Life::Dead => return,
+            }
+        }
+    }
+
+    /// Whether there is a pending version with this key.
+    pub(super) fn is_pending(&self, target: Target<'_>) -> bool {
+        let mut version = self.find(target);
+        while let Some(found) = version {
+            match found.life().load() {
+                Life::Pending => return true,
+                Life::Superseded => version = found.successor(),
+                Life::Live(_) | Life::Dead => return false,
+            }
+        }
+        false
+    }
+
+    /// Ends the forward that leads to a session which has just ended or moved on, if there is one.
+    #[inline]
+    pub(super) fn end_forward_to(&self, version: EntryRef<'g, P>) {
+        if !version.is_plain()
+            && let Some(former) = version.overrides().former
+        {
+            self.end_forward(&former, version.key());
+        }
+    }
+
+    #[cold]
+    fn end_forward(&self, former: &Key, key: &Key) {
+        step("forward to be ended");
+        let target = self.target(former);
+        let visit = self.at(target);
+        while let Some(found) = visit.locate(target) {
+            if found.entry.forward().as_ref() != Some(key) {
+                return;
+            }
+            if found.entry.life().kill(found.stamp).is_ok() {
+                visit.clean_up(&found, target);
+                return;
+            }
+        }
+    }
+
+    /// Ends a forward of this stamp if it leads to no session any more. False if it does.
+    #[cold]
+    pub(super) fn end_idle_forward(&self, forward: EntryRef<'g, P>, stamp: Tick) -> bool {
+        if planted("forward-outlives-its-session") {
+            return false;
+        }
+        let idle = self.follow(forward, false).is_err();
+        if idle {
+            // Won or lost, it is dead.
+            let _ = forward.life().kill(stamp);
+        }
+        idle
+    }
+
+    /// The session has just moved on from this version to another key, and its place with it.
+    #[cold]
+    pub(super) fn moved_on(&self, old: EntryRef<'g, P>, key: &Key) {
+        let from = self.shard.sessions();
+        self.table.population.take_over(from, self.table.shard(self.target(key).hash).sessions()).occupy();
+        self.shard.tally().removed(RemovalCause::Rotated);
+        self.deaths.note(old, RemovalCause::Rotated, self.guard);
+        self.end_forward_to(old);
+    }
+}
