@@ -42,9 +42,6 @@ pub(crate) const fn span(ticks: u64) -> Duration {
 }
 
 impl Limits {
-    /// Those of what never expires.
-    pub(crate) const ENDLESS: Self = Self { idle: u64::MAX, end: Tick::MAX };
-
     /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
         let untouched = now.0.saturating_sub(stamp.0);

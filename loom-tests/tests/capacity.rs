@@ -22,7 +22,7 @@ mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
 
-use entry::{Head, Key, Owned, Terms};
+use entry::{Head, Key, Owned, Overrides};
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -65,7 +65,7 @@ impl World {
 
     /// Creates a session as the store does, ending another one if there are too many.
     fn create(&self, key: Key, bound: bool, whose: Whose) -> bool {
-        let terms = Terms { principal: bound.then_some([9; 32]), ..Terms::default() };
+        let overrides = Overrides { principal: bound.then_some([9; 32]), ..Overrides::NONE };
         let created = self.timed(|moment| {
             let place = loop {
                 if let Some(place) = self.table.enter(&key) {
@@ -78,7 +78,7 @@ impl World {
                 }
             };
             assert!(self.table.len() <= self.limit, "more sessions than allowed");
-            let new = Owned::new(Head::first(key, moment.now(), &terms), Watched::new(1), 0, |_| {});
+            let new = Owned::new(Head::first(key, moment.now(), &overrides), Watched::new(1), 0, |_| {});
             assert!(self.table.insert(place, new, moment).is_ok());
             true
         });
@@ -97,8 +97,8 @@ impl World {
     fn set(&self, key: Key) -> bool {
         let updated = self.timed(|moment| {
             self.table.update(&key, moment, |version, stamp| {
-                let (number, terms) = (version.version().wrapping_add(1), version.terms());
-                let head = Head { key, stamp, version: number, terms: &terms };
+                let (number, overrides) = (version.version().wrapping_add(1), version.overrides());
+                let head = Head { key, stamp, version: number, overrides: &overrides };
                 Ok::<_, ()>(Change::Replace(Owned::new(head, Watched::new(2), 0, |_| {})))
             })
         });

@@ -70,8 +70,8 @@ fn grow(table: &Sessions) {
 fn set(table: &Sessions) {
     let updated = timed(|moment| {
         table.update(&STAYS, moment, |version, stamp| {
-            let (number, terms) = (version.version().wrapping_add(1), version.terms());
-            let head = Head { key: STAYS, stamp, version: number, terms: &terms };
+            let (number, overrides) = (version.version().wrapping_add(1), version.overrides());
+            let head = Head { key: STAYS, stamp, version: number, overrides: &overrides };
             Ok::<_, ()>(Change::Replace(Owned::new(head, Watched::new(2), 0, |_| {})))
         })
     });

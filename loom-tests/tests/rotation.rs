@@ -23,7 +23,7 @@ mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
 
-use entry::{EntryRef, Head, Key, Owned, Terms};
+use entry::{EntryRef, Head, Key, Owned, Overrides};
 use expiry::{Limits, Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -126,14 +126,14 @@ impl World {
             let rotated = self.timed(|moment| {
                 let copy = |version: EntryRef<'_, Watched>, stamp, limits: Option<Limits>| {
                     value.set(Some(version.payload().value()));
-                    let terms = Terms { limits: limits.or(version.terms().limits), ..version.terms() };
-                    let head = Head { key: new, ..version.next_head(stamp, &terms) };
+                    let overrides = Overrides { limits: limits.or(version.overrides().limits), ..version.overrides() };
+                    let head = Head { key: new, ..version.next_head(stamp, &overrides) };
                     Owned::new(head, Watched::new(version.payload().value()), 0, |_| {})
                 };
                 let limits = Some(Limits { idle: u64::MAX, end: moment.now().after(IDLE) });
-                let terms = Terms { limits, heir: Some(new), principal: None };
+                let overrides = Overrides { limits, heir: Some(new), principal: None };
                 self.table.rotate_with_grace(&old, moment, place, copy, |version, stamp| {
-                    Owned::new(version.next_head(stamp, &terms), Watched::new(usize::MAX), 0, |_| {})
+                    Owned::new(version.next_head(stamp, &overrides), Watched::new(usize::MAX), 0, |_| {})
                 })
             });
             match rotated {
@@ -147,8 +147,8 @@ impl World {
 }
 
 fn version_of(version: EntryRef<'_, Watched>, key: Key, stamp: Tick, value: usize) -> Owned<Watched> {
-    let (version, terms) = (version.version().wrapping_add(1), version.terms());
-    Owned::new(Head { key, stamp, version, terms: &terms }, Watched::new(value), 0, |_| {})
+    let (version, overrides) = (version.version().wrapping_add(1), version.overrides());
+    Owned::new(Head { key, stamp, version, overrides: &overrides }, Watched::new(value), 0, |_| {})
 }
 
 type Part = fn(&World);

@@ -111,8 +111,7 @@ impl<P: Payload> Owned<P> {
 
     /// A version after `version`, that leads to the key `to` until `end`.
     pub(crate) fn forward(version: EntryRef<'_, P>, stamp: Tick, payload: P, to: &Key, end: Tick) -> Self {
-        let head =
-            version.next_head(stamp, const { &Overrides { limits: None, binding: None, former: None, serial: 0 } });
+        let head = version.next_head(stamp, &Overrides::NONE);
         Self::with_tail(head, Shape::FORWARD, payload, |tail| write_forward(to, end, tail))
     }
 
@@ -144,13 +143,6 @@ impl<P: Payload> Owned<P> {
 
     pub(crate) fn key(&self) -> &Key {
         self.borrow().key()
-    }
-
-    /// The same under another key.
-    pub(crate) fn with_key(self, key: Key) -> Self {
-        // SAFETY: owned, so no other thread uses the entry.
-        unsafe { &mut *self.0.as_ptr() }.key = key;
-        self
     }
 
     pub(crate) fn pointer(&self) -> NonNull<Entry<P>> {
@@ -468,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_tail_takes_whole_characters_as_long_as_there_is_room() {
-        let entry = Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::default()), (), 4, |tail| {
+        let entry = Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::NONE), (), 4, |tail| {
             assert_eq!(tail.write_char('a'), Ok(()));
             assert_eq!(tail.write_char('é'), Ok(()));
             assert_eq!(tail.write_char('é'), Err(fmt::Error));

@@ -17,7 +17,7 @@ use super::account::Binding;
 use crate::expiry::{Limits, Tick};
 
 /// The parts that a version has of its own. Kept from version to version.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Overrides {
     /// The session's own limits, in place of the store's.
     pub(crate) limits: Option<Limits>,
@@ -142,6 +142,9 @@ impl Shape {
 const NO_KEY: Key = [0; KEY_LEN];
 
 impl Overrides {
+    /// Those of most sessions.
+    pub(crate) const NONE: Self = Self { limits: None, binding: None, former: None, serial: 0 };
+
     fn has_origin(&self) -> bool {
         self.former.is_some() || self.serial != 0
     }
@@ -241,12 +244,12 @@ mod tests {
 
     #[test]
     fn a_session_without_overrides_has_text_only() {
-        assert_eq!(Shape::new(&Overrides::default(), 5).overrides_len(), 0);
+        assert_eq!(Shape::new(&Overrides::NONE, 5).overrides_len(), 0);
     }
 
     #[test]
     #[should_panic(expected = "no place in an entry")]
     fn a_text_over_the_longest_is_refused() {
-        Shape::new(&Overrides::default(), Shape::LONGEST_TEXT + 1);
+        Shape::new(&Overrides::NONE, Shape::LONGEST_TEXT + 1);
     }
 }

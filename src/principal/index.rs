@@ -122,7 +122,7 @@ impl Index {
             if let Some(user) = self.find(principal) {
                 return user;
             }
-            let new = Owned::new(Head::first(*principal, NEVER, &Overrides::default()), Account::new(), 0, |_| {});
+            let new = Owned::new(Head::first(*principal, NEVER, &Overrides::NONE), Account::new(), 0, |_| {});
             let account = new.pointer();
             let place = self.accounts.enter(principal).expect("any number of principals");
             if self.accounts.insert(place, new, timeless()).is_ok() {
@@ -208,8 +208,7 @@ impl Index {
                     Next::Same => Change::Keep,
                     Next::Segment(segment) if segment.0.is_empty() => Change::End(RemovalCause::Deleted),
                     Next::Segment(segment) => {
-                        let overrides = Overrides::default();
-                        Change::Replace(Owned::new(version.next_head(NEVER, &overrides), segment, 0, |_| {}))
+                        Change::Replace(Owned::new(version.next_head(NEVER, &Overrides::NONE), segment, 0, |_| {}))
                     }
                 })
             });
@@ -230,7 +229,7 @@ impl Index {
     /// Puts the first version of a segment into the table. False if there is one already.
     fn begin(&self, key: &Key, next: Next) -> bool {
         let Next::Segment(segment) = next else { return true };
-        let new = Owned::new(Head::first(*key, NEVER, &Overrides::default()), segment, 0, |_| {});
+        let new = Owned::new(Head::first(*key, NEVER, &Overrides::NONE), segment, 0, |_| {});
         let place = self.segments.enter(key).expect("any number of segments");
         self.segments.insert(place, new, timeless()).is_ok()
     }

@@ -77,7 +77,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             None => self.enter(&id, principal.is_some(), moment)?,
         };
         let binding = joined.as_ref().map(|joined| joined.joining.binding);
-        let overrides = Overrides { limits: self.limits(moment.now(), timeouts), binding, ..Overrides::default() };
+        let overrides = Overrides { limits: self.limits(moment.now(), timeouts), binding, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
         // 256 random bits that are in use already are not drawn. If they are, they are not random.
         self.table.insert(place, new, moment).map_err(|_| CreateError::Random(RandomError::REPEATED))?;

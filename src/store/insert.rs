@@ -34,7 +34,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let limits = self.limits(moment.now(), timeouts);
         // Relaxed: a mere number. The first is 1, for 0 is that of sessions whose ids the store has drawn.
         let serial = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
-        let overrides = Overrides { limits, serial, ..Overrides::default() };
+        let overrides = Overrides { limits, serial, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
         self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)?;
         self.tracer.created(id.as_bytes());

@@ -156,7 +156,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         };
         let fresh = self.limits(moment.now(), Timeouts::default());
         let rotated = self.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
-            let before = if kept { version.overrides() } else { Overrides { limits: fresh, ..Overrides::default() } };
+            let before = if kept { version.overrides() } else { Overrides { limits: fresh, ..Overrides::NONE } };
             let binding = seat.binding().or(before.binding);
             let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
             let head = if kept {

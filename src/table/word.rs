@@ -239,13 +239,13 @@ impl Slot {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::entry::{Head, Owned, Terms};
+    use crate::entry::{Head, Overrides, Owned};
     use crate::expiry::Tick;
 
     const HASH: Hash = Hash(0x1234_5678_9abc_def0);
 
     fn entry() -> Owned<u64> {
-        Owned::new(Head::first([1; 32], Tick::new(0), &Terms::default()), 7, 0, |_| {})
+        Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::NONE), 7, 0, |_| {})
     }
 
     #[test]

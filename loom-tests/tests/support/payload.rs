@@ -1,7 +1,7 @@
 //! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that loom misses
 //! when it leaks.
 
-use crate::entry::{Head, Key, Owned, Terms};
+use crate::entry::{Head, Key, Owned, Overrides};
 use crate::expiry::Tick;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
@@ -22,7 +22,7 @@ impl Watched {
     }
 
     pub(crate) fn entry(key: Key, stamp: Tick, value: usize) -> Owned<Self> {
-        Owned::new(Head::first(key, stamp, &Terms::default()), Self::new(value), 0, |_| {})
+        Owned::new(Head::first(key, stamp, &Overrides::NONE), Self::new(value), 0, |_| {})
     }
 
     pub(crate) fn value(&self) -> usize {

@@ -1,9 +1,9 @@
 //! A table of counted versions, with its clock in the test's hand.
 
 use super::super::*;
+use crate::entry::account::Account;
 use crate::entry::life::Life;
-use crate::entry::{Head, Terms};
-use crate::expiry::Limits;
+use crate::entry::{Head, Overrides};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ pub(super) struct Version {
 
 pub(super) struct Fixture {
     pub(super) table: Table<Version>,
+    /// Has the account of the principal that sessions are bound to.
+    _accounts: Table<Account>,
+    binding: Binding,
     tokens: Arc<()>,
     now: AtomicU64,
 }
@@ -31,7 +34,14 @@ fn key(number: usize) -> Key {
 
 impl Fixture {
     pub(super) fn new(shards: usize, limit: usize) -> Self {
-        Self { table: Table::new(shards, limit), tokens: Arc::new(()), now: AtomicU64::new(0) }
+        let accounts = Table::new(1, 0);
+        let account = Owned::new(Head::first(key(9), Tick::new(0), &Overrides::NONE), Account::new(), 0, |_| {});
+        let binding = Binding::new(account.pointer(), 0, 1, 0);
+        let moment = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
+        let place = accounts.enter(&key(9)).expect("there is no limit");
+        assert!(accounts.insert(place, account, moment).is_ok());
+        let table = Table::new(shards, limit);
+        Self { table, _accounts: accounts, binding, tokens: Arc::new(()), now: AtomicU64::new(0) }
     }
 
     fn now(&self) -> Tick {
@@ -52,7 +62,7 @@ impl Fixture {
     }
 
     fn version(&self, number: usize, stamp: Tick, value: u64) -> Owned<Version> {
-        let head = Head::first(key(number), stamp, &Terms { limits: None, principal: None, heir: None });
+        let head = Head::first(key(number), stamp, &Overrides::NONE);
         Owned::new(head, Version { value, _token: self.tokens.clone() }, 0, |_| {})
     }
 
@@ -82,8 +92,9 @@ impl Fixture {
     }
 
     fn insert_into(&self, place: Place<'_>, number: usize, bound: bool) -> bool {
-        let terms = Terms { principal: bound.then_some([9; 32]), ..Terms::default() };
-        let head = Head::first(key(number), self.now(), &terms);
+        let binding = bound.then_some(self.binding);
+        let overrides = Overrides { binding, ..Overrides::NONE };
+        let head = Head::first(key(number), self.now(), &overrides);
         let new = Owned::new(head, Version { value: 0, _token: self.tokens.clone() }, 0, |_| {});
         self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
     }
@@ -124,49 +135,33 @@ impl Fixture {
 
     /// Moves a session to another number, and returns its value.
     pub(super) fn rotate(&self, number: usize, to: usize) -> Option<u64> {
+        self.move_to(number, to, Former::Ends(RemovalCause::Rotated), || {})
+    }
+
+    /// The same with a forward, whose time is over at the first tick.
+    pub(super) fn rotate_forwarding(&self, number: usize, to: usize) -> Option<u64> {
+        self.rotate_forwarding_and(number, to, || {})
+    }
+
+    /// The same; `meanwhile` runs before the new version is made.
+    pub(super) fn rotate_forwarding_and(&self, number: usize, to: usize, meanwhile: impl Fn()) -> Option<u64> {
+        let absent = || Version { value: 0, _token: Arc::new(()) };
+        self.move_to(number, to, Former::Forwards { end: Tick::new(0), absent }, meanwhile)
+    }
+
+    fn move_to(&self, number: usize, to: usize, former: Former<Version>, meanwhile: impl Fn()) -> Option<u64> {
         let mut value = None;
         let moved = self.timed(|moment| {
-            self.table.rotate(&key(number), moment, |version, stamp| {
+            self.table.rotate(&key(number), former, moment, |version, stamp| {
+                meanwhile();
                 value = Some(version.payload().value);
-                self.version(to, stamp, version.payload().value)
+                let forwards = matches!(former, Former::Forwards { .. });
+                let overrides = Overrides { former: forwards.then(|| key(number)), ..Overrides::NONE };
+                let payload = Version { value: version.payload().value, _token: self.tokens.clone() };
+                Owned::new(Head::first(key(to), stamp, &overrides), payload, 0, |_| {})
             })
         });
         value.filter(|_| moved.is_ok())
-    }
-
-    /// The same by way of a version that leads on, whose time is over at once.
-    pub(super) fn rotate_leading(&self, number: usize, to: usize) -> Option<u64> {
-        self.rotate_leading_and(number, to, || {})
-    }
-
-    /// The same; `meanwhile` runs when the new version is in the table and the old one still live.
-    pub(super) fn rotate_leading_and(&self, number: usize, to: usize, meanwhile: impl Fn()) -> Option<u64> {
-        loop {
-            let place = self.table.enter(&key(to)).expect("there is no limit");
-            let value = std::cell::Cell::new(None);
-            let moved = self.timed(|moment| {
-                let copy = |version: EntryRef<'_, Version>, stamp, limits| {
-                    value.set(Some(version.payload().value));
-                    let terms = Terms { limits, ..Terms::default() };
-                    let token = self.tokens.clone();
-                    let payload = Version { value: version.payload().value, _token: token };
-                    Owned::new(Head::first(key(to), stamp, &terms), payload, 0, |_| {})
-                };
-                let limits = Some(Limits { idle: u64::MAX, end: Tick::new(0) });
-                let terms = Terms { limits, heir: Some(key(to)), principal: None };
-                let lead = |version: EntryRef<'_, Version>, stamp| {
-                    meanwhile();
-                    let nothing = Version { value: 0, _token: self.tokens.clone() };
-                    Owned::new(version.next_head(stamp, &terms), nothing, 0, |_| {})
-                };
-                self.table.rotate_with_grace(&key(number), moment, place, copy, lead)
-            });
-            match moved {
-                Ok(true) => return value.get(),
-                Ok(false) => {}
-                Err(_) => return None,
-            }
-        }
     }
 
     pub(super) fn has(&self, number: usize) -> bool {
@@ -254,8 +249,8 @@ impl Fixture {
 fn is_live(mut version: EntryRef<'_, Version>) -> bool {
     loop {
         match version.life().load() {
-            Life::Live(_) => return true,
-            Life::Dead => return false,
+            Life::Live(_) => return !version.is_forward(),
+            Life::Dead | Life::Pending => return false,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }
     }

@@ -111,7 +111,7 @@ fn what_is_touched_under_the_old_key_does_not_expire_under_the_new_one() {
             assert_eq!(fixture.sweep(), 0);
         }
     };
-    assert_eq!(fixture.rotate_leading_and(1, 2, busy), Some(7));
+    assert_eq!(fixture.rotate_forwarding_and(1, 2, busy), Some(7));
     fixture.pass(IDLE);
     assert_eq!(fixture.read(2), Some(7));
     fixture.pass(IDLE + 1);

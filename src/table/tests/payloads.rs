@@ -4,7 +4,7 @@
 use super::super::*;
 use super::fixture::IDLE;
 use crate::entry::life::Life;
-use crate::entry::{Head, Terms, free};
+use crate::entry::{Head, Overrides, free};
 use crate::removal::RemovalCause;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -128,7 +128,7 @@ impl Magazine {
         let charge = Charge { number: drops.len() - 1, on_drop, drops: self.drops.clone() };
         // An allocation may drop what was retired before.
         drop(drops);
-        Owned::new(Head::first(key, stamp, &Terms::default()), charge, 0, |_| {})
+        Owned::new(Head::first(key, stamp, &Overrides::NONE), charge, 0, |_| {})
     }
 
     fn insert(&self, number: usize) -> bool {

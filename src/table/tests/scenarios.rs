@@ -26,6 +26,8 @@ pub(super) struct Scenario {
     table: Table,
     /// The victim's session comes before the others, so it lies in the array that is left first; or after them.
     first: bool,
+    /// Whether the victim's session got its key by a rotation that has left a forward.
+    forwarded: bool,
     /// The step at which an earlier operation on the victim's session is given up.
     given_up: Option<(&'static str, Call)>,
     pub(super) doing: Doing,
@@ -34,6 +36,9 @@ pub(super) struct Scenario {
     pub(super) pending: &'static [Pending],
 }
 
+/// The key that a forwarded session had before.
+const FORMER: usize = 888_888;
+
 /// Arrays of 64 slots are left at the 49th session, in four pieces: the 53rd insert finds it done.
 const BRINK: usize = 48;
 
@@ -41,6 +46,7 @@ const PLAIN: Scenario = Scenario {
     name: "",
     table: Table::Of(20),
     first: true,
+    forwarded: false,
     given_up: None,
     doing: Doing::Sweep,
     state: Some(9),
@@ -52,7 +58,7 @@ const READ: Scenario = Scenario { doing: Doing::Call(Call::Read), ..PLAIN };
 const REMOVE: Scenario = Scenario { doing: Doing::Call(Call::Remove), ..PLAIN };
 
 const ROTATE: Scenario = Scenario { doing: Doing::Call(Call::Rotate), ..PLAIN };
-const LEAD: Scenario = Scenario { doing: Doing::Call(Call::Lead), ..PLAIN };
+const FORWARD: Scenario = Scenario { doing: Doing::Call(Call::Forward), ..PLAIN };
 
 /// A version that has been superseded and left in its slot.
 const CHAIN: Scenario = Scenario { given_up: Some(("superseded", Call::Append(5))), state: Some(95), ..PLAIN };
@@ -108,8 +114,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "rotation of a version with a successor", doing: ROTATE.doing, ..FORKED },
     Scenario { name: "rotation during a growth", table: Table::Of(BRINK), ..ROTATE },
     Scenario { name: "rotation in the next array", table: Table::Of(BRINK + 1), first: false, ..ROTATE },
-    Scenario { name: "rotation with a lead", ..LEAD },
-    Scenario { name: "rotation with a lead during a growth", table: Table::Of(BRINK), ..LEAD },
+    Scenario { name: "rotation with a forward", ..FORWARD },
+    Scenario { name: "rotation with a forward during a growth", table: Table::Of(BRINK), ..FORWARD },
+    Scenario { name: "rotation with a forward of a chain", doing: FORWARD.doing, ..CHAIN },
+    Scenario { name: "rotation with a forward of a version with a successor", doing: FORWARD.doing, ..FORKED },
+    Scenario { name: "rotation of a forwarded session", forwarded: true, ..ROTATE },
+    Scenario { name: "rotation with a forward of a forwarded session", forwarded: true, ..FORWARD },
+    Scenario { name: "remove of a forwarded session", forwarded: true, ..REMOVE },
     Scenario { name: "sweep", table: Table::Expired(20), state: None, ..PLAIN },
     Scenario { name: "sweep during a growth", table: Table::Expired(BRINK), state: None, ..PLAIN },
     Scenario { name: "sweep over chains", ..CHAIN },
@@ -133,7 +144,12 @@ impl Scenario {
             self.state.is_some() || self.given_up.is_some() || matches!(self.table, Table::Expired(_));
         let insert = |first: bool| {
             if inserted_before && self.first == first {
-                assert!(fixture.insert_with(VICTIM, 9));
+                if self.forwarded {
+                    assert!(fixture.insert_with(FORMER, 9));
+                    assert_eq!(fixture.rotate_forwarding(FORMER, VICTIM), Some(9));
+                } else {
+                    assert!(fixture.insert_with(VICTIM, 9));
+                }
             }
         };
         insert(true);

@@ -38,8 +38,8 @@ pub(super) enum Call {
     Remove,
     /// Moves the session away.
     Rotate,
-    /// The same by way of a version that leads on.
-    Lead,
+    /// The same, and leaves a forward.
+    Forward,
 }
 
 /// What it returned: the session's value; 0 where it shows none; nothing where it failed.
@@ -54,7 +54,7 @@ impl Call {
             Self::Exists => fixture.has(VICTIM).then_some(0),
             Self::Remove => fixture.remove(VICTIM).then_some(0),
             Self::Rotate => fixture.rotate(VICTIM, MOVED),
-            Self::Lead => fixture.rotate_leading(VICTIM, MOVED),
+            Self::Forward => fixture.rotate_forwarding(VICTIM, MOVED),
         }
     }
 
@@ -70,7 +70,7 @@ impl Call {
             Self::Read => (state, state),
             Self::Exists => (state.map(|_| 0), state),
             Self::Remove => (state.map(|_| 0), None),
-            Self::Rotate | Self::Lead => (state, None),
+            Self::Rotate | Self::Forward => (state, None),
         }
     }
 }
@@ -297,7 +297,7 @@ fn run(scenario: &Scenario, name: &'static str, nth: usize, work: Work) -> bool 
     let mut pending = scenario.pending.to_vec();
     match (done, scenario.doing) {
         (Done::Answered(answer), Doing::Call(call)) => {
-            if let Call::Rotate | Call::Lead = call {
+            if let Call::Rotate | Call::Forward = call {
                 assert_eq!(fixture.read(MOVED), answer, "{at}: what was moved");
             }
             pending.push(Pending { call, answer: Some(answer) });
