@@ -22,7 +22,8 @@ mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
 
-use entry::{Head, Key, Owned, Overrides};
+use entry::account::{Account, Binding};
+use entry::{Head, Key, Overrides, Owned};
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -39,6 +40,9 @@ const OTHER_NEWCOMER: Key = [5; 32];
 
 struct World {
     table: Table<Watched>,
+    /// Has the account that bound sessions are bound to.
+    accounts: Table<Account>,
+    binding: Binding,
     limit: usize,
     clock: AtomicUsize,
     returned: Mutex<Vec<(&'static str, bool)>>,
@@ -65,7 +69,7 @@ impl World {
 
     /// Creates a session as the store does, ending another one if there are too many.
     fn create(&self, key: Key, bound: bool, whose: Whose) -> bool {
-        let overrides = Overrides { principal: bound.then_some([9; 32]), ..Overrides::NONE };
+        let overrides = Overrides { binding: bound.then_some(self.binding), ..Overrides::NONE };
         let created = self.timed(|moment| {
             let place = loop {
                 if let Some(place) = self.table.enter(&key) {
@@ -118,6 +122,16 @@ impl World {
     }
 }
 
+/// A principal's account, and the binding of a session to it.
+fn account() -> (Table<Account>, Binding) {
+    let accounts = Table::of_capacity(2, 0);
+    let new = Owned::new(Head::first([9; 32], Tick::new(0), &Overrides::NONE), Account::new(), 0, |_| {});
+    let binding = Binding::new(new.pointer(), 0, 1, 0);
+    let place = accounts.enter(&[9; 32]).expect("any number");
+    assert!(accounts.insert(place, new, Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0))).is_ok());
+    (accounts, binding)
+}
+
 type Part = fn(&World);
 
 /// Explores the threads at work on a table that is full after what `before` does, then what `after` says.
@@ -130,7 +144,9 @@ fn explore(limit: usize, before: Part, parts: &[Part], after: Part) {
         model.max_branches = 50_000;
         model.check(move || {
             let table = Table::of_capacity(4, limit);
-            let world = World { table, limit, clock: AtomicUsize::new(0), returned: Mutex::default() };
+            let (accounts, binding) = account();
+            let world =
+                World { table, accounts, binding, limit, clock: AtomicUsize::new(0), returned: Mutex::default() };
             let world = Arc::new(world);
             before(&world);
             assert_eq!(world.table.len(), limit);
@@ -147,6 +163,7 @@ fn explore(limit: usize, before: Part, parts: &[Part], after: Part) {
             after(&world);
             let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
             drop(world.table);
+            drop(world.accounts);
             free_all();
         });
     }

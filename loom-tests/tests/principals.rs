@@ -26,14 +26,12 @@ mod expiry;
 mod hash;
 #[path = "support/id.rs"]
 mod id;
-#[path = "../../src/principal.rs"]
+#[path = "../../src/principal/mod.rs"]
 mod principal;
 #[path = "support/standin.rs"]
 mod reclaim;
 #[path = "../../src/removal.rs"]
 mod removal;
-#[path = "../../src/roll.rs"]
-mod roll;
 #[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]

@@ -23,16 +23,16 @@ mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
 
-use entry::{EntryRef, Head, Key, Owned, Overrides};
-use expiry::{Limits, Moment, Tick};
+use entry::{EntryRef, Head, Key, Overrides, Owned};
+use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use payload::Watched;
 use reclaim::{boundary, free_all};
-use std::cell::Cell;
+use removal::RemovalCause;
 use std::sync::Mutex;
-use table::{Change, Table};
+use table::{Change, Former, Table};
 
 const OLD: Key = [1; 32];
 const NEW: Key = [2; 32];
@@ -109,40 +109,37 @@ impl World {
 
     /// Rotates at once, and returns the value that went with it.
     fn rotate(&self, old: Key, new: Key) -> Option<usize> {
+        self.move_to(old, new, None)
+    }
+
+    /// The same; the old key leads to the session for as long as a session may lie idle.
+    fn rotate_with_grace(&self, old: Key, new: Key) -> Option<usize> {
+        self.move_to(old, new, Some(IDLE))
+    }
+
+    fn move_to(&self, old: Key, new: Key, grace: Option<u64>) -> Option<usize> {
         let mut value = None;
         let rotated = self.timed(|moment| {
-            self.table.rotate(&old, moment, |version, stamp| {
+            let forwards =
+                |grace| Former::Forwards { end: moment.now().after(grace), absent: || Watched::new(usize::MAX) };
+            let former = grace.map_or(Former::Ends(RemovalCause::Rotated), forwards);
+            self.table.rotate(&old, former, moment, |version, stamp| {
                 value = Some(version.payload().value());
-                version_of(version, new, stamp, version.payload().value())
+                let overrides = Overrides { former: grace.map(|_| old), ..version.overrides() };
+                let head = Head { key: new, ..version.next_head(stamp, &overrides) };
+                Owned::new(head, Watched::new(version.payload().value()), 0, |_| {})
             })
         });
         value.filter(|_| rotated.is_ok())
     }
 
-    /// Rotates with grace where there is a place for that, as the store does.
-    fn rotate_with_grace(&self, old: Key, new: Key) -> Option<usize> {
-        while let Some(place) = self.table.enter(&new) {
-            let value = Cell::new(None);
-            let rotated = self.timed(|moment| {
-                let copy = |version: EntryRef<'_, Watched>, stamp, limits: Option<Limits>| {
-                    value.set(Some(version.payload().value()));
-                    let overrides = Overrides { limits: limits.or(version.overrides().limits), ..version.overrides() };
-                    let head = Head { key: new, ..version.next_head(stamp, &overrides) };
-                    Owned::new(head, Watched::new(version.payload().value()), 0, |_| {})
-                };
-                let limits = Some(Limits { idle: u64::MAX, end: moment.now().after(IDLE) });
-                let overrides = Overrides { limits, heir: Some(new), principal: None };
-                self.table.rotate_with_grace(&old, moment, place, copy, |version, stamp| {
-                    Owned::new(version.next_head(stamp, &overrides), Watched::new(usize::MAX), 0, |_| {})
-                })
-            });
-            match rotated {
-                Ok(true) => return value.get(),
-                Ok(false) => {}
-                Err(_) => return None,
-            }
-        }
-        self.rotate(old, new)
+    /// The keys of all sessions.
+    fn keys(&self) -> Vec<Key> {
+        boundary();
+        let mut keys = Vec::new();
+        self.table.keys(0, &mut keys);
+        boundary();
+        keys
     }
 }
 
@@ -356,13 +353,96 @@ fn rotation_with_grace_against_delete() {
     });
 }
 
+/// The session takes one place throughout, and its former key takes none.
 #[test]
 fn rotation_with_grace_in_a_full_store() {
-    explore(1, &[rotate_with_grace, set], |world| {
+    let set_and_count = |world: &World| {
+        set(world);
+        assert_eq!(world.table.len(), 1);
+    };
+    explore(1, &[rotate_with_grace, set_and_count], |world| {
         nothing_is_lost(world);
-        assert_eq!(world.get(OLD), None, "there was no place for two");
+        assert_eq!(world.get(OLD), world.get(NEW));
+        assert!(!world.insert(OTHER, 7));
         assert!(world.delete(NEW) && world.insert(OTHER, 7));
+        assert_eq!(world.get(OLD), None);
+        assert!(!world.table.holds_entry(&OLD), "the forward is gone with its session");
     });
+}
+
+/// A session that is listed can be written and ended, and what has been done to it stays done.
+#[test]
+fn rotation_with_grace_against_an_update_of_what_is_listed() {
+    let update_all = |world: &World| {
+        let updated = world.keys().into_iter().filter_map(|key| world.set(key, 2)).count();
+        world.note("updates", Some(updated));
+    };
+    explore(0, &[rotate_with_grace, update_all], |world| {
+        let updates = world.of("updates").expect("a number");
+        assert!(updates <= 1, "one session is listed once");
+        assert_eq!(world.of("rotate").map(|_| world.get(NEW)), Some(Some([1, 12][updates])));
+    });
+}
+
+#[test]
+fn rotation_with_grace_against_a_delete_of_what_is_listed() {
+    let delete_all = |world: &World| {
+        let deleted: Vec<Key> = world.keys().into_iter().filter(|key| world.delete(*key)).collect();
+        assert!(deleted.len() <= 1, "one session is ended once");
+        assert!(!deleted.iter().any(|key| world.exists(*key)), "a deleted session does not come back");
+        world.note("deletes", Some(deleted.len()));
+    };
+    explore(0, &[rotate_with_grace, delete_all], |world| {
+        let there = world.exists(NEW);
+        assert_eq!(there, world.of("deletes") == Some(0));
+        assert!(there || !world.exists(OLD));
+        assert_eq!(world.table.len(), usize::from(there));
+    });
+}
+
+/// Of an id that leads to a session, one hop is all there is; the next rotation ends it at the instant of its effect.
+#[test]
+fn rotation_with_grace_of_a_forwarded_session_against_reads() {
+    let again = |world: &World| {
+        assert_eq!(world.rotate_with_grace(OLD, NEW), Some(1));
+        assert_eq!(world.rotate_with_grace(NEW, NEWER), Some(1));
+        assert!(world.get(OLD).is_none(), "its session has been rotated once more");
+    };
+    let read = |world: &World| {
+        let (first, second) = (world.get(OLD), world.get(OLD));
+        assert!(first.is_some() || second.is_none(), "what is over stays over");
+    };
+    explore(0, &[again, read], |world| {
+        assert_eq!((world.get(NEW), world.get(NEWER), world.table.len()), (Some(1), Some(1), 1));
+        assert!(!world.table.holds_entry(&OLD), "no session has more than one forward");
+    });
+}
+
+/// The delete may come by way of the forward before the thread that rotates has activated the session.
+#[test]
+fn rotation_with_grace_against_delete_and_insert_again() {
+    let delete_and_insert = |world: &World| {
+        assert!(world.delete(OLD), "the session was there all the time");
+        assert!(world.insert(OLD, 7), "nothing lives under the key any more");
+    };
+    explore(0, &[rotate_with_grace, delete_and_insert], |world| {
+        // A rotation that comes last rotates the other session.
+        let moved = world.of("rotate").filter(|value| *value == 7);
+        assert_eq!((world.get(OLD), world.get(NEW), world.table.len()), (Some(7), moved, 1));
+    });
+}
+
+/// However late the thread that rotates is, the session expires when it should: its time is not that of the rotation's end.
+#[test]
+fn rotation_with_grace_against_time() {
+    let pass = |world: &World| {
+        world.pass(3);
+        let touched = world.get(OLD);
+        world.pass(6);
+        let late = (world.get(OLD), world.get(NEW));
+        assert!(touched.is_none() || late == (None, None), "{touched:?}, then {late:?}");
+    };
+    explore(0, &[rotate_with_grace, pass], |world| assert_eq!(world.get(OLD), None));
 }
 
 #[test]
@@ -378,7 +458,7 @@ fn rotation_with_grace_against_rotation() {
     });
 }
 
-/// The new version is in the table before the old one leads to it, and nobody touches it there.
+/// The new version is in the table before the rotation takes effect, and does not expire there.
 #[test]
 fn rotation_with_grace_against_touch_and_eviction() {
     let use_and_evict = |world: &World| {

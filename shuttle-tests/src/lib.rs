@@ -24,13 +24,11 @@ mod expiry;
 mod hash;
 #[path = "../../src/id.rs"]
 mod id;
-#[path = "../../src/principal.rs"]
+#[path = "../../src/principal/mod.rs"]
 mod principal;
 pub mod reclaim;
 #[path = "../../src/removal.rs"]
 mod removal;
-#[path = "../../src/roll.rs"]
-mod roll;
 #[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]

@@ -107,6 +107,11 @@ impl<P: Payload> Table<P> {
         })
     }
 
+    /// Whether a slot holds an entry with this key, whatever has become of it.
+    pub(crate) fn holds_entry(&self, key: &Key) -> bool {
+        self.inspect(|visit, _| visit.find(visit.target(key)).is_some())
+    }
+
     /// What must hold when no operation is under way, none having been abandoned.
     pub(crate) fn check_at_rest(&self) {
         self.inspect(|visit, guard| {

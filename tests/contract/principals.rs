@@ -44,7 +44,7 @@ fn whoever_ends_is_off_the_list() {
     store.delete(&ids[0]);
     assert_eq!(store.sessions_of(&ada()), ids[1..]);
     let rotated = store.rotate_id(&ids[1]).expect("it is live");
-    assert_eq!(store.sessions_of(&ada()), [ids[2], ids[3], rotated]);
+    assert_eq!(store.sessions_of(&ada()), [rotated, ids[2], ids[3]], "a rotated session keeps its turn");
     clock.advance(TTL);
     store.touch(&ids[2]);
     clock.advance(TICK);
@@ -95,13 +95,13 @@ fn binding_gives_a_new_id_and_keeps_the_attributes() {
 }
 
 #[test]
-fn binding_to_another_principal_takes_the_session_from_the_first() {
+fn a_session_of_another_principal_is_not_bound() {
     let (store, _) = store();
     let (hers, eve) = (login(&store, ada()), Principal::new("eve"));
-    let id = store.bind(&hers, &eve).expect("it is live");
-    assert_eq!((store.sessions_of(&ada()), store.sessions_of(&eve)), (vec![], vec![id]));
-    let again = store.bind(&id, &eve).expect("it is live");
-    assert_eq!(store.sessions_of(&eve), [again]);
+    assert_eq!(store.bind(&hers, &eve), Err(BindError::OtherPrincipal));
+    assert_eq!((store.sessions_of(&ada()), store.sessions_of(&eve)), (vec![hers], vec![]));
+    let again = store.bind(&hers, &ada()).expect("it is live");
+    assert_eq!(store.sessions_of(&ada()), [again]);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn whatever_ends_them_the_listener_is_told_of_the_principal() {
     assert_gone(&store, &first);
     store.delete(&third);
     store.end_sessions_of(&ada());
-    let causes = [RemovalCause::Capacity, RemovalCause::Deleted, RemovalCause::Principal];
+    let causes = [RemovalCause::PrincipalLimit, RemovalCause::Deleted, RemovalCause::Principal];
     assert_eq!(*told.lock().unwrap(), causes.map(|cause| (cause, Some(ada()))));
 }
 

@@ -1,7 +1,7 @@
 //! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that loom misses
 //! when it leaks.
 
-use crate::entry::{Head, Key, Owned, Overrides};
+use crate::entry::{Head, Key, Overrides, Owned};
 use crate::expiry::Tick;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
