@@ -125,7 +125,7 @@ impl World {
 /// A principal's account, and the binding of a session to it.
 fn account() -> (Table<Account>, Binding) {
     let accounts = Table::of_capacity(2, 0);
-    let new = Owned::new(Head::first([9; 32], Tick::new(0), &Overrides::NONE), Account::new(), 0, |_| {});
+    let new = Owned::new(Head::first([9; 32], Tick::new(0), &Overrides::NONE), Account::new(0), 0, |_| {});
     let binding = Binding::new(new.pointer(), 0, 1, 0);
     let place = accounts.enter(&[9; 32]).expect("any number");
     assert!(accounts.insert(place, new, Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0))).is_ok());

@@ -27,6 +27,8 @@ pub(crate) const NOBODY: u32 = 0;
 
 /// The payload of an account's entry.
 pub(crate) struct Account {
+    /// Tells the account from all others of its index.
+    pub(crate) number: u64,
     standing: AtomicU64,
     users: AtomicUsize,
     /// Serial numbers given out so far; they come round after 2^32.
@@ -62,8 +64,9 @@ impl Standing {
 
 impl Account {
     /// An account with one user.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(number: u64) -> Self {
         Self {
+            number,
             standing: AtomicU64::new(Standing::new(0, NOBODY).0),
             users: AtomicUsize::new(1),
             serials: AtomicUsize::new(0),
@@ -214,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_revocation_leaves_the_exempt_session_and_those_that_come_later() {
-        let account = Account::new();
+        let account = Account::new(0);
         let (first, second) = (account.next_serial(), account.next_serial());
         let before = account.standing();
         assert!(before.includes(0, first) && before.includes(0, second));
@@ -228,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_last_user_closes_an_account_for_good() {
-        let account = Account::new();
+        let account = Account::new(0);
         assert!(account.enter() && !account.leave() && !account.is_closed());
         assert!(account.leave() && account.is_closed());
         assert!(!account.enter());
@@ -236,7 +239,7 @@ mod tests {
 
     #[test]
     fn no_serial_number_is_that_of_nobody() {
-        let account = Account::new();
+        let account = Account::new(0);
         account.serials.store(u32::MAX as usize, Ordering::Relaxed);
         assert_eq!([account.next_serial(), account.next_serial()], [u32::MAX, 1]);
     }

@@ -37,7 +37,7 @@ use crate::entry::{Entry, EntryRef, Head, Key, Overrides, Owned};
 use crate::expiry::{Moment, Tick};
 use crate::reclaim;
 use crate::removal::RemovalCause;
-use crate::sync::{MODEL, planted, step};
+use crate::sync::{AtomicU64, MODEL, Ordering, planted, step};
 use crate::table::{Change, Refusal, Table};
 use core::convert::Infallible;
 use core::ptr::NonNull;
@@ -103,11 +103,13 @@ pub(crate) struct Full;
 pub(crate) struct Index {
     accounts: Table<Account>,
     segments: Table<Segment>,
+    /// How many accounts have been made.
+    made: AtomicU64,
 }
 
 impl Index {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { accounts: Table::new(shards, 0), segments: Table::new(shards, 0) }
+        Self { accounts: Table::new(shards, 0), segments: Table::new(shards, 0), made: AtomicU64::new(0) }
     }
 
     #[cfg(loom)]
@@ -122,7 +124,8 @@ impl Index {
             if let Some(user) = self.find(principal) {
                 return user;
             }
-            let new = Owned::new(Head::first(*principal, NEVER, &Overrides::NONE), Account::new(), 0, |_| {});
+            let number = self.made.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
+            let new = Owned::new(Head::first(*principal, NEVER, &Overrides::NONE), Account::new(number), 0, |_| {});
             let account = new.pointer();
             let place = self.accounts.enter(principal).expect("any number of principals");
             if self.accounts.insert(place, new, timeless()).is_ok() {
@@ -168,37 +171,13 @@ impl Index {
     /// Takes a session that has ended off the index, and gives up its use of its account. To be called once for each session, by the
     /// thread that has ended it.
     pub(crate) fn leave(&self, binding: Binding) {
-        self.remove(binding, |_| true);
-        self.release(binding.account_pointer());
-    }
-
-    /// Removes the members of a session of which `gone` says so.
-    fn remove(&self, binding: Binding, gone: impl Fn(&Member) -> bool) {
-        self.change(binding, |segment| {
-            let gone = |member: &Member| member.serial == binding.serial && gone(member);
-            (Next::from(segment.without(gone)), ())
-        });
-    }
-
-    /// Lists the new id of a session beside the old one, from which it is about to move. False if the session is not listed any more.
-    pub(crate) fn announce_move(&self, binding: Binding, from: &Key, to: Key) -> bool {
-        self.change(binding, |segment| {
-            let old = segment.0.iter().find(|member| member.serial == binding.serial && member.id == *from);
-            match old {
-                Some(old) => (Next::Segment(segment.with(Member { id: to, ..*old })), true),
-                None => (Next::Same, false),
-            }
-        })
-    }
-
-    /// Removes one of two ids that a session was listed under.
-    fn strike(&self, binding: Binding, id: &Key) {
-        self.remove(binding, |member| member.id == *id);
+        // The session's use, which ends when this is dropped.
+        let user = User { index: self, account: binding.account_pointer() };
+        user.remove(binding, |_| true);
     }
 
     /// Replaces a segment by what `f` makes of it, and returns what else it makes. Lock-free; `f` may be called several times.
-    fn change<R>(&self, segment: impl Into<SegmentKey>, mut f: impl FnMut(&Segment) -> (Next, R)) -> R {
-        let SegmentKey(key) = segment.into();
+    fn change<R>(&self, SegmentKey(key): SegmentKey, mut f: impl FnMut(&Segment) -> (Next, R)) -> R {
         loop {
             let mut result = None;
             let changed = self.segments.update(&key, timeless(), |version, _| {
@@ -247,21 +226,15 @@ impl Index {
     }
 }
 
-/// Under which key a segment lies: the address of its account, which no other account has as long as it has users, and its number.
+/// Under which key a segment lies: the number of its account, and its own.
 struct SegmentKey(Key);
 
 impl SegmentKey {
-    fn new(account: usize, segment: usize) -> Self {
+    fn new(account: &Account, segment: usize) -> Self {
         let mut key = [0; size_of::<Key>()];
-        key[..8].copy_from_slice(&(account as u64).to_le_bytes());
+        key[..8].copy_from_slice(&account.number.to_le_bytes());
         key[8..16].copy_from_slice(&(segment as u64).to_le_bytes());
         Self(key)
-    }
-}
-
-impl From<Binding> for SegmentKey {
-    fn from(binding: Binding) -> Self {
-        Self::new(binding.account_pointer().as_ptr().addr(), binding.segment as usize)
     }
 }
 
@@ -287,7 +260,7 @@ impl<'i> User<'i> {
     }
 
     fn segment_key(&self, segment: usize) -> SegmentKey {
-        SegmentKey::new(self.account.as_ptr().addr(), segment)
+        self.with(|account| SegmentKey::new(account, segment))
     }
 
     /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails if the principal has `limit` sessions (0:
@@ -328,7 +301,7 @@ impl<'i> User<'i> {
 
     /// Adds a member to a segment that has fewer than so many sessions.
     fn add_to(&self, segment: usize, member: Member, share: usize) -> bool {
-        self.index.change(self.segment_key(segment), |segment| {
+        self.change(segment, |segment| {
             let full = segment.0.len() >= share && segment.sessions() >= share;
             if full && !planted("joined-past-the-limit") {
                 return (Next::Same, false);
@@ -353,11 +326,10 @@ impl<'i> User<'i> {
                 if self.add_to(segment, member, share(limit, segment)) {
                     return Ok(segment);
                 }
-                seen.push(self.index.segment(self.segment_key(segment)).1);
+                seen.push(self.segment(segment).1);
             }
             // Were they all full at one instant? If none has changed while the others were looked at.
-            let same =
-                |(segment, seen): (usize, &Option<u32>)| self.index.segment(self.segment_key(segment)).1 == *seen;
+            let same = |(segment, seen): (usize, &Option<u32>)| self.segment(segment).1 == *seen;
             if segments == 1 || seen.iter().enumerate().all(same) {
                 return Err(Full);
             }
@@ -367,7 +339,7 @@ impl<'i> User<'i> {
     /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended.
     fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) {
         let standing = self.with(Account::standing);
-        let (members, _) = self.index.segment(self.segment_key(segment));
+        let (members, _) = self.segment(segment);
         let live = |member: &&Member| member.stands(standing) && (member.arriving || is_live(&member.id));
         let live: Vec<u32> = members.iter().filter(live).map(|member| member.serial).collect();
         // Looked at again, for an id that was not there yet may have come in place of one that was there no more.
@@ -377,7 +349,7 @@ impl<'i> User<'i> {
                 && !(member.stands(standing) && (member.arriving || is_live(&member.id)))
         };
         if members.iter().any(|member| !live.contains(&member.serial)) {
-            self.index.change(self.segment_key(segment), |segment| (Next::from(segment.without(gone)), ()));
+            self.change(segment, |segment| (Next::from(segment.without(gone)), ()));
         }
     }
 
@@ -386,7 +358,7 @@ impl<'i> User<'i> {
         let (segments, standing) = self.with(|account| (account.segments(), account.standing()));
         let mut members = Vec::new();
         for segment in 0..segments {
-            let (all, _) = self.index.segment(self.segment_key(segment));
+            let (all, _) = self.segment(segment);
             members.extend(all.into_iter().filter(|member| member.stands(standing)));
         }
         members.sort_by_key(|member| member.serial);
@@ -399,9 +371,36 @@ impl<'i> User<'i> {
         self.members().iter().filter_map(of_it).collect()
     }
 
+    /// Lists the new id of a session beside the old one, from which it is about to move. False if the session is not listed any more.
+    pub(crate) fn announce_move(&self, binding: Binding, from: &Key, to: Key) -> bool {
+        self.change(binding.segment as usize, |segment| {
+            let old = segment.0.iter().find(|member| member.serial == binding.serial && member.id == *from);
+            match old {
+                Some(old) => (Next::Segment(segment.with(Member { id: to, ..*old })), true),
+                None => (Next::Same, false),
+            }
+        })
+    }
+
     /// Removes one of two ids that a session is listed under.
     pub(crate) fn strike(&self, binding: Binding, id: &Key) {
-        self.index.strike(binding, id);
+        self.remove(binding, |member| member.id == *id);
+    }
+
+    /// Removes the members of a session of which `gone` says so.
+    fn remove(&self, binding: Binding, gone: impl Fn(&Member) -> bool) {
+        self.change(binding.segment as usize, |segment| {
+            let gone = |member: &Member| member.serial == binding.serial && gone(member);
+            (Next::from(segment.without(gone)), ())
+        });
+    }
+
+    fn change<R>(&self, segment: usize, f: impl FnMut(&Segment) -> (Next, R)) -> R {
+        self.index.change(self.segment_key(segment), f)
+    }
+
+    fn segment(&self, segment: usize) -> (Vec<Member>, Option<u32>) {
+        self.index.segment(self.segment_key(segment))
     }
 
     pub(crate) fn is_of(&self, binding: Binding) -> bool {
@@ -426,7 +425,7 @@ impl<'i> User<'i> {
         let segments = self.with(Account::segments);
         for segment in 0..segments {
             let standing = self.with(Account::standing);
-            let revoked = self.index.change(self.segment_key(segment), |segment| {
+            let revoked = self.change(segment, |segment| {
                 let revoked: Vec<Member> =
                     segment.0.iter().filter(|member| !member.stands(standing)).copied().collect();
                 (Next::from(segment.without(|member| !member.stands(standing))), revoked)
@@ -477,7 +476,7 @@ impl Joining<'_> {
         step("about to arrive");
         if self.limit > 0 {
             let serial = self.binding.serial;
-            user.index.change(self.binding, |segment| {
+            user.change(self.binding.segment as usize, |segment| {
                 let arriving = |member: &Member| member.serial == serial && member.arriving;
                 if !segment.0.iter().any(arriving) {
                     return (Next::Same, ());
@@ -496,7 +495,7 @@ impl Joining<'_> {
 impl Drop for Joining<'_> {
     fn drop(&mut self) {
         if let Some(user) = &self.user {
-            user.index.strike(self.binding, &self.id);
+            user.strike(self.binding, &self.id);
         }
     }
 }

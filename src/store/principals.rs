@@ -231,7 +231,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             (Some((before, binding)), _) => {
                 let user =
                     self.index.find(before.key()).filter(|user| user.is_of(binding)).ok_or(BindError::NotFound)?;
-                if !self.index.announce_move(binding, from.as_bytes(), *to.as_bytes()) {
+                if !user.announce_move(binding, from.as_bytes(), *to.as_bytes()) {
                     return Err(BindError::NotFound);
                 }
                 Ok(Seat::Moves(Move { user, binding, from: *from, to: *to }))

@@ -35,7 +35,7 @@ fn key(number: usize) -> Key {
 impl Fixture {
     pub(super) fn new(shards: usize, limit: usize) -> Self {
         let accounts = Table::new(1, 0);
-        let account = Owned::new(Head::first(key(9), Tick::new(0), &Overrides::NONE), Account::new(), 0, |_| {});
+        let account = Owned::new(Head::first(key(9), Tick::new(0), &Overrides::NONE), Account::new(0), 0, |_| {});
         let binding = Binding::new(account.pointer(), 0, 1, 0);
         let moment = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
         let place = accounts.enter(&key(9)).expect("there is no limit");
