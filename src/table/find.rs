@@ -76,6 +76,24 @@ impl<'g, P: Payload> Visit<'g, P> {
         }
     }
 
+    /// Whether there is a session of this very key, or one that is about to be.
+    pub(super) fn holds(&self, target: Target<'_>) -> bool {
+        let mut version = self.find(target);
+        while let Some(found) = version {
+            match found.life().load() {
+                Life::Pending => return true,
+                Life::Dead => return false,
+                Life::Superseded => version = found.successor(),
+                Life::Live(stamp) => match self.judge(found, stamp) {
+                    Judgement::Live => return !found.is_forward(),
+                    Judgement::Expired | Judgement::Revoked => return false,
+                    Judgement::Changed => {}
+                },
+            }
+        }
+        false
+    }
+
     /// Takes what has ended of the session with this key out of the table.
     #[cold]
     fn take_out(self, target: Target<'_>) {

@@ -11,7 +11,7 @@
 
 use super::Absence;
 use super::update::Removed;
-use super::visit::{Target, Visit};
+use super::visit::Visit;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::Tick;
@@ -68,19 +68,6 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Life::Live(_) | Life::Dead => return,
             }
         }
-    }
-
-    /// Whether there is a pending version with this key.
-    pub(super) fn is_pending(&self, target: Target<'_>) -> bool {
-        let mut version = self.find(target);
-        while let Some(found) = version {
-            match found.life().load() {
-                Life::Pending => return true,
-                Life::Superseded => version = found.successor(),
-                Life::Live(_) | Life::Dead => return false,
-            }
-        }
-        false
     }
 
     /// Ends the forward that leads to a session which has just ended or moved on, if there is one.

@@ -253,8 +253,7 @@ impl<P: Payload> Table<P> {
         let target = self.target(key);
         let deaths = self.deaths();
         let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        visit.live_version(target, false).is_ok_and(|version| !version.is_forward()) || visit.is_pending(target)
+        self.visit(self.shard(target.hash), moment, &guard, &deaths).holds(target)
     }
 
     /// Ends a session that was touched last at `stamp`, and was revoked by nobody, in favour of one with the key `newcomer`, for which its
