@@ -10,7 +10,7 @@
 //! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]), enumeration
+//! Beyond the guide: sessions of a principal ([`principals`], at their limit [`accounts`]), who is told of their end ([`removals`]), values of any type ([`typed`]), enumeration
 //! ([`enumeration`]), sessions under ids that the caller brings ([`insertion`]) and figures ([`stats`]).
 //!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
@@ -18,6 +18,7 @@
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
+mod accounts;
 mod attributes;
 mod capacity;
 mod clock_abuse;
