@@ -59,7 +59,7 @@ impl Counted {
             if self.over.load(Ordering::Relaxed) {
                 break;
             }
-            let by_principal = (turn + number) % 2 == 0;
+            let by_principal = (turn + number).is_multiple_of(2);
             let ids = if by_principal { self.store.sessions_of(&ada()) } else { listed(&self.store) };
             for id in ids {
                 increments += i64::from(self.store.increment(&id, "count", 1).is_ok());
