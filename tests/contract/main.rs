@@ -10,8 +10,9 @@
 //! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`], at their limit [`accounts`]), who is told of their end ([`removals`]), values of any type ([`typed`]), enumeration
-//! ([`enumeration`]), sessions under ids that the caller brings ([`insertion`]) and figures ([`stats`]).
+//! Beyond the guide: sessions of a principal ([`principals`], at their limit [`accounts`]), who is told of their end
+//! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids that the caller
+//! brings ([`insertion`]) and figures ([`stats`]).
 //!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of `adapters/tower`.
