@@ -5,19 +5,21 @@
 //! | three settings and their defaults, id sizes | [`settings`] |
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
 //! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
-//! | (not in the guide) rotation with grace, in the midst of other things | [`grace`] |
+//! | (not in the guide) rotation with grace, in the midst of other things | [`grace`]; at one instant: [`rotation`] |
 //! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`] |
 //! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`]), who is told of their end ([`removals`]), values of any type ([`typed`]), enumeration
-//! ([`enumeration`]), sessions under ids that the caller brings ([`insertion`]) and figures ([`stats`]).
+//! Beyond the guide: sessions of a principal ([`principals`], at their limit [`accounts`]), who is told of their end
+//! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids that the caller
+//! brings ([`insertion`]) and figures ([`stats`]).
 //!
 //! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
 //! ([`resilience`]). The cookies are claimed in the tests of `adapters/tower`.
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
+mod accounts;
 mod attributes;
 mod capacity;
 mod clock_abuse;
@@ -34,6 +36,7 @@ mod limits;
 mod principals;
 mod removals;
 mod resilience;
+mod rotation;
 mod secrets;
 mod settings;
 mod stats;

@@ -15,7 +15,7 @@ mod subject;
 
 use checker::explained;
 use model::{Operation, Outcome};
-use recorder::{Event, Recorder, SETTINGS};
+use recorder::{Event, GRACE, Recorder, SETTINGS};
 
 const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
 
@@ -30,6 +30,7 @@ struct Met {
     taken: usize,
     conflicts: usize,
     rotations: usize,
+    graces: usize,
 }
 
 impl Met {
@@ -42,6 +43,7 @@ impl Met {
                 (Operation::Take(..), Outcome::Got(Some(_))) => self.taken += 1,
                 (_, Outcome::Got(Some(_))) => self.values += 1,
                 (_, Outcome::SetIf(Err(cloakroom::SetIfError::Changed))) => self.conflicts += 1,
+                (Operation::Rotate(_, GRACE), Outcome::Rotated(Ok(_))) => self.graces += 1,
                 (_, Outcome::Rotated(Ok(_))) => self.rotations += 1,
                 (Operation::Read(_), Outcome::Read(None)) => self.gone += 1,
                 (Operation::Delete(_), Outcome::Was(true)) => self.deletes += 1,
@@ -52,7 +54,7 @@ impl Met {
 
     fn least(&self) -> usize {
         let told = [self.values, self.expiries_reported, self.gone, self.deletes, self.taken, self.conflicts];
-        told.into_iter().chain([self.overlaps, self.rotations]).min().unwrap_or(0)
+        told.into_iter().chain([self.overlaps, self.rotations, self.graces]).min().unwrap_or(0)
     }
 }
 

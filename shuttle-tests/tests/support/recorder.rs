@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom::{Clock, SessionId, SessionStore};
@@ -29,6 +29,8 @@ const THREADS: usize = 4;
 const OPERATIONS: usize = 8;
 const STEPS: usize = 5;
 const SESSIONS: usize = 2;
+/// How long the old id of a rotated session may lead to it: far longer than the clock moves.
+const GRACE: Duration = Duration::from_secs(3_600);
 
 /// An operation on one session, or a step of the clock: when it was called, and when it returned what.
 #[derive(Clone, Debug)]
@@ -59,7 +61,25 @@ struct Record {
 struct Shared {
     store: SessionStore,
     clock: Moved,
-    ids: Vec<SessionId>,
+    /// Each session's ids: its first, and those that it has been given since. The session of the model's number `n` is
+    /// the one with the `n`th of them. Never locked while another thread runs.
+    ids: Mutex<[Vec<SessionId>; SESSIONS]>,
+}
+
+impl Shared {
+    /// One of a session's ids, and its number: the newest, or any.
+    fn pick(&self, session: usize, newest: bool) -> (usize, SessionId) {
+        let ids = self.ids.lock().expect("no thread panics")[session].clone();
+        let number = if newest { ids.len() - 1 } else { thread_rng().gen_range(0..ids.len()) };
+        (number, ids[number])
+    }
+
+    /// Lets the other threads know the new id at once.
+    fn keep(&self, session: usize, new: SessionId) -> usize {
+        let ids = &mut self.ids.lock().expect("no thread panics")[session];
+        ids.push(new);
+        ids.len() - 1
+    }
 }
 
 // All threads of an execution run on one thread of the system, in turn.
@@ -96,13 +116,13 @@ pub(crate) fn execute() {
     let clock = Moved::default();
     let store = SessionStore::builder().ttl(SETTINGS.ttl).shards(SETTINGS.shards).clock(clock.clone()).build();
     let store = store.expect("the settings are valid");
-    let mut ids = Vec::new();
-    for session in 0..SESSIONS {
+    let mut ids: [Vec<_>; SESSIONS] = Default::default();
+    for (session, ids) in ids.iter_mut().enumerate() {
         record(Some(session), Operation::Create, |_| {
             Outcome::Created(store.create().map(|id| ids.push(id)).map(|()| 0))
         });
     }
-    let shared = Arc::new(Shared { store, clock, ids });
+    let shared = Arc::new(Shared { store, clock, ids: Mutex::new(ids) });
     let spawn = |work: fn(&Shared, usize), number| {
         let shared = shared.clone();
         thread::spawn(move || work(&shared, number))
@@ -122,15 +142,17 @@ pub(crate) fn execute() {
 fn at_the_end(shared: &Shared) {
     let mut live = 0;
     for session in 0..SESSIONS {
-        record(Some(session), Operation::Read(Subject::Created(0)), |operation| {
-            let outcome = call(shared, session, operation);
+        let (number, id) = shared.pick(session, true);
+        record(Some(session), Operation::Read(Subject::Numbered(number)), |operation| {
+            let outcome = call(shared, session, &id, operation);
             live += usize::from(matches!(outcome, Outcome::Read(Some(_))));
             outcome
         });
     }
     shared.store.evict_expired();
     assert_eq!(shared.store.count(), live, "sessions counted and sessions live");
-    let deleted = shared.ids.iter().filter(|id| shared.store.delete(id)).count();
+    let ids = shared.ids.lock().expect("no thread panics").concat();
+    let deleted = ids.iter().filter(|id| shared.store.delete(id)).count();
     assert_eq!((deleted, shared.store.count()), (live, 0));
 }
 
@@ -138,14 +160,20 @@ fn at_the_end(shared: &Shared) {
 fn use_sessions(shared: &Shared, thread: usize) {
     for number in 0..OPERATIONS {
         let session = thread_rng().gen_range(0..SESSIONS);
-        let operation = random_operation(&format!("{thread}-{number}"));
-        record(Some(session), operation, |operation| call(shared, session, operation));
+        let (which, id) = shared.pick(session, thread_rng().gen_range(0..2_usize) == 0);
+        let operation = random_operation(session, Subject::Numbered(which), &format!("{thread}-{number}"));
+        record(Some(session), operation, |operation| call(shared, session, &id, operation));
     }
 }
 
-fn call(shared: &Shared, session: usize, operation: &Operation) -> Outcome {
-    let (store, id) = (&shared.store, &shared.ids[session]);
+fn call(shared: &Shared, session: usize, id: &SessionId, operation: &Operation) -> Outcome {
+    let store = &shared.store;
     match operation {
+        Operation::Rotate(_, grace) => {
+            let rotated = store.rotation(id).grace(*grace).rotate();
+            Outcome::Rotated(rotated.map(|new| shared.keep(session, new)))
+        }
+        Operation::Touch(_) => Outcome::Was(store.touch(id)),
         Operation::Set(_, key, value) => Outcome::Set(store.set(id, key, value)),
         Operation::Get(_, key) => Outcome::Got(store.get(id, key)),
         Operation::Exists(_) => Outcome::Was(store.exists(id)),
@@ -159,9 +187,9 @@ fn call(shared: &Shared, session: usize, operation: &Operation) -> Outcome {
     }
 }
 
-/// An operation on a session, `value` being one that nobody else sets.
-fn random_operation(value: &str) -> Operation {
-    let session = Subject::Created(0);
+/// An operation on the session of this index, `value` being one that no other operation sets. Only the second session
+/// is rotated, and what looks at that touches it, as in the histories of real threads.
+fn random_operation(index: usize, session: Subject, value: &str) -> Operation {
     let key = || ["a", "b"][thread_rng().gen_range(0..2_usize)].to_owned();
     match thread_rng().gen_range(0..16_usize) {
         0..6 => Operation::Set(session, key(), value.to_owned()),
@@ -169,7 +197,10 @@ fn random_operation(value: &str) -> Operation {
         6 => Operation::Set(session, key(), "same".to_owned()),
         7..10 => Operation::Get(session, key()),
         10..12 => Operation::Read(session),
-        12..15 => Operation::Exists(session),
+        12..15 if index == 0 => Operation::Exists(session),
+        12 => Operation::Touch(session),
+        13 => Operation::Rotate(session, Duration::ZERO),
+        14 => Operation::Rotate(session, GRACE),
         _ => Operation::Delete(session),
     }
 }

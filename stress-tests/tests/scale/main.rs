@@ -5,5 +5,6 @@
 mod churn;
 mod heap;
 mod lifetime;
+mod principals;
 mod readers;
 mod support;

@@ -11,6 +11,7 @@ mod enumeration;
 mod expiry;
 mod limits;
 mod revocation;
+mod rotation;
 mod support;
 mod threads;
 mod updates;

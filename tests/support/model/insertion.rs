@@ -2,7 +2,7 @@
 
 use cloakroom::{InsertError, SetError, UpdateError};
 
-use super::{Attributes, Entry, Model, Subject, Timeouts, collected};
+use super::{Attributes, Model, Subject, Timeouts, collected};
 
 impl Model {
     /// The number, under which there may have been another session before.
@@ -16,7 +16,8 @@ impl Model {
         let attributes = collected(given, limit).map_err(|size| InsertError::TooLarge { size, limit })?;
         // Full even if it is by an expired session of this very id, which makes the room then.
         let full = self.has_no_room();
-        if self.unchanged(subject).is_ok() {
+        // Also while it leads to another session.
+        if self.followed(subject).is_ok() {
             return Err(InsertError::Occupied);
         }
         if full {
@@ -27,11 +28,7 @@ impl Model {
         }
         let session = self.session(timeouts, None, attributes);
         let Some(number) = subject.number(self.created) else { return Ok(self.number(session)) };
-        let now = self.tick();
-        if matches!(self.entries.get(&number), Some(Entry::Leads(lead)) if !lead.is_over(now)) {
-            return Err(InsertError::Occupied);
-        }
-        self.entries.insert(number, Entry::Session(session));
+        self.sessions.insert(number, session);
         Ok(number)
     }
 

@@ -29,29 +29,23 @@ struct Session {
     idle: Option<u128>,
     end: Option<u128>,
     principal: Option<u8>,
+    /// Its place among the sessions of its principal.
+    place: usize,
+    /// Ends with the session.
+    former: Option<Former>,
 }
 
-/// What an id stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Entry {
-    Session(Session),
-    Leads(Lead),
-}
-
-/// An id that leads to a session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Lead {
-    /// The session's number.
-    to: usize,
-    touched: u128,
-    /// How many ticks it may lie untouched itself, and its last tick: `None` is for ever.
-    idle: Option<u128>,
+/// The id that a session had before its last rotation, which leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Former {
+    number: usize,
+    /// The last tick of its grace: `None` is for ever.
     end: Option<u128>,
 }
 
-impl Lead {
+impl Former {
     fn is_over(&self, now: u128) -> bool {
-        self.idle.is_some_and(|idle| now - self.touched > idle) || self.end.is_some_and(|end| now > end)
+        self.end.is_some_and(|end| now > end)
     }
 }
 
@@ -59,7 +53,7 @@ impl Lead {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Model {
     settings: Settings,
-    entries: BTreeMap<usize, Entry>,
+    sessions: BTreeMap<usize, Session>,
     created: usize,
     noted: [Option<u32>; NOTES],
     now: Duration,
@@ -82,12 +76,12 @@ impl From<Gone> for UpdateError {
 
 impl Model {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, entries: BTreeMap::new(), created: 0, noted: [None; NOTES], now: Duration::ZERO }
+        Self { settings, sessions: BTreeMap::new(), created: 0, noted: [None; NOTES], now: Duration::ZERO }
     }
 
     /// How many sessions there are, expired ones included.
     pub(crate) fn count(&self) -> usize {
-        self.entries.values().filter(|entry| matches!(entry, Entry::Session(_))).count()
+        self.sessions.len()
     }
 
     /// How many sessions have ever been created.
@@ -119,7 +113,7 @@ impl Model {
             Operation::SessionsOf(principal) => Outcome::Numbers(self.sessions_of(*principal)),
             Operation::EndSessionsOf(principal) => Outcome::Number(self.end_sessions_of(*principal, None)),
             Operation::EndOthersOf(principal, kept) => {
-                let kept = kept.number(self.created);
+                let kept = kept.number(self.created).map(|number| self.led_to(number));
                 Outcome::Number(self.end_sessions_of(*principal, kept))
             }
             Operation::DeleteWhere(key) => {
@@ -159,7 +153,7 @@ impl Model {
             Operation::Rotate(subject, grace) => Outcome::Rotated(self.rotate(*subject, *grace)),
             Operation::Delete(subject) => {
                 let live = self.followed(*subject);
-                Outcome::Was(live.is_ok_and(|number| self.entries.remove(&number).is_some()))
+                Outcome::Was(live.is_ok_and(|number| self.sessions.remove(&number).is_some()))
             }
             Operation::Count => Outcome::Number(self.count()),
             Operation::EvictExpired | Operation::EvictInPieces => Outcome::Number(self.evict_expired()),
@@ -231,13 +225,13 @@ impl Model {
         let now = self.tick();
         let idle = ticks(timeouts.idle.unwrap_or(self.settings.ttl));
         let end = timeouts.absolute.or(self.settings.absolute_timeout).and_then(ticks).map(|ticks| now + ticks);
-        Session { attributes, version: 0, touched: now, idle, end, principal }
+        Session { attributes, version: 0, touched: now, idle, end, principal, place: self.created, former: None }
     }
 
     fn number(&mut self, session: Session) -> usize {
         let number = self.created;
         self.created += 1;
-        self.entries.insert(number, Entry::Session(session));
+        self.sessions.insert(number, session);
         number
     }
 
@@ -251,17 +245,10 @@ impl Model {
             Gone::Expired => RotateError::Expired,
         })?;
         let old = subject.number(self.created).ok_or(RotateError::NotFound)?;
-        // In the midst of a rotation with grace the session takes two places.
-        let leads = !grace.is_zero() && !self.has_no_room();
-        self.entries.remove(&old);
-        let idle = session.idle;
-        let to = self.number(session);
-        if leads {
-            let end = ticks(grace).map(|ticks| now + ticks);
-            self.entries.insert(old, Entry::Leads(Lead { to, touched: now, idle, end }));
-        }
-        let new = to;
-        Ok(new)
+        self.sessions.remove(&old);
+        // What was its former id leads nowhere from now on.
+        let former = Former { number: old, end: ticks(grace).map(|ticks| now + ticks) };
+        Ok(self.number(Session { former: (!grace.is_zero()).then_some(former), ..session }))
     }
 
     /// A live session that is to be changed, and touched by that. Its own id is needed for it.
@@ -275,63 +262,43 @@ impl Model {
     fn unchanged(&mut self, subject: Subject) -> Result<(&mut Session, u128), Gone> {
         let now = self.tick();
         let number = subject.number(self.created).ok_or(Gone::Unknown)?;
-        if !matches!(self.entries.get(&number), Some(Entry::Session(_))) {
+        if !self.sessions.contains_key(&number) {
             return Err(Gone::Unknown);
         }
         self.followed(Subject::Numbered(number))?;
-        match self.entries.get_mut(&number) {
-            Some(Entry::Session(session)) => Ok((session, now)),
-            _ => Err(Gone::Unknown),
-        }
+        self.sessions.get_mut(&number).map(|session| (session, now)).ok_or(Gone::Unknown)
     }
 
     fn touch(&mut self, subject: Subject) -> Result<&Session, Gone> {
         let now = self.tick();
-        let mut number = subject.number(self.created).ok_or(Gone::Unknown)?;
-        // An id that leads on is touched even if it leads to nothing (until a session is inserted there).
-        while let Some(Entry::Leads(lead)) = self.entries.get_mut(&number)
-            && !lead.is_over(now)
-        {
-            lead.touched = now;
-            number = lead.to;
-        }
-        let session = self.followed(subject)?;
-        match self.entries.get_mut(&session) {
-            Some(Entry::Session(session)) => {
-                session.touched = now;
-                Ok(session)
-            }
-            _ => Err(Gone::Unknown),
-        }
+        let session = self.live(subject)?;
+        session.touched = now;
+        Ok(session)
     }
 
     /// A live session, also by an id that leads to it.
     fn live(&mut self, subject: Subject) -> Result<&mut Session, Gone> {
         let number = self.followed(subject)?;
-        match self.entries.get_mut(&number) {
-            Some(Entry::Session(session)) => Ok(session),
-            _ => Err(Gone::Unknown),
-        }
+        self.sessions.get_mut(&number).ok_or(Gone::Unknown)
     }
 
     /// The number of a live session, also by an id that leads to it. An expired one is removed.
     fn followed(&mut self, subject: Subject) -> Result<usize, Gone> {
         let now = self.tick();
-        let mut number = subject.number(self.created).ok_or(Gone::Unknown)?;
-        loop {
-            match self.entries.get(&number).ok_or(Gone::Unknown)? {
-                Entry::Session(session) if session.is_over(now) => {
-                    self.entries.remove(&number);
-                    return Err(Gone::Expired);
-                }
-                Entry::Session(_) => return Ok(number),
-                Entry::Leads(lead) if lead.is_over(now) => {
-                    self.entries.remove(&number);
-                    return Err(Gone::Unknown);
-                }
-                Entry::Leads(lead) => number = lead.to,
-            }
+        let number = self.led_to(subject.number(self.created).ok_or(Gone::Unknown)?);
+        if self.sessions.get(&number).ok_or(Gone::Unknown)?.is_over(now) {
+            self.sessions.remove(&number);
+            return Err(Gone::Expired);
         }
+        Ok(number)
+    }
+
+    /// The number of the session whose former id this is, within its grace; or else the number itself.
+    fn led_to(&self, number: usize) -> usize {
+        let now = self.tick();
+        let leads = |former: &Former| former.number == number && !former.is_over(now);
+        let led_to = self.sessions.iter().find(|(_, session)| session.former.as_ref().is_some_and(leads));
+        led_to.map_or(number, |(led_to, _)| *led_to)
     }
 
     /// The store tells time in whole milliseconds.

@@ -3,7 +3,7 @@
 use cloakroom::{BindError, RotateError};
 use std::time::Duration;
 
-use super::{Entry, Model, Subject};
+use super::{Model, Subject};
 
 impl Model {
     /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have expired are removed first,
@@ -14,21 +14,19 @@ impl Model {
             self.remove_expired(|session| session.principal == Some(principal));
         }
         if limit > 0 && self.settings.idlest_makes_room && self.bound_to(principal).count() >= limit {
-            let idlest = self.bound_to(principal).min_by_key(|number| match &self.entries[number] {
-                Entry::Session(session) => session.touched,
-                Entry::Leads(_) => unreachable!("an id that leads on is bound to nobody"),
-            });
-            idlest.and_then(|idlest| self.entries.remove(&idlest));
+            let idlest = self.bound_to(principal).min_by_key(|number| self.sessions[number].touched);
+            idlest.and_then(|idlest| self.sessions.remove(&idlest));
         }
         limit == 0 || self.bound_to(principal).count() < limit
     }
 
-    /// The numbers of its sessions, expired ones included, in the order of their creation.
+    /// The numbers of its sessions, expired ones included, in the order in which they were bound: one that is rotated
+    /// keeps its place.
     fn bound_to(&self, principal: u8) -> impl Iterator<Item = usize> {
-        self.entries.iter().filter_map(move |(number, entry)| match entry {
-            Entry::Session(session) if session.principal == Some(principal) => Some(*number),
-            _ => None,
-        })
+        let bound = self.sessions.iter().filter(|(_, session)| session.principal == Some(principal));
+        let mut places: Vec<_> = bound.map(|(number, session)| (session.place, *number)).collect();
+        places.sort_unstable();
+        places.into_iter().map(|(_, number)| number)
     }
 
     pub(super) fn bind(&mut self, subject: Subject, principal: u8) -> Result<usize, BindError> {
@@ -43,8 +41,10 @@ impl Model {
             RotateError::Expired => BindError::Expired,
             _ => BindError::NotFound,
         })?;
-        if let Some(Entry::Session(session)) = self.entries.get_mut(&new) {
-            session.principal = Some(principal);
+        if let Some(session) = self.sessions.get_mut(&new)
+            && before != Some(principal)
+        {
+            (session.principal, session.place) = (Some(principal), new);
         }
         Ok(new)
     }
@@ -58,7 +58,7 @@ impl Model {
     pub(super) fn end_sessions_of(&mut self, principal: u8, kept: Option<usize>) -> usize {
         let now = self.tick();
         let ends: Vec<usize> = self.bound_to(principal).filter(|number| Some(*number) != kept).collect();
-        let removed = ends.into_iter().filter_map(|number| self.entries.remove(&number));
-        removed.filter(|entry| matches!(entry, Entry::Session(session) if !session.is_over(now))).count()
+        let removed = ends.into_iter().filter_map(|number| self.sessions.remove(&number));
+        removed.filter(|session| !session.is_over(now)).count()
     }
 }

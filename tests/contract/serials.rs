@@ -1,0 +1,56 @@
+//! Serial numbers tell two sessions of one id apart.
+
+use std::sync::{Arc, Mutex};
+
+use cloakroom::{ManualClock, RemovalCause, SessionId, SessionStore, Timeouts};
+
+use crate::support::{TICK, TTL, session, store};
+
+const ID: SessionId = SessionId::from_bytes([7; 32]);
+
+fn insert(store: &SessionStore) {
+    store.insert_with(&ID, Timeouts::default(), [("user", "ada")]).expect("the id is free");
+}
+
+#[test]
+fn the_end_of_a_session_is_told_with_its_own_serial_when_its_id_is_given_again() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (clock, telling) = (ManualClock::new(), Arc::clone(&told));
+    let store = SessionStore::builder().ttl(TTL).clock(clock.clone());
+    let store =
+        store.on_removal(move |removal| telling.lock().unwrap().push((removal.id, removal.cause, removal.serial)));
+    let store = store.build().expect("the settings are valid");
+    insert(&store);
+    let first = store.serial(&ID).expect("it is live");
+    clock.advance(TTL + TICK);
+    insert(&store);
+    let second = store.serial(&ID).expect("it is live");
+    assert_ne!(first, second);
+    assert!(store.delete(&ID));
+    let told = told.lock().unwrap();
+    assert_eq!(*told, [(ID, RemovalCause::IdleTimeout, first), (ID, RemovalCause::Deleted, second)]);
+}
+
+#[test]
+fn a_session_is_shown_with_its_serial_and_keeps_it_when_it_changes() {
+    let (store, _) = store();
+    let ids = [session(&store), session(&store)];
+    let serials = ids.map(|id| store.serial(&id).expect("it is live"));
+    assert_ne!(serials[0], serials[1]);
+    store.set(&ids[0], "user", "bob").expect("it is live");
+    let mut shown = Vec::new();
+    store.for_each(|view| shown.push((view.id(), view.serial())));
+    shown.sort_by_key(|(id, _)| ids.iter().position(|known| known == id));
+    assert_eq!(shown, [(ids[0], serials[0]), (ids[1], serials[1])]);
+}
+
+#[test]
+fn the_serial_of_no_session_is_none_and_asking_touches_nothing() {
+    let (store, clock) = store();
+    let id = session(&store);
+    assert_eq!(store.serial(&ID), None);
+    clock.advance(TTL);
+    assert!(store.serial(&id).is_some());
+    clock.advance(TICK);
+    assert_eq!(store.serial(&id), None);
+}
