@@ -2,6 +2,8 @@
 
 #![deny(unsafe_code)]
 
+use crate::expiry::Expiry;
+
 /// Tells why a session has ended, or why an id has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -21,6 +23,15 @@ pub enum RemovalCause {
     /// It made room for another session of its principal, at
     /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
     PrincipalLimit,
+}
+
+impl From<Expiry> for RemovalCause {
+    fn from(limit: Expiry) -> Self {
+        match limit {
+            Expiry::Idle => Self::IdleTimeout,
+            Expiry::Absolute => Self::AbsoluteTimeout,
+        }
+    }
 }
 
 impl RemovalCause {

@@ -60,7 +60,7 @@ pub(crate) use update::{Change, Refusal};
 use crate::block::{FreesMany, prefetch};
 use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
-use crate::expiry::{Moment, Tick};
+use crate::expiry::{Moment, Tick, Verdict};
 use crate::hash::KeyHasher;
 use crate::reclaim::{self, Guard};
 use crate::removal::RemovalCause;
@@ -300,7 +300,12 @@ impl<P: Payload> Table<P> {
             if visit.judge(found.entry, found.stamp) != Judgement::Revoked {
                 break;
             }
-            ended = visit.kill(found.entry, found.stamp, RemovalCause::Principal);
+            // By the reading from before the revocation: what had expired by then was not ended by it.
+            let (had_expired, cause) = match moment.judge(found.stamp, found.entry.limits()) {
+                Verdict::Expired(limit) => (true, limit.into()),
+                Verdict::Live | Verdict::Ahead(_) => (false, RemovalCause::Principal),
+            };
+            ended = visit.kill(found.entry, found.stamp, cause) && !had_expired;
             visit.clean_up(&found, target);
         }
         visit.maintain();

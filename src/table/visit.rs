@@ -11,7 +11,7 @@ use super::word::{Slot, Word};
 use super::{KeyHasher, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::expiry::{Expiry, Moment, Tick, Verdict};
+use crate::expiry::{Moment, Tick, Verdict};
 use crate::reclaim::Guard;
 use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
@@ -118,14 +118,10 @@ impl<'g, P: Payload> Visit<'g, P> {
             Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
             Verdict::Expired(limit) => {
                 step("found expired");
-                let cause = match limit {
-                    Expiry::Idle => RemovalCause::IdleTimeout,
-                    Expiry::Absolute => RemovalCause::AbsoluteTimeout,
-                };
                 if version.is_forward() {
                     self.activate_target(version, stamp);
                 }
-                if self.kill(version, stamp, cause) { Judgement::Expired } else { Judgement::Changed }
+                if self.kill(version, stamp, limit.into()) { Judgement::Expired } else { Judgement::Changed }
             }
             Verdict::Ahead(fresh) => {
                 step("found ahead");

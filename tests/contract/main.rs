@@ -28,6 +28,7 @@ mod enumeration;
 mod eviction;
 mod expiry;
 mod grace;
+mod handover;
 mod insertion;
 #[cfg(feature = "json")]
 mod json;
@@ -38,6 +39,7 @@ mod removals;
 mod resilience;
 mod rotation;
 mod secrets;
+mod serials;
 mod settings;
 mod stats;
 mod support;

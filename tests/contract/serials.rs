@@ -32,16 +32,23 @@ fn the_end_of_a_session_is_told_with_its_own_serial_when_its_id_is_given_again()
 }
 
 #[test]
-fn a_session_is_shown_with_its_serial_and_keeps_it_when_it_changes() {
+fn a_session_of_a_given_id_is_shown_with_its_serial_and_keeps_it_when_it_changes() {
     let (store, _) = store();
-    let ids = [session(&store), session(&store)];
-    let serials = ids.map(|id| store.serial(&id).expect("it is live"));
-    assert_ne!(serials[0], serials[1]);
-    store.set(&ids[0], "user", "bob").expect("it is live");
+    insert(&store);
+    let serial = store.serial(&ID).expect("it is live");
+    store.set(&ID, "user", "bob").expect("it is live");
+    assert_eq!(store.serial(&ID), Some(serial));
     let mut shown = Vec::new();
     store.for_each(|view| shown.push((view.id(), view.serial())));
-    shown.sort_by_key(|(id, _)| ids.iter().position(|known| known == id));
-    assert_eq!(shown, [(ids[0], serials[0]), (ids[1], serials[1])]);
+    assert_eq!(shown, [(ID, serial)]);
+    let rotated = store.rotate_id(&ID).expect("it is live");
+    assert_eq!(store.serial(&rotated), Some(serial));
+}
+
+#[test]
+fn a_session_of_an_id_that_was_drawn_needs_no_serial() {
+    let (store, _) = store();
+    assert_eq!([session(&store), session(&store)].map(|id| store.serial(&id)), [Some(0); 2]);
 }
 
 #[test]

@@ -119,6 +119,10 @@ impl Driven {
                 let bound = store.bind(&self.id(*subject), &named(*principal));
                 Outcome::Bound(bound.map(|id| self.keep(id)))
             }
+            Operation::Login(subject, principal) => {
+                let bound = store.login(&self.id(*subject), &named(*principal));
+                Outcome::Bound(bound.map(|id| self.keep(id)))
+            }
             Operation::SessionsOf(principal) => {
                 let ids = store.sessions_of(&named(*principal));
                 Outcome::Numbers(ids.iter().map(|id| self.number(id)).collect())

@@ -110,10 +110,12 @@ impl Model {
                 Outcome::Created(self.create(Timeouts::default(), Some(*principal), attributes))
             }
             Operation::Bind(subject, principal) => Outcome::Bound(self.bind(*subject, *principal)),
+            Operation::Login(subject, principal) => Outcome::Bound(self.login(*subject, *principal)),
             Operation::SessionsOf(principal) => Outcome::Numbers(self.sessions_of(*principal)),
             Operation::EndSessionsOf(principal) => Outcome::Number(self.end_sessions_of(*principal, None)),
             Operation::EndOthersOf(principal, kept) => {
-                let kept = kept.number(self.created).map(|number| self.led_to(number));
+                // The one that is kept is looked at, if the principal has any.
+                let kept = if self.has_sessions(*principal) { self.followed(*kept).ok() } else { None };
                 Outcome::Number(self.end_sessions_of(*principal, kept))
             }
             Operation::DeleteWhere(key) => {
@@ -210,11 +212,15 @@ impl Model {
     ) -> Result<usize, CreateError> {
         let limit = self.settings.max_session_bytes;
         let attributes = collected(given, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
-        if self.has_no_room() && self.evict_expired() == 0 {
-            return Err(CreateError::Full);
+        if self.has_no_room() {
+            self.evict_expired();
         }
+        // The principal's limit comes first: what is refused for it has ended nobody else.
         if principal.is_some_and(|principal| !self.has_room_for(principal)) {
             return Err(CreateError::PrincipalFull);
+        }
+        if self.has_no_room() {
+            return Err(CreateError::Full);
         }
         let session = self.session(timeouts, principal, attributes);
         Ok(self.number(session))

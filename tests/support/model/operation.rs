@@ -102,6 +102,7 @@ pub(crate) enum Operation {
     /// For the principal of this number.
     CreateBound(u8, Attributes),
     Bind(Subject, u8),
+    Login(Subject, u8),
     SessionsOf(u8),
     EndSessionsOf(u8),
     EndOthersOf(u8, Subject),
@@ -145,6 +146,7 @@ impl Operation {
             | Self::ExpiresIn(subject)
             | Self::Delete(subject)
             | Self::Bind(subject, _)
+            | Self::Login(subject, _)
             | Self::Rotate(subject, _) => Some(*subject),
             Self::Create | Self::CreateWith(_) | Self::CreateFor(..) | Self::CreateBound(..) => None,
             Self::SessionsOf(_) | Self::EndSessionsOf(_) | Self::EndOthersOf(..) => None,

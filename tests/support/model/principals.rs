@@ -3,7 +3,7 @@
 use cloakroom::{BindError, RotateError};
 use std::time::Duration;
 
-use super::{Model, Subject};
+use super::{Attributes, Model, Subject, Timeouts};
 
 impl Model {
     /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have expired are removed first,
@@ -20,6 +20,10 @@ impl Model {
         limit == 0 || self.bound_to(principal).count() < limit
     }
 
+    pub(super) fn has_sessions(&self, principal: u8) -> bool {
+        self.bound_to(principal).next().is_some()
+    }
+
     /// The numbers of its sessions, expired ones included, in the order in which they were bound: one that is rotated
     /// keeps its place.
     fn bound_to(&self, principal: u8) -> impl Iterator<Item = usize> {
@@ -30,10 +34,23 @@ impl Model {
     }
 
     pub(super) fn bind(&mut self, subject: Subject, principal: u8) -> Result<usize, BindError> {
+        self.log_in(subject, principal, false)
+    }
+
+    /// A session of another principal ends, and a new one begins in its place.
+    pub(super) fn login(&mut self, subject: Subject, principal: u8) -> Result<usize, BindError> {
+        self.log_in(subject, principal, true)
+    }
+
+    fn log_in(&mut self, subject: Subject, principal: u8, begins_anew: bool) -> Result<usize, BindError> {
         let before = self.unchanged(subject).map(|(session, _)| session.principal).map_err(|gone| match gone {
             super::Gone::Unknown => BindError::NotFound,
             super::Gone::Expired => BindError::Expired,
         })?;
+        let others = before.is_some_and(|before| before != principal);
+        if others && !begins_anew {
+            return Err(BindError::OtherPrincipal);
+        }
         if before != Some(principal) && !self.has_room_for(principal) {
             return Err(BindError::PrincipalFull);
         }
@@ -45,6 +62,10 @@ impl Model {
             && before != Some(principal)
         {
             (session.principal, session.place) = (Some(principal), new);
+        }
+        if others {
+            let fresh = self.session(Timeouts::default(), Some(principal), Attributes::new());
+            self.sessions.insert(new, super::Session { place: new, ..fresh });
         }
         Ok(new)
     }
