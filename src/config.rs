@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+use crate::attributes::Limits;
 use crate::clock::{Clock, TimeSource};
 use crate::content::Content;
 use crate::entry::LONGEST_TEXT;
@@ -72,6 +73,12 @@ pub struct SessionConfig {
     ///
     /// 0 allows sessions without attributes only. More than 256 MiB counts as 256 MiB.
     pub max_session_bytes: usize,
+    /// How many attributes one session may have. 1,024 by default. 0 is as many as `max_session_bytes` allows: an
+    /// attribute takes at least two bytes.
+    ///
+    /// Looking an attribute up, and setting one, takes time in proportion to how many there are, so whatever lets
+    /// visitors choose how many a session has lets them choose what its requests cost.
+    pub max_attributes: usize,
     /// Into how many parts, which grow independently of each other, the store divides its sessions. 64 by default.
     ///
     /// Rounded up to a power of two, at least 1 and at most 65,536. More of them spread the work of growing and the
@@ -125,13 +132,14 @@ impl SessionConfig {
         self.shards.clamp(1, MOST_SHARDS).next_power_of_two()
     }
 
-    pub(crate) fn size_limit(&self) -> usize {
-        self.max_session_bytes.min(MOST_BYTES)
+    pub(crate) fn limits(&self) -> Limits {
+        let count = if self.max_attributes == 0 { usize::MAX } else { self.max_attributes };
+        Limits { count, bytes: self.max_session_bytes.min(MOST_BYTES) }
     }
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB each, 64 shards.
+    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB and 1,024 attributes each, 64 shards.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
@@ -142,6 +150,7 @@ impl Default for SessionConfig {
             when_principal_full: WhenPrincipalFull::default(),
             when_full: WhenFull::default(),
             max_session_bytes: 64 * 1024,
+            max_attributes: 1_024,
             shards: 64,
         }
     }
@@ -305,6 +314,12 @@ impl SessionStoreBuilder {
         self
     }
 
+    /// Sets how many attributes one session may have, 0 for any number: [`SessionConfig::max_attributes`].
+    pub fn max_attributes(mut self, attributes: usize) -> Self {
+        self.config.max_attributes = attributes;
+        self
+    }
+
     /// Sets into how many parts the store divides its sessions: [`SessionConfig::shards`].
     pub fn shards(mut self, shards: usize) -> Self {
         self.config.shards = shards;
@@ -458,7 +473,15 @@ mod tests {
     fn a_size_limit_above_the_most_counts_as_the_most() {
         for (bytes, limit) in [(0, 0), (65_536, 65_536), (268_435_457, 268_435_456), (usize::MAX, 268_435_456)] {
             let config = SessionConfig { max_session_bytes: bytes, ..SessionConfig::default() };
-            assert_eq!(config.size_limit(), limit);
+            assert_eq!(config.limits().bytes, limit);
+        }
+    }
+
+    #[test]
+    fn a_limit_of_no_attributes_counts_as_none() {
+        for (attributes, limit) in [(0, usize::MAX), (1, 1), (1_024, 1_024), (usize::MAX, usize::MAX)] {
+            let config = SessionConfig { max_attributes: attributes, ..SessionConfig::default() };
+            assert_eq!(config.limits().count, limit);
         }
     }
 
@@ -468,15 +491,17 @@ mod tests {
         assert_eq!(format!("{:?}", built.config()), format!("{default:?}"));
         assert_eq!(default.ttl, Duration::from_secs(1_800));
         assert_eq!((default.max_sessions, default.max_session_bytes, default.shards), (0, 65_536, 64));
+        assert_eq!(default.max_attributes, 1_024);
     }
 
     #[test]
     fn every_setting_reaches_the_store() {
         let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).cookie_name("sid").max_sessions(2);
-        let store = builder.max_session_bytes(3).shards(4).build().unwrap();
+        let store = builder.max_session_bytes(3).max_attributes(5).shards(4).build().unwrap();
         let config = store.config();
         assert_eq!((config.ttl, config.cookie_name.as_str()), (Duration::from_secs(1), "sid"));
         assert_eq!((config.max_sessions, config.max_session_bytes, config.shards), (2, 3, 4));
+        assert_eq!(config.max_attributes, 5);
     }
 
     #[test]

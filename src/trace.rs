@@ -76,6 +76,7 @@ mod events {
                 CreateError::Full => "full",
                 CreateError::PrincipalFull => "principal_full",
                 CreateError::TooLarge { .. } => "too_large",
+                CreateError::TooManyAttributes { .. } => "too_many_attributes",
                 CreateError::Random(_) => "random",
             };
             debug!(target: TARGET, reason, "creation refused");

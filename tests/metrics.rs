@@ -22,7 +22,12 @@ fn exported(snapshotter: &Snapshotter) -> BTreeMap<String, DebugValue> {
 fn store() -> (SessionStore, ManualClock) {
     let clock = ManualClock::new();
     let builder = SessionStore::builder().cookie_name("sid").shards(1).ttl(Duration::from_secs(60));
-    let builder = builder.max_sessions(3).max_session_bytes(32).clock(clock.clone()).when_full(WhenFull::EndIdlest);
+    let builder = builder
+        .max_sessions(3)
+        .max_session_bytes(32)
+        .max_attributes(2)
+        .clock(clock.clone())
+        .when_full(WhenFull::EndIdlest);
     (builder.build().expect("the settings are valid"), clock)
 }
 
@@ -45,6 +50,7 @@ fn every_figure_is_exported_under_its_name() {
         let deleted = store.create().expect("there is room");
         store.delete(&deleted);
         store.create_with([("user", "x".repeat(33))]).expect_err("it is too large");
+        (0..2).for_each(|_| _ = store.create_with([("a", ""), ("b", ""), ("c", "")]).expect_err("they are too many"));
         store.export_metrics();
     });
     let stats = store.stats();
@@ -56,6 +62,7 @@ fn every_figure_is_exported_under_its_name() {
         ("cloakroom_sessions_rejected_total{store=sid,reason=principal_full}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=random}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=too_large}", DebugValue::Counter(1)),
+        ("cloakroom_sessions_rejected_total{store=sid,reason=too_many_attributes}", DebugValue::Counter(2)),
         ("cloakroom_sessions_removed_total{store=sid,cause=absolute_timeout}", DebugValue::Counter(1)),
         ("cloakroom_sessions_removed_total{store=sid,cause=capacity}", DebugValue::Counter(3)),
         ("cloakroom_sessions_removed_total{store=sid,cause=deleted}", DebugValue::Counter(1)),

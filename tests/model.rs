@@ -22,28 +22,31 @@ fn settings() -> impl Strategy<Value = Settings> {
     ]);
     let max_sessions = prop_oneof![2 => Just(0), 2 => 1..=3_usize, 2 => 4..=24_usize];
     let max_session_bytes = select(vec![0_usize, 2, 7, 20, 135, 65_536]);
+    let max_attributes = prop_oneof![2 => Just(0_usize), 2 => 1..=5_usize];
     // With several shards, a create that meets a full store leaves expired sessions in those that it did not have to look at.
     let shards = prop_oneof![4 => Just(1_usize), 1 => Just(4_usize)];
     let absolute_timeout = prop_oneof![3 => Just(None), 2 => timeout().prop_map(Some)];
     let per_principal = prop_oneof![1 => Just(0_usize), 2 => 1..=3_usize];
-    (ttl, absolute_timeout, max_sessions, (per_principal, any::<bool>()), max_session_bytes, shards).prop_map(
-        |(
-            ttl,
-            absolute_timeout,
-            max_sessions,
-            (max_sessions_per_principal, idlest_makes_room),
-            max_session_bytes,
-            shards,
-        )| Settings {
-            ttl,
-            absolute_timeout,
-            max_sessions,
-            max_sessions_per_principal,
-            idlest_makes_room,
-            max_session_bytes,
-            shards,
-        },
-    )
+    (ttl, absolute_timeout, max_sessions, (per_principal, any::<bool>()), (max_session_bytes, max_attributes), shards)
+        .prop_map(
+            |(
+                ttl,
+                absolute_timeout,
+                max_sessions,
+                (max_sessions_per_principal, idlest_makes_room),
+                (max_session_bytes, max_attributes),
+                shards,
+            )| Settings {
+                ttl,
+                absolute_timeout,
+                max_sessions,
+                max_sessions_per_principal,
+                idlest_makes_room,
+                max_session_bytes,
+                max_attributes,
+                shards,
+            },
+        )
 }
 
 fn timeout() -> impl Strategy<Value = Duration> {

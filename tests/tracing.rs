@@ -65,7 +65,8 @@ impl Subscriber for Capture {
 
 fn store() -> (SessionStore, ManualClock) {
     let clock = ManualClock::new();
-    let builder = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).max_session_bytes(64);
+    let builder = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone());
+    let builder = builder.max_session_bytes(64).max_attributes(2);
     (builder.max_sessions(2).when_full(WhenFull::EndIdlest).build().expect("the settings are valid"), clock)
 }
 
@@ -96,6 +97,7 @@ fn a_day_s_work(store: &SessionStore, clock: &ManualClock) -> Vec<cloakroom::Ses
     assert!(!store.exists(&second));
     assert!(store.delete(&third) && !store.delete(&third));
     assert!(store.create_with([("card-key", "x".repeat(65))]).is_err());
+    assert!(store.create_with([("card-key", ""), ("a", ""), ("b", "")]).is_err());
     clock.advance(Duration::from_secs(61));
     assert_eq!(store.evict_expired_within(Duration::MAX).ended, 1);
     assert_eq!(store.evict_expired(), 0);
@@ -114,6 +116,7 @@ fn each_event_comes_once_with_its_level_and_fields() {
         "TRACE session created session=D",
         "TRACE session ended session=C cause=\"deleted\"",
         "DEBUG creation refused reason=\"too_large\"",
+        "DEBUG creation refused reason=\"too_many_attributes\"",
         "TRACE session ended session=D cause=\"idle_timeout\"",
         "DEBUG sweep ended=1 complete=true sessions=0",
         "DEBUG sweep ended=0 complete=true sessions=0",
@@ -125,7 +128,7 @@ fn each_event_comes_once_with_its_level_and_fields() {
 fn at_debug_there_is_nothing_of_single_sessions_but_those_that_made_room() {
     let (store, clock) = store();
     let lines = Capture::new(Level::DEBUG).during(|| drop(a_day_s_work(&store, &clock)));
-    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
     assert!(lines.iter().all(|line| line.starts_with("DEBUG ")));
     assert_eq!(Capture::new(Level::INFO).during(|| drop(a_day_s_work(&store, &clock))), [""; 0]);
 }

@@ -1,7 +1,8 @@
-//! A session shows the attributes that it was given: these pairs, in this order, whatever is in the strings, up to the size limit.
+//! A session shows the attributes that it was given: these pairs, in this order, whatever is in the strings, up to the
+//! limits.
 //!
-//! A case is read from its first byte to its last: a byte for the size limit, one for the number of pairs to create the session with,
-//! those pairs, and a pair for each set. See [`text`] for how a string is written.
+//! A case is read from its first byte to its last: a byte for the limits, one for the number of pairs to create the
+//! session with, those pairs, and a pair for each set. See [`text`] for how a string is written.
 
 #![no_main]
 
@@ -19,6 +20,7 @@ use model::{Attributes, Model, Operation, Outcome, Settings, Subject};
 #[derive(Debug)]
 struct Case {
     max_session_bytes: usize,
+    max_attributes: usize,
     /// What the session is created with, ...
     given: Attributes,
     /// ...and what is set then, one by one.
@@ -27,13 +29,17 @@ struct Case {
 
 impl<'a> Arbitrary<'a> for Case {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        let max_session_bytes = *u.choose(&[0, 2, 9, 40, 130, 200, 4_300, 65_536, 800_000, usize::MAX])?;
-        let given = (0..u.int_in_range(0..=7)?).map(|_| pair(u)).collect::<Result<_>>()?;
+        const BYTES: [usize; 10] = [0, 2, 9, 40, 130, 200, 4_300, 65_536, 800_000, usize::MAX];
+        const ATTRIBUTES: [usize; 6] = [0, 1, 3, 16, 17, 40];
+        let limits = usize::from(u.arbitrary::<u8>()?);
+        let max_session_bytes = BYTES[limits % BYTES.len()];
+        let max_attributes = ATTRIBUTES[limits / BYTES.len() % ATTRIBUTES.len()];
+        let given = (0..u.int_in_range(0..=47)?).map(|_| pair(u)).collect::<Result<_>>()?;
         let mut set = Attributes::new();
         while !u.is_empty() && set.len() < 64 {
             set.push(pair(u)?);
         }
-        Ok(Self { max_session_bytes, given, set })
+        Ok(Self { max_session_bytes, max_attributes, given, set })
     }
 }
 
@@ -64,7 +70,7 @@ fn text(u: &mut Unstructured<'_>) -> Result<String> {
 }
 
 fn check(case: Case) {
-    let Case { max_session_bytes, given, set } = case;
+    let Case { max_session_bytes, max_attributes, given, set } = case;
     let settings = Settings {
         ttl: Duration::MAX,
         absolute_timeout: None,
@@ -72,12 +78,14 @@ fn check(case: Case) {
         max_sessions_per_principal: 0,
         idlest_makes_room: false,
         max_session_bytes,
+        max_attributes,
         shards: 1,
     };
     let store = SessionStore::builder()
         .ttl(settings.ttl)
         .max_sessions(settings.max_sessions)
         .max_session_bytes(settings.max_session_bytes)
+        .max_attributes(settings.max_attributes)
         .shards(settings.shards)
         .build()
         .expect("the settings are valid");

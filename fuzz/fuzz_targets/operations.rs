@@ -1,7 +1,8 @@
 //! Any sequence of operations returns what it returns on a plain map. One shard, and sessions that come and go by the dozen, so that
 //! it grows, is purged and shrinks all the time.
 //!
-//! A case is read from its first byte to its last, so seeds are written by hand: a byte each for the TTL (with the absolute timeout),
+//! A case is read from its first byte to its last, so seeds are written by hand: a byte each for the TTL (with the
+//! absolute timeout and `max_attributes`),
 //! `max_sessions` and `max_session_bytes`, then the operations, each a byte and what it takes. See [`operations`] and what it calls.
 
 #![no_main]
@@ -40,6 +41,7 @@ impl<'a> Arbitrary<'a> for Case {
 fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
     const TTLS: [Duration; 4] = [Duration::ZERO, Duration::from_micros(2_500), Duration::from_millis(9), Duration::MAX];
     const ABSOLUTE: [Option<Duration>; 3] = [None, Some(Duration::from_micros(4_500)), Some(Duration::from_millis(30))];
+    const MOST_ATTRIBUTES: [usize; 5] = [0, 1, 2, 3, 5];
     let which = usize::from(u.arbitrary::<u8>()?);
     let (ttl, absolute_timeout) = (TTLS[which % TTLS.len()], ABSOLUTE[which / TTLS.len() % ABSOLUTE.len()]);
     let max_sessions = *u.choose(&[0, 0, 1, 3, 13, 48, 200])?;
@@ -51,6 +53,7 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
         max_sessions_per_principal: 2,
         idlest_makes_room: which / (TTLS.len() * ABSOLUTE.len()) % 2 == 1,
         max_session_bytes,
+        max_attributes: MOST_ATTRIBUTES[which / (2 * TTLS.len() * ABSOLUTE.len()) % MOST_ATTRIBUTES.len()],
         shards: 1,
     })
 }

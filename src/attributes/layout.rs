@@ -20,6 +20,9 @@
 use core::fmt::{self, Write};
 use core::ops::Range;
 
+/// What an attribute takes at the least: one whose key and value are empty.
+pub(super) const LEAST_SIZE: usize = 2;
+
 /// Bits of a length in one character, and the mark of those that are not the last.
 const BITS: u32 = 6;
 const MORE: u8 = 1 << BITS;
@@ -82,7 +85,7 @@ pub(super) struct Bounds {
 impl Bounds {
     /// The pair that begins at `start`, unless the block ends there.
     #[inline]
-    fn at(block: &[u8], start: usize) -> Option<Self> {
+    pub(super) fn at(block: &[u8], start: usize) -> Option<Self> {
         let (key_len, value_len, key) = match block[start..] {
             [] => return None,
             [key @ ..MORE, value @ ..MORE, ..] => (usize::from(key), usize::from(value), start + 2),
@@ -97,7 +100,7 @@ impl Bounds {
         let block = packed.as_bytes();
         let mut start = 0;
         while let Some(bounds) = Self::at(block, start) {
-            if same(&block[bounds.key..bounds.value], key.as_bytes()) {
+            if same(bounds.key(block), key.as_bytes()) {
                 return Some(bounds);
             }
             start = bounds.end;
@@ -109,6 +112,11 @@ impl Bounds {
     #[inline]
     pub(super) fn place(self) -> Range<usize> {
         self.start..self.end
+    }
+
+    #[inline]
+    pub(super) fn key(self, block: &[u8]) -> &[u8] {
+        &block[self.key..self.value]
     }
 
     #[inline]
@@ -141,7 +149,9 @@ fn value_behind_long<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
 
 /// Whether two keys are the same. Keys are short: comparing them word by word, the last word overlapping, beats a call to the C library.
 #[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+    #[cfg(all(test, not(loom)))]
+    counted::note();
     let len = one.len();
     if len != other.len() {
         return false;
@@ -193,6 +203,29 @@ fn write_length(mut length: usize, out: &mut impl Write) -> fmt::Result {
         length >>= BITS;
     }
     out.write_char(char::from(length as u8))
+}
+
+#[cfg(all(test, not(loom)))]
+pub(super) use counted::compared;
+
+/// How many keys are compared, for tests of what grows with what.
+#[cfg(all(test, not(loom)))]
+mod counted {
+    use core::cell::Cell;
+
+    thread_local! {
+        static COMPARED: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn note() {
+        COMPARED.set(COMPARED.get() + 1);
+    }
+
+    pub(in crate::attributes) fn compared(work: impl FnOnce()) -> u64 {
+        let before = COMPARED.get();
+        work();
+        COMPARED.get() - before
+    }
 }
 
 #[cfg(all(test, not(loom)))]

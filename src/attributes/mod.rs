@@ -1,17 +1,21 @@
 //! The attributes of a session: a packed, immutable string map.
 //!
-//! How they lie in memory is in [`layout`], how a changed map is made in [`pack`](mod@pack); here is the view of them that users get. A [`Draft`] is a map
-//! that is being changed; a [`Snapshot`] one to be kept.
+//! How they lie in memory is in [`layout`], how a changed map is made in [`pack`](mod@pack), how one is made of many
+//! changes in [`index`], and what a session may have of them in [`limits`]; here is the view of them that users get. A
+//! [`Draft`] is a map that is being changed; a [`Snapshot`] one to be kept.
 
 #![deny(unsafe_code)]
 
 mod draft;
+mod index;
 mod layout;
+mod limits;
 mod pack;
 mod version;
 
 pub use draft::Draft;
-pub(crate) use pack::{Assignment, Merge, Removal, pack};
+pub(crate) use limits::Limits;
+pub(crate) use pack::{Assignment, Given, Merge, Removal, pack};
 pub use version::{Snapshot, Version};
 
 use core::fmt;
@@ -21,7 +25,8 @@ use layout::{Pairs, value_of};
 /// Shows one version of a session's attributes in place: what no writer can change while it is looked at.
 ///
 /// Every method is wait-free and allocates nothing; looking a key up takes time in proportion to the number of
-/// attributes. `Debug` shows how many there are, and neither keys nor values.
+/// attributes, of which there are [so many](crate::SessionConfig::max_attributes) at most. `Debug` shows how many there
+/// are, and neither keys nor values.
 ///
 /// # Examples
 ///
@@ -43,7 +48,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Reads a block that [`pack()`] or [`Assignment::write`] wrote.
+    /// Reads a block that [`pack()`], [`Assignment::write`] or what else is in [`pack`](mod@pack) wrote.
     #[inline]
     #[allow(unsafe_code, reason = "the one cast from text to attributes")]
     pub(crate) const fn from_packed(packed: &str) -> &Self {
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_keys_nor_values() {
-        let packed = pack([("user", "ada"), ("role", "admin")], 100).unwrap();
+        let packed = pack([("user", "ada"), ("role", "admin")], Limits::NONE).unwrap();
         let attributes = Attributes::from_packed(&packed);
         assert_eq!(format!("{attributes:?}"), "Attributes { len: 2, .. }");
         assert_eq!(format!("{:?}", attributes.iter()), "AttributesIter { left: 2, .. }");
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn attributes_are_iterated_by_reference() {
-        let packed = pack([("a", "1"), ("b", "2")], 100).unwrap();
+        let packed = pack([("a", "1"), ("b", "2")], Limits::NONE).unwrap();
         let mut pairs = Vec::new();
         for pair in Attributes::from_packed(&packed) {
             pairs.push(pair);

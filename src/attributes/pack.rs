@@ -1,17 +1,23 @@
 //! Packing a session's attributes, and changing what is packed: what a change comes to is worked out first, then written in one piece.
 //!
-//! A block ([`layout`](super::layout)) is written by [`pack`], [`Assignment`], [`Removal`], [`Merge`] and the editor made of them
-//! ([`Draft`](super::Draft)) only, so it is well-formed by construction.
+//! A block ([`layout`](super::layout)) is written by [`pack`], [`Assignment`], [`Removal`], [`Merge`], the editor made
+//! of them ([`Draft`](super::Draft)) and, for many attributes, [`Indexed`] only, so it is well-formed by construction.
 
 #![deny(unsafe_code)]
 
 use super::Attributes;
-use super::layout::{Bounds, Pair, value_of};
+use super::index::Indexed;
+use super::layout::{Bounds, Pair, Pairs, value_of};
+use super::limits::{Excess, Limits};
 use core::fmt::{self, Write};
 use core::ops::Range;
 
 /// What most sessions' attributes have room in.
 const USUAL_SIZE: usize = 512;
+
+/// How many attributes a key is looked up in by walking over them, for each of any number of others: an index takes
+/// allocations.
+const FEW: usize = 16;
 
 /// "Set `key` to `value` in these attributes": tells what the result takes, then writes it.
 pub(crate) struct Assignment<'a> {
@@ -37,29 +43,27 @@ impl<'a> Assignment<'a> {
         self.noop
     }
 
+    /// Returns the bytes that the attributes take afterwards, if they are within the limits.
+    pub(crate) fn size_within(&self, limits: Limits) -> Result<usize, Excess> {
+        if self.replaced.is_empty() {
+            return limits.admit_counted(|| Pairs::of(self.before).count() + 1, self.size());
+        }
+        // Another value makes no more of them.
+        limits.admit(0, self.size())
+    }
+
     /// Returns the bytes that the attributes take afterwards.
-    pub(crate) fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         (self.before.len() - self.replaced.len()).saturating_add(self.pair.size())
     }
 
     /// Writes the attributes as they are afterwards: the new value in the place of the old, or at the end if the key is
-    /// new. Fails only if `out` has no room for [`size`](Self::size) bytes.
+    /// new. Fails only if `out` has no room for as many bytes as [`size_within`](Self::size_within)
+    /// has said.
     pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
         out.write_str(&self.before[..self.replaced.start])?;
         self.pair.write(out)?;
         out.write_str(&self.before[self.replaced.end..])
-    }
-
-    /// Which bytes the new pair takes the place of.
-    pub(super) fn place(&self) -> Range<usize> {
-        self.replaced.clone()
-    }
-
-    /// The new pair alone.
-    pub(super) fn packed_pair(&self) -> String {
-        let mut packed = String::with_capacity(self.pair.size());
-        self.pair.write(&mut packed).expect("a string grows");
-        packed
     }
 }
 
@@ -82,11 +86,6 @@ impl<'a> Removal<'a> {
         self.value
     }
 
-    /// Which bytes are removed.
-    pub(super) fn place(&self) -> Range<usize> {
-        self.place.clone()
-    }
-
     /// Returns the bytes that the attributes take afterwards.
     pub(crate) fn size(&self) -> usize {
         self.before.len() - self.place.len()
@@ -99,90 +98,204 @@ impl<'a> Removal<'a> {
     }
 }
 
-/// "Set all of these attributes in those": [`Assignment`] for many, themselves packed.
-///
-/// Quadratic in the number of attributes, as [`pack`] is.
-pub(crate) struct Merge<'a> {
-    before: &'a Attributes,
-    changes: &'a Attributes,
+/// Attributes that were given one after the other.
+pub(crate) struct Given(Form);
+
+enum Form {
+    /// So few that a key is found by walking over them.
+    Packed(String),
+    /// In a box, so that those that are few are handed on for less.
+    Indexed(Box<Indexed>),
 }
 
-impl<'a> Merge<'a> {
-    pub(crate) fn new(before: &'a Attributes, changes: &'a Attributes) -> Self {
-        Self { before, changes }
+impl Given {
+    /// Takes them; the last value of a key given twice wins and takes the place of the first.
+    ///
+    /// Takes time in proportion to what is given, and does nothing for a pair that is too much but to look its key up.
+    ///
+    /// # Errors
+    ///
+    /// What was given so far, as soon as that is over a limit. So an endless iterator ends unless it goes on repeating
+    /// the same few keys, and a large value is refused even where a smaller one for its key would follow.
+    pub(crate) fn within<I, K, V>(limits: Limits, pairs: I) -> Result<Self, Excess>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut pairs = pairs.into_iter();
+        // The text is soon gone: better too much room than moving it as it grows.
+        let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limits.bytes) } else { 0 });
+        let mut left = FEW.min(limits.count);
+        while let Some((key, value)) = pairs.next() {
+            let pair = Pair { key: key.as_ref(), value: value.as_ref() };
+            if left == 0 || value_of(&packed, pair.key).is_some() {
+                return Self::many(packed, pair, pairs, limits);
+            }
+            left -= 1;
+            limits.admit(0, packed.len().saturating_add(pair.size()))?;
+            pair.write(&mut packed).expect("a string grows");
+        }
+        Ok(Self(Form::Packed(packed)))
     }
 
-    /// Tells whether every key has its very value already.
-    pub(crate) fn is_noop(&self) -> bool {
-        self.changes.pairs().all(|pair| self.before.get(pair.key) == Some(pair.value))
-    }
-
-    /// Returns the bytes that the attributes take afterwards.
-    pub(crate) fn size(&self) -> usize {
-        self.pairs().map(Pair::size).fold(0, usize::saturating_add)
-    }
-
-    /// Writes the attributes as they are afterwards: new values in the place of the old, then new keys in their order. Fails only if
-    /// `out` has no room for [`size`](Self::size) bytes.
-    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
-        self.pairs().try_for_each(|pair| pair.write(out))
-    }
-
-    fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
-        let Self { before, changes } = *self;
-        let kept = before.pairs().map(|old| Pair { key: old.key, value: changes.get(old.key).unwrap_or(old.value) });
-        kept.chain(changes.pairs().filter(|new| !before.contains(new.key)))
+    /// Goes on where there are many, or as many as there may be, or where a key is given twice.
+    #[cold]
+    fn many<K, V>(
+        packed: String,
+        next: Pair<'_>,
+        others: impl Iterator<Item = (K, V)>,
+        limits: Limits,
+    ) -> Result<Self, Excess>
+    where
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut indexed = Box::new(Indexed::of(packed));
+        indexed.set(next, limits)?;
+        for (key, value) in others {
+            indexed.set(Pair { key: key.as_ref(), value: value.as_ref() }, limits)?;
+        }
+        Ok(Self(Form::Indexed(indexed)))
     }
 }
 
-/// Packs attributes; the last value of a key given twice wins and takes the place of the first.
-///
-/// Quadratic in the number of attributes, which `limit` bounds.
-///
-/// # Errors
-///
-/// The bytes needed so far, as soon as those are more than `limit`. So an endless iterator ends unless it goes on
-/// repeating the same few keys, and a large value is refused even where a smaller one for its key would follow.
-pub(crate) fn pack<I, K, V>(pairs: I, limit: usize) -> Result<String, usize>
+/// Packs attributes that are [`Given`].
+#[inline]
+pub(crate) fn pack<I, K, V>(pairs: I, limits: Limits) -> Result<String, Excess>
 where
     I: IntoIterator<Item = (K, V)>,
     K: AsRef<str>,
     V: AsRef<str>,
 {
-    let pairs = pairs.into_iter();
-    // The text is soon gone: better too much room than moving it as it grows.
-    let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limit) } else { 0 });
-    for (key, value) in pairs {
-        let pair = Pair { key: key.as_ref(), value: value.as_ref() };
-        if value_of(&packed, pair.key).is_none() {
-            let size = packed.len().saturating_add(pair.size());
-            if size > limit {
-                return Err(size);
-            }
-            pair.write(&mut packed).expect("a string grows");
-            continue;
-        }
-        let assignment = Assignment::new(Attributes::from_packed(&packed), pair.key, pair.value);
-        let size = assignment.size();
-        if size > limit {
-            return Err(size);
-        }
-        if !assignment.is_noop() {
-            let mut replaced = String::with_capacity(size);
-            assignment.write(&mut replaced).expect("a string grows");
-            packed = replaced;
+    Ok(match Given::within(limits, pairs)?.0 {
+        Form::Packed(packed) => packed,
+        Form::Indexed(indexed) => indexed.into_packed(),
+    })
+}
+
+/// "Set all of these attributes in those": [`Assignment`] for many.
+pub(crate) struct Merge<'a> {
+    before: &'a Attributes,
+    changes: Changes<'a>,
+    changed: bool,
+    size: usize,
+}
+
+enum Changes<'a> {
+    Few(&'a Attributes),
+    Many {
+        indexed: &'a Indexed,
+        /// For each pair before, which of them has its key.
+        known: Vec<Option<usize>>,
+        /// Which of them have a key that is new.
+        new: Vec<usize>,
+    },
+}
+
+impl<'a> Merge<'a> {
+    pub(crate) fn new(before: &'a Attributes, given: &'a Given) -> Self {
+        match &given.0 {
+            Form::Packed(few) => Self::of_few(before, Attributes::from_packed(few)),
+            Form::Indexed(many) => Self::of_many(before, many),
         }
     }
-    Ok(packed)
+
+    fn of_few(before: &'a Attributes, few: &'a Attributes) -> Self {
+        let (mut changed, mut size) = (false, before.packed.len());
+        for pair in few.pairs() {
+            let old = Bounds::of(&before.packed, pair.key);
+            if old.is_none_or(|old| old.value(&before.packed) != pair.value) {
+                changed = true;
+                size = (size - old.map_or(0, |old| old.place().len())).saturating_add(pair.size());
+            }
+        }
+        Self { before, changes: Changes::Few(few), changed, size }
+    }
+
+    fn of_many(before: &'a Attributes, indexed: &'a Indexed) -> Self {
+        let (mut changed, mut size) = (false, before.packed.len());
+        let mut is_new = vec![true; indexed.numbers()];
+        let mut known = Vec::new();
+        for old in before.pairs() {
+            let found = indexed.numbered(old.key);
+            if let Some((number, value)) = found {
+                is_new[number] = false;
+                if value != old.value {
+                    changed = true;
+                    size = (size - old.size()).saturating_add(indexed.pair(number).len());
+                }
+            }
+            known.push(found.map(|(number, _)| number));
+        }
+        let new: Vec<usize> = (0..is_new.len()).filter(|&number| is_new[number]).collect();
+        changed |= !new.is_empty();
+        size = new.iter().map(|&number| indexed.pair(number).len()).fold(size, usize::saturating_add);
+        Self { before, changes: Changes::Many { indexed, known, new }, changed, size }
+    }
+
+    /// Tells whether every key has its very value already.
+    pub(crate) fn is_noop(&self) -> bool {
+        !self.changed
+    }
+
+    /// Returns the bytes that the attributes take afterwards, if they are within the limits.
+    pub(crate) fn size_within(&self, limits: Limits) -> Result<usize, Excess> {
+        limits.admit_counted(|| self.count(), self.size)
+    }
+
+    fn count(&self) -> usize {
+        let new = match &self.changes {
+            Changes::Few(few) => few.pairs().filter(|pair| !self.before.contains(pair.key)).count(),
+            Changes::Many { new, .. } => new.len(),
+        };
+        self.before.len() + new
+    }
+
+    /// Writes the attributes as they are afterwards: new values in the place of the old, then new keys in their order.
+    /// Fails only if
+    /// `out` has no room for as many bytes as [`size_within`](Self::size_within) has said.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        match &self.changes {
+            Changes::Few(few) => {
+                for old in self.before.pairs() {
+                    Pair { value: few.get(old.key).unwrap_or(old.value), ..old }.write(out)?;
+                }
+                few.pairs().filter(|pair| !self.before.contains(pair.key)).try_for_each(|pair| pair.write(out))
+            }
+            Changes::Many { indexed, known, new } => {
+                for (old, known) in self.before.pairs().zip(known) {
+                    match known {
+                        Some(number) => out.write_str(indexed.pair(*number))?,
+                        None => old.write(out)?,
+                    }
+                }
+                new.iter().try_for_each(|&number| out.write_str(indexed.pair(number)))
+            }
+        }
+    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::attributes::Draft;
+    use crate::attributes::layout::compared;
     use proptest::prelude::*;
 
     type Model = Vec<(String, String)>;
+
+    fn bytes(bytes: usize) -> Limits {
+        Limits { bytes, ..Limits::NONE }
+    }
+
+    fn count(count: usize) -> Limits {
+        Limits { count, ..Limits::NONE }
+    }
+
+    fn too_large(size: usize, limit: usize) -> Excess {
+        Excess::Bytes { size, limit }
+    }
 
     fn assign(model: &mut Model, key: &str, value: &str) {
         match model.iter_mut().find(|(known, _)| known == key) {
@@ -195,7 +308,7 @@ mod tests {
         let assignment = Assignment::new(Attributes::from_packed(packed), key, value);
         let mut out = String::new();
         assignment.write(&mut out).unwrap();
-        assert_eq!(out.len(), assignment.size());
+        assert_eq!(assignment.size_within(Limits::NONE), Ok(out.len()));
         out
     }
 
@@ -242,6 +355,21 @@ mod tests {
         prop::collection::vec((string(), string()), 0..12)
     }
 
+    fn steps() -> impl Strategy<Value = Vec<(u8, String, String)>> {
+        let step = || (0..64_u8, string(), string());
+        prop_oneof![prop::collection::vec(step(), 0..8), prop::collection::vec(step(), 0..60)]
+    }
+
+    /// As above, or so many that they are not walked over: of many keys, or of few.
+    fn many() -> impl Strategy<Value = Model> {
+        let key = |keys: u8| (0..keys).prop_map(|key| key.to_string());
+        prop_oneof![
+            4 => strings(),
+            1 => prop::collection::vec((key(255), "[ab]{0,3}"), 0..200),
+            1 => prop::collection::vec((key(12), string()), 0..60),
+        ]
+    }
+
     proptest! {
         #[test]
         fn assigning_is_what_it_is_in_a_plain_map(pairs in strings()) {
@@ -257,31 +385,31 @@ mod tests {
         }
 
         #[test]
-        fn packing_is_assigning_one_by_one(pairs in strings()) {
+        fn packing_is_assigning_one_by_one(pairs in many()) {
             let mut model = Model::new();
             pairs.iter().for_each(|(key, value)| assign(&mut model, key, value));
-            check(&pack(pairs, usize::MAX).unwrap(), &model)?;
+            check(&pack(pairs, Limits::NONE).unwrap(), &model)?;
         }
 
         #[test]
-        fn merging_is_assigning_one_by_one(before in strings(), changes in strings()) {
-            let packed = pack(before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
-            let changes_packed = pack(changes.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+        fn merging_is_assigning_one_by_one(before in many(), changes in many()) {
+            let packed = pack(before.iter().map(|(key, value)| (key, value)), Limits::NONE).unwrap();
+            let given = Given::within(Limits::NONE, changes.iter().map(|(key, value)| (key, value))).unwrap();
             let mut model = Model::new();
             before.iter().for_each(|(key, value)| assign(&mut model, key, value));
             let untouched = model.clone();
             changes.iter().for_each(|(key, value)| assign(&mut model, key, value));
-            let merge = Merge::new(Attributes::from_packed(&packed), Attributes::from_packed(&changes_packed));
+            let merge = Merge::new(Attributes::from_packed(&packed), &given);
             let mut out = String::new();
             merge.write(&mut out).unwrap();
-            prop_assert_eq!(out.len(), merge.size());
+            prop_assert_eq!(merge.size_within(Limits::NONE), Ok(out.len()));
             prop_assert_eq!(merge.is_noop(), model == untouched);
             check(&out, &model)?;
         }
 
         #[test]
-        fn a_draft_is_a_plain_map(before in strings(), steps in prop::collection::vec((0..8_u8, string(), string()), 0..8)) {
-            let packed = pack(before.iter().map(|(key, value)| (key, value)), usize::MAX).unwrap();
+        fn a_draft_is_a_plain_map(before in many(), steps in steps()) {
+            let packed = pack(before.iter().map(|(key, value)| (key, value)), Limits::NONE).unwrap();
             let mut model = Model::new();
             before.iter().for_each(|(key, value)| assign(&mut model, key, value));
             let mut draft = Draft::of(Attributes::from_packed(&packed));
@@ -289,20 +417,20 @@ mod tests {
                 // Of a key that is there, where there is one.
                 let known = model.get(value.len() % model.len().max(1)).map_or(key, |(known, _)| known).clone();
                 match what {
-                    0..3 => {
+                    0..16 => {
                         draft.set(key, value);
                         assign(&mut model, key, value);
                     }
-                    3 => {
+                    16..40 => {
                         draft.set(&known, value);
                         assign(&mut model, &known, value);
                     }
-                    4 | 5 => {
+                    40..50 => {
                         let there = model.iter().any(|(other, _)| *other == known);
                         prop_assert_eq!(draft.remove(&known), there);
                         model.retain(|(other, _)| *other != known);
                     }
-                    6 => {
+                    50..63 => {
                         let value = model.iter().find(|(other, _)| *other == known).map(|(_, value)| value.clone());
                         prop_assert_eq!(draft.take(&known), value);
                         model.retain(|(other, _)| *other != known);
@@ -312,15 +440,33 @@ mod tests {
                         model.clear();
                     }
                 }
-                check(draft.packed(), &model)?;
+                // Of every form: what is shown without being copied first, and what is shown in one piece.
+                prop_assert_eq!((draft.len(), draft.is_empty()), (model.len(), model.is_empty()));
+                for key in [key, &known] {
+                    let value = model.iter().find(|(other, _)| other == key).map(|(_, value)| &**value);
+                    prop_assert_eq!((draft.get(key), draft.contains(key)), (value, value.is_some()));
+                }
+                let size = bytes_of(&model);
+                let exactly = Limits { count: model.len(), bytes: size };
+                prop_assert_eq!(draft.check(exactly), Ok(()));
+                if !model.is_empty() {
+                    let fewer = Limits { count: model.len() - 1, bytes: 0 };
+                    prop_assert_eq!(draft.check(fewer), Err(Excess::Count { count: model.len(), limit: fewer.count }));
+                    prop_assert_eq!(draft.check(bytes(size - 1)), Err(too_large(size, size - 1)));
+                }
+                // Not after each step, so that several are made before it is shown in one piece.
+                if *what % 4 == 0 {
+                    check(draft.packed(), &model)?;
+                }
             }
+            check(draft.packed(), &model)?;
         }
 
         #[test]
         fn removing_leaves_the_others_in_their_order(pairs in strings(), which: prop::sample::Index, absent in string()) {
             let mut model = Model::new();
             pairs.iter().for_each(|(key, value)| assign(&mut model, key, value));
-            let packed = pack(pairs, usize::MAX).unwrap();
+            let packed = pack(pairs, Limits::NONE).unwrap();
             let before = Attributes::from_packed(&packed);
             let known = model.iter().any(|(key, _)| *key == absent);
             prop_assert_eq!(Removal::new(before, &absent).is_some(), known);
@@ -337,19 +483,32 @@ mod tests {
         }
 
         #[test]
-        fn packing_stops_where_the_map_so_far_is_over_the_limit(pairs in strings(), limit in 0..40_000_usize) {
+        fn packing_stops_where_the_map_so_far_is_over_a_limit(
+            pairs in many(),
+            most in 0..200_usize,
+            limit in 0..40_000_usize,
+        ) {
             let mut model = Model::new();
-            let over = pairs.iter().map(|(key, value)| {
+            let mut taken = 0;
+            let over = pairs.iter().find_map(|(key, value)| {
                 assign(&mut model, key, value);
-                bytes_of(&model)
-            }).find(|size| *size > limit);
-            prop_assert_eq!(pack(pairs, limit).err(), over);
+                taken += 1;
+                if model.len() > most {
+                    return Some(Excess::Count { count: model.len(), limit: most });
+                }
+                let size = bytes_of(&model);
+                (size > limit).then(|| too_large(size, limit))
+            });
+            let mut left = pairs.iter();
+            let packed = pack(left.by_ref().map(|(key, value)| (key, value)), Limits { count: most, bytes: limit });
+            prop_assert_eq!(packed.err(), over);
+            prop_assert_eq!(pairs.len() - left.len(), taken);
         }
     }
 
     #[test]
     fn the_format_is_as_described() {
-        let packed = pack([("k", "va"), ("", &"x".repeat(300))], 1_000).unwrap();
+        let packed = pack([("k", "va"), ("", &"x".repeat(300))], bytes(1_000)).unwrap();
         assert_eq!(packed.as_bytes()[..8], [1, 2, b'k', b'v', b'a', 0, 0b110_1100, 0b100]);
         assert!(packed[8..].bytes().all(|byte| byte == b'x') && packed.len() == 308);
     }
@@ -357,21 +516,92 @@ mod tests {
     #[test]
     fn the_limit_itself_is_allowed_and_one_less_is_not() {
         let pairs = [("user", "ada"), ("role", "admin")];
-        assert_eq!(pack(pairs, 20).map(|packed| packed.len()), Ok(20));
-        assert_eq!(pack(pairs, 19), Err(20));
-        assert_eq!(pack([("", "")], 1), Err(2));
-        assert_eq!(pack::<_, &str, &str>([], 0), Ok(String::new()));
+        assert_eq!(pack(pairs, bytes(20)).map(|packed| packed.len()), Ok(20));
+        assert_eq!(pack(pairs, bytes(19)), Err(too_large(20, 19)));
+        assert_eq!(pack([("", "")], bytes(1)), Err(too_large(2, 1)));
+        assert_eq!(pack::<_, &str, &str>([], bytes(0)), Ok(String::new()));
+        assert_eq!(pack(pairs, count(2)).map(|packed| packed.len()), Ok(20));
+        assert_eq!(pack(pairs, count(1)), Err(Excess::Count { count: 2, limit: 1 }));
     }
 
     #[test]
-    fn an_endless_iterator_ends_at_the_limit() {
-        assert_eq!(pack((0..).map(|number: u64| (number.to_string(), "x")), 1_000), Err(1_006));
+    fn the_number_is_judged_before_the_size() {
+        let limits = Limits { count: 1, bytes: 4 };
+        let (one, two) = ([("a", "1")], [("a", "1"), ("b", "2")]);
+        let refused = Err(Excess::Count { count: 2, limit: 1 });
+        assert_eq!(pack(two, limits), Err(Excess::Count { count: 2, limit: 1 }));
+        let packed = pack(one, limits).unwrap();
+        let (before, other) = (Attributes::from_packed(&packed), Given::within(limits, [("b", "2")]).unwrap());
+        assert_eq!(Assignment::new(before, "b", "2").size_within(limits), refused);
+        assert_eq!(Merge::new(before, &other).size_within(limits), refused);
+        let mut draft = Draft::of(before);
+        draft.set("b", "2");
+        assert_eq!(draft.check(limits), refused.map(|_| ()));
+    }
+
+    #[test]
+    fn an_endless_iterator_ends_at_a_limit() {
+        let endless = || (0..).map(|number: u64| (number.to_string(), "x"));
+        assert_eq!(pack(endless(), bytes(1_000)), Err(too_large(1_006, 1_000)));
+        assert_eq!(pack(endless(), count(1_000)), Err(Excess::Count { count: 1_001, limit: 1_000 }));
     }
 
     #[test]
     fn a_repeated_key_takes_the_room_of_its_last_value_only() {
         let large = "x".repeat(50);
-        assert_eq!(pack([("a", "1"), ("b", &large), ("a", "22"), ("b", "")], 100).unwrap(), "\x01\x02a22\x01\x00b");
-        assert_eq!(pack([("a", &*large), ("a", "")], 20), Err(53));
+        let pairs = [("a", "1"), ("b", &large), ("a", "22"), ("b", "")];
+        assert_eq!(pack(pairs, bytes(100)).unwrap(), "\x01\x02a22\x01\x00b");
+        assert_eq!(pack([("a", &*large), ("a", "")], bytes(20)), Err(too_large(53, 20)));
+    }
+
+    /// What is done with so many keys.
+    type Work<'w> = dyn Fn(&[String]) + 'w;
+
+    /// How many keys are compared where `work` is done on so many attributes, and where on eight times as many.
+    fn growth(work: &Work<'_>) -> f64 {
+        let keys: Vec<String> = (0..8_000).map(|number| number.to_string()).collect();
+        let [few, many] = [&keys[..1_000], &keys].map(|keys| compared(|| work(keys)) as f64);
+        many / few
+    }
+
+    #[test]
+    fn eight_times_the_attributes_take_some_eight_times_the_comparisons() {
+        let given = |keys: &[String], value: &str| {
+            pack(keys.iter().map(|key| (key, value)), Limits::NONE).expect("there are no limits")
+        };
+        let drafted = |keys: &[String], edit: fn(&mut Draft<'_>, &str)| {
+            let before = given(keys, "x");
+            let mut draft = Draft::of(Attributes::from_packed(&before));
+            keys.iter().for_each(|key| edit(&mut draft, key));
+            assert_eq!(draft.check(Limits::NONE), Ok(()));
+        };
+        let merged = |before: &[String], changes: &[String]| {
+            let before = given(before, "x");
+            let changes = Given::within(Limits::NONE, changes.iter().map(|key| (key, "y")));
+            let changes = changes.expect("there are no limits");
+            let merge = Merge::new(Attributes::from_packed(&before), &changes);
+            let size = merge.size_within(Limits::NONE).expect("there are no limits");
+            let mut out = String::with_capacity(size);
+            assert!(!merge.is_noop() && merge.write(&mut out).is_ok());
+        };
+        let works: [(&str, &Work<'_>); 8] = [
+            ("pack", &|keys| _ = given(keys, "x")),
+            ("pack twice", &|keys| _ = given(&[keys, keys].concat(), "x")),
+            ("merge many into many", &|keys| merged(keys, keys)),
+            ("merge many into few", &|keys| merged(&keys[..5], keys)),
+            ("merge few into many", &|keys| merged(keys, &keys[..5])),
+            ("set", &|keys| drafted(keys, |draft, key| draft.set(key, "other"))),
+            ("remove", &|keys| drafted(keys, |draft, key| _ = draft.remove(key))),
+            ("set and look", &|keys| {
+                drafted(keys, |draft, key| {
+                    draft.set(&format!("new {key}"), "y");
+                    assert_eq!(draft.get(key), Some("x"));
+                })
+            }),
+        ];
+        for (name, work) in works {
+            let growth = growth(work);
+            assert!(growth < 12.0, "{name}: {growth} times the comparisons");
+        }
     }
 }

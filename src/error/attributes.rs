@@ -2,7 +2,7 @@
 
 #![deny(unsafe_code)]
 
-use super::{EXPIRED, NOT_FOUND, SetError, UpdateError, too_large};
+use super::{EXPIRED, NOT_FOUND, SetError, UpdateError, too_large, too_many};
 use core::error::Error;
 use core::fmt;
 
@@ -24,6 +24,7 @@ macro_rules! includes_set_error {
                     SetError::NotFound => Self::NotFound,
                     SetError::Expired => Self::Expired,
                     SetError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+                    SetError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
                 }
             }
         }
@@ -71,6 +72,13 @@ pub enum SetIfError {
         /// What a session may take.
         limit: usize,
     },
+    /// There would be more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for SetIfError {
@@ -80,6 +88,7 @@ impl fmt::Display for SetIfError {
             Self::Expired => f.write_str(EXPIRED),
             Self::Changed => f.write_str("session changed meanwhile"),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }
     }
 }
@@ -115,6 +124,13 @@ pub enum IncrementError {
         /// What a session may take.
         limit: usize,
     },
+    /// There would be more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for IncrementError {
@@ -125,6 +141,7 @@ impl fmt::Display for IncrementError {
             Self::NotANumber => f.write_str("the attribute is not a whole number"),
             Self::Overflow => f.write_str("the sum does not fit 64 bits"),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }
     }
 }
@@ -162,6 +179,13 @@ pub enum TryUpdateError<E> {
         /// What a session may take.
         limit: usize,
     },
+    /// There would be more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
     /// The closure has abandoned the update, with this error.
     Abandoned(E),
 }
@@ -172,6 +196,7 @@ impl<E> fmt::Display for TryUpdateError<E> {
             Self::NotFound => f.write_str(NOT_FOUND),
             Self::Expired => f.write_str(EXPIRED),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
             Self::Abandoned(_) => f.write_str("the update was abandoned"),
         }
     }
@@ -181,7 +206,7 @@ impl<E: Error + 'static> Error for TryUpdateError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Abandoned(cause) => Some(cause),
-            Self::NotFound | Self::Expired | Self::TooLarge { .. } => None,
+            Self::NotFound | Self::Expired | Self::TooLarge { .. } | Self::TooManyAttributes { .. } => None,
         }
     }
 }
@@ -202,6 +227,13 @@ pub enum SetJsonError {
         /// What a session may take.
         limit: usize,
     },
+    /// There would be more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
     /// The value has no JSON: its `Serialize` has failed, or it has a map whose keys are not strings.
     Unserializable,
 }
@@ -213,6 +245,7 @@ impl fmt::Display for SetJsonError {
             Self::NotFound => f.write_str(NOT_FOUND),
             Self::Expired => f.write_str(EXPIRED),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
             Self::Unserializable => f.write_str("the value cannot be written as JSON"),
         }
     }

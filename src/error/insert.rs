@@ -2,7 +2,7 @@
 
 #![deny(unsafe_code)]
 
-use super::{FULL, too_large};
+use super::{FULL, too_large, too_many};
 use core::error::Error;
 use core::fmt;
 
@@ -33,6 +33,13 @@ pub enum InsertError {
         /// What a session may take.
         limit: usize,
     },
+    /// There are more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be; where they were given one after another, those up to the one that was too many.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for InsertError {
@@ -41,6 +48,7 @@ impl fmt::Display for InsertError {
             Self::Occupied => f.write_str("there is a session of this id"),
             Self::Full => f.write_str(FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }
     }
 }

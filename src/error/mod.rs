@@ -45,6 +45,13 @@ pub enum CreateError {
         /// What a session may take.
         limit: usize,
     },
+    /// There are more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be; where they were given one after another, those up to the one that was too many.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
 }
@@ -55,6 +62,7 @@ impl fmt::Display for CreateError {
             Self::Full => f.write_str(FULL),
             Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
             Self::Random(_) => f.write_str(NO_ID),
         }
     }
@@ -64,7 +72,7 @@ impl Error for CreateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Full | Self::PrincipalFull | Self::TooLarge { .. } => None,
+            Self::Full | Self::PrincipalFull | Self::TooLarge { .. } | Self::TooManyAttributes { .. } => None,
         }
     }
 }
@@ -101,6 +109,13 @@ pub enum SetError {
         /// What a session may take.
         limit: usize,
     },
+    /// There would be more attributes than [`max_attributes`](crate::SessionConfig::max_attributes).
+    TooManyAttributes {
+        /// How many there would be.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for SetError {
@@ -109,6 +124,7 @@ impl fmt::Display for SetError {
             Self::NotFound => f.write_str(NOT_FOUND),
             Self::Expired => f.write_str(EXPIRED),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }
     }
 }
@@ -250,6 +266,10 @@ fn too_large(f: &mut fmt::Formatter<'_>, size: usize, limit: usize) -> fmt::Resu
     write!(f, "attributes of {size} bytes are over the limit of {limit} for a session")
 }
 
+fn too_many(f: &mut fmt::Formatter<'_>, count: usize, limit: usize) -> fmt::Result {
+    write!(f, "a number of {count} attributes is over the limit of {limit} for a session")
+}
+
 /// Tells why a store could not be built from its settings.
 ///
 /// # Examples
@@ -389,17 +409,20 @@ mod tests {
         vec![
             Box::new(CreateError::Full),
             Box::new(CreateError::TooLarge { size: 23, limit: 16 }),
+            Box::new(CreateError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(CreateError::Random(random_error())),
             Box::new(InsertError::Occupied),
             Box::new(InsertError::Full),
             Box::new(SetError::NotFound),
             Box::new(SetError::Expired),
             Box::new(SetError::TooLarge { size: 23, limit: 16 }),
+            Box::new(SetError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(UpdateError::NotFound),
             Box::new(UpdateError::Expired),
             Box::new(RotateError::Random(random_error())),
             Box::new(SetIfError::Changed),
             Box::new(SetIfError::TooLarge { size: 23, limit: 16 }),
+            Box::new(SetIfError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(IncrementError::NotANumber),
             Box::new(IncrementError::Overflow),
             Box::new(TryUpdateError::Abandoned(random_error())),
@@ -433,6 +456,9 @@ mod tests {
         let message = SetError::TooLarge { size: 23, limit: 16 }.to_string();
         assert_eq!(message, "attributes of 23 bytes are over the limit of 16 for a session");
         assert_eq!(message, CreateError::TooLarge { size: 23, limit: 16 }.to_string());
+        let message = SetError::TooManyAttributes { count: 23, limit: 16 }.to_string();
+        assert_eq!(message, "a number of 23 attributes is over the limit of 16 for a session");
+        assert_eq!(message, CreateError::TooManyAttributes { count: 23, limit: 16 }.to_string());
     }
 
     #[test]

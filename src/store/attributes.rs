@@ -36,16 +36,23 @@ impl SessionStore {
     /// Creates a session with these attributes, in one step: no thread ever sees it with only some of them. Of a key that is given
     /// twice, the last value counts.
     ///
-    /// The id is 32 bytes from the operating system's random source, a call of its own for each session. At
+    /// Takes time in proportion to what is given, however many attributes that are and whatever their keys. The id is
+    /// 32 bytes from the operating system's random source, a call of its own for each session. At
     /// [`max_sessions`](SessionConfig::max_sessions) it first looks for expired sessions to end, among no more than 512.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
-    /// [`CreateError::TooLarge`] if the attributes exceed [`max_session_bytes`](SessionConfig::max_session_bytes);
+    /// [`CreateError::TooManyAttributes`] if they are more than [`max_attributes`](SessionConfig::max_attributes),
+    /// otherwise
+    /// [`CreateError::TooLarge`] if they exceed [`max_session_bytes`](SessionConfig::max_session_bytes);
     /// [`CreateError::Full`] and [`CreateError::Random`] as for [`create`](Self::create). In either case nothing has changed, but for
     /// expired sessions that were ended.
+    ///
+    /// Attributes are taken from the iterator one by one, and none after the first that is too much. So one without an
+    /// end is refused too, if it goes on giving new keys; one that repeats the same few keys, which count once each, is
+    /// never done with.
     ///
     /// # Examples
     ///

@@ -169,9 +169,8 @@ impl NewSession<'_> {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let limit = self.store.config.size_limit();
-        let packed =
-            pack(attributes, limit).map_err(|size| self.store.refused(CreateError::TooLarge { size, limit }))?;
+        let limits = self.store.config.limits();
+        let packed = pack(attributes, limits).map_err(|excess| self.store.refused(excess.into()))?;
         self.create_packed(&packed)
     }
 

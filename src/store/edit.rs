@@ -6,7 +6,7 @@
 #![deny(unsafe_code)]
 
 use super::{SessionStore, why_unchanged};
-use crate::attributes::{Assignment, Attributes, Draft, Merge, Removal, Version, pack};
+use crate::attributes::{Assignment, Attributes, Draft, Given, Merge, Removal, Version};
 use crate::content::{Packed, Stored, packed_entry};
 use crate::entry::{EntryRef, Owned, Tail};
 use crate::error::{IncrementError, SetError, SetIfError, TryUpdateError, UpdateError};
@@ -25,8 +25,10 @@ impl SessionStore {
     /// # Errors
     ///
     /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is removed then),
-    /// [`SetError::TooLarge`] if its attributes would exceed [`max_session_bytes`](crate::SessionConfig::max_session_bytes). In either case
-    /// no attribute has changed, and the session has not been touched.
+    /// [`SetError::TooManyAttributes`] if it would have more attributes than
+    /// [`max_attributes`](crate::SessionConfig::max_attributes), otherwise
+    /// [`SetError::TooLarge`] if they would exceed [`max_session_bytes`](crate::SessionConfig::max_session_bytes). In
+    /// either case no attribute has changed, and the session has not been touched.
     ///
     /// # Examples
     ///
@@ -40,13 +42,13 @@ impl SessionStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
-        let limit = self.config.size_limit();
+        let limits = self.config.limits();
         self.edit(id, |version, stamp| {
             let assignment = Assignment::new(Attributes::of(version), key, value);
             if assignment.is_noop() {
                 return Ok(Change::Touch);
             }
-            let size = within(limit, assignment.size())?;
+            let size = assignment.size_within(limits).map_err(SetError::from)?;
             Ok(replaced(version, stamp, size, |text| assignment.write(text)))
         })
     }
@@ -54,13 +56,15 @@ impl SessionStore {
     /// Sets several attributes at once, and touches the session: no thread ever sees only some of them. Of a key that is given twice, the
     /// last value counts.
     ///
+    /// Takes time in proportion to what is given and what the session has.
+    ///
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where all values are what they were, when the
     /// session is touched.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set). Where the attributes given are too large by themselves, as [`create_with`](Self::create_with) has it, the
-    /// size is theirs.
+    /// As for [`set`](Self::set). Where the attributes given are too many or too large by themselves, the number or the
+    /// size is theirs, and nothing more is asked of the iterator, as [`create_with`](Self::create_with) has it.
     ///
     /// # Examples
     ///
@@ -77,15 +81,15 @@ impl SessionStore {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let limit = self.config.size_limit();
-        let given = pack(attributes, limit);
+        let limits = self.config.limits();
+        let given = Given::within(limits, attributes);
         self.edit(id, |version, stamp| {
-            let given = given.as_ref().map_err(|&size| SetError::TooLarge { size, limit })?;
-            let merge = Merge::new(Attributes::of(version), Attributes::from_packed(given));
+            let given = given.as_ref().map_err(|&excess| SetError::from(excess))?;
+            let merge = Merge::new(Attributes::of(version), given);
             if merge.is_noop() {
                 return Ok(Change::Touch);
             }
-            let size = within(limit, merge.size())?;
+            let size = merge.size_within(limits).map_err(SetError::from)?;
             Ok(replaced(version, stamp, size, |text| merge.write(text)))
         })
     }
@@ -190,7 +194,7 @@ impl SessionStore {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn increment(&self, id: &SessionId, key: &str, by: i64) -> Result<i64, IncrementError> {
-        let limit = self.config.size_limit();
+        let limits = self.config.limits();
         let mut sum = 0;
         self.edit::<IncrementError>(id, |version, stamp| {
             let before = Attributes::of(version);
@@ -201,7 +205,7 @@ impl SessionStore {
             if assignment.is_noop() {
                 return Ok(Change::Touch);
             }
-            let size = within(limit, assignment.size())?;
+            let size = assignment.size_within(limits).map_err(SetError::from)?;
             Ok(replaced(version, stamp, size, |text| assignment.write(text)))
         })?;
         Ok(sum)
@@ -219,7 +223,8 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set): [`SetError::TooLarge`] is judged by what `f` leaves behind.
+    /// As for [`set`](Self::set): [`SetError::TooManyAttributes`] and [`SetError::TooLarge`] are judged by what `f`
+    /// leaves behind.
     ///
     /// # Examples
     ///
@@ -346,17 +351,19 @@ impl SessionStore {
         id: &SessionId,
         mut f: impl FnMut(Version, &mut Draft<'_>) -> Result<R, E>,
     ) -> Result<(R, Version), E> {
-        let limit = self.config.size_limit();
+        let limits = self.config.limits();
         let mut outcome = None;
         self.edit::<E>(id, |version, stamp| {
             let (before, number) = (Attributes::of(version), Version::new(version.version()));
             let mut draft = Draft::of(before);
             let result = f(number, &mut draft)?;
+            // Before it is shown in one piece, for which it may have to be copied. What nobody has changed is within
+            // the limits.
+            draft.check(limits).map_err(SetError::from)?;
             if draft.packed() == version.text() {
                 outcome = Some((result, number));
                 return Ok(Change::Touch);
             }
-            within(limit, draft.packed().len()).map_err(E::from)?;
             outcome = Some((result, number.next()));
             let overrides = version.overrides();
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), draft.packed())))
@@ -386,8 +393,4 @@ fn replaced(
     Change::Replace(Owned::new(version.next_head(stamp, &overrides), Attributes::absent(), len, |text| {
         write(text).expect("the text is as long as what is written")
     }))
-}
-
-fn within(limit: usize, size: usize) -> Result<usize, SetError> {
-    if size > limit { Err(SetError::TooLarge { size, limit }) } else { Ok(size) }
 }

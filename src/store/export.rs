@@ -38,7 +38,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_sessions` | gauge | |
     /// | `cloakroom_sessions_created_total` | counter | |
     /// | `cloakroom_sessions_removed_total` | counter | `cause`: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`, `principal` |
-    /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `random` |
+    /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
     /// | `cloakroom_session_bytes` | gauge | |
     /// | `cloakroom_table_slots` | gauge | |
     /// | `cloakroom_table_load_ratio` | gauge | |
@@ -68,6 +68,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             ("full", stats.rejected_full),
             ("principal_full", stats.rejected_principal_full),
             ("too_large", stats.rejected_too_large),
+            ("too_many_attributes", stats.rejected_too_many_attributes),
             ("random", stats.rejected_random),
         ];
         for (reason, count) in rejected {

@@ -8,7 +8,7 @@ use super::{SessionStore, Timeouts, why_unchanged};
 use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
 use crate::entry::{EntryRef, Head, Overrides, Owned};
-use crate::error::{CreateError, InsertError, SetError, UpdateError};
+use crate::error::{InsertError, SetError, UpdateError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
 use crate::sync::Ordering;
@@ -73,8 +73,10 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// [`InsertError::Occupied`] if there is a live session of this id, which has not been touched; [`InsertError::Full`] and [`InsertError::TooLarge`] as for
-    /// [`create_with`](Self::create_with). In either case nothing has changed, but for sessions that were ended to make room.
+    /// [`InsertError::Occupied`] if there is a live session of this id, which has not been touched;
+    /// [`InsertError::Full`],
+    /// [`InsertError::TooManyAttributes`] and [`InsertError::TooLarge`] as for [`create_with`](Self::create_with). In
+    /// either case nothing has changed, but for sessions that were ended to make room.
     ///
     /// # Examples
     ///
@@ -96,10 +98,9 @@ impl SessionStore {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let limit = self.config.size_limit();
-        let packed = pack(attributes, limit).map_err(|size| {
-            self.refused(CreateError::TooLarge { size, limit });
-            InsertError::TooLarge { size, limit }
+        let packed = pack(attributes, self.config.limits()).map_err(|excess| {
+            self.refused(excess.into());
+            InsertError::from(excess)
         })?;
         self.insert_entry(id, timeouts, |head| packed_entry(head, &packed))
     }
@@ -114,7 +115,8 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set).
+    /// As for [`set`](Self::set). The attributes are taken from the iterator as [`create_with`](Self::create_with)
+    /// takes them.
     ///
     /// # Examples
     ///
@@ -135,12 +137,11 @@ impl SessionStore {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let limit = self.config.size_limit();
-        let packed = pack(attributes, limit);
+        let packed = pack(attributes, self.config.limits());
         let tick = || self.time.tick();
         let moment = self.moment(&tick);
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
-            let packed = packed.as_ref().map_err(|&size| SetError::TooLarge { size, limit })?;
+            let packed = packed.as_ref().map_err(|&excess| SetError::from(excess))?;
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
         });

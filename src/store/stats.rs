@@ -27,6 +27,8 @@ pub struct Stats {
     pub rejected_principal_full: u64,
     /// Creations refused because the attributes were [too large](CreateError::TooLarge).
     pub rejected_too_large: u64,
+    /// Creations refused because there were [too many](CreateError::TooManyAttributes) attributes.
+    pub rejected_too_many_attributes: u64,
     /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
     pub rejected_random: u64,
     /// Bytes that the sessions' entries take, as asked of the allocator: what is behind pointers in a value is not in it, nor are the slots of the table (eight bytes each), nor
@@ -61,8 +63,8 @@ impl Stats {
 
 impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { live, created, rejected_full, rejected_principal_full, rejected_too_large, rejected_random, .. } =
-            self;
+        let Self { live, created, rejected_full, rejected_principal_full, .. } = self;
+        let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, .. } = self;
         let Self { bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
         let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
         f.debug_struct("Stats")
@@ -72,6 +74,7 @@ impl fmt::Debug for Stats {
             .field("rejected_full", rejected_full)
             .field("rejected_principal_full", rejected_principal_full)
             .field("rejected_too_large", rejected_too_large)
+            .field("rejected_too_many_attributes", rejected_too_many_attributes)
             .field("rejected_random", rejected_random)
             .field("bytes", bytes)
             .field("slots", slots)
@@ -91,6 +94,7 @@ struct Counts {
     full: AtomicU64,
     principal_full: AtomicU64,
     too_large: AtomicU64,
+    too_many_attributes: AtomicU64,
     random: AtomicU64,
 }
 
@@ -101,6 +105,7 @@ impl Rejections {
             CreateError::Full => &self.0.full,
             CreateError::PrincipalFull => &self.0.principal_full,
             CreateError::TooLarge { .. } => &self.0.too_large,
+            CreateError::TooManyAttributes { .. } => &self.0.too_many_attributes,
             CreateError::Random(_) => &self.0.random,
         };
         count.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number, as below.
@@ -137,6 +142,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             rejected_full: rejected.full.load(Ordering::Relaxed),
             rejected_principal_full: rejected.principal_full.load(Ordering::Relaxed),
             rejected_too_large: rejected.too_large.load(Ordering::Relaxed),
+            rejected_too_many_attributes: rejected.too_many_attributes.load(Ordering::Relaxed),
             rejected_random: rejected.random.load(Ordering::Relaxed),
             bytes: tallied.bytes(),
             slots: table.capacity(),

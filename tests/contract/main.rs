@@ -6,7 +6,7 @@
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
 //! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
 //! | (not in the guide) rotation with grace, in the midst of other things | [`grace`]; at one instant: [`rotation`] |
-//! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`] |
+//! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`]; `max_attributes`, and what many attributes cost: [`many`] |
 //! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
@@ -34,6 +34,7 @@ mod insertion;
 mod json;
 mod lifecycle;
 mod limits;
+mod many;
 mod principals;
 mod removals;
 mod resilience;

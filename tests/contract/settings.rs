@@ -15,6 +15,12 @@ fn defaults_are_half_an_hour_session_id_and_no_limit() {
 }
 
 #[test]
+fn by_default_a_session_has_up_to_64_kib_of_up_to_1024_attributes() {
+    let config = SessionConfig::default();
+    assert_eq!((config.max_session_bytes, config.max_attributes), (65_536, 1_024));
+}
+
+#[test]
 fn a_store_and_a_builder_start_from_the_defaults() {
     let built = SessionStore::builder().build().expect("the defaults are valid");
     for store in [SessionStore::new(SessionConfig::default()), built] {
@@ -28,7 +34,7 @@ fn a_store_and_a_builder_start_from_the_defaults() {
 #[test]
 fn a_store_has_the_settings_it_was_built_with() {
     let (store, _) = store_with(|builder| {
-        builder.ttl(Duration::from_secs(7)).cookie_name("sid").max_sessions(8).max_session_bytes(900)
+        builder.ttl(Duration::from_secs(7)).cookie_name("sid").max_sessions(8).max_session_bytes(900).max_attributes(7)
     });
     assert_eq!(store.ttl(), Duration::from_secs(7));
     assert_eq!(store.config().ttl, Duration::from_secs(7));
@@ -36,6 +42,7 @@ fn a_store_has_the_settings_it_was_built_with() {
     assert_eq!(store.config().cookie_name.as_str(), "sid");
     assert_eq!(store.config().max_sessions, 8);
     assert_eq!(store.config().max_session_bytes, 900);
+    assert_eq!(store.config().max_attributes, 7);
 }
 
 #[test]
@@ -62,7 +69,8 @@ fn any_number_of_shards_holds_sessions() {
 
 #[test]
 fn the_largest_limits_are_usable() {
-    let (store, _) = store_with(|builder| builder.max_sessions(usize::MAX).max_session_bytes(usize::MAX));
+    let (store, _) =
+        store_with(|builder| builder.max_sessions(usize::MAX).max_session_bytes(usize::MAX).max_attributes(usize::MAX));
     let id = session(&store);
     assert_eq!(store.get(&id, "user").as_deref(), Some("ada"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{RemovalCause, SessionConfig, SessionStore, Stats, WhenFull};
+use cloakroom::{RemovalCause, SessionConfig, SessionId, SessionStore, Stats, Timeouts, WhenFull};
 
 use crate::support::{TICK, TTL, crowd, session, store, store_with};
 
@@ -59,12 +59,17 @@ fn ends_for_newcomers_are_counted() {
 
 #[test]
 fn refusals_are_counted_by_their_reason() {
-    let (store, _) = store_with(|builder| builder.max_sessions(1).max_session_bytes(16));
+    let (store, _) = store_with(|builder| builder.max_sessions(1).max_session_bytes(16).max_attributes(2));
     session(&store);
     (0..3).for_each(|_| assert!(store.create().is_err()));
     (0..2).for_each(|_| assert!(store.create_with([("key", "a long, long value")]).is_err()));
+    let many = [("a", ""), ("b", ""), ("c", "")];
+    (0..4).for_each(|_| assert!(store.create_with(many).is_err()));
+    let id = SessionId::from_bytes([9; 32]);
+    assert!(store.insert_with(&id, Timeouts::default(), many).is_err());
     let stats = store.stats();
     assert_eq!((stats.rejected_full, stats.rejected_too_large, stats.rejected_random), (3, 2, 0));
+    assert_eq!(stats.rejected_too_many_attributes, 5);
     assert_eq!((stats.live, stats.created), (1, 1));
 }
 

@@ -18,6 +18,7 @@ pub(crate) const SETTINGS: Settings = Settings {
     max_sessions_per_principal: 0,
     idlest_makes_room: false,
     max_session_bytes: 65_536,
+    max_attributes: 0,
     shards: 1,
 };
 

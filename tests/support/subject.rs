@@ -72,6 +72,7 @@ impl Driven {
             .max_sessions(settings.max_sessions)
             .max_sessions_per_principal(settings.max_sessions_per_principal)
             .max_session_bytes(settings.max_session_bytes)
+            .max_attributes(settings.max_attributes)
             .shards(settings.shards)
             .clock(clock.clone())
             .build()

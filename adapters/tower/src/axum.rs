@@ -157,7 +157,7 @@ impl IntoResponse for SessionError {
             Self::Gone => StatusCode::UNAUTHORIZED,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             Self::PrincipalFull => StatusCode::CONFLICT,
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::TooManyAttributes { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotANumber
             | Self::Unserializable
             | Self::Undeserializable

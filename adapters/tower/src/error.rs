@@ -25,6 +25,14 @@ pub enum SessionError {
         /// What a session may take.
         limit: usize,
     },
+    /// There would be more attributes than a session may have
+    /// ([`max_attributes`](cloakroom::SessionConfig::max_attributes)). 413.
+    TooManyAttributes {
+        /// How many there would be.
+        count: usize,
+        /// How many a session may have.
+        limit: usize,
+    },
     /// The attribute is not a whole number of 64 bits, or the sum is beyond that. 500.
     NotANumber,
     /// The value has no JSON (feature `json`). 500.
@@ -48,6 +56,9 @@ impl fmt::Display for SessionError {
             Self::PrincipalFull => f.write_str("the user has no room for another session"),
             Self::TooLarge { size, limit } => {
                 write!(f, "attributes of {size} bytes are over the limit of {limit} for a session")
+            }
+            Self::TooManyAttributes { count, limit } => {
+                write!(f, "a number of {count} attributes is over the limit of {limit} for a session")
             }
             Self::NotANumber => f.write_str("the attribute is not a number, or would become too large a one"),
             Self::Unserializable => f.write_str("the value cannot be written as JSON"),
@@ -73,6 +84,7 @@ impl From<CreateError> for SessionError {
         match error {
             CreateError::PrincipalFull => Self::PrincipalFull,
             CreateError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            CreateError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
             CreateError::Random(cause) => Self::Random(cause),
             // What a later version of the store may refuse for is for want of room as well.
             _ => Self::Full,
@@ -84,6 +96,7 @@ impl From<SetError> for SessionError {
     fn from(error: SetError) -> Self {
         match error {
             SetError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            SetError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
             _ => Self::Gone,
         }
     }
@@ -119,6 +132,7 @@ impl From<IncrementError> for SessionError {
         match error {
             IncrementError::NotANumber | IncrementError::Overflow => Self::NotANumber,
             IncrementError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            IncrementError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
             _ => Self::Gone,
         }
     }
@@ -129,6 +143,7 @@ impl From<cloakroom::SetJsonError> for SessionError {
     fn from(error: cloakroom::SetJsonError) -> Self {
         match error {
             cloakroom::SetJsonError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            cloakroom::SetJsonError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
             cloakroom::SetJsonError::Unserializable => Self::Unserializable,
             _ => Self::Gone,
         }

@@ -100,6 +100,7 @@ async fn errors_are_responses() {
         (SessionError::Full, StatusCode::SERVICE_UNAVAILABLE),
         (SessionError::PrincipalFull, StatusCode::CONFLICT),
         (SessionError::TooLarge { size: 2, limit: 1 }, StatusCode::PAYLOAD_TOO_LARGE),
+        (SessionError::TooManyAttributes { count: 2, limit: 1 }, StatusCode::PAYLOAD_TOO_LARGE),
         (SessionError::NotANumber, StatusCode::INTERNAL_SERVER_ERROR),
         (SessionError::Unserializable, StatusCode::INTERNAL_SERVER_ERROR),
         (SessionError::Undeserializable, StatusCode::INTERNAL_SERVER_ERROR),

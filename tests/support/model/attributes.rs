@@ -2,7 +2,7 @@
 
 use cloakroom::SetError;
 
-use super::Attributes;
+use super::{Attributes, Settings};
 
 pub(super) fn value_of(attributes: &Attributes, key: &str) -> Option<String> {
     attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
@@ -23,18 +23,42 @@ pub(super) fn assigned(attributes: &Attributes, pairs: &[(String, String)]) -> A
     attributes
 }
 
-/// The attributes that pairs make one after the other. Fails at the first that is too much.
-pub(super) fn collected(pairs: &[(String, String)], limit: usize) -> Result<Attributes, usize> {
-    let too_large = (0..=pairs.len()).map(|upto| size_of(&assigned(&Attributes::new(), &pairs[..upto])));
-    match too_large.into_iter().find(|size| *size > limit) {
-        Some(size) => Err(size),
-        None => Ok(assigned(&Attributes::new(), pairs)),
+/// What a session's attributes may come to.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    bytes: usize,
+    /// 0 is any number.
+    count: usize,
+}
+
+impl Limits {
+    /// Anything.
+    pub(super) const NONE: Self = Self { bytes: usize::MAX, count: 0 };
+
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { bytes: settings.max_session_bytes, count: settings.max_attributes }
     }
 }
 
-pub(super) fn within(limit: usize, attributes: &Attributes) -> Result<(), SetError> {
-    let size = size_of(attributes);
-    if size > limit { Err(SetError::TooLarge { size, limit }) } else { Ok(()) }
+/// The attributes that pairs make one after the other. Fails at the first that is too much.
+pub(super) fn collected(pairs: &[(String, String)], limits: Limits) -> Result<Attributes, SetError> {
+    (0..=pairs.len()).try_fold(Attributes::new(), |_, upto| {
+        let attributes = assigned(&Attributes::new(), &pairs[..upto]);
+        within(limits, &attributes)?;
+        Ok(attributes)
+    })
+}
+
+/// Of what is too many and too large, the number is told.
+pub(super) fn within(limits: Limits, attributes: &Attributes) -> Result<(), SetError> {
+    let (count, size) = (attributes.len(), size_of(attributes));
+    if limits.count > 0 && count > limits.count {
+        return Err(SetError::TooManyAttributes { count, limit: limits.count });
+    }
+    if size > limits.bytes {
+        return Err(SetError::TooLarge { size, limit: limits.bytes });
+    }
+    Ok(())
 }
 
 /// What attributes take, as the documentation of `SessionConfig::max_session_bytes` has it.

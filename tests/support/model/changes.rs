@@ -2,22 +2,22 @@
 
 use cloakroom::{IncrementError, SetError, SetIfError, TryUpdateError, UpdateError};
 
-use super::attributes::{assigned, collected, value_of, within, without};
+use super::attributes::{Limits, assigned, collected, value_of, within, without};
 use super::{Attributes, Gone, Model, Step, Subject, Timeouts, ticks};
 
 impl Model {
-    /// Several at once are refused where those given are too large by themselves.
+    /// Several at once are refused where those given are too much by themselves.
     pub(super) fn assign(
         &mut self,
         subject: Subject,
         pairs: &[(String, String)],
-        most_given: usize,
+        given: Limits,
     ) -> Result<(), SetError> {
-        let limit = self.settings.max_session_bytes;
+        let limits = Limits::of(&self.settings);
         let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        collected(pairs, most_given).map_err(|size| SetError::TooLarge { size, limit })?;
+        collected(pairs, given)?;
         let attributes = assigned(&session.attributes, pairs);
-        within(limit, &attributes)?;
+        within(limits, &attributes)?;
         session.touched = now;
         session.change(attributes);
         Ok(())
@@ -32,25 +32,25 @@ impl Model {
     }
 
     pub(super) fn increment(&mut self, subject: Subject, key: &str, by: i64) -> Result<i64, IncrementError> {
-        let limit = self.settings.max_session_bytes;
+        let limits = Limits::of(&self.settings);
         let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
         let number = value_of(&session.attributes, key).map_or(Ok(0), |value| value.parse::<i64>());
         let sum = number.map_err(|_| IncrementError::NotANumber)?.checked_add(by).ok_or(IncrementError::Overflow)?;
         let attributes = assigned(&session.attributes, &[(key.to_owned(), sum.to_string())]);
-        within(limit, &attributes)?;
+        within(limits, &attributes)?;
         session.touched = now;
         session.change(attributes);
         Ok(sum)
     }
 
     pub(super) fn update(&mut self, subject: Subject, steps: &[Step]) -> Result<usize, TryUpdateError<()>> {
-        let limit = self.settings.max_session_bytes;
+        let limits = Limits::of(&self.settings);
         let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
         let (attributes, abandoned) = taken(&session.attributes, steps);
         if abandoned {
             return Err(TryUpdateError::Abandoned(()));
         }
-        within(limit, &attributes)?;
+        within(limits, &attributes)?;
         session.touched = now;
         let left = attributes.len();
         session.change(attributes);
@@ -76,13 +76,13 @@ impl Model {
         subject: Subject,
         steps: &[Step],
     ) -> Result<usize, SetIfError> {
-        let limit = self.settings.max_session_bytes;
+        let limits = Limits::of(&self.settings);
         let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
         if session.version != version {
             return Err(SetIfError::Changed);
         }
         let (attributes, _) = taken(&session.attributes, steps);
-        within(limit, &attributes)?;
+        within(limits, &attributes)?;
         session.touched = now;
         let left = attributes.len();
         session.change(attributes);

@@ -2,7 +2,7 @@
 
 use cloakroom::{InsertError, SetError, UpdateError};
 
-use super::{Attributes, Model, Subject, Timeouts, collected};
+use super::{Limits, Model, Subject, Timeouts, collected};
 
 impl Model {
     /// The number, under which there may have been another session before.
@@ -12,8 +12,11 @@ impl Model {
         timeouts: Timeouts,
         given: &[(String, String)],
     ) -> Result<usize, InsertError> {
-        let limit = self.settings.max_session_bytes;
-        let attributes = collected(given, limit).map_err(|size| InsertError::TooLarge { size, limit })?;
+        let attributes = collected(given, Limits::of(&self.settings)).map_err(|refused| match refused {
+            SetError::TooManyAttributes { count, limit } => InsertError::TooManyAttributes { count, limit },
+            SetError::TooLarge { size, limit } => InsertError::TooLarge { size, limit },
+            other => unreachable!("{other:?} of attributes alone"),
+        })?;
         // Full even if it is by an expired session of this very id, which makes the room then.
         let full = self.has_no_room();
         // Also while it leads to another session.
@@ -38,9 +41,9 @@ impl Model {
         timeouts: Timeouts,
         given: &[(String, String)],
     ) -> Result<(), SetError> {
-        let limit = self.settings.max_session_bytes;
+        let limits = Limits::of(&self.settings);
         let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
-        let attributes: Attributes = collected(given, limit).map_err(|size| SetError::TooLarge { size, limit })?;
+        let attributes = collected(given, limits)?;
         session.touched = now;
         session.attributes = attributes;
         session.version += 1;

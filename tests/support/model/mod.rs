@@ -14,8 +14,8 @@ mod principals;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use attributes::{collected, value_of};
-use cloakroom::{CreateError, Lookup, RotateError, UpdateError};
+use attributes::{Limits, collected, value_of};
+use cloakroom::{CreateError, Lookup, RotateError, SetError, UpdateError};
 
 pub(crate) use operation::{Attributes, NOTES, Operation, Outcome, Settings, Shown, Step, Subject, Timeouts};
 
@@ -128,10 +128,10 @@ impl Model {
             Operation::ForEach => Outcome::Shown(self.shown()),
             Operation::Set(subject, key, value) => {
                 let pair = (key.clone(), value.clone());
-                Outcome::Set(self.assign(*subject, &[pair], usize::MAX))
+                Outcome::Set(self.assign(*subject, &[pair], Limits::NONE))
             }
             Operation::SetEach(subject, pairs) => {
-                Outcome::Set(self.assign(*subject, pairs, self.settings.max_session_bytes))
+                Outcome::Set(self.assign(*subject, pairs, Limits::of(&self.settings)))
             }
             Operation::Remove(subject, key) => {
                 Outcome::Removed(self.removed(*subject, key).map(|value| value.is_some()).map_err(UpdateError::from))
@@ -210,8 +210,11 @@ impl Model {
         principal: Option<u8>,
         given: &[(String, String)],
     ) -> Result<usize, CreateError> {
-        let limit = self.settings.max_session_bytes;
-        let attributes = collected(given, limit).map_err(|size| CreateError::TooLarge { size, limit })?;
+        let attributes = collected(given, Limits::of(&self.settings)).map_err(|refused| match refused {
+            SetError::TooManyAttributes { count, limit } => CreateError::TooManyAttributes { count, limit },
+            SetError::TooLarge { size, limit } => CreateError::TooLarge { size, limit },
+            other => unreachable!("{other:?} of attributes alone"),
+        })?;
         if self.has_no_room() {
             self.evict_expired();
         }

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Whether the idlest session of a principal that has as many makes room for another one.
     pub(crate) idlest_makes_room: bool,
     pub(crate) max_session_bytes: usize,
+    /// 0 is any number.
+    pub(crate) max_attributes: usize,
     pub(crate) shards: usize,
 }
 

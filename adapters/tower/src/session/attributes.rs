@@ -31,7 +31,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Gone`] if the session has ended by other means than this request, [`SessionError::TooLarge`]; and where there is none yet,
+    /// [`SessionError::Gone`] if the session has ended by other means than this request,
+    /// [`SessionError::TooManyAttributes`],
+    /// [`SessionError::TooLarge`]; and where there is none yet,
     /// [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`], [`SessionError::TooManyChanges`].
     pub fn set(&self, key: &str, value: &str) -> Result<(), SessionError> {
         self.set_each([(key, value)])

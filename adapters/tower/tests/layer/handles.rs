@@ -120,6 +120,19 @@ fn refusals_of_the_store_come_through() {
 }
 
 #[test]
+fn too_many_attributes_are_refused_by_that_name() {
+    let site = Site::with(|store| store.max_attributes(1));
+    let refused = SessionError::TooManyAttributes { count: 2, limit: 1 };
+    site.visit(&[], |session| {
+        assert_eq!(session.update(|draft| ["a", "b"].map(|key| draft.set(key, ""))), Err(refused));
+        assert_eq!(site.store.count(), 0);
+        session.set("a", "1").expect("it is the first");
+        assert_eq!(session.set("b", "2"), Err(refused));
+        assert_eq!(session.increment("b", 1), Err(refused));
+    });
+}
+
+#[test]
 fn update_creates_one_session_and_returns_what_the_closure_returned() {
     let site = Site::new();
     let (results, answer) = site.visit(&[], |session| {
