@@ -19,6 +19,8 @@ from documents import FILES, ROOT, Findings, blocks, doc_comments, documents, re
 # Within which a server says where it listens, answers, and stops.
 DEADLINE = 30
 
+ADDRESS = r"http://(?:localhost|127\.0\.0\.1)"
+
 FORM = ("application/x-www-form-urlencoded", b"user=ada&password=engine")
 JSON = ("application/json", json.dumps({"user": "ada", "password": "engine"}).encode())
 
@@ -38,7 +40,7 @@ class Ends:
 class Serves:
     """An example that is a server: it says where it listens, a login gets a cookie, and then it is stopped."""
 
-    def __init__(self, login, arguments=(), stop=signal.SIGINT, status=0, says=r"http://(?:localhost|127\.0\.0\.1):(\d+)"):
+    def __init__(self, login, arguments=(), stop=signal.SIGINT, status=0, says=ADDRESS + r":(\d+)"):
         self.login, self.arguments, self.stop, self.status, self.says = login, list(arguments), stop, status, says
         # What the example's own documentation has curl send to it.
         self.curls = []
@@ -46,7 +48,13 @@ class Serves:
     def run(self, command):
         environment = dict(os.environ, PORT="0")
         server = subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         lines, said = queue.Queue(), []
         threading.Thread(target=lambda: [lines.put(line) for line in server.stdout], daemon=True).start()
@@ -107,15 +115,19 @@ EXAMPLES = {
     "tower_sessions": [Serves(FORM, status=-signal.SIGINT)],
     "actix": [Serves(FORM)],
     # It ends with its standard input.
-    "load": [
-        Serves(FORM, [kind], stop=None, says=r"^(\d+)$") for kind in ("cloakroom", "memory", "tower-sessions")
-    ],
+    "load": [Serves(FORM, [kind], stop=None, says=r"^(\d+)$") for kind in ("cloakroom", "memory", "tower-sessions")],
 }
 
 # What is run by another script of .ci/run, in other words: the script, and the line of it that stands for the command.
 ELSEWHERE = {
-    "cargo bench -p cloakroom-benches --bench operations": ("bench", "cargo test -p cloakroom-benches --bench operations"),
-    "cargo build --profile measure -p cloakroom-benches --bin compare": ("bench", "cargo build -p cloakroom-benches --bin compare"),
+    "cargo bench -p cloakroom-benches --bench operations": (
+        "bench",
+        "cargo test -p cloakroom-benches --bench operations",
+    ),
+    "cargo build --profile measure -p cloakroom-benches --bin compare": (
+        "bench",
+        "cargo build -p cloakroom-benches --bin compare",
+    ),
     # Each with its own arguments, up to where it would begin to measure.
     "target/measure/compare *": ("bench", '"$compare" "${words[@]}" --help >/dev/null'),
 }
@@ -127,7 +139,7 @@ NOT_RUN = {
     "ci/load.sh": "the same",
     "ci/mutants.sh": "takes hours",
     "ci/instructions.sh bless": "changes the baseline that the same script is run to check",
-    "benches/shared-writes.sh": "builds all peers once more, for three minutes; ci/bench.sh checks that the library compiles for it",
+    "benches/shared-writes.sh": "builds all peers once more, three minutes; ci/bench.sh compiles the library for it",
 }
 
 
@@ -181,7 +193,7 @@ def request_of(command):
         given, unknown = parser.parse_known_args(shlex.split(command)[1:])
     except argparse.ArgumentError:
         return None
-    kind, url = re.fullmatch(r"Content-Type: (.+)", given.H), re.fullmatch(r"http://(?:localhost|127\.0\.0\.1):3000(/.*)", given.url)
+    kind, url = re.fullmatch(r"Content-Type: (.+)", given.H), re.fullmatch(ADDRESS + r":3000(/.*)", given.url)
     return (f"`{command}`", url[1], kind[1], given.d.encode()) if kind and url and not unknown else None
 
 
@@ -223,14 +235,15 @@ def main():
             how = f"sent to {example_in(where)}"
         elif found := example_of(command):
             example, package = found
-            findings.require(example in EXAMPLES, f"{where}: nothing says how `{command}` is to be run (ci/advertised.py)")
+            findings.require(example in EXAMPLES, f"{where}: ci/advertised.py says not how to run `{command}`")
             owner = examples.get(example) and package_of(examples[example])
             findings.require(owner and package in (None, owner), f"{where}: no such example: `{command}`")
             how = "run here"
         elif pattern:
             used.add(pattern)
-            findings.require(there, f"{where}: ci/{ELSEWHERE[pattern][0]}.sh, of .ci/run, no longer has what `{command}` stands for")
-            how = f"as ci/{ELSEWHERE[pattern][0]}.sh"
+            script = ELSEWHERE[pattern][0]
+            findings.require(there, f"{where}: ci/{script}.sh, of .ci/run, no longer has what stands for `{command}`")
+            how = f"as ci/{script}.sh"
         elif command in NOT_RUN:
             used.add(command)
             how = f"not run: {NOT_RUN[command]}"
@@ -248,14 +261,21 @@ def main():
         findings.conclude("commands")
         return
 
-    # All at once, without `--release` and without `-p`: so nothing is built that the tests have not built. (That its package alone is enough for
-    # an example, adapters/tower/tests and ci/package.sh see to.)
+    # All at once, without `--release` and without `-p`: so nothing is built that the tests have not built. (That its
+    # package alone is enough for an example, adapters/tower/tests and ci/package.sh see to.)
     build = ["cargo", "build", "--quiet", *(word for example in sorted(examples) for word in ("--example", example))]
     if subprocess.run(build, cwd=ROOT).returncode != 0:
         sys.exit(f"error: `{shlex.join(build)}` fails")
     for example in sorted(examples):
         for way in EXAMPLES[example]:
-            command = ["cargo", "run", "--quiet", "--example", example, *(["--", *way.arguments] if way.arguments else [])]
+            command = [
+                "cargo",
+                "run",
+                "--quiet",
+                "--example",
+                example,
+                *(["--", *way.arguments] if way.arguments else []),
+            ]
             began = time.monotonic()
             try:
                 way.run(command)

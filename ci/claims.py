@@ -34,7 +34,9 @@ def all_of(pattern, texts):
 
 def constant(path, name, sources_of=read):
     """The value of a Rust constant: a product or a shift of whole numbers."""
-    value = re.search(rf"\bconst {name}: \w+ = (?:if MODEL {{ \w+ }} else {{ )?([\d_ *<]+)(?: }})?;", sources_of(path))[1]
+    value = re.search(
+        rf"\bconst {name}: \w+ = (?:if MODEL {{ \w+ }} else {{ )?([\d_ *<]+)(?: }})?;", sources_of(path)
+    )[1]
     return eval(value.replace("_", ""), {})  # Digits and operators only, as the pattern says.
 
 
@@ -47,14 +49,23 @@ def script(name):
 LIBRARY = sources("src/")
 RULES = all_of(r'\bplanted\("([a-z-]+)"\)', LIBRARY.values())
 TAGS = all_of(r'\bordered\(\s*"([A-Z]\d)"', LIBRARY.values())
-STEPS = all_of(r'\bstep\("([^"]+)"\)', [text for name, text in LIBRARY.items() if re.fullmatch(r"src/table/\w+\.rs", name)])
-WIDE = re.search(r"^// With one preemption less.*?\{\n    1:\n(.*?)^}", read("loom-tests/tests/scenarios.rs"), re.M | re.S)[1]
+STEPS = all_of(
+    r'\bstep\("([^"]+)"\)', [text for name, text in LIBRARY.items() if re.fullmatch(r"src/table/\w+\.rs", name)]
+)
+SCENARIOS = read("loom-tests/tests/scenarios.rs")
+WIDE = re.search(r"^// With one preemption less.*?\{\n    1:\n(.*?)^}", SCENARIOS, re.M | re.S)[1]
 NOTICED = re.search(r"<<'LIST'\n(.*?)^LIST", script("shuttle"), re.M | re.S)[1].split()
-CONTENDERS = re.search(r"^contenders! \{\n(.*?)^\}", read("benches/src/contenders/mod.rs"), re.M | re.S)[1].splitlines()
+CONTENDERS = re.search(r"^contenders! \{\n(.*?)^\}", read("benches/src/contenders/mod.rs"), re.M | re.S)[
+    1
+].splitlines()
 CREATE, CONFIG = "src/store/create.rs", "src/config.rs"
-SEARCHED, FOR_THE_BOUND = constant(CREATE, "ENTRIES_SEARCHED_WHEN_FULL"), constant(CREATE, "ENTRIES_SEARCHED_FOR_THE_BOUND")
-SAMPLE, MOST_SHARDS = constant("src/table/room.rs", "SAMPLE"), constant(CONFIG, "MOST_SHARDS")
-SCHEDULES = int(re.search(r"unwrap_or\((\d+_\d+)\)", read("shuttle-tests/tests/support/schedules.rs"))[1].replace("_", ""))
+SEARCHED = constant(CREATE, "ENTRIES_SEARCHED_WHEN_FULL")
+FOR_THE_BOUND = constant(CREATE, "ENTRIES_SEARCHED_FOR_THE_BOUND")
+SAMPLE = constant("src/table/room.rs", "SAMPLE")
+MOST_SHARDS = constant(CONFIG, "MOST_SHARDS")
+HANDED_IN = constant("src/table/shard.rs", "HANDED_IN")
+SCHEDULES = number(re.search(r"unwrap_or\((\d+_\d+)\)", read("shuttle-tests/tests/support/schedules.rs"))[1])
+RUST = number(re.search(r'^rust-version = "1\.(\d+)"', read("Cargo.toml"), re.M)[1])
 OTHERS = len(CONTENDERS) - 2  # But for cloakroom itself, and the floor.
 N = r"(\d[\d,]*|[a-z]+)"
 
@@ -70,7 +81,7 @@ COUNTS = [
     ("README.md", rf"Measured beside {N} other designs", OTHERS),
     ("docs/performance.md", rf"# {N} other designs and the machine's limit", OTHERS),
     ("CHANGELOG.md", rf"Benchmarks against {N} other designs", OTHERS),
-    ("README.md", r"Nothing but Rust \(1\.(\d+) or later\)", int(re.search(r'^rust-version = "1\.(\d+)"', read("Cargo.toml"), re.M)[1])),
+    ("README.md", r"Nothing but Rust \(1\.(\d+) or later\)", RUST),
     (CONFIG, rf"more than {N} count as \d", MOST_SHARDS),
     (CONFIG, rf"count as {N}\. More of them spread", MOST_SHARDS),
     (CONFIG, rf"Beyond {N} nothing was measured", MOST_SHARDS),
@@ -82,8 +93,8 @@ COUNTS = [
     ("docs/design.md", rf"among up to {N} entries", SEARCHED),
     ("docs/design.md", rf"is bounded \({N} sessions", SEARCHED),
     ("docs/design.md", rf"sessions, {N} for a newcomer", FOR_THE_BOUND),
-    ("docs/design.md", rf"An array of {N} slots or more", constant("src/table/shard.rs", "HANDED_IN")),
-    ("docs/performance.md", rf"as they are retired only from {N} KB on", constant("src/table/shard.rs", "HANDED_IN") * 8 >> 10),
+    ("docs/design.md", rf"An array of {N} slots or more", HANDED_IN),
+    ("docs/performance.md", rf"as they are retired only from {N} KB on", HANDED_IN * 8 >> 10),
     ("docs/design.md", rf"Entries go in batches of {N}", constant("src/reclaim.rs", "BAG")),
     ("docs/design.md", rf"moving a chunk of {N} slots", constant("src/table/array.rs", "CHUNK")),
 ]
@@ -106,6 +117,12 @@ ELSEWHERE = {"figures.jsonl", "target/", "fuzz/artifacts/"}
 FOREIGN = {"unlink_chunk"}
 
 
+# A file with one of these endings, or a folder with a slash behind it.
+PATH = re.compile(
+    r"(?:^| )((?:[\w.*-]+/)*[\w*-]+\.(?:rs|sh|md|py|toml|lua|svg|png|json|supp)|(?:[\w.*-]+/)+)(?=[ :]|$)"
+)
+
+
 def is_there(path, document):
     path = path.removeprefix("./")
     if any(path.startswith(other) for other in ELSEWHERE):
@@ -124,7 +141,7 @@ def citations():
     words = all_of(r"\w+", [read(name) for name in CODE])
     for document, text in texts.items():
         for span in spans(text):
-            for path in re.findall(r"(?:^| )((?:[\w.*-]+/)*[\w*-]+\.(?:rs|sh|md|py|toml|lua|svg|png|json|supp)|(?:[\w.*-]+/)+)(?=[ :]|$)", span):
+            for path in PATH.findall(span):
                 require(is_there(path, document), f"{document}: there is no `{path}`")
             # Names of tests, calls, settings and variables.
             if document.endswith(".md") and re.fullmatch(r"(?:\w+::)*[A-Za-z]+(?:_\w+)+", span):
@@ -141,19 +158,24 @@ def citations():
 
 def lists():
     """What is listed is what there is."""
-    cells = [line.split("|")[1:-1] for line in read("docs/orderings.md").splitlines() if re.match(r"\| [A-Z]\d ", line)]
+    cells = [
+        line.split("|")[1:-1] for line in read("docs/orderings.md").splitlines() if re.match(r"\| [A-Z]\d ", line)
+    ]
     same("docs/orderings.md", sorted(cell[0].strip() for cell in cells), "the orderings in the sources", sorted(TAGS))
     models = sorted((cell[0].strip(), cell[-1].strip(" `")) for cell in cells)
-    same("docs/orderings.md", models, "the models of ci/orderings.sh", sorted(re.findall(r"^([A-Z]\d) +(\w+)$", script("orderings"), re.M)))
+    weakened = sorted(re.findall(r"^([A-Z]\d) +(\w+)$", script("orderings"), re.M))
+    same("docs/orderings.md", models, "the models of ci/orderings.sh", weakened)
     switches = {span for span in spans(read("docs/design.md")) for span in span.split() if span in RULES}
     same("docs/design.md", sorted(switches), "the rules that the sources name", sorted(RULES))
-    same("ci/planted-bugs.sh", sorted(re.findall(r"^([a-z-]+)  +\w+$", script("planted-bugs"), re.M)), "the rules", sorted(RULES))
+    broken = sorted(re.findall(r"^([a-z-]+)  +\w+$", script("planted-bugs"), re.M))
+    same("ci/planted-bugs.sh", broken, "the rules that the sources name", sorted(RULES))
     require(set(NOTICED) <= RULES, f"ci/shuttle.sh: no such rule: {set(NOTICED) - RULES}")
     tables = re.findall(r"^//! \|((?: `\w+`,?)+) \|", read("src/table/mod.rs"), re.M)
     modules = re.findall(r"^mod (\w+);", re.sub(r"#\[cfg.*\]\nmod \w+;", "", read("src/table/mod.rs")), re.M)
     same("src/table/mod.rs", sorted(re.findall(r"\w+", " ".join(tables))), "its modules", sorted(modules))
     releases = re.findall(r"^## \[\d.*?(?=^## |^\[)", read("CHANGELOG.md"), re.M | re.S)
-    require(releases and "### Changed" not in releases[-1], "CHANGELOG.md: the first release has nothing that was changed")
+    first = releases[-1] if releases else "### Changed"
+    require("### Changed" not in first, "CHANGELOG.md: the first release has nothing that was changed")
 
 
 def same(document, told, what, there):
@@ -164,7 +186,7 @@ def same(document, told, what, there):
 # Who runs what, and for how long.
 
 AMOUNT = r"(?:about )?(\d+|half an?|some|an?|" + "|".join(WORDS[1:]) + r")"
-TIME = re.compile(rf"(?:(?P<much>{AMOUNT} (?P<unit>second|minute|hour)s?(?: and (?P<half>a half))?)|(?P<bare>seconds|hours))", re.I)
+TIME = re.compile(rf"{AMOUNT} (?P<unit>second|minute|hour)s?(?: and (?P<half>a half))?|(?P<bare>seconds|hours)", re.I)
 
 
 def duration(text):
@@ -174,7 +196,7 @@ def duration(text):
         return None
     if found["bare"]:
         return found["bare"].lower()
-    amount = found[2].lower()
+    amount = found[1].lower()
     amount = {"a": "1", "an": "1", "half a": "1/2", "half an": "1/2"}.get(amount, amount)
     amount = str(WORDS.index(amount)) if amount in WORDS else amount
     return f"{amount}{' 1/2' if found['half'] else ''} {found['unit'].lower()}"
@@ -183,15 +205,20 @@ def duration(text):
 def scripts():
     run, by_hand = rounds()
     rows = re.findall(r"^\| `ci/([\w-]+)\.sh` \| (.*) \|$", read("docs/verification.md"), re.M)
-    same("docs/verification.md, the table of durations", sorted(name for name, _ in rows), "the scripts of ci/",
-         sorted(Path(name).stem for name in FILES if re.fullmatch(r"ci/[\w-]+\.sh", name)))
+    same(
+        "docs/verification.md, the table of durations",
+        sorted(name for name, _ in rows),
+        "the scripts of ci/",
+        sorted(Path(name).stem for name in FILES if re.fullmatch(r"ci/[\w-]+\.sh", name)),
+    )
     for name, told in rows:
         if name in run + by_hand:
             head = " ".join(re.match(r"#!.*\n((?:#.*\n)+)", script(name))[1].replace("#", "").split())
-            # What the script says last of all before its own options.
             own = [duration(sentence) for sentence in re.split(r"(?<=[.:;,]) ", head) if TIME.search(sentence)]
-            require(duration(told) in own, f"ci/{name}.sh says that it takes {own}, docs/verification.md {duration(told)}")
-            require((name in by_hand) == ("not a part of" in told), f"docs/verification.md: does .ci/run run ci/{name}.sh?")
+            complaint = f"ci/{name}.sh says that it takes {own}, docs/verification.md {duration(told)}"
+            require(duration(told) in own, complaint)
+            left_out = "not a part of `.ci/run`" in told
+            require((name in by_hand) == left_out, f"docs/verification.md: does .ci/run run ci/{name}.sh?")
     but = " and ".join(f"`{name}`" for name in by_hand)
     for document in ["README.md", "docs/verification.md"]:
         text = " ".join(read(document).split())
@@ -216,22 +243,20 @@ def floors():
         module = Path(name).parts[1].removesuffix(".rs")
         if name in ("src/lib.rs", "src/shared_writes.rs"):
             continue
-        if not require_floor(module, floor, name):
+        require(module in floor, f"docs/design.md: {name} is on no floor")
+        if module not in floor:
             continue
         code = re.sub(r"^\s*//.*$", "", text, flags=re.M)
         for other in all_of(r"\bcrate::(\w+)", [code]) & floor.keys():
-            require(floor[other] <= floor[module], f"docs/design.md: {name}, on floor {floor[module]}, imports {other}, on {floor[other]}")
+            complaint = f"docs/design.md: {name}, on floor {floor[module]}, imports {other}, on {floor[other]}"
+            require(floor[other] <= floor[module], complaint)
         low = floor[module] in (1, 2)
-        require(low or "#![deny(unsafe_code)]" in text or Path(name).stem == "tests", f"{name}, on floor {floor[module]}, does not deny unsafe code")
+        denies = "#![deny(unsafe_code)]" in text
+        require(low or denies, f"{name}, on floor {floor[module]}, does not deny unsafe code")
         strong = re.search(r"Ordering::(Acquire|Release|AcqRel|SeqCst)", code)
         require(low or not strong, f"{name}, on floor {floor[module]}, has a memory ordering")
     epoch = [name for name, text in LIBRARY.items() if re.search(r"^[^/]*\bcrossbeam_epoch\b", text, re.M)]
     require(epoch == ["src/reclaim.rs"], f"docs/design.md: not only reclaim.rs names crossbeam_epoch: {epoch}")
-
-
-def require_floor(module, floor, name):
-    require(module in floor, f"docs/design.md: {name} is on no floor")
-    return module in floor
 
 
 for check in (counts, citations, lists, scripts, floors):

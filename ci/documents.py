@@ -50,8 +50,8 @@ def blocks(markdown, languages):
 def rounds():
     """The scripts that .ci/run runs, and those that it leaves out."""
     run = read(".ci/run")
-    array = lambda name: re.search(rf"^{name}=\((.*)\)$", run, re.M)[1].replace('"', "").split()
-    return array("rounds"), array("by_hand")
+    arrays = [re.search(rf"^{name}=\((.*?)\)$", run, re.M | re.S)[1] for name in ("rounds", "by_hand")]
+    return [array.replace('"', "").split() for array in arrays]
 
 
 class Findings:

@@ -1,4 +1,5 @@
-//! A process that is forked while its store is in use: the child has the sessions, but of all threads only the one that has forked.
+//! A process that is forked while its store is in use: the child has the sessions, but of all threads only the one that
+//! has forked.
 
 use std::collections::HashSet;
 use std::io::{PipeWriter, Read, Write, pipe};
@@ -15,7 +16,8 @@ use crate::support::{TICK, TTL, session, store};
 /// After so many seconds a child that is held up is killed.
 const DEADLINE: libc::c_uint = 20;
 
-/// Runs `child` in a forked child, which ends well if `child` answers true; returns what it has written, once it has ended.
+/// Runs `child` in a forked child, which ends well if `child` answers true; returns what it has written, once it has
+/// ended.
 fn in_a_child(child: impl FnOnce(&mut PipeWriter) -> bool) -> String {
     let (mut from_child, mut to_parent) = pipe().expect("a pipe");
     // SAFETY: what the child does then, allocating included, the C libraries of Linux and macOS allow in the child of a
