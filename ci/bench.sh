@@ -40,6 +40,11 @@ done
 if grep "not measured" "$out/bar.md"; then
     fail "a row of the bar was not measured"
 fi
+# It takes the arguments that the documents give it.
+while read -r -a words; do
+    "$compare" "${words[@]}" --help >/dev/null || fail "the documents call it with: ${words[*]}"
+done < <(sed -n 's/^target\/measure\/compare \([^#]*\).*/\1/p' ./*.md docs/*.md benches/*.md | tr -d '[]"')
+"$compare" report "$out" --reference papaya >/dev/null || fail "no report beside another reference"
 # What counts writes to shared lines (benches/shared-writes.sh) compiles.
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/count-writes RUSTFLAGS="--cfg cloakroom_count_writes" cargo check -p cloakroom
 

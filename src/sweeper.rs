@@ -9,10 +9,10 @@ use crate::content::Content;
 use crate::store::{Eviction, SessionStore};
 use core::ops::Deref;
 use core::time::Duration;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, Builder, JoinHandle};
+use std::{io, mem, process};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -38,6 +38,10 @@ const SLICE: Duration = Duration::from_millis(1);
 /// a pause ends at once. Only its own thread, to which the store's clock could bring it, does not
 /// wait for itself: dropped there, the sweep at hand is the last.
 ///
+/// **A forked child** has the sweeper, but not its thread: there nothing sweeps, and dropping the sweeper does nothing.
+/// (What the thread held, the handle of the store included, is not given back.) A child that goes on with the store
+/// starts a sweeper of its own.
+///
 /// # Examples
 ///
 /// ```
@@ -55,10 +59,10 @@ const SLICE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 #[must_use = "dropping a sweeper stops it"]
 pub struct Sweeper {
-    /// Both are `None` only while the sweeper is being dropped. Nothing is ever sent: the thread ends when the channel
-    /// closes.
-    open: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// `None` only while the sweeper is being dropped. Nothing is ever sent: the thread ends when the channel closes.
+    running: Option<(Sender<()>, JoinHandle<()>)>,
+    /// The process that the thread is in. One that is forked from it has this sweeper too, but not the thread.
+    process: u32,
 }
 
 impl Sweeper {
@@ -92,10 +96,11 @@ impl Sweeper {
         let (open, closed) = channel();
         let thread =
             Builder::new().name("cloakroom-sweeper".to_owned()).spawn(move || run(&store, interval, &closed))?;
-        Ok(Self { open: Some(open), thread: Some(thread) })
+        Ok(Self { running: Some((open, thread)), process: process::id() })
     }
 
-    /// Stops the thread and waits for its end: the same as dropping the sweeper. May block as that may.
+    /// Stops the thread and waits for its end: the same as dropping the sweeper. May block as that may, and does nothing
+    /// in a forked child.
     pub fn stop(self) {
         drop(self);
     }
@@ -103,10 +108,16 @@ impl Sweeper {
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        drop(self.open.take());
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != thread::current().id()
-        {
+        let Some((open, thread)) = self.running.take() else { return };
+        let own = thread.thread().id() == thread::current().id();
+        if !own && process::id() != self.process {
+            // There is no thread to be joined or detached. It may have held the channel's lock at the fork, so that to
+            // close the channel might be to wait for ever.
+            mem::forget((open, thread));
+            return;
+        }
+        drop(open);
+        if !own {
             // An error would be a panic of the store's handle as it was dropped, which has been reported.
             let _ = thread.join();
         }

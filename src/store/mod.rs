@@ -78,7 +78,10 @@ use std::time::Duration;
 /// A session holds string [`Attributes`] unless told otherwise; a `SessionStore<T>` keeps a value of type `T` for each instead, on the
 /// same table and with the same promises ([`typed`](Self::typed)).
 ///
-/// Dropping the store frees all sessions.
+/// Dropping the store frees all sessions. A forked child has a copy of them, and may use it; what is revoked in one of the
+/// processes is not revoked in the other ([what a fork means]).
+///
+/// [what a fork means]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/design.md#forks
 ///
 /// # Examples
 ///

@@ -66,6 +66,7 @@ use crate::reclaim::{self, Guard};
 use crate::removal::RemovalCause;
 use crate::sync::{AtomicUsize, MODEL, Ordering, planted, step};
 use array::{Array, MIN_CAPACITY};
+use core::cell::OnceCell;
 use core::marker::PhantomData;
 use crossbeam_utils::CachePadded;
 use deaths::Deaths;
@@ -372,10 +373,11 @@ impl<P: Payload> Table<P> {
     /// Ends some expired sessions, looking at no more than so many entries, nor at more than eight times as many slots. Stops after the first
     /// piece of work that has ended one. Says how many.
     pub(crate) fn sweep_some(&self, entries: usize, moment: Moment<'_>) -> usize {
-        let spans = (entries * 8 / SPAN).min(self.spans_in_a_round());
+        let (most, round) = (entries * 8 / SPAN, OnceCell::new());
         let first = self.hand.load(Ordering::Relaxed); // Relaxed, as below: only spreads the work.
         let (mut swept, mut ticket) = (Swept::default(), first);
-        while ticket.wrapping_sub(first) < spans && swept.expired == 0 && swept.examined < entries {
+        let more = |spans| spans < most && self.is_within_a_round(spans, &round);
+        while swept.expired == 0 && swept.examined < entries && more(ticket.wrapping_sub(first)) {
             let shard = &self.shards[ticket % self.shards.len()];
             let start = (ticket / self.shards.len()).wrapping_mul(SPAN);
             let deaths = self.deaths();
@@ -390,10 +392,18 @@ impl<P: Payload> Table<P> {
         swept.expired
     }
 
+    /// Whether a partial sweep that has looked at so many spans may have missed something. A round has a span of each
+    /// shard at the least; how many it has, which takes a look at every shard, is found out only when it matters. So a
+    /// short search costs the same however many shards there are.
+    fn is_within_a_round(&self, spans: usize, round: &OnceCell<usize>) -> bool {
+        spans < self.shards.len() || spans < *round.get_or_init(|| self.spans_in_a_round())
+    }
+
     /// How many spans make a partial sweep that misses nothing: they take the shards in turn.
     fn spans_in_a_round(&self) -> usize {
         let guard = reclaim::pin();
         let largest = self.shards.iter().map(|shard| {
+            step("shard measured");
             let array = shard.current(&guard);
             array.next(&guard).map_or(0, Array::capacity).max(array.capacity())
         });

@@ -18,6 +18,7 @@ use crate::expiry::{Moment, Tick};
 use crate::reclaim;
 use crate::removal::RemovalCause;
 use crate::sync::{Ordering, planted};
+use core::cell::OnceCell;
 use core::ops::Range;
 
 /// Whose end makes room.
@@ -126,10 +127,11 @@ impl<P: Payload> Table<P> {
     }
 
     fn sample(&self, whose: Whose, among: usize, moment: Moment<'_>) -> Sample {
-        let spans = self.spans_in_a_round();
+        let round = OnceCell::new();
         let first = self.sample_hand.load(Ordering::Relaxed); // Relaxed, as below: only spreads the choice.
         let (mut sample, mut ticket) = (Sample::default(), first);
-        while ticket.wrapping_sub(first) < spans && sample.examined < among && !sample.is_enough(whose) {
+        let more = |spans| self.is_within_a_round(spans, &round);
+        while sample.examined < among && !sample.is_enough(whose) && more(ticket.wrapping_sub(first)) {
             let start = (ticket / self.shards.len()).wrapping_mul(SPAN);
             let deaths = self.deaths();
             let guard = reclaim::pin();

@@ -1,8 +1,10 @@
 //! Faults of what the store depends on leave it usable and lose nothing: a clock that panics at any reading ([`clock`]), callers' code
-//! that panics or calls back in the middle of an operation ([`iterators`], [`reentry`]), threads that end ([`thread_exit`]), and an
-//! operating system without randomness ([`randomness`]).
+//! that panics or calls back in the middle of an operation ([`iterators`], [`reentry`]), threads that end
+//! ([`thread_exit`]), processes that are forked (`fork`), and an operating system without randomness ([`randomness`]).
 
 mod clock;
+#[cfg(all(unix, not(miri)))]
+mod fork;
 mod iterators;
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 mod randomness;

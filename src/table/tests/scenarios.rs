@@ -129,6 +129,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "sweep that shrinks", table: Table::Sparse(13), ..PLAIN },
     Scenario { name: "sweep after the clock was set back", table: Table::Ahead(BRINK), ..PLAIN },
     Scenario { name: "sweep of a part", table: Table::Expired(20), state: None, doing: Doing::SweepSome, ..PLAIN },
+    Scenario { name: "sweep of a part that finds nothing", doing: Doing::SweepSome, ..PLAIN },
     Scenario { name: "sweep in a round", table: Table::Expired(20), state: None, doing: Doing::Round, ..PLAIN },
     Scenario { name: "sweep in a round that shrinks", table: Table::Sparse(13), doing: Doing::Round, ..PLAIN },
     Scenario { name: "enumeration", doing: Doing::Keys, ..PLAIN },

@@ -2,13 +2,17 @@
 
 use super::super::SPAN;
 use super::fixture::{Fixture, IDLE};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, on_step};
+use crate::table::Whose;
+use std::cell::Cell;
+use std::rc::Rc;
 
-/// How many pieces of the table a search took, before any other.
+/// How many pieces of the table a search took.
 fn pieces(fixture: &Fixture, entries: usize) -> usize {
-    assert_eq!(fixture.table.hand.load(Ordering::Relaxed), 0);
+    let hand = || fixture.table.hand.load(Ordering::Relaxed);
+    let before = hand();
     fixture.sweep_some(entries);
-    fixture.table.hand.load(Ordering::Relaxed)
+    hand() - before
 }
 
 #[test]
@@ -44,4 +48,27 @@ fn a_search_that_may_look_at_everything_finds_the_one_that_has_expired() {
         // Shards that are smaller than others are looked at more than once in a round.
         assert_eq!(fixture.sweep_some(12_000), 1);
     }
+}
+
+/// How often `search` has measured a shard, to find out how long a round is.
+fn measured(search: impl FnOnce()) -> usize {
+    let count = Rc::new(Cell::new(0));
+    let counter = Rc::clone(&count);
+    on_step(move |name| counter.set(counter.get() + usize::from(name == "shard measured")));
+    search();
+    on_step(|_| {});
+    count.get()
+}
+
+#[test]
+fn a_newcomer_to_a_full_table_waits_no_longer_where_there_are_more_shards() {
+    let fixture = Fixture::new(1_024, 1_000);
+    (0..1_000).for_each(|number| assert!(fixture.insert(number)));
+    // As many slots as a refusal looks at: one span of each of 64 shards.
+    assert_eq!(measured(|| assert_eq!(fixture.sweep_some(512), 0)), 0);
+    assert_eq!(pieces(&fixture, 512), 64);
+    let room = || assert!(fixture.insert_in_place(1_000, false, Whose::Anyones, usize::MAX));
+    assert_eq!(measured(room), 0);
+    // Where that may be all, it is found out, once.
+    assert_eq!(measured(|| assert_eq!(fixture.sweep_some(usize::MAX / 8), 0)), 1_024);
 }

@@ -1,0 +1,118 @@
+//! A process that is forked while its store is in use: the child has the sessions, but of all threads only the one that
+//! has forked.
+
+use std::collections::HashSet;
+use std::io::{PipeWriter, Read, Write, pipe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use cloakroom::{SessionId, SessionStore, Sweeper};
+
+use crate::support::{TICK, TTL, session, store};
+
+/// After so many seconds a child that is held up is killed.
+const DEADLINE: libc::c_uint = 20;
+
+/// Runs `child` in a forked child, which ends well if `child` answers true; returns what it has written, once it has
+/// ended.
+fn in_a_child(child: impl FnOnce(&mut PipeWriter) -> bool) -> String {
+    let (mut from_child, mut to_parent) = pipe().expect("a pipe");
+    // SAFETY: what the child does then, allocating included, the C libraries of Linux and macOS allow in the child of a
+    // process with several threads. It ends by `_exit`, so that it runs none of the parent's destructors and tests.
+    let process = unsafe { libc::fork() };
+    if process == 0 {
+        // SAFETY: as of any call of the system.
+        unsafe { libc::alarm(DEADLINE) };
+        let ended_well = catch_unwind(AssertUnwindSafe(|| child(&mut to_parent)));
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(!ended_well.unwrap_or(false))) }
+    }
+    assert!(process > 0, "there is no child");
+    drop(to_parent);
+    let mut written = String::new();
+    from_child.read_to_string(&mut written).expect("text");
+    let mut status = 0;
+    // SAFETY: `status` is there to be written to.
+    assert_eq!(unsafe { libc::waitpid(process, &raw mut status, 0) }, process);
+    assert!(!libc::WIFSIGNALED(status), "the child was ended by signal {}", libc::WTERMSIG(status));
+    assert_eq!(libc::WEXITSTATUS(status), 0, "the child has not done all that it should");
+    written
+}
+
+/// Does everything that a store can do with a known session and one more, and says whether it did.
+fn use_all(store: &SessionStore, known: &SessionId) -> bool {
+    let Ok(id) = store.create_with([("user", "bob")]) else { return false };
+    let got = store.get(known, "user").as_deref() == Some("ada") && store.get(&id, "user").as_deref() == Some("bob");
+    let set = store.set(known, "role", "guest").is_ok() && store.set(&id, "role", "admin").is_ok();
+    let Ok(next) = store.rotate_id(&id) else { return false };
+    let deleted = !store.exists(&id) && store.delete(&next) && !store.exists(&next);
+    store.flush();
+    got && set && deleted
+}
+
+#[test]
+fn a_child_has_the_sessions_and_may_drop_or_stop_the_sweeper_that_is_not_there() {
+    // The parent's sweeper is now here, now there when the process is forked.
+    for round in 0..50 {
+        let (store, clock) = store(1_000);
+        let store = Arc::new(store);
+        let known = session(&store);
+        let sweeper = Sweeper::start(Arc::clone(&store), TICK).expect("a thread");
+        let forked = in_a_child(|_| {
+            let used = use_all(&store, &known);
+            clock.advance(TTL + TICK);
+            let evicted = store.evict_expired() == 1 && store.count() == 0;
+            if round % 2 == 0 {
+                drop(sweeper)
+            } else {
+                sweeper.stop()
+            }
+            // One of its own, which has a thread.
+            let store = Arc::new(SessionStore::default());
+            let started = Sweeper::start(Arc::clone(&store), TICK).map(Sweeper::stop).is_ok();
+            used && evicted && started && Arc::strong_count(&store) == 1
+        });
+        assert_eq!(forked, "");
+        assert!(use_all(&store, &known), "what the child did is done to the parent's sessions");
+    }
+}
+
+#[test]
+fn what_a_thread_of_the_parent_was_in_the_middle_of_holds_up_nobody_in_the_child() {
+    let (store, _clock) = store(0);
+    let known = session(&store);
+    let ((inside, is_inside), (go_on, told_to)) = (channel(), channel::<()>());
+    thread::scope(|scope| {
+        let (store, known) = (&store, &known);
+        scope.spawn(move || {
+            // A reader, which holds back what is retired meanwhile.
+            store.read(known, |_| {
+                inside.send(()).expect("the test waits");
+                let _ = told_to.recv_timeout(Duration::from_secs(60));
+            })
+        });
+        is_inside.recv().expect("it reads");
+        let forked = in_a_child(|_| {
+            let ids: Vec<_> = (0..10_000).map(|_| session(store)).collect();
+            let deleted = ids.iter().all(|id| store.delete(id));
+            use_all(store, known) && deleted && store.evict_expired() == 0 && store.count() == 1
+        });
+        drop(go_on);
+        assert_eq!(forked, "");
+    });
+}
+
+#[test]
+fn ids_that_parent_and_child_draw_are_all_different() {
+    const EACH: usize = 100;
+    let (store, _clock) = store(0);
+    let draw = || (0..EACH).map(|_| session(&store).hex().to_string()).collect::<Vec<_>>();
+    let before = draw();
+    let forked = in_a_child(|to_parent| to_parent.write_all(draw().join("\n").as_bytes()).is_ok());
+    let after = draw();
+    let all: HashSet<&str> = before.iter().chain(&after).map(String::as_str).chain(forked.lines()).collect();
+    assert_eq!(all.len(), 3 * EACH);
+}
