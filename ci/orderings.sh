@@ -16,6 +16,8 @@ A6  growth_against_growth_and_set
 B1  what_comes_back_is_used_by_nobody
 B2  what_comes_back_is_used_by_nobody
 B3  what_is_given_up_is_freed_by_the_later_end
+C1  rotation_against_the_end_of_all
+C2  rotation_against_the_end_of_all
 E1  two_sets_both_count
 E2  two_sets_both_count
 E3  two_sets_both_count

@@ -62,11 +62,11 @@ impl Observer for Registrar {
     }
 
     fn ended(&self, ended: Ended) {
-        let Ended { key, cause, bound, serial } = ended;
+        let Ended { key, cause, bound, serial, listed } = ended;
         if let Some((_, binding)) = bound
             && cause != RemovalCause::Rotated
         {
-            self.index.leave(binding);
+            self.index.leave(binding, listed);
         }
         if let Some(Listener(listener)) = &self.listener {
             let principal = bound.map(|(principal, _)| Principal::from_key(principal));

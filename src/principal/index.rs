@@ -45,6 +45,9 @@ use core::ptr::NonNull;
 /// Members of a segment.
 const SEGMENT: usize = if MODEL { 2 } else { 16 };
 
+/// How far ahead of the work segments are fetched.
+const AHEAD: usize = 4;
+
 /// One id of one session.
 #[derive(Clone, Copy)]
 pub(crate) struct Member {
@@ -97,7 +100,7 @@ impl From<Option<Segment>> for Next {
 
 /// The principal has as many sessions as it may have.
 #[derive(Debug)]
-pub(crate) struct Full;
+struct Full;
 
 /// Which sessions are bound to which principals.
 pub(crate) struct Index {
@@ -129,7 +132,7 @@ impl Index {
             let account = new.pointer();
             let place = self.accounts.enter(principal).expect("any number of principals");
             if self.accounts.insert(place, new, timeless()).is_ok() {
-                return User { index: self, account };
+                return User { index: self, account, number };
             }
         }
     }
@@ -137,9 +140,12 @@ impl Index {
     /// Becomes a user of the principal's account, if there is one. Lock-free.
     pub(crate) fn find(&self, principal: &Key) -> Option<User<'_>> {
         loop {
-            let enter = |version: EntryRef<'_, Account>| version.payload().enter().then(|| version.pointer());
+            let enter = |version: EntryRef<'_, Account>| {
+                let account = version.payload();
+                account.enter().then(|| (version.pointer(), account.number))
+            };
             match self.accounts.read(principal, false, timeless(), enter) {
-                Ok(Some(account)) => return Some(User { index: self, account }),
+                Ok(Some((account, number))) => return Some(User { index: self, account, number }),
                 Ok(None) => self.remove_closed(principal),
                 Err(_) => return None,
             }
@@ -168,12 +174,14 @@ impl Index {
         }
     }
 
-    /// Takes a session that has ended off the index, and gives up its use of its account. To be called once for each session, by the
-    /// thread that has ended it.
-    pub(crate) fn leave(&self, binding: Binding) {
-        // The session's use, which ends when this is dropped.
-        let user = User { index: self, account: binding.account_pointer() };
-        user.remove(binding, |_| true);
+    /// Takes a session that has ended off the index, if it is `listed`, and gives up its use of its account. To be called once for each
+    /// session, by the thread that has ended it.
+    pub(crate) fn leave(&self, binding: Binding, listed: bool) {
+        // SAFETY: the session is a user of its account until this returns.
+        let user = unsafe { User::of_session(self, binding) };
+        if listed {
+            user.remove(binding, |_| true);
+        }
     }
 
     /// Replaces a segment by what `f` makes of it, and returns what else it makes. Lock-free; `f` may be called several times.
@@ -230,9 +238,9 @@ impl Index {
 struct SegmentKey(Key);
 
 impl SegmentKey {
-    fn new(account: &Account, segment: usize) -> Self {
+    fn new(account: u64, segment: usize) -> Self {
         let mut key = [0; size_of::<Key>()];
-        key[..8].copy_from_slice(&account.number.to_le_bytes());
+        key[..8].copy_from_slice(&account.to_le_bytes());
         key[8..16].copy_from_slice(&(segment as u64).to_le_bytes());
         Self(key)
     }
@@ -242,6 +250,7 @@ impl SegmentKey {
 pub(crate) struct User<'i> {
     index: &'i Index,
     account: NonNull<Entry<Account>>,
+    number: u64,
 }
 
 impl Drop for User<'_> {
@@ -251,6 +260,18 @@ impl Drop for User<'_> {
 }
 
 impl<'i> User<'i> {
+    /// The use of its account that a session has.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that the session of this binding is a user of its account, and gives its use up to this one.
+    unsafe fn of_session(index: &'i Index, binding: Binding) -> Self {
+        let guard = reclaim::pin();
+        // SAFETY: the session is a user of the account.
+        let number = unsafe { binding.account(&guard) }.payload().number;
+        Self { index, account: binding.account_pointer(), number }
+    }
+
     fn with<R>(&self, f: impl FnOnce(&Account) -> R) -> R {
         let guard = reclaim::pin();
         guard.assert_usable(self.account.as_ptr());
@@ -260,24 +281,17 @@ impl<'i> User<'i> {
     }
 
     fn segment_key(&self, segment: usize) -> SegmentKey {
-        self.with(|account| SegmentKey::new(account, segment))
+        SegmentKey::new(self.number, segment)
     }
 
-    /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails if the principal has `limit` sessions (0:
-    /// any number); `is_live` says whether a session is in the table.
-    pub(crate) fn join(&self, id: Key, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<Joining<'i>, Full> {
+    /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails, and returns this user, if the principal has
+    /// `limit` sessions (0: any number); `is_live` says whether a session is in the table.
+    pub(crate) fn join(self, id: Key, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<Joining<'i>, Self> {
         let (serial, generation) = self.with(|account| (account.next_serial(), account.standing().generation()));
         let member = Member { id, generation, serial, arriving: limit > 0 };
-        let segment = self.add(member, limit, is_live)?;
-        let user = User { index: self.index, account: self.account };
-        let entered = self.with(Account::enter);
-        debug_assert!(entered, "open as long as it has a user");
-        Ok(Joining {
-            user: Some(user),
-            binding: Binding::new(self.account, generation, serial, segment as u32),
-            id,
-            limit,
-        })
+        let Ok(segment) = self.add(member, limit, is_live) else { return Err(self) };
+        let binding = Binding::new(self.account, generation, serial, segment as u32);
+        Ok(Joining { user: Some(self), binding, id, limit })
     }
 
     /// Puts a member into a segment, and says which.
@@ -285,9 +299,9 @@ impl<'i> User<'i> {
         let most = if limit == 0 { usize::MAX } else { limit.div_ceil(SEGMENT) };
         loop {
             let segments = self.with(Account::segments);
-            let number =
-                |at: usize| u64::from_le_bytes(*member.id[at..].first_chunk().expect("ids are longer")) as usize;
-            for segment in [number(8) % segments, number(16) % segments] {
+            // The newest one first, which is likely to be at hand. Then any, because older ones may have been left.
+            let number = u64::from_le_bytes(*member.id.last_chunk().expect("ids are longer")) as usize;
+            for segment in [segments - 1, number % segments] {
                 if self.add_to(segment, member, share(limit, segment)) {
                     return Ok(segment);
                 }
@@ -420,18 +434,21 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Takes all members off the index that have been revoked, and calls `end` with the ids of each session, segment by segment.
-    pub(crate) fn take_revoked(&self, mut end: impl FnMut(&[Member])) {
+    /// Takes all members off the index that have been revoked, and returns their ids.
+    pub(crate) fn take_revoked(&self) -> Vec<Key> {
         let segments = self.with(Account::segments);
+        let mut ids = Vec::new();
         for segment in 0..segments {
-            let standing = self.with(Account::standing);
-            let revoked = self.change(segment, |segment| {
-                let revoked: Vec<Member> =
-                    segment.0.iter().filter(|member| !member.stands(standing)).copied().collect();
-                (Next::from(segment.without(|member| !member.stands(standing))), revoked)
+            self.index.segments.prefetch(&self.segment_key(segment + AHEAD).0);
+            let (standing, before) = (self.with(Account::standing), ids.len());
+            self.change(segment, |segment| {
+                let revoked = |member: &&Member| !member.stands(standing);
+                ids.truncate(before);
+                ids.extend(segment.0.iter().filter(revoked).map(|member| member.id));
+                (Next::from(segment.without(|member| revoked(&member))), ())
             });
-            end(&revoked);
         }
+        ids
     }
 
     /// Which session is exempt, if it is listed under this id.

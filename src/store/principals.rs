@@ -14,7 +14,7 @@ use crate::entry::{EntryRef, Head, Key, Owned};
 use crate::error::{BindError, CreateError, RotateError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
-use crate::principal::index::{Exempt, Full, Joining, User};
+use crate::principal::index::{Exempt, Joining, User};
 use crate::principal::{Principal, WhenPrincipalFull};
 use crate::removal::RemovalCause;
 use crate::table::{Change, Place, Refusal};
@@ -139,12 +139,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         // Read before the sessions end: from then on nothing may go wrong.
         let now = self.time.tick();
         user.revoke(|| kept.and_then(|kept| self.exempt(&user, kept)));
-        let mut ended = 0;
-        user.take_revoked(|members| {
-            self.table.prefetch(members.iter().map(|member| &member.id));
-            ended += members.iter().filter(|member| self.end_revoked(now, &member.id)).count();
-        });
-        ended
+        self.table.end_revoked(&user.take_revoked(), false, self.moment(&|| now))
     }
 
     /// The session of this id, if it is one of the principal's.
@@ -157,9 +152,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
-    /// Gives back what a session takes that has been revoked. False if it is not there.
-    fn end_revoked(&self, now: Tick, id: &Key) -> bool {
-        self.table.end_revoked(id, self.moment(&|| now))
+    /// Gives back what a session takes that this thread has brought, and that has been revoked meanwhile.
+    fn end_revoked(&self, id: &SessionId, now: Tick) {
+        self.table.end_revoked(core::slice::from_ref(id.as_bytes()), true, self.moment(&|| now));
     }
 
     /// Lists a session that is about to be created for its principal, if the principal may have one more, or has ended one for it.
@@ -169,20 +164,22 @@ impl<T: Content + ?Sized> SessionStore<T> {
         id: &SessionId,
         moment: Moment<'_>,
     ) -> Result<Joined<'_>, CreateError> {
-        let user = self.index.open(principal.key());
+        let mut user = self.index.open(principal.key());
         let mut place = None;
         loop {
-            match user.join(*id.as_bytes(), self.config.max_sessions_per_principal, |id| self.table.holds(id, moment)) {
+            let limit = self.config.max_sessions_per_principal;
+            match user.join(*id.as_bytes(), limit, |id| self.table.holds(id, moment)) {
                 Ok(joining) => return Ok(Joined { joining, place }),
-                Err(Full) if self.config.when_principal_full == WhenPrincipalFull::EndIdlest => {
+                Err(full) if self.config.when_principal_full == WhenPrincipalFull::EndIdlest => {
                     // Each round ends one, or finds that one has been used or has ended meanwhile.
+                    user = full;
                     match self.end_idlest(&user, id, moment) {
                         Idlest::Ended(left) => place = Some(left),
                         Idlest::Changed => {}
                         Idlest::None => return Err(CreateError::PrincipalFull),
                     }
                 }
-                Err(Full) => return Err(CreateError::PrincipalFull),
+                Err(_) => return Err(CreateError::PrincipalFull),
             }
         }
     }
@@ -214,7 +211,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The session of this id, which has joined, is in the table. If it has been revoked meanwhile, it is ended.
     pub(super) fn arrive(&self, joining: Joining<'_>, id: &SessionId, now: Tick) {
         if !joining.arrive() {
-            self.end_revoked(now, id.as_bytes());
+            self.end_revoked(id, now);
         }
     }
 
@@ -292,7 +289,7 @@ impl Seat<'_> {
             Self::Joins(joining) => joining.arrive(),
         };
         if !stands {
-            store.end_revoked(now, id.as_bytes());
+            store.end_revoked(id, now);
         }
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Ended {
     /// The session's principal and its binding to that, of which it is a user until the observer has been told.
     pub(crate) bound: Option<(Key, Binding)>,
     pub(crate) serial: u64,
+    /// Whether the index of principals may still list it.
+    pub(crate) listed: bool,
 }
 
 /// Whoever is told.
@@ -30,12 +32,18 @@ pub(super) struct Deaths<'a> {
     /// In a box, which there hardly ever is, so that to have no deaths takes two words.
     #[expect(clippy::box_collection, reason = "one word where there is none, and there is none in each read")]
     ended: Cell<Option<Box<Vec<Ended>>>>,
+    listed: bool,
 }
 
 impl<'a> Deaths<'a> {
     #[inline]
     pub(super) fn new(observer: &'a Option<Box<dyn Observer>>) -> Self {
-        Self { observer, ended: Cell::new(None) }
+        Self { observer, ended: Cell::new(None), listed: true }
+    }
+
+    /// The same for sessions that have been taken off the index of principals before.
+    pub(super) fn unlisted(observer: &'a Option<Box<dyn Observer>>) -> Self {
+        Self { observer, ended: Cell::new(None), listed: false }
     }
 
     /// Notes a version that this thread has killed under `guard`.
@@ -49,7 +57,7 @@ impl<'a> Deaths<'a> {
             };
             let bound = binding.map(|binding| (principal(binding), binding));
             let mut ended = self.ended.take().unwrap_or_default();
-            ended.push(Ended { key: *version.key(), cause, bound, serial });
+            ended.push(Ended { key: *version.key(), cause, bound, serial, listed: self.listed });
             self.ended.set(Some(ended));
         }
     }

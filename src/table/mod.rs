@@ -10,6 +10,7 @@
 //! | `visit` | one thread at work on one shard; judging versions and clearing slots |
 //! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
 //! | `forward` | following a key that a session had before |
+//! | `revoke` | giving back what revoked sessions take |
 //! | `keys` | which sessions there are |
 //! | `room` | room for a newcomer in a full table |
 //! | `round` | sweeping in small pieces, shared among threads |
@@ -34,6 +35,7 @@ mod inspect;
 mod keys;
 mod population;
 mod probe;
+mod revoke;
 mod room;
 mod rotate;
 mod round;
@@ -57,10 +59,10 @@ pub(crate) use round::Part;
 pub(crate) use tally::{Tallied, Tally};
 pub(crate) use update::{Change, Refusal};
 
-use crate::block::{FreesMany, prefetch};
+use crate::block::FreesMany;
 use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
-use crate::expiry::{Moment, Tick, Verdict};
+use crate::expiry::{Moment, Tick};
 use crate::hash::KeyHasher;
 use crate::reclaim::{self, Guard};
 use crate::removal::RemovalCause;
@@ -286,54 +288,6 @@ impl<P: Payload> Table<P> {
         visit.clean_up(&found, target);
         visit.maintain();
         Some(place)
-    }
-
-    /// Ends a session of this very key that has been revoked. False if there is none.
-    ///
-    /// Lock-free. The session ended when it was revoked; this gives back what it takes.
-    pub(crate) fn end_revoked(&self, key: &Key, moment: Moment<'_>) -> bool {
-        let target = self.target(key);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        let mut ended = false;
-        while !ended && let Some(found) = visit.locate(target) {
-            if visit.judge(found.entry, found.stamp) != Judgement::Revoked {
-                break;
-            }
-            // By the reading from before the revocation: what had expired by then was not ended by it.
-            let (had_expired, cause) = match moment.judge(found.stamp, found.entry.limits()) {
-                Verdict::Expired(limit) => (true, limit.into()),
-                Verdict::Live | Verdict::Ahead(_) => (false, RemovalCause::Principal),
-            };
-            ended = visit.kill(found.entry, found.stamp, cause) && !had_expired;
-            visit.clean_up(&found, target);
-        }
-        visit.maintain();
-        ended
-    }
-
-    /// Has the slots and the entries of some keys fetched that are about to be looked up.
-    pub(crate) fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k Key> + Clone) {
-        if MODEL {
-            return;
-        }
-        let guard = reclaim::pin();
-        let first_slots = |key| {
-            let hash = self.target(key).hash;
-            self.shard(hash).current(&guard).probe(hash)
-        };
-        for slot in keys.clone().filter_map(|key| first_slots(key).next()) {
-            prefetch(core::ptr::from_ref(slot).cast());
-        }
-        for key in keys {
-            let hash = self.target(key).hash;
-            let matching = first_slots(key).take(LINE).map(|slot| slot.load()).find(|word| word.matches(hash));
-            if let Some(word) = matching {
-                // SAFETY: loaded under the guard, from a slot of this table, whose entries are all of `P`.
-                unsafe { word.entry_ref::<P>(&guard) }.prefetch();
-            }
-        }
     }
 
     /// Ends a session, also one that a forward under this key leads to. False if there is none, or an expired one.

@@ -1,0 +1,124 @@
+//! Giving back what revoked sessions take.
+//!
+//! A session that has been revoked with others of its principal has ended at the instant of the revocation: no look-up takes it for live any more.
+//! What is left is to clear it away, for which there is no hurry: a place below the limit, a slot, its memory.
+
+use super::deaths::Deaths;
+use super::probe::Hash;
+use super::visit::{Judgement, Visit};
+use super::{Table, Target};
+use crate::block::FreesMany;
+use crate::entry::{Key, Payload};
+use crate::expiry::{Moment, Tick, Verdict};
+use crate::reclaim;
+use crate::removal::RemovalCause;
+use crate::sync::MODEL;
+
+/// Keys that are worked on in one go.
+const BATCH: usize = 64;
+
+/// How far ahead of the work entries are fetched.
+const AHEAD: usize = 8;
+
+impl<P: Payload> Table<P> {
+    /// Ends those sessions of these very keys that have been revoked, and says how many had not expired by then. `listed` says whether the
+    /// index of principals may still list them.
+    ///
+    /// Lock-free.
+    pub(crate) fn end_revoked(&self, keys: &[Key], listed: bool, moment: Moment<'_>) -> usize {
+        // In the order of the table, so that neighbours are worked on one after the other.
+        let capacities = self.capacities();
+        let mut targets: Vec<(Hash, &Key)> = keys.iter().map(|key| (self.target(key).hash, key)).collect();
+        targets.sort_unstable_by_key(|(hash, _)| {
+            let shard = hash.shard(self.shards.len());
+            (shard, hash.probe(capacities[shard]).next())
+        });
+        let _all_comes_back = FreesMany::begin();
+        let (mut ended, mut cleared) = (0, 0);
+        for batch in targets.chunks(BATCH) {
+            let deaths = if listed { self.deaths() } else { Deaths::unlisted(&self.observer) };
+            let guard = reclaim::pin();
+            for (number, (hash, key)) in batch.iter().enumerate() {
+                if let Some((hash, _)) = batch.get(number + AHEAD) {
+                    self.visit(self.shard(*hash), moment, &guard, &deaths).prefetch_matching(*hash);
+                }
+                let visit = self.visit(self.shard(*hash), moment, &guard, &deaths);
+                if let Some(counts) = visit.end_if_revoked(Target { key, hash: *hash }) {
+                    ended += usize::from(counts);
+                    cleared += 1;
+                }
+            }
+            drop(guard);
+            drop(deaths);
+        }
+        if cleared > BATCH {
+            self.settle_down(&targets, moment);
+        }
+        reclaim::collect(cleared);
+        ended
+    }
+
+    fn capacities(&self) -> Vec<usize> {
+        let guard = reclaim::pin();
+        self.shards.iter().map(|shard| shard.current(&guard).capacity()).collect()
+    }
+
+    /// Has the entry fetched that is looked up first for a key.
+    pub(crate) fn prefetch(&self, key: &Key) {
+        let hash = self.target(key).hash;
+        let deaths = self.deaths();
+        let guard = reclaim::pin();
+        let timeless = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
+        self.visit(self.shard(hash), timeless, &guard, &deaths).prefetch_matching(hash);
+    }
+
+    /// Lets the shards shrink that many sessions have left.
+    fn settle_down(&self, targets: &[(Hash, &Key)], moment: Moment<'_>) {
+        for of_a_shard in targets.chunk_by(|(one, _), (other, _)| self.same_shard(*one, *other)) {
+            let deaths = self.deaths();
+            let guard = reclaim::pin();
+            let visit = self.visit(self.shard(of_a_shard[0].0), moment, &guard, &deaths);
+            (0..of_a_shard.len().div_ceil(LEFT_A_CHUNK)).for_each(|_| visit.maintain());
+        }
+    }
+
+    fn same_shard(&self, one: Hash, other: Hash) -> bool {
+        one.shard(self.shards.len()) == other.shard(self.shards.len())
+    }
+}
+
+/// A chunk is moved for so many sessions that have ended: as many as suffice to shrink an array.
+const LEFT_A_CHUNK: usize = 4;
+
+impl<'g, P: Payload> Visit<'g, P> {
+    /// Ends the session if it has been revoked, and says whether it had not expired before.
+    fn end_if_revoked(&self, target: Target<'_>) -> Option<bool> {
+        while let Some(found) = self.locate(target) {
+            if self.judge(found.entry, found.stamp) != Judgement::Revoked {
+                return None;
+            }
+            // By the reading from before the revocation: what had expired by then was not ended by it.
+            let (counts, cause) = match self.moment.judge(found.stamp, found.entry.limits()) {
+                Verdict::Expired(limit) => (false, limit.into()),
+                Verdict::Live | Verdict::Ahead(_) => (true, RemovalCause::Principal),
+            };
+            if self.kill(found.entry, found.stamp, cause) {
+                self.clean_up(&found, target);
+                return Some(counts);
+            }
+        }
+        None
+    }
+
+    /// Has the entry fetched that lies where a key of this hash is looked for first.
+    fn prefetch_matching(&self, hash: Hash) {
+        if MODEL {
+            return;
+        }
+        let array = self.shard.current(self.guard);
+        let slots = array.probe(hash).take(super::LINE).map(|slot| slot.load());
+        if let Some(word) = slots.take_while(|word| !word.is_empty()).find(|word| word.matches(hash)) {
+            self.entry(word).prefetch();
+        }
+    }
+}
