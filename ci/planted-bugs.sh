@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The rule that `planted("...")` breaks in the sources, and the scenario that has to fail then.
-bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'array-retired-by-a-loser               two_growths_at_once
+bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'
+array-retired-by-a-loser               two_growths_at_once
 arrives-though-revoked                 rotation_against_the_end_of_all
 claimed-counts-as-done                 delete_against_two_growths
 copy-without-a-second-look             delete_against_single_steps
