@@ -11,6 +11,7 @@ announced-past-the-limit          two_logins_for_one_place
 array-retired-by-a-loser          two_growths_at_once
 arrives-though-dismissed          rotation_against_the_end_of_all
 claimed-counts-as-done            delete_against_two_growths
+closed-by-a-look                  what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired
 copy-without-a-second-look        delete_against_single_steps
 counted-in-late                   insert_during_growth
 dead-shortcut-when-frozen         delete_against_single_steps
@@ -33,6 +34,7 @@ place-given-back-by-a-loser       one_place_for_two_deletes
 place-kept-by-a-refused-insert    an_insert_of_one_key_and_its_place
 pointer-kept-in-the-old-array     delete_against_single_steps
 retired-when-superseded           growth_against_growth_and_set
+returned-to-an-orphan             what_is_returned_to_a_thread_that_ends_is_freed_by_the_later
 set-without-a-look-at-life        set_against_eviction
 setter-frees-the-successor        set_against_delete
 sized-without-a-seal              insert_during_growth
@@ -42,6 +44,7 @@ struck-off-when-dismissed         the_end_of_all_against_the_end_of_all
 successor-copied-instead          growth_against_growth_and_set
 superseded-left-in-its-slot       growth_against_growth_and_set
 sweep-skips-the-old-array         eviction_during_growth
+ticket-redeemed-too-late          what_has_content_is_taken_under_some_ticket
 tombstone-filled-again            insert_against_delete_of_a_neighbour
 two-generations-followed          get_during_three_growths
 victim-used-meanwhile             creation_against_a_touch_of_the_idlest

@@ -269,6 +269,7 @@ impl<P: Payload> Table<P> {
             reclaim::collect(swept.expired);
             expired += swept.expired;
         }
+        reclaim::flush(0);
         expired
     }
 
