@@ -19,7 +19,7 @@ mod reclaim {
 
 use block::batch::Batch;
 use block::record::{Record, Registry};
-use block::{Block, Kind, Spare};
+use block::{Block, Contents, Kind, Spare};
 use core::ptr::NonNull;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -48,7 +48,7 @@ impl Freed {
 
 /// Objects that are mere memory, and objects with content that is dropped first.
 static BARE: Kind = Kind { contents: None, take_apart };
-static FULL: Kind = Kind { contents: Some((drop_contents, &GONE)), take_apart };
+static FULL: Kind = Kind { contents: Some(Contents { drop: drop_contents, bare: &GONE }), take_apart };
 static GONE: Kind = Kind { contents: None, take_apart };
 
 unsafe fn drop_contents(object: NonNull<()>) {

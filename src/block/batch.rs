@@ -91,7 +91,7 @@ impl Batch {
         let retired = self.retired.load(Ordering::Relaxed); // Relaxed: this thread's own.
         let slot = self.slots[retired].get();
         // SAFETY: nobody else uses a slot that `retired` does not tell of yet.
-        unsafe { (*slot).write(spare) };
+        unsafe { &mut *slot }.write(spare);
         // Release: the slot, and that the object has been taken out of its table; pairs with B2.
         self.retired.store(retired + 1, ordered("B1", Ordering::Release));
         retired + 1
@@ -155,8 +155,10 @@ impl Batch {
 
     /// Takes an object out of its slot. To be called once for each, by who has it.
     fn read(&self, slot: usize) -> Spare {
-        // SAFETY: the slot was written before, and nobody else has its object.
-        unsafe { (*self.slots[slot].get()).assume_init_read() }
+        // SAFETY: nobody else uses a slot whose object this thread has.
+        let slot = unsafe { &*self.slots[slot].get() };
+        // SAFETY: the slot was written before, and is not read again.
+        unsafe { slot.assume_init_read() }
     }
 }
 

@@ -187,7 +187,7 @@ impl Cache {
 
     #[cold]
     fn enter(&mut self) -> &'static Record {
-        *self.record.insert(REGISTRY.enter())
+        self.record.insert(REGISTRY.enter())
     }
 
     #[cold]

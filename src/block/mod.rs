@@ -26,7 +26,7 @@ mod spare;
 pub(crate) use cache::{
     FreesMany, Retired, close, flush_others, free_all, free_owned, free_returned, retire, retired_bytes,
 };
-pub(crate) use spare::{Kind, Spare};
+pub(crate) use spare::{Contents, Kind, Spare};
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;

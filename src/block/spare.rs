@@ -6,11 +6,18 @@ use core::ptr::NonNull;
 
 /// What objects of one kind need when nobody uses them any more. Each function may be called on any thread.
 pub(crate) struct Kind {
-    /// Ends the content of an object, if that is more than memory: then it may be code of the user's. Does not unwind. What is left is an object of the
-    /// kind beside it.
-    pub(crate) contents: Option<(unsafe fn(NonNull<()>), &'static Kind)>,
+    /// What is more than memory, if anything is.
+    pub(crate) contents: Option<Contents>,
     /// Makes of an object without content its block, or frees it and says how many bytes it took. Runs no code of the user's.
     pub(crate) take_apart: unsafe fn(NonNull<()>) -> Result<Block, usize>,
+}
+
+/// How the content of objects is dropped.
+pub(crate) struct Contents {
+    /// May run code of the user's, and does not unwind.
+    pub(crate) drop: unsafe fn(NonNull<()>),
+    /// What an object is of that is left without content.
+    pub(crate) bare: &'static Kind,
 }
 
 /// An object that has been retired. Dropping it frees it.
@@ -58,11 +65,11 @@ impl Spare {
     /// Ends the content, if there is any.
     #[inline]
     pub(crate) fn drop_contents(&mut self) {
-        if let Some((contents, bare)) = self.kind.contents {
+        if let Some(Contents { drop, bare }) = &self.kind.contents {
             // From here on, so that whatever happens the content is dropped once.
             self.kind = bare;
             // SAFETY: what `new` was promised, and the content is there until now.
-            unsafe { contents(self.object) }
+            unsafe { drop(self.object) }
         }
     }
 

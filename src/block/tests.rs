@@ -156,7 +156,7 @@ macro_rules! counted {
             unsafe fn count(_: NonNull<()>) {
                 $count.fetch_add(1, Ordering::Relaxed);
             }
-            Kind { contents: Some((count, &SMALL)), take_apart: bare::<64> }
+            Kind { contents: Some(Contents { drop: count, bare: &SMALL }), take_apart: bare::<64> }
         };
     };
 }

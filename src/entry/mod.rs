@@ -22,7 +22,7 @@ mod terms;
 
 pub(crate) use terms::Terms;
 
-use crate::block::{Block, Kind, Spare, free_owned, prefetch};
+use crate::block::{Block, Contents, Kind, Spare, free_owned, prefetch};
 use crate::expiry::{Limits, Tick};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, contain, ordered};
@@ -350,8 +350,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
 
 impl<P: Payload> Entry<P> {
     /// What becomes of entries that were retired.
-    const KIND: &Kind = if needs_drop::<Self>() {
-        &Kind { contents: Some((drop_contents::<P>, Self::BARE)), take_apart: take_apart::<P> }
+    const KIND: &Kind = if needs_drop::<P>() {
+        &Kind { contents: Some(Contents { drop: drop_contents::<P>, bare: Self::BARE }), take_apart: take_apart::<P> }
     } else {
         Self::BARE
     };
@@ -420,10 +420,8 @@ unsafe fn free_uncounted<P: Payload>(entry: NonNull<Entry<P>>) {
 ///
 /// The caller must ensure that the entry is allocated, and that nobody else uses it any more.
 unsafe fn take_uncounted<P: Payload>(entry: NonNull<Entry<P>>) -> Option<NonNull<Entry<P>>> {
-    // SAFETY: allocated and initialised but for its payload, and only its atomics are used.
-    let (life, successor) = unsafe { (&raw const (*entry.as_ptr()).life, &raw const (*entry.as_ptr()).successor) };
-    // SAFETY: as above.
-    let (life, successor) = (unsafe { &*life }, unsafe { &*successor });
+    // SAFETY: allocated and initialised; where its payload has been dropped, that is not used.
+    let Entry { life, successor, .. } = unsafe { entry.as_ref() };
     let uncounted = NonNull::new(successor.load(Ordering::Relaxed))?; // Relaxed, as below: nobody else uses the entry any more.
     if life.load() == Life::Superseded {
         return None;
@@ -439,8 +437,10 @@ unsafe fn take_uncounted<P: Payload>(entry: NonNull<Entry<P>>) -> Option<NonNull
 /// As for [`free`].
 unsafe fn drop_payload<P: Payload>(entry: NonNull<Entry<P>>) {
     if needs_drop::<P>() {
+        // SAFETY: the entry is allocated.
+        let payload = unsafe { &raw mut (*entry.as_ptr()).payload };
         // SAFETY: initialised, and not used again; its memory outlives the call.
-        contain(|| unsafe { (&raw mut (*entry.as_ptr()).payload).drop_in_place() });
+        contain(|| unsafe { payload.drop_in_place() });
     }
 }
 
@@ -451,8 +451,19 @@ unsafe fn drop_payload<P: Payload>(entry: NonNull<Entry<P>>) {
 /// As for [`free`], where the payload has been dropped, if it needs to be.
 unsafe fn into_block<P: Payload>(entry: NonNull<Entry<P>>) -> Block {
     // SAFETY: allocated and initialised until this function ends it.
-    let shape = unsafe { (*entry.as_ptr()).shape };
-    let layout = Entry::<P>::layout(shape.tail_len());
+    let header = unsafe { entry.as_ref() };
+    let layout = Entry::<P>::layout(header.shape.tail_len());
+    if needs_drop::<LifeWord>() {
+        // A model's atomics, which notice if somebody else still uses them.
+        // SAFETY: the entry is allocated.
+        let life = unsafe { &raw mut (*entry.as_ptr()).life };
+        // SAFETY: as above.
+        let successor = unsafe { &raw mut (*entry.as_ptr()).successor };
+        // SAFETY: initialised, and not used again.
+        unsafe { life.drop_in_place() };
+        // SAFETY: as above.
+        unsafe { successor.drop_in_place() };
+    }
     // SAFETY: an entry's memory is that of a block of this layout, and nobody else uses it.
     unsafe { Block::from_memory(entry.cast(), layout) }
 }
