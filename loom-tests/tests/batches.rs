@@ -1,7 +1,8 @@
-//! Models of what a thread retires, and of what is returned to it: its [batch](block::batch) while others take from it, the batches that come back
-//! while others take those too or the thread leaves, the tickets by which the collector comes for what has content, and the registry. What objects hold lies in
-//! cells that loom watches and carries a mark that loom misses when it leaks. The collector's part is played: what it is told to release, a model releases
-//! when all who may have been pinned have done.
+//! Models of what a thread retires, and of what is returned to it: its [batch](block::batch) while others take from it,
+//! the batches that come back while others take those too or the thread leaves, the tickets by which the collector
+//! comes for what has content, and the registry. What objects hold lies in cells that loom watches and carries a mark
+//! that loom misses when it leaks. The collector's part is played: what it is told to release, a model releases when
+//! all who may have been pinned have done.
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
@@ -222,7 +223,8 @@ fn take_the_rest(scene: &Scene, number: usize) {
     assert_eq!((scene.all.number(), scene.record.returning()), (number, 0));
 }
 
-/// The collector returns a batch while others return some as well, or take what has been returned: the thread, or one that flushes.
+/// The collector returns a batch while others return some as well, or take what has been returned: the thread, or one
+/// that flushes.
 #[test]
 fn what_is_returned_is_had_by_one_and_used_by_nobody_else() {
     let before = |scene: &Scene| assert!(return_one(scene));
@@ -245,8 +247,8 @@ fn what_is_returned_to_a_thread_that_ends_is_freed_by_the_later() {
     });
 }
 
-/// A sweep ends while batches are returned: those that come before are as they were, those that come later have no content any more, and what is surplus then
-/// is freed.
+/// A sweep ends while batches are returned: those that come before are as they were, those that come later have no
+/// content any more, and what is surplus then is freed.
 #[test]
 fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
     let begin = |scene: &Scene| scene.record.sweeps(true).for_each(drop);
@@ -267,7 +269,8 @@ fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
     });
 }
 
-/// A ticket is redeemed while its thread retires one more object with content: that is taken with it, or the thread has another ticket.
+/// A ticket is redeemed while its thread retires one more object with content: that is taken with it, or the thread has
+/// another ticket.
 #[test]
 fn what_has_content_is_taken_under_some_ticket() {
     let before = |scene: &Scene| {

@@ -1,16 +1,17 @@
 //! What a thread has retired together: up to 64 objects.
 //!
-//! A batch is *open* while its thread retires into it. Meanwhile any pinned thread may [take](Batch::take) what has been retired so far, for the thread may
-//! never retire anything again. Two counts tell who has which object:
+//! A batch is *open* while its thread retires into it. Meanwhile any pinned thread may [take](Batch::take) what has
+//! been retired so far, for the thread may never retire anything again. Two counts tell which thread has which object:
 //!
 //! ```text
 //! | taken by others | retired, and still there | not retired yet |
 //! 0               taken                     retired           ROOM
 //! ```
 //!
-//! `retired` is moved by the thread only, by a mere store; `taken` by exchanges: who moves it from one value to another has the objects in between.
-//! [Closing](Batch::close) is the last such move, and its winner, the thread, has the rest. So each object is had once, and nobody waits. The
-//! thread then has the batch itself retired: a thread that is still looking into it is pinned.
+//! `retired` is moved by the thread only, by a mere store; `taken` by exchanges: the thread that moves it from one to
+//! another has the objects in between. [Closing](Batch::close) is the last such move, and its winner, the thread, has
+//! the rest. So each object is had once, and nobody waits. The thread then has the batch itself retired: a thread that
+//! is still looking into it is pinned.
 //!
 //! Orderings: B1 and B2 of `docs/orderings.md`.
 
@@ -56,8 +57,8 @@ pub(crate) struct Closed {
     pub(crate) below: *mut Batch,
 }
 
-// SAFETY: a slot is written before `retired` tells of it, and read by the thread that has its object alone; `closed` is used by the one that has the
-// closed batch.
+// SAFETY: a slot is written before `retired` tells of it, and read by the thread that has its object alone; `closed` is
+// used by the one that has the closed batch.
 unsafe impl Send for Batch {}
 // SAFETY: as above.
 unsafe impl Sync for Batch {}
@@ -85,7 +86,8 @@ impl Batch {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that no other thread calls this or [`close`](Self::close), and that there are fewer than [`ROOM`].
+    /// The caller must ensure that no other thread calls this or [`close`](Self::close), and that there are fewer than
+    /// [`ROOM`].
     #[inline]
     pub(crate) unsafe fn push(&self, spare: Spare) -> usize {
         let retired = self.retired.load(Ordering::Relaxed); // Relaxed: this thread's own.
@@ -111,12 +113,13 @@ impl Batch {
         Vec::new()
     }
 
-    /// Closes an open batch: what is left in it is the caller's, and so is the batch when nobody is pinned any more that is now. `kept` is told what the
-    /// objects take, and says whether that is not too much.
+    /// Closes an open batch: what is left in it is the caller's, and so is the batch when nobody is pinned any more
+    /// that is now. `kept` is told what the objects take, and says whether that is not too much.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that no other thread calls this or [`push`](Self::push), and that the batch is not closed yet.
+    /// The caller must ensure that no other thread calls this or [`push`](Self::push), and that the batch is not closed
+    /// yet.
     pub(crate) unsafe fn close(&self, bytes: usize, has_contents: bool, kept: impl FnOnce(usize) -> bool) {
         let retired = self.retired.load(Ordering::Relaxed); // Relaxed: this thread's own.
         // Relaxed: only says whose the objects are, which this thread has retired itself.
@@ -153,7 +156,7 @@ impl Batch {
         rest.map(|slot| self.read(slot))
     }
 
-    /// Takes an object out of its slot. To be called once for each, by who has it.
+    /// Takes an object out of its slot. To be called once for each, by the thread that has it.
     fn read(&self, slot: usize) -> Spare {
         // SAFETY: nobody else uses a slot whose object this thread has.
         let slot = unsafe { &*self.slots[slot].get() };

@@ -16,8 +16,8 @@ const BATCH_BYTES: usize = 32 * 1024;
 /// An object that takes more is retired alone, and freed where it is found that it can be.
 const LARGE: usize = 8 * 1024;
 
-/// So many bytes are kept for a thread at the most: batches that are, or will be, returned, and what it has taken out of them; but for those of a thread that [frees
-/// many](FreesMany).
+/// So many bytes are kept for a thread at the most: batches that are, or will be, returned, and what it has taken out
+/// of them; but for those of a thread that [frees many](FreesMany).
 const KEPT: usize = 256 * 1024;
 
 /// Whether the blocks of spares are used again. Not where AddressSanitizer has to see each entry freed.
@@ -28,7 +28,8 @@ pub(super) const ENOUGH: usize = if REUSED { 64 } else { 0 };
 
 static REGISTRY: Registry = Registry(AtomicPtr::new(ptr::null_mut()));
 
-/// Bytes that threads without a record have retired, less those that were freed by any thread but the one that had retired them. Comes round.
+/// Bytes that threads without a record have retired, less those that were freed by any thread but the one that had
+/// retired them. Comes round.
 static BALANCE: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes that have been retired by any thread, and are neither freed nor used again.
@@ -85,8 +86,9 @@ const _: () = assert!(size_of::<Retired>() <= 3 * size_of::<usize>());
 impl Retired {
     /// To be called once nobody uses any of it. Does not unwind.
     ///
-    /// Content that is dropped may use any store, and so come back to here: then this only notes what is to be released, and the call that is the outermost of
-    /// this thread's does it. So there is never one `Drop` of retired content below another.
+    /// Content that is dropped may use any store, and so come back to here: then this only notes what is to be
+    /// released, and the call that is the outermost of this thread's does it. So there is never one `Drop` of retired
+    /// content below another.
     pub(crate) fn release(self) {
         std::thread_local! {
             // Neither has anything to be dropped, so that both are there while the thread is torn down.
@@ -122,7 +124,7 @@ impl Retired {
                 let guard = reclaim::pin();
                 let retired = record.redeem(&guard);
                 if !retired.is_empty() {
-                    guard.hand_over(Self::Over(retired));
+                    guard.defer(Self::Over(retired));
                 }
             }
         }
@@ -209,7 +211,7 @@ impl Cache {
             self.open(record);
         }
         let open_bytes = record.count_open(bytes);
-        // SAFETY: what is promised for the spare that the caller has, who forgets it.
+        // SAFETY: what is promised for the spare that the caller has, and forgets.
         let spare = unsafe { Spare::new(object, kind) };
         let has_contents = spare.has_contents();
         // SAFETY: it is there until it is closed, which this thread has not done.
@@ -298,13 +300,13 @@ impl Drop for Cache {
             record.leave().for_each(release_returned);
         }
         if let Some(retired) = retired {
-            reclaim::pin().hand_over(retired);
+            reclaim::pin().defer(retired);
         }
     }
 }
 
-/// While there is one, all that this thread retires is returned to it as it is: it is about to free more than others should find in their way, and to
-/// [collect](reclaim::collect) it.
+/// While there is one, all that this thread retires is returned to it as it is: it is about to free more than others
+/// should find in their way, and to [collect](reclaim::collect) it.
 pub(crate) struct FreesMany {
     before: bool,
 }

@@ -1,16 +1,18 @@
 //! The memory of entries: blocks from the allocator, used again where that is easy.
 //!
-//! Freeing entries by the hundred overflows the C library's cache of free blocks, so that both freeing them and allocating anew take the long way;
-//! and an entry that another thread frees than the one that allocates next makes its lines travel. So a thread [retires](retire) objects in
-//! [batches](batch) of up to 64, which are [returned](record) to it once they may be freed, and keeps them as spares. Whenever it [needs](Block::new) a block
-//! it takes the youngest spare apart, and uses its block if that is of the right size; whenever it retires an object and has more than 64
+//! Freeing entries by the hundred overflows the C library's cache of free blocks, so that both freeing them and
+//! allocating anew take the long way; and an entry that another thread frees than the one that allocates next makes its
+//! lines travel. So a thread [retires](retire) objects in [batches](batch) of up to 64, which are [returned](record) to
+//! it once they may be freed, and keeps them as spares. Whenever it [needs](Block::new) a block it takes the youngest
+//! spare apart, and uses its block if that is of the right size; whenever it retires an object and has more than 64
 //! spares, it frees one. The rest is freed when the thread [collects](crate::reclaim::collect) or exits.
 //!
-//! What a thread has in these ways is bounded by bytes ([`cache`]), and only memory is kept: content that needs to be dropped is dropped by whichever thread finds
-//! that nobody can be using it any more. What has been retired and what has been returned any thread can take, so that a flush reaches both; the spares are the
-//! thread's alone.
+//! What a thread has in these ways is bounded by bytes ([`cache`]), and only memory is kept: content that needs to be
+//! dropped is dropped by whichever thread finds that nobody can be using it any more. What has been retired and what
+//! has been returned any thread can take, so that a flush reaches both; the spares are the thread's alone.
 
-// The models free what is retired as early as can be, on the thread that explores it; and `loom-tests/tests/batches.rs` explores these two.
+// The models free what is retired as early as can be, on the thread that explores it; and `loom-tests/tests/batches.rs`
+// explores these two.
 #[cfg_attr(any(loom, shuttle), allow(dead_code, unreachable_pub))]
 pub(crate) mod batch;
 #[cfg_attr(any(loom, shuttle), path = "none.rs")]
@@ -33,8 +35,8 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 
-/// Whether addresses of blocks end at bit 47, so that 16 bits above are free for other things. User-space addresses of these targets do unless a
-/// program asks the system for more.
+/// Whether addresses of blocks end at bit 47, so that 16 bits above are free for other things. User-space addresses of
+/// these targets do unless a program asks the system for more.
 pub(crate) const UPPER_BITS_FREE: bool = cfg!(all(
     target_pointer_width = "64",
     any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
@@ -54,8 +56,8 @@ impl Block {
     ///
     /// # Panics
     ///
-    /// Panics if the allocator returns an address whose upper bits are in use where they are to be free: there is no place for it in the table. Nothing has been
-    /// changed then.
+    /// Panics if the allocator returns an address whose upper bits are in use where they are to be free: there is no
+    /// place for it in the table. Nothing has been changed then.
     pub(crate) fn new(layout: Layout) -> Self {
         assert!(layout.size() > 0, "a block holds something");
         if cache::REUSED
@@ -79,7 +81,8 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `memory` came out of `into_memory`, of a block of this layout, and that nobody uses it otherwise.
+    /// The caller must ensure that `memory` came out of `into_memory`, of a block of this layout, and that nobody uses
+    /// it otherwise.
     pub(crate) unsafe fn from_memory(memory: NonNull<u8>, layout: Layout) -> Self {
         Self { memory, layout }
     }

@@ -1,7 +1,8 @@
 //! What other threads can reach of what a thread holds, and where they find it.
 //!
-//! Each thread that retires something has a [`Record`]: its open [batch](super::batch), and the batches that have been *returned* to it because nobody can be
-//! using their objects any more. Records are in one list, the [`Registry`], which only grows: a record whose thread has ended goes to the next new thread.
+//! Each thread that retires something has a [`Record`]: its open [batch](super::batch), and the batches that have been
+//! *returned* to it because nobody can be using their objects any more. Records are in one list, the [`Registry`],
+//! which only grows: a record whose thread has ended goes to the next new thread.
 //!
 //! # Returned batches
 //!
@@ -13,16 +14,19 @@
 //! | sweeping | it is returned as it is, whatever it is: its thread is about to free it |
 //! | orphaned | all of it is freed where it is found: there is no thread |
 //!
-//! Batches are pushed one by one and taken all at once, by the thread or by one that [flushes](crate::reclaim::flush). State and batches being one
-//! word, nothing is returned to a thread that has gone, nor left with one whose sweep is over.
+//! Batches are pushed one by one and taken all at once, by the thread or by one that [flushes](crate::reclaim::flush).
+//! State and batches being one word, nothing is returned to a thread that has gone, nor left with one whose sweep is
+//! over.
 //!
 //! # Tickets
 //!
-//! What is in an open batch waits until the batch is full, and for memory that will do. Content must not wait for a thread that may do nothing
-//! more. So who retires an object with content also hands the collector a *ticket*, unless one is under way: a note to come back, on whichever thread
-//! finds that it is time, and to take what is in the open batch.
+//! What is in an open batch waits until the batch is full, and for memory that will do. Content must not wait for a
+//! thread that may do nothing more. So a thread that retires an object with content also gives the collector a
+//! *ticket*, unless one is under way: a note to come back, on whichever thread finds that it is time, and to take what
+//! is in the open batch.
 //!
-//! Each change is one exchange, and who loses one tries again because another thread has won: lock-free. Orderings: B3 to B12 of `docs/orderings.md`.
+//! Each change is one exchange, and a thread that loses one tries again because another one has won: lock-free.
+//! Orderings: B3 to B14 of `docs/orderings.md`.
 
 use super::batch::Batch;
 use super::spare::Spare;
@@ -57,7 +61,8 @@ struct Own {
     open: AtomicPtr<Batch>,
     /// Bytes that the thread has retired into its open batch.
     open_bytes: OwnUsize,
-    /// Bytes that it has retired before, less those of batches that have been returned and that it has cached: a difference that comes round.
+    /// Bytes that it has retired before, less those of batches that have been returned and that it has cached: a
+    /// difference that comes round.
     retired: OwnUsize,
     /// Bytes that it has cached.
     cached: OwnUsize,
@@ -78,7 +83,7 @@ impl Iterator for Returned {
         if self.0.is_null() {
             return None;
         }
-        // SAFETY: it came out of a box when it was returned, and whoever takes it has it alone.
+        // SAFETY: it came out of a box when it was returned, and the thread that takes it has it alone.
         let mut batch = unsafe { Box::from_raw(self.0) };
         self.0 = batch.closed().below;
         Some(batch)
@@ -118,7 +123,8 @@ impl Record {
         unsafe { open.as_ref() }.map_or_else(Vec::new, Batch::take)
     }
 
-    /// Whether a ticket is to be handed to the collector, after an object with content was retired. To be called by its thread.
+    /// Whether a ticket is to be given to the collector, after an object with content was retired. To be called by its
+    /// thread.
     pub(crate) fn wants_ticket(&self) -> bool {
         // Release: what has been retired; pairs with B6.
         self.ticket.swap(1, ordered("B5", Ordering::Release)) == 0
@@ -182,7 +188,8 @@ impl Record {
         Returned(ptr::null_mut())
     }
 
-    /// Has all batches returned as they are from now on, or not any more, and takes those that have been. To be called by its thread.
+    /// Has all batches returned as they are from now on, or not any more, and takes those that have been. To be called
+    /// by its thread.
     pub(crate) fn sweeps(&self, sweeping: bool) -> Returned {
         let state = ptr::without_provenance_mut(if sweeping { SWEEPING } else { 0 });
         // Acquire: as for B8; pairs with B7.
@@ -217,7 +224,8 @@ impl Record {
         self.returning.load(Ordering::Relaxed)
     }
 
-    /// Counts bytes that the thread has retired into its open batch, and says how many they are now. To be called by its thread, as what follows.
+    /// Counts bytes that the thread has retired into its open batch, and says how many they are now. To be called by
+    /// its thread, as what follows.
     #[inline]
     pub(crate) fn count_open(&self, bytes: usize) -> usize {
         add(&self.own.open_bytes, bytes)
@@ -225,7 +233,7 @@ impl Record {
 
     /// Counts the batch as closed, and says how many bytes it took.
     pub(crate) fn count_closed(&self) -> usize {
-        let bytes = self.own.open_bytes.load(Ordering::Relaxed); // Relaxed, as below: a mere number of this thread's own.
+        let bytes = self.own.open_bytes.load(Ordering::Relaxed); // Relaxed, as below: a mere number.
         self.count_retired(bytes);
         self.own.open_bytes.store(0, Ordering::Relaxed);
         bytes
@@ -253,14 +261,16 @@ impl Record {
         self.own.cached.load(Ordering::Relaxed) // Relaxed: a mere number.
     }
 
-    /// Bytes that its threads have retired and not used again, less what others have freed: a difference that comes round.
+    /// Bytes that its threads have retired and not used again, less what others have freed: a difference that comes
+    /// round.
     pub(crate) fn balance(&self) -> usize {
         // Relaxed: mere numbers.
         let own = [&self.own.open_bytes, &self.own.retired, &self.own.cached];
         own.into_iter().fold(0, |sum: usize, count| sum.wrapping_add(count.load(Ordering::Relaxed)))
     }
 
-    /// Leaves the record to the next new thread, and takes what has been returned. To be called by its thread, which must not use it any more.
+    /// Leaves the record to the next new thread, and takes what has been returned. To be called by its thread, which
+    /// must not use it any more.
     pub(crate) fn leave(&self) -> Returned {
         // Acquire: as for B8; pairs with B7.
         let orphaned = ptr::without_provenance_mut(ORPHANED);
@@ -272,7 +282,8 @@ impl Record {
 
     /// Takes a record that its thread has left.
     fn take(&self) -> bool {
-        // Relaxed: only spares the exchange. Acquire: the last thread's counts; pairs with B11. Relaxed on failure: nothing is used.
+        // Relaxed: only spares the exchange. Acquire: the last thread's counts; pairs with B11. Relaxed on failure:
+        // nothing is used.
         let taken = self.taken.load(Ordering::Relaxed) == 0
             && self.taken.compare_exchange(0, 1, ordered("B12", Ordering::Acquire), Ordering::Relaxed).is_ok();
         if taken {

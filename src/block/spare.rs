@@ -8,7 +8,8 @@ use core::ptr::NonNull;
 pub(crate) struct Kind {
     /// What is more than memory, if anything is.
     pub(crate) contents: Option<Contents>,
-    /// Makes of an object without content its block, or frees it and says how many bytes it took. Runs no code of the user's.
+    /// Makes of an object without content its block, or frees it and says how many bytes it took. Runs no code of the
+    /// user's.
     pub(crate) take_apart: unsafe fn(NonNull<()>) -> Result<Block, usize>,
 }
 
@@ -32,8 +33,9 @@ unsafe impl Send for Spare {}
 impl Spare {
     /// # Safety
     ///
-    /// The caller must ensure that the functions of `kind` are sound for `object` on any thread once nobody uses the object any more, and that
-    /// they are not called otherwise; and that the spare is neither dropped nor changed before.
+    /// The caller must ensure that the functions of `kind` are sound for `object` on any thread once nobody uses the
+    /// object any more, and that they are not called otherwise; and that the spare is neither dropped nor changed
+    /// before.
     pub(crate) unsafe fn new(object: NonNull<()>, kind: &'static Kind) -> Self {
         Self { object, kind }
     }

@@ -176,7 +176,7 @@ fn what_a_thread_has_retired_last_is_not_freed_with_it_under_a_reader() {
     alone(|| {
         let due = retire_of(&COUNTED, 64, 3).1;
         assert!(due.iter().all(|due| matches!(due, Retired::Ticket(_))), "too few for a batch");
-        due.into_iter().for_each(|ticket| reclaim::pin().hand_over(ticket));
+        due.into_iter().for_each(|ticket| reclaim::pin().defer(ticket));
     });
     assert_eq!(DROPPED.load(Ordering::Relaxed), 0);
     drop(reader);

@@ -1,5 +1,5 @@
-//! Content whose `Drop` does something: it is dropped when nobody can be reading it any more, whatever the thread does that ended its session;
-//! and a `Drop` that uses stores is never below another one on the stack.
+//! Content whose `Drop` does something: it is dropped when nobody can be reading it any more, whatever the thread does
+//! that ended its session; and a `Drop` that uses stores is never below another one on the stack.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock, Weak};

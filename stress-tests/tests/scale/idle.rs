@@ -8,7 +8,8 @@ use cloakroom::SessionStore;
 use crate::heap::Heap;
 use crate::support::{SLACK, alone, settle};
 
-/// What a thread may hold, however large the sessions: what it has retired and not flushed, and what it keeps to use again.
+/// What a thread may hold, however large the sessions: what it has retired and not flushed, and what it keeps to use
+/// again.
 const A_THREAD: isize = 400 * 1024;
 
 /// What a thread may still hold after others have flushed: blocks to use again.
