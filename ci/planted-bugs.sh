@@ -10,12 +10,13 @@ bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'
 array-retired-by-a-loser               two_growths_at_once
 arrives-though-revoked                 rotation_against_the_end_of_all
 claimed-counts-as-done                 delete_against_two_growths
+closed-by-a-look                       what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired
 copy-without-a-second-look             delete_against_single_steps
 counted-in-late                        insert_during_growth
 dead-shortcut-when-frozen              delete_against_single_steps
 expiry-reported-without-the-kill       delete_against_eviction
 forward-followed-to-a-pending-session  rotation_with_grace_against_reads
-forward-outlives-its-session           rotation_with_grace_against_delete_and_insert_again
+forward-outlives-its-session           a_forward_that_a_suspended_thread_has_left_is_in_no_inserts_way
 frozen-match-left-to-others            delete_against_single_steps
 insert-past-a-frozen-entry             an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot              delete_and_insert_again_during_growth
@@ -35,6 +36,7 @@ place-given-back-by-a-loser            one_place_for_two_deletes
 place-kept-by-a-refused-insert         an_insert_of_one_key_and_its_place
 pointer-kept-in-the-old-array          delete_against_single_steps
 retired-when-superseded                growth_against_growth_and_set
+returned-to-an-orphan                  what_is_returned_to_a_thread_that_ends_is_freed_by_the_later
 revoked-sessions-live-on               the_end_of_all_against_the_end_of_all
 set-without-a-look-at-life             set_against_eviction
 setter-frees-the-successor             set_against_delete
@@ -44,6 +46,7 @@ stamp-not-raised                       set_against_expiry_and_get
 successor-copied-instead               growth_against_growth_and_set
 superseded-left-in-its-slot            growth_against_growth_and_set
 sweep-skips-the-old-array              eviction_during_growth
+ticket-redeemed-too-late               what_has_content_is_taken_under_some_ticket
 tombstone-filled-again                 insert_against_delete_of_a_neighbour
 two-generations-followed               get_during_three_growths
 victim-used-meanwhile                  creation_against_a_touch_of_the_idlest

@@ -62,8 +62,9 @@ pub struct SessionConfig {
     pub max_sessions: usize,
     /// How many sessions may be bound to one principal at a time. 0, the default, is any number.
     ///
-    /// Never exceeded, not for an instant. A roll of a principal's sessions is copied whenever one of them comes or goes, so a limit also keeps logins of one
-    /// user cheap.
+    /// Never exceeded, not for an instant. It is decided before anything ends for a newcomer: a login that is refused for this limit has
+    /// ended nobody's session. Without a limit a login takes as long however many sessions its principal has; at a limit of
+    /// more than 16, a login that is refused looks at all of the principal's sessions.
     pub max_sessions_per_principal: usize,
     /// What becomes of a login beyond that: it is refused by default.
     pub when_principal_full: WhenPrincipalFull,

@@ -7,7 +7,7 @@ use crate::principal::Principal;
 use crate::principal::index::Index;
 use crate::removal::RemovalCause;
 use crate::sync::contain;
-use crate::table::{Ended, Observer};
+use crate::table::{Bound, Ended, Observer};
 use core::fmt;
 use std::sync::Arc;
 
@@ -63,13 +63,11 @@ impl Observer for Registrar {
 
     fn ended(&self, ended: Ended) {
         let Ended { key, cause, bound, serial, listed } = ended;
-        if let Some((_, binding)) = bound
-            && cause != RemovalCause::Rotated
-        {
-            self.index.leave(binding, listed);
+        let principal = bound.as_ref().map(|bound| Principal::from_key(bound.principal));
+        if let Some(Bound { binding, used: Some(used), .. }) = bound {
+            self.index.leave(used, binding, listed);
         }
         if let Some(Listener(listener)) = &self.listener {
-            let principal = bound.map(|(principal, _)| Principal::from_key(principal));
             let removal = Removal { id: SessionId::from_bytes(key), cause, principal, serial };
             contain(|| listener(&removal));
         }

@@ -1,15 +1,19 @@
 //! Epoch-based reclamation: the one module that knows `crossbeam_epoch`.
 //!
-//! A thread [`pin`]s itself before it loads a pointer that others may retire, and keeps the [`Guard`] for as long as it uses what it
-//! loaded. What is [retired](Guard::retire) is freed once every thread that was pinned then has let its guard go.
+//! A thread [`pin`]s itself before it loads a pointer that others may retire, and keeps the [`Guard`] for as long as it
+//! uses what it loaded. What is [retired](Guard::retire) is freed once every thread that was pinned then has let its
+//! guard go.
 //!
-//! The collector is this crate's own: no other crate's long-lived guard holds our garbage back, and none of its garbage is freed on
-//! our time. It is made when the first table is ([`prepare`]), since making it may wait for another thread that is doing so; pinning
-//! and retiring never wait. Known limits: one thread that stays pinned stops all reclamation (not the operations themselves); what
-//! a thread has retired last stays in its own bag of up to 64 until it retires more, exits or [collects](collect), and so do up to 512
-//! entries that it has found unused.
+//! The collector is this crate's own: no other crate's long-lived guard holds our garbage back, and none of its garbage
+//! is freed on our time. It is made when the first table is ([`prepare`]), since making it may wait for another thread
+//! that is doing so; pinning and retiring never wait. Known limit: one thread that stays pinned stops all reclamation
+//! (not the operations themselves).
+//!
+//! What a thread has retired and not handed to the collector yet, and what it keeps to use again, is bounded by bytes
+//! ([`crate::block`]), and a [flush](flush) of any thread reaches it. The collector's own bag of the thread holds
+//! nothing of ours between two operations, or a thread that then idles would hold it back for ever.
 
-use crate::block::{self, Retired, Spare, TakeApart};
+use crate::block::{self, Kind, Retired, Spare};
 use core::ptr::NonNull;
 #[cfg(not(loom))]
 use crossbeam_epoch::{Collector, LocalHandle};
@@ -38,7 +42,8 @@ pub(crate) fn prepare() {
     collector();
 }
 
-/// Pins the current thread. Wait-free, but for a thread's first call, which allocates its place in the collector's list.
+/// Pins the current thread. Wait-free, but for a thread's first call, which allocates its place in the collector's
+/// list.
 #[inline]
 pub(crate) fn pin() -> Guard {
     // A thread that is being torn down has no handle any more; it registers for this one guard.
@@ -54,67 +59,51 @@ impl Guard {
     #[inline]
     pub(crate) fn assert_usable<T>(&self, _pointer: *const T) {}
 
-    /// Hands in what this thread has retired, rather than when its bag is full. For what is large: a bag is freed in one go.
-    pub(crate) fn hand_in(&self) {
+    /// Retires an object of so many bytes: it is freed once no thread is pinned any more that is pinned now. Memory to
+    /// which this thread has the first claim then, unless it is large.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure:
+    /// * the functions of `kind` are sound for `object` on any thread, at any later time, once no one else uses it;
+    /// * no thread that pins itself from now on can reach `object`;
+    /// * nothing else frees or retires it.
+    // Out of line, so that what calls it has none of its registers to save.
+    #[inline(never)]
+    pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, bytes: usize) {
+        // SAFETY: the caller's promise; it is dropped or taken apart once every guard is gone that could see `object`.
+        let spare = unsafe { Spare::new(object, kind) };
+        if let Some(retired) = block::retire(spare, bytes) {
+            self.defer(retired);
+        }
+    }
+
+    /// Has what was retired released once no thread that is pinned now is pinned any more.
+    #[cold]
+    pub(crate) fn defer(&self, retired: Retired) {
+        // SAFETY: what is retired may be released on any thread and at any time from then on.
+        unsafe { self.0.defer_unchecked(move || retired.release()) }
         // A matter of time only, which the models need not explore.
         if !cfg!(loom) {
             self.0.flush();
         }
     }
-
-    /// Hands `pointer` over to be freed by `free` once no thread that is pinned now is pinned any more.
-    ///
-    /// # Safety
-    ///
-    /// The caller must ensure:
-    /// * `free(pointer)` is sound on any thread, at any later time, once no one else uses `pointer`;
-    /// * no thread that pins itself from now on can reach `pointer`;
-    /// * nothing else frees or retires it.
-    #[inline]
-    pub(crate) unsafe fn retire<T>(&self, pointer: *mut T, free: unsafe fn(*mut T)) {
-        let destroy = move || {
-            // SAFETY: every guard that could see `pointer` is gone, so this thread is its only user; the rest is the caller's promise.
-            unsafe { free(pointer) }
-        };
-        // SAFETY: the caller promises that the call may be made on any thread and at any time.
-        unsafe { self.0.defer_unchecked(destroy) }
-    }
-
-    /// The same for what lies in a [block], to which this thread has the first claim when it is free.
-    ///
-    /// # Safety
-    ///
-    /// As for [`retire`](Self::retire), where to free an object is to take it apart.
-    #[inline]
-    pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
-        // SAFETY: the caller's promise; it is dropped or taken apart once every guard is gone that could see `object`.
-        let spare = unsafe { Spare::new(object, take_apart) };
-        if let Some(retired) = block::gather(spare) {
-            self.hand_over(retired);
-        }
-        block::free_surplus();
-    }
-
-    /// Has what was retired released once no thread that is pinned now is pinned any more.
-    pub(crate) fn hand_over(&self, retired: Retired) {
-        // SAFETY: what is retired may be released on any thread and at any time from then on.
-        unsafe { self.0.defer_unchecked(move || retired.release()) }
-        self.hand_in();
-    }
 }
 
-/// How many retired objects a thread gathers before it hands them in.
+/// How many retired objects a thread gathers at the most before it hands them to the collector.
 pub(crate) const BAG: usize = 64;
 
-/// Frees what can be freed by now of `retired` objects, most of them this thread's, and of what others have handed in.
+/// Frees what can be freed by now of `retired` objects, most of them this thread's, and of what others have handed to
+/// the collector.
 ///
-/// Each step advances the epoch where no pinned thread prevents it and frees up to eight bags of 64. Lock-free; runs destructors.
+/// Each step advances the epoch where no pinned thread prevents it and frees up to eight batches of 64. Lock-free; runs
+/// destructors.
 pub(crate) fn collect(retired: usize) {
     const FREED_A_STEP: usize = 8 * BAG;
     // An object is freed two epochs after the one in which it was retired.
     const EPOCHS: usize = 3;
-    if let Some(retired) = block::hand_in() {
-        pin().hand_over(retired);
+    if let Some(retired) = block::close() {
+        pin().defer(retired);
     }
     for _ in 0..EPOCHS + retired / FREED_A_STEP {
         pin().0.flush();
@@ -122,7 +111,14 @@ pub(crate) fn collect(retired: usize) {
     }
 }
 
-/// Leaves what this thread has retired, and what cannot be freed yet, to whichever thread finds that it can.
-pub(crate) fn give_up() {
-    block::give_up();
+/// The same; and reaches what other threads have retired and keep to themselves, and frees what has been returned to
+/// them: they may be idle.
+pub(crate) fn flush(retired: usize) {
+    let guard = pin();
+    if let Some(retired) = block::flush_others(&guard) {
+        guard.defer(retired);
+    }
+    drop(guard);
+    collect(retired);
+    block::free_returned();
 }

@@ -15,6 +15,12 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering}
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+/// What one thread writes, and others read now and then. Not counted among the writes to shared memory.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) type OwnUsize = core::sync::atomic::AtomicUsize;
+#[cfg(any(loom, shuttle))]
+pub(crate) type OwnUsize = AtomicUsize;
+
 /// Whether a model checker runs this. Then arrays are small, so that they are left all the time.
 pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
 

@@ -1,103 +1,351 @@
-//! Models of a batch of retired entries and its two ends: the thread that waits for it and the collector. What is in it lies in a cell that
-//! loom watches and carries a mark that loom misses when it leaks. Each is explored both ways.
+//! Models of what a thread retires, and of what is returned to it: its [batch](block::batch) while others take from it,
+//! the batches that come back while others take those too or the thread leaves, the tickets by which the collector
+//! comes for what has content, and the registry. What objects hold lies in cells that loom watches and carries a mark
+//! that loom misses when it leaks. The collector's part is played: what it is told to release, a model releases when
+//! all who may have been pinned have done.
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
-#[path = "../../src/block/batch.rs"]
-mod batch;
+#[path = "../../src/block/mod.rs"]
+mod block;
 #[path = "../../src/sync.rs"]
 mod sync;
 
-use batch::{Due, Waiting, batch};
+/// The guard of a thread that is pinned: in these models nothing is freed before its thread has ended.
+mod reclaim {
+    pub(crate) struct Guard;
+
+    pub(crate) const BAG: usize = 64;
+}
+
+use block::batch::Batch;
+use block::record::{Record, Registry};
+use block::{Block, Contents, Kind, Spare};
+use core::ptr::NonNull;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::AtomicPtr;
 use loom::thread;
+use reclaim::Guard;
 
-/// A number that loom watches.
-struct Watched(UnsafeCell<usize>);
-
-// SAFETY: loom finds out if two threads use it at once: the point of the models.
-unsafe impl Sync for Watched {}
-
-impl Watched {
-    fn read(&self) -> usize {
-        // SAFETY: as above.
-        self.0.with(|value| unsafe { *value })
-    }
-
-    fn count(&self) {
-        // SAFETY: as above.
-        self.0.with_mut(|value| unsafe { *value += 1 });
-    }
-}
-
-/// What others read before the batch is given back, and whoever gets it writes when it is freed.
+/// What an object holds: a number of freed ones that loom watches, which the one who frees it counts up.
 struct Content {
-    watched: Arc<Watched>,
-    _leak_is_seen: Arc<()>,
+    freed: UnsafeCell<usize>,
+    all: Arc<Freed>,
 }
 
-impl Drop for Content {
-    fn drop(&mut self) {
-        self.watched.count();
+/// How many have been freed; by anyone, so this is no cell.
+struct Freed(std::sync::atomic::AtomicUsize);
+
+impl Freed {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(0.into()))
+    }
+
+    fn number(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
-fn content() -> (Content, Arc<Watched>) {
-    let watched = Arc::new(Watched(UnsafeCell::new(0)));
-    (Content { watched: Arc::clone(&watched), _leak_is_seen: Arc::new(()) }, watched)
+/// Objects that are mere memory, and objects with content that is dropped first.
+static BARE: Kind = Kind { contents: None, take_apart };
+static FULL: Kind = Kind { contents: Some(Contents { drop: drop_contents, bare: &GONE }), take_apart };
+static GONE: Kind = Kind { contents: None, take_apart };
+
+unsafe fn drop_contents(object: NonNull<()>) {
+    // SAFETY: an object of these models, which nobody else uses: loom finds out if somebody does.
+    unsafe { object.cast::<Content>().as_ref() }.freed.with_mut(|_| ());
 }
 
-/// Explores both threads at once, each as the one that does not have to be spawned.
-fn both_ways(owner: fn(Waiting<Content>), collector: fn(Due<Content>, &Watched)) {
-    for owner_is_spawned in [true, false] {
+unsafe fn take_apart(object: NonNull<()>) -> Result<Block, usize> {
+    // SAFETY: as above, and it came out of a box.
+    let content = unsafe { Box::from_raw(object.cast::<Content>().as_ptr()) };
+    content.freed.with_mut(|freed| {
+        // SAFETY: as above.
+        unsafe { *freed += 1 }
+    });
+    content.all.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    Err(size_of::<Content>())
+}
+
+/// An object that this thread has just taken out of its table.
+fn object(kind: &'static Kind, all: &Arc<Freed>) -> Spare {
+    let content = Box::new(Content { freed: UnsafeCell::new(0), all: all.clone() });
+    content.freed.with_mut(|_| ());
+    // SAFETY: the functions of these kinds are sound for it, from any thread that has it alone.
+    unsafe { Spare::new(NonNull::from(Box::leak(content)).cast(), kind) }
+}
+
+fn registry() -> Registry {
+    Registry(AtomicPtr::new(core::ptr::null_mut()))
+}
+
+/// The batch that a thread has open.
+struct Open(*mut Batch);
+
+// SAFETY: the models end its use by others before they free it.
+unsafe impl Send for Open {}
+// SAFETY: as above; who calls what is up to the models.
+unsafe impl Sync for Open {}
+
+impl Open {
+    fn new(record: &Record) -> Self {
+        let batch = Box::into_raw(Batch::new());
+        record.open(batch);
+        Self(batch)
+    }
+
+    fn push(&self, spare: Spare) {
+        // SAFETY: the models free it last.
+        let batch = unsafe { &*self.0 };
+        // SAFETY: one thread of a model does it, and no more than there is room for.
+        unsafe { batch.push(spare) };
+    }
+
+    fn close(&self, record: &Record, has_contents: bool, surplus: bool) {
+        record.open(core::ptr::null_mut());
+        // SAFETY: the models free it last.
+        let batch = unsafe { &*self.0 };
+        // SAFETY: the thread that pushes does it, once.
+        unsafe { batch.close(1, has_contents, |_| !surplus) };
+        if !surplus {
+            record.expect(1);
+        }
+    }
+
+    /// To be called once, when nobody looks into it any more.
+    fn to_box(&self) -> Box<Batch> {
+        // SAFETY: it came out of a box.
+        unsafe { Box::from_raw(self.0) }
+    }
+}
+
+/// A thread with an open batch, on which two others are at work, one of them perhaps in its place.
+struct Scene {
+    record: &'static Record,
+    open: Open,
+    all: Arc<Freed>,
+}
+
+impl Scene {
+    fn new() -> Arc<Self> {
+        let record = registry().enter();
+        Arc::new(Self { record, open: Open::new(record), all: Freed::new() })
+    }
+
+    fn retire(&self, kind: &'static Kind) {
+        self.open.push(object(kind, &self.all));
+    }
+
+    /// A closed batch of its own, with one object in it.
+    fn closed(&self, kind: &'static Kind, surplus: bool) -> Box<Batch> {
+        let open = Open::new(self.record);
+        open.push(object(kind, &self.all));
+        open.close(self.record, core::ptr::eq(kind, &FULL), surplus);
+        open.to_box()
+    }
+}
+
+/// Explores two threads at once, each as the one that does not have to be spawned.
+fn both_ways(before: fn(&Scene), one: fn(&Scene) -> bool, two: fn(&Scene) -> bool, after: fn(&Scene, bool, bool)) {
+    for one_is_spawned in [true, false] {
         loom::model(move || {
-            let (content, watched) = content();
-            let (waiting, due) = batch(content);
-            let seen = Arc::clone(&watched);
-            if owner_is_spawned {
-                let other = thread::spawn(move || owner(waiting));
-                collector(due, &seen);
-                other.join().unwrap();
+            let scene = Scene::new();
+            before(&scene);
+            let shared = scene.clone();
+            let (one, two) = if one_is_spawned {
+                let other = thread::spawn(move || one(&shared));
+                let two = two(&scene);
+                (other.join().unwrap(), two)
             } else {
-                let other = thread::spawn(move || collector(due, &seen));
-                owner(waiting);
-                other.join().unwrap();
-            }
-            assert_eq!(watched.read(), 1, "freed once");
+                let other = thread::spawn(move || two(&shared));
+                let one = one(&scene);
+                (one, other.join().unwrap())
+            };
+            after(&scene, one, two);
         });
     }
 }
 
-/// The last use of the content by others, then its return.
-fn used_and_given_back(due: Due<Content>, watched: &Watched) {
-    assert_eq!(watched.read(), 0, "nobody has freed it yet");
-    due.give_back();
+fn nothing(_: &Scene) {}
+
+fn take_and_free(scene: &Scene) -> bool {
+    drop(scene.record.take_retired(&Guard));
+    true
 }
 
-/// The owner looks until the batch has come back: it finds that others have done with the content.
+/// A thread that flushes takes from the open batch while its thread retires into it and closes it.
 #[test]
-fn what_comes_back_is_used_by_nobody() {
-    both_ways(
-        |mut waiting| loop {
-            match waiting.come_back() {
-                Ok(content) => return drop(content),
-                Err(still) => waiting = still,
-            }
-            thread::yield_now();
-        },
-        used_and_given_back,
-    );
+fn what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired() {
+    let retire = |scene: &Scene| {
+        scene.retire(&BARE);
+        scene.retire(&BARE);
+        scene.open.close(scene.record, false, true);
+        true
+    };
+    both_ways(nothing, retire, take_and_free, |scene, _, _| {
+        drop(scene.open.to_box());
+        assert_eq!(scene.all.number(), 2);
+    });
 }
 
-/// The owner gives the batch up, before or after it is given back: the later of the two frees it, once.
-#[test]
-fn what_is_given_up_is_freed_by_the_later_end() {
-    both_ways(drop, used_and_given_back);
+fn close_and_free(scene: &Scene) {
+    scene.open.close(scene.record, false, true);
+    drop(scene.open.to_box());
 }
 
-/// The owner looks once, then gives up.
+/// Two threads flush at once.
 #[test]
-fn what_is_looked_for_once_is_freed_once() {
-    both_ways(|waiting| drop(waiting.come_back()), used_and_given_back);
+fn two_that_take_from_an_open_batch_share_it() {
+    let fill = |scene: &Scene| {
+        scene.retire(&BARE);
+        scene.retire(&BARE);
+    };
+    both_ways(fill, take_and_free, take_and_free, |scene, _, _| {
+        assert_eq!(scene.all.number(), 2);
+        close_and_free(scene);
+    });
+}
+
+fn return_one(scene: &Scene) -> bool {
+    drop(scene.record.give_back(scene.closed(&BARE, false)));
+    true
+}
+
+fn take_returned(scene: &Scene) -> bool {
+    scene.record.take_returned().for_each(drop);
+    true
+}
+
+fn take_the_rest(scene: &Scene, number: usize) {
+    take_returned(scene);
+    close_and_free(scene);
+    assert_eq!((scene.all.number(), scene.record.returning()), (number, 0));
+}
+
+/// The collector returns a batch while others return some as well, or take what has been returned: the thread, or one
+/// that flushes.
+#[test]
+fn what_is_returned_is_had_by_one_and_used_by_nobody_else() {
+    let before = |scene: &Scene| assert!(return_one(scene));
+    both_ways(before, return_one, take_returned, |scene, _, _| take_the_rest(scene, 2));
+    both_ways(before, take_returned, take_returned, |scene, _, _| take_the_rest(scene, 1));
+    both_ways(before, return_one, return_one, |scene, _, _| take_the_rest(scene, 3));
+}
+
+/// The thread ends while a batch is returned: the later of the two frees it.
+#[test]
+fn what_is_returned_to_a_thread_that_ends_is_freed_by_the_later() {
+    let leave = |scene: &Scene| {
+        scene.record.leave().for_each(drop);
+        true
+    };
+    both_ways(nothing, leave, return_one, |scene, _, _| {
+        assert!(!scene.record.has_returned());
+        close_and_free(scene);
+        assert_eq!((scene.all.number(), scene.record.returning()), (1, 0));
+    });
+}
+
+/// A sweep ends while batches are returned: those that come before are as they were, those that come later have no
+/// content any more, and what is surplus then is freed.
+#[test]
+fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
+    let begin = |scene: &Scene| scene.record.sweeps(true).for_each(drop);
+    let end = |scene: &Scene| {
+        scene.record.sweeps(false).for_each(drop);
+        true
+    };
+    let returns = |scene: &Scene| {
+        drop(scene.record.give_back(scene.closed(&FULL, false)));
+        drop(scene.record.give_back(scene.closed(&FULL, true)));
+        true
+    };
+    both_ways(begin, end, returns, |scene, _, _| {
+        let left = scene.record.take_returned();
+        left.for_each(|mut batch| batch.drain().for_each(|spare| assert!(!spare.has_contents(), "content is left")));
+        close_and_free(scene);
+        assert_eq!((scene.all.number(), scene.record.returning()), (2, 0));
+    });
+}
+
+/// A ticket is redeemed while its thread retires one more object with content: that is taken with it, or the thread has
+/// another ticket.
+#[test]
+fn what_has_content_is_taken_under_some_ticket() {
+    let before = |scene: &Scene| {
+        scene.retire(&FULL);
+        assert!(scene.record.wants_ticket());
+    };
+    let retire = |scene: &Scene| {
+        scene.retire(&FULL);
+        scene.record.wants_ticket()
+    };
+    let redeem = |scene: &Scene| {
+        drop(scene.record.redeem(&Guard));
+        true
+    };
+    both_ways(before, retire, redeem, |scene, another_ticket, _| {
+        if another_ticket {
+            drop(scene.record.redeem(&Guard));
+        }
+        assert_eq!(scene.all.number(), 2, "an object with content waits for its thread");
+        close_and_free(scene);
+    });
+}
+
+/// A thread ends and another one begins, which may have its record: the counts go on.
+#[test]
+fn a_record_has_one_thread_at_a_time_and_keeps_its_counts() {
+    loom::model(|| {
+        let registry = Arc::new(registry());
+        let work = |registry: &Registry| {
+            let record = registry.enter();
+            record.count_open(5);
+            record.count_closed();
+            record.count_cached(3);
+            record.count_reused(3);
+            drop(record.leave());
+        };
+        let shared = registry.clone();
+        let other = thread::spawn(move || work(&shared));
+        work(&registry);
+        other.join().unwrap();
+        assert_eq!(registry.records().map(Record::balance).sum::<usize>(), 4);
+        assert!((1..=2).contains(&registry.records().count()));
+    });
+}
+
+/// A thread that flushes finds another one's record, and what it has retired, as soon as it finds either.
+#[test]
+fn a_record_is_found_with_what_its_thread_has_retired() {
+    fn retire(registry: &Registry, all: &Arc<Freed>) -> Open {
+        let record = registry.enter();
+        record.count_retired(1);
+        let open = Open::new(record);
+        open.push(object(&BARE, all));
+        open.close(record, false, true);
+        open
+    }
+    fn flush(registry: &Registry) {
+        registry.records().for_each(|record| drop(record.take_retired(&Guard)));
+    }
+    for flush_is_spawned in [true, false] {
+        loom::model(move || {
+            let (registry, all) = (Arc::new(registry()), Freed::new());
+            let (shared, freed) = (registry.clone(), all.clone());
+            let open = if flush_is_spawned {
+                let other = thread::spawn(move || flush(&shared));
+                let open = retire(&registry, &all);
+                other.join().unwrap();
+                open
+            } else {
+                let other = thread::spawn(move || retire(&shared, &freed));
+                flush(&registry);
+                other.join().unwrap()
+            };
+            drop(open.to_box());
+            assert_eq!(all.number(), 1);
+        });
+    }
 }

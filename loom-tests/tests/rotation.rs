@@ -432,6 +432,23 @@ fn rotation_with_grace_against_delete_and_insert_again() {
     });
 }
 
+/// The thread that has ended the session is suspended before it has ended the forward.
+#[test]
+fn a_forward_that_a_suspended_thread_has_left_is_in_no_inserts_way() {
+    let die = |world: &World| {
+        boundary();
+        assert!(world.table.die_only(&OLD), "the session was there all the time");
+        boundary();
+        assert!(world.insert(OLD, 7), "nothing lives under the key any more");
+    };
+    explore(0, &[|world| assert!(!world.exists(OTHER)), die], |world| {
+        assert_eq!(world.rotate_with_grace(OLD, NEW), Some(7));
+        assert!(!world.insert(OLD, 8), "the session is live");
+        assert!(world.table.die_only(&NEW) && world.insert(OLD, 9));
+        assert_eq!((world.get(OLD), world.get(NEW), world.table.len()), (Some(9), None, 1));
+    });
+}
+
 /// However late the thread that rotates is, the session expires when it should: its time is not that of the rotation's end.
 #[test]
 fn rotation_with_grace_against_time() {

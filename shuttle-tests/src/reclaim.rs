@@ -1,7 +1,7 @@
 //! A stand-in for `reclaim`, in which nothing is freed before an execution ends and the rules are checked instead: nothing is retired
 //! twice, and no thread that pinned itself after a retirement reaches what was retired. That is when the real epochs may have freed it.
 
-use crate::block::TakeApart;
+use crate::block::{Kind, Spare};
 use core::ptr::NonNull;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -40,26 +40,16 @@ pub(crate) const BAG: usize = 64;
 
 pub(crate) fn collect(_retired: usize) {}
 
-pub(crate) fn give_up() {}
+pub(crate) fn flush(_retired: usize) {}
 
 impl Guard {
-    pub(crate) unsafe fn retire<T: 'static>(&self, pointer: *mut T, free: unsafe fn(*mut T)) {
-        let free = Box::new(move || {
-            // SAFETY: called once, when the execution is over.
-            unsafe { free(pointer) }
-        });
-        retire(pointer.addr(), free);
-    }
-
-    pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
+    pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, _bytes: usize) {
         let free = move || {
             // SAFETY: called once, when the execution is over.
-            drop(unsafe { take_apart(object) });
+            drop(unsafe { Spare::new(object, kind) });
         };
         retire(object.addr().get(), Box::new(free));
     }
-
-    pub(crate) fn hand_in(&self) {}
 
     pub(crate) fn assert_usable<T>(&self, pointer: *const T) {
         let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));

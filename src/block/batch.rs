@@ -1,96 +1,176 @@
-//! What a thread has retired, to come back to that thread once it may be freed.
+//! What a thread has retired together: up to 64 objects.
 //!
-//! A batch has two ends. The thread that retired what is in it keeps one and looks now and then whether the batch has
-//! [come back](Waiting::come_back). The other end goes to the collector, which [returns](Due::give_back) the batch on whichever thread happens to find
-//! that nobody can be using its content any more. So blocks stay with the thread that allocates from them: handed out by the finder, they would
-//! travel between processors with all that is in them.
-//!
-//! The thread may be gone by then: it gives its end up by dropping it, and the later of the two frees the batch.
+//! A batch is *open* while its thread retires into it. Meanwhile any pinned thread may [take](Batch::take) what has
+//! been retired so far, for the thread may never retire anything again. Two counts tell which thread has which object:
 //!
 //! ```text
-//! UNDER_WAY ──give_back──▶ RETURNED     the owner takes the content, and frees the batch
-//!     └─────drop of Waiting──▶ GIVEN_UP     the collector frees both
+//! | taken by others | retired, and still there | not retired yet |
+//! 0               taken                     retired           ROOM
 //! ```
 //!
-//! Either end changes the state once, by one exchange, and is gone: wait-free. Orderings: B1 to B3 of `docs/orderings.md`.
+//! `retired` is moved by the thread only, by a mere store; `taken` by exchanges: the thread that moves it from one to
+//! another has the objects in between. [Closing](Batch::close) is the last such move, and its winner, the thread, has
+//! the rest. So each object is had once, and nobody waits. The thread then has the batch itself retired: a thread that
+//! is still looking into it is pinned.
+//!
+//! Orderings: B1 and B2 of `docs/orderings.md`.
 
-use crate::sync::{AtomicUsize, Ordering, ordered};
-use core::mem::forget;
-use core::ptr::NonNull;
+use super::spare::Spare;
+use crate::reclaim;
+use crate::sync::{AtomicUsize, MODEL, Ordering, OwnUsize, ordered, planted};
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::ops::Range;
+use core::ptr;
 
-const UNDER_WAY: usize = 0;
-const RETURNED: usize = 1;
-const GIVEN_UP: usize = 2;
+/// Objects in a batch. Few where AddressSanitizer has to see objects freed early, and in the models.
+pub(crate) const ROOM: usize = if MODEL {
+    2
+} else if cfg!(crossbeam_sanitize) {
+    4
+} else {
+    reclaim::BAG
+};
 
-struct Batch<T> {
-    state: AtomicUsize,
-    content: T,
+/// Where `taken` ends.
+const CLOSED: usize = usize::MAX;
+
+/// A batch of retired objects.
+pub(crate) struct Batch {
+    retired: OwnUsize,
+    taken: AtomicUsize,
+    slots: [UnsafeCell<MaybeUninit<Spare>>; ROOM],
+    closed: UnsafeCell<Closed>,
 }
 
-/// The end of the thread that waits for the content.
-pub(crate) struct Waiting<T>(NonNull<Batch<T>>);
+/// What a batch has once it is closed.
+pub(crate) struct Closed {
+    /// Which slots hold objects.
+    rest: Range<usize>,
+    /// What the objects take, unless they are surplus.
+    pub(crate) bytes: usize,
+    /// Whether one of the objects has content that needs to be dropped.
+    pub(crate) has_contents: bool,
+    /// Whether its thread has enough to use again without it, or others have taken some of it.
+    pub(crate) surplus: bool,
+    /// The one below it among those that have been returned.
+    pub(crate) below: *mut Batch,
+}
 
-/// The end of the collector.
-pub(crate) struct Due<T>(NonNull<Batch<T>>);
-
-// SAFETY: the content is used by one end only, which is where it is sent to.
-unsafe impl<T: Send> Send for Waiting<T> {}
+// SAFETY: a slot is written before `retired` tells of it, and read by the thread that has its object alone; `closed` is
+// used by the one that has the closed batch.
+unsafe impl Send for Batch {}
 // SAFETY: as above.
-unsafe impl<T: Send> Send for Due<T> {}
+unsafe impl Sync for Batch {}
 
-/// Makes a batch.
-pub(crate) fn batch<T: Send>(content: T) -> (Waiting<T>, Due<T>) {
-    let batch = NonNull::from(Box::leak(Box::new(Batch { state: AtomicUsize::new(UNDER_WAY), content })));
-    (Waiting(batch), Due(batch))
-}
+impl Batch {
+    /// An open batch with nothing in it.
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self {
+            retired: OwnUsize::new(0),
+            taken: AtomicUsize::new(0),
+            slots: [const { UnsafeCell::new(MaybeUninit::uninit()) }; ROOM],
+            closed: UnsafeCell::new(Closed::NOTHING),
+        })
+    }
 
-impl<T> Waiting<T> {
-    /// The content, if it has been given back; or else this end again.
-    pub(crate) fn come_back(self) -> Result<T, Self> {
-        // SAFETY: neither end frees the batch before both have changed the state, and this one has not.
-        let state = unsafe { &self.0.as_ref().state };
-        // Acquire: what the collector knows, that others have done with the content; pairs with B2.
-        if state.load(ordered("B1", Ordering::Acquire)) != RETURNED {
-            return Err(self);
+    /// The same as a new one.
+    pub(crate) fn reopened(mut self: Box<Self>) -> Box<Self> {
+        debug_assert!(self.closed().rest.is_empty());
+        self.taken = AtomicUsize::new(0);
+        self.retired = OwnUsize::new(0);
+        self
+    }
+
+    /// Retires an object into an open batch, and says how many have been.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that no other thread calls this or [`close`](Self::close), and that there are fewer than
+    /// [`ROOM`].
+    #[inline]
+    pub(crate) unsafe fn push(&self, spare: Spare) -> usize {
+        let retired = self.retired.load(Ordering::Relaxed); // Relaxed: this thread's own.
+        let slot = self.slots[retired].get();
+        // SAFETY: nobody else uses a slot that `retired` does not tell of yet.
+        unsafe { &mut *slot }.write(spare);
+        // Release: the slot, and that the object has been taken out of its table; pairs with B2.
+        self.retired.store(retired + 1, ordered("B1", Ordering::Release));
+        retired + 1
+    }
+
+    /// What has been retired into an open batch so far. For a thread that was pinned when it found the batch.
+    pub(crate) fn take(&self) -> Vec<Spare> {
+        // Acquire: the slots below; pairs with B1.
+        let retired = self.retired.load(ordered("B2", Ordering::Acquire));
+        let mut taken = self.taken.load(Ordering::Relaxed); // Relaxed, as below: only says whose the objects are.
+        while taken < retired {
+            match self.taken.compare_exchange(taken, retired, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return (taken..retired).map(|slot| self.read(slot)).collect(),
+                Err(now) => taken = now,
+            }
         }
-        let batch = self.0;
-        forget(self);
-        // SAFETY: the collector's end is gone, this is the last use of the batch.
-        Ok(unsafe { take(batch) })
+        Vec::new()
+    }
+
+    /// Closes an open batch: what is left in it is the caller's, and so is the batch when nobody is pinned any more
+    /// that is now. `kept` is told what the objects take, and says whether that is not too much.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that no other thread calls this or [`push`](Self::push), and that the batch is not closed
+    /// yet.
+    pub(crate) unsafe fn close(&self, bytes: usize, has_contents: bool, kept: impl FnOnce(usize) -> bool) {
+        let retired = self.retired.load(Ordering::Relaxed); // Relaxed: this thread's own.
+        // Relaxed: only says whose the objects are, which this thread has retired itself.
+        let taken = if planted("closed-by-a-look") {
+            self.taken.load(Ordering::Relaxed)
+        } else {
+            self.taken.swap(CLOSED, Ordering::Relaxed)
+        };
+        // What is left where others have taken some is not known by its bytes, and so not kept.
+        let surplus = taken != 0 || !kept(bytes);
+        let closed = Closed { rest: taken..retired, bytes, has_contents, surplus, below: ptr::null_mut() };
+        // SAFETY: nobody else uses it.
+        unsafe { self.closed.get().write(closed) };
+    }
+
+    /// What this has since it is closed.
+    pub(crate) fn closed(&mut self) -> &mut Closed {
+        self.closed.get_mut()
+    }
+
+    /// Drops the content of what is left in a closed batch.
+    pub(crate) fn drop_contents(&mut self) {
+        let closed = self.closed.get_mut();
+        closed.has_contents = false;
+        for slot in closed.rest.clone() {
+            // SAFETY: it holds an object, which is this batch's alone.
+            unsafe { self.slots[slot].get_mut().assume_init_mut() }.drop_contents();
+        }
+    }
+
+    /// Takes out of a closed batch what is left in it.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Spare> {
+        let rest = core::mem::take(&mut self.closed.get_mut().rest);
+        rest.map(|slot| self.read(slot))
+    }
+
+    /// Takes an object out of its slot. To be called once for each, by the thread that has it.
+    fn read(&self, slot: usize) -> Spare {
+        // SAFETY: nobody else uses a slot whose object this thread has.
+        let slot = unsafe { &*self.slots[slot].get() };
+        // SAFETY: the slot was written before, and is not read again.
+        unsafe { slot.assume_init_read() }
     }
 }
 
-impl<T> Due<T> {
-    /// Gives the batch back, because nobody can be using its content any more. Frees it if nobody waits for it.
-    pub(crate) fn give_back(self) {
-        // SAFETY: as in `come_back`.
-        let state = unsafe { &self.0.as_ref().state };
-        // Release: others have done with the content; pairs with B1 and B3. Acquire: who gave it up has done with the batch; pairs with B3.
-        if state.swap(RETURNED, ordered("B2", Ordering::AcqRel)) == GIVEN_UP {
-            // SAFETY: the other end is gone.
-            drop(unsafe { take(self.0) });
-        }
-    }
+impl Closed {
+    const NOTHING: Self = Self { rest: 0..0, bytes: 0, has_contents: false, surplus: false, below: ptr::null_mut() };
 }
 
-impl<T> Drop for Waiting<T> {
+impl Drop for Batch {
     fn drop(&mut self) {
-        // SAFETY: as in `come_back`.
-        let state = unsafe { &self.0.as_ref().state };
-        // Acquire: as B1; pairs with B2. Release: this end has done with the batch; pairs with B2.
-        if state.swap(GIVEN_UP, ordered("B3", Ordering::AcqRel)) == RETURNED {
-            // SAFETY: the other end is gone.
-            drop(unsafe { take(self.0) });
-        }
+        self.drain().for_each(drop);
     }
-}
-
-/// Frees a batch, but not its content.
-///
-/// # Safety
-///
-/// The caller must ensure that `batch` came out of [`batch()`] and that nobody uses it any more.
-unsafe fn take<T>(batch: NonNull<Batch<T>>) -> T {
-    // SAFETY: the caller's promise.
-    unsafe { Box::from_raw(batch.as_ptr()) }.content
 }

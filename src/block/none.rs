@@ -1,16 +1,10 @@
-//! In place of `spares` where a model checker runs: nothing is kept.
+//! In place of `cache` where a model checker runs: nothing is kept.
 
-use super::{Block, TakeApart};
-use core::ptr::NonNull;
+use super::Block;
+use super::spare::Spare;
+use crate::reclaim::Guard;
 
 pub(super) const REUSED: bool = false;
-pub(super) const ENOUGH: usize = 0;
-
-/// An object that has been retired. Dropping it frees it.
-pub(crate) struct Spare {
-    object: NonNull<()>,
-    take_apart: TakeApart,
-}
 
 /// What has been retired.
 pub(crate) struct Retired(Spare);
@@ -22,37 +16,33 @@ impl Retired {
     }
 }
 
-impl Spare {
-    /// # Safety
-    ///
-    /// As in `spares`.
-    pub(crate) unsafe fn new(object: NonNull<()>, take_apart: TakeApart) -> Self {
-        Self { object, take_apart }
-    }
-}
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        // SAFETY: what `new` was promised.
-        drop(unsafe { (self.take_apart)(self.object) });
-    }
-}
-
-pub(crate) fn gather(spare: Spare) -> Option<Retired> {
+pub(crate) fn retire(spare: Spare, _bytes: usize) -> Option<Retired> {
     Some(Retired(spare))
 }
 
-pub(crate) fn hand_in() -> Option<Retired> {
+pub(crate) fn close() -> Option<Retired> {
     None
 }
 
-pub(super) fn take_apart_one(_beyond: usize) -> Option<Block> {
+pub(super) fn take_apart_one() -> Option<Block> {
     None
 }
 
 pub(crate) fn free_all() {}
 
-pub(crate) fn give_up() {}
+pub(crate) fn flush_others(_guard: &Guard) -> Option<Retired> {
+    None
+}
+
+pub(crate) fn free_returned() {}
+
+pub(crate) fn free_owned(spare: Spare) {
+    drop(spare);
+}
+
+pub(crate) fn retired_bytes() -> usize {
+    0
+}
 
 /// Nothing, as nothing is kept.
 pub(crate) struct FreesMany;

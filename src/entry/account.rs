@@ -14,8 +14,8 @@
 //! takes it out of its table and so retires it. A thread that has seen a version of a session live while it was pinned may therefore
 //! use the session's account until it lets its guard go: the account was not retired before.
 
-use super::{Entry, EntryRef};
-use crate::reclaim::Guard;
+use super::{Entry, EntryRef, Key, Owned};
+use crate::reclaim::{self, Guard};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered, planted};
 use core::ptr::NonNull;
 
@@ -154,6 +154,7 @@ impl Binding {
     /// How many bytes it takes in an entry.
     pub(super) const LEN: usize = 20;
 
+    #[cfg(any(test, loom))]
     pub(crate) fn new(account: NonNull<Entry<Account>>, generation: u32, serial: u32, segment: u32) -> Self {
         Self { account, generation, serial, segment }
     }
@@ -194,8 +195,13 @@ impl Binding {
         unsafe { EntryRef::new(self.account) }
     }
 
-    pub(crate) fn account_pointer(self) -> NonNull<Entry<Account>> {
-        self.account
+    /// The use of its account that the session has.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that the session is a user of its account, and gives its use up to this one.
+    pub(crate) unsafe fn into_use(self) -> Use {
+        Use(self.account)
     }
 
     /// Whether the session is among those that stand.
@@ -208,6 +214,48 @@ impl Binding {
     #[cfg(test)]
     pub(super) fn dangling() -> Self {
         Self::new(NonNull::dangling(), 5, 6, 7)
+    }
+}
+
+/// One user of an account, which keeps the account open. It has to be [ended](Self::end), or to be that of a session.
+pub(crate) struct Use(NonNull<Entry<Account>>);
+
+// SAFETY: an account is shared by all threads, and this keeps it open.
+unsafe impl Send for Use {}
+// SAFETY: as above.
+unsafe impl Sync for Use {}
+
+impl Use {
+    /// The first use, of an account that is about to be published. It must not be ended if the account is not.
+    pub(crate) fn first(account: &Owned<Account>) -> Self {
+        Self(account.pointer())
+    }
+
+    /// One more use, unless the account is closed.
+    pub(crate) fn enter(account: EntryRef<'_, Account>) -> Option<Self> {
+        account.payload().enter().then(|| Self(account.pointer()))
+    }
+
+    /// Shows the account.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(EntryRef<'_, Account>) -> R) -> R {
+        let guard = reclaim::pin();
+        guard.assert_usable(self.0.as_ptr());
+        // SAFETY: this use keeps the account open, and so allocated while the guard is held.
+        f(unsafe { EntryRef::new(self.0) })
+    }
+
+    /// The binding of a session to the account.
+    pub(crate) fn bind(&self, generation: u32, serial: u32, segment: u32) -> Binding {
+        Binding { account: self.0, generation, serial, segment }
+    }
+
+    pub(crate) fn is_of(&self, binding: Binding) -> bool {
+        self.0 == binding.account
+    }
+
+    /// Ends the use. If it was the last one, the account is closed now: then says whose it was.
+    pub(crate) fn end(self) -> Option<Key> {
+        self.with(|account| account.payload().leave().then(|| *account.key()))
     }
 }
 
@@ -250,7 +298,7 @@ mod tests {
         let binding = Binding::new(NonNull::from(&*account).cast(), u32::MAX, 6, 7);
         // SAFETY: just made.
         let read = unsafe { Binding::from_bytes(&binding.to_bytes()) };
-        assert!(read.account_pointer() == binding.account_pointer());
+        assert!(read.account == binding.account);
         assert_eq!((read.generation, read.serial, read.segment), (u32::MAX, 6, 7));
     }
 }

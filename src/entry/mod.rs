@@ -23,7 +23,7 @@ mod overrides;
 
 pub(crate) use overrides::Overrides;
 
-use crate::block::{Block, prefetch};
+use crate::block::{Block, Contents, Kind, Spare, free_owned, prefetch};
 use crate::expiry::{Limits, Tick};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, Ordering, contain, ordered};
@@ -385,16 +385,29 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         }
     }
 
-    /// Retires the entry: it is freed once no thread that is pinned now can be using it.
+    /// Retires the entry, of this [size](Self::size): it is freed once no thread that is pinned now can be using it.
     ///
     /// # Safety
     ///
     /// The caller must ensure that the entry is `Dead` or `Superseded`, that no thread that pins itself from now on can reach it,
     /// and that it is retired only once.
-    pub(crate) unsafe fn retire(self, guard: &Guard) {
-        // SAFETY: `take_apart` may run on any thread (`P: Send`); the rest is the caller's promise.
-        unsafe { guard.retire_block(self.0.cast(), take_apart::<P>) }
+    #[inline]
+    pub(crate) unsafe fn retire(self, size: usize, guard: &Guard) {
+        // SAFETY: the kind's functions may run on any thread (`P: Send`); the rest is the caller's promise.
+        unsafe { guard.retire(self.0.cast(), Entry::<P>::KIND, size) }
     }
+}
+
+impl<P: Payload> Entry<P> {
+    /// What becomes of entries that were retired.
+    const KIND: &Kind = if needs_drop::<P>() {
+        &Kind { contents: Some(Contents { drop: drop_contents::<P>, bare: Self::BARE }), take_apart: take_apart::<P> }
+    } else {
+        Self::BARE
+    };
+
+    /// Entries without content.
+    const BARE: &Kind = &Kind { contents: None, take_apart: take_apart::<P> };
 }
 
 /// Frees an entry, and with it the successor that never counted. Does not unwind, whatever the payloads' drops do.
@@ -404,52 +417,123 @@ impl<'g, P: Payload> EntryRef<'g, P> {
 /// The caller must ensure that `entry` came out of an [`Owned`], that no one else uses it or will, and that it is freed only once.
 pub(crate) unsafe fn free<P: Payload>(entry: NonNull<Entry<P>>) {
     // SAFETY: the caller's promise.
-    drop(unsafe { take_apart::<P>(entry.cast()) });
+    drop(unsafe { Spare::new(entry.cast(), Entry::<P>::KIND) });
 }
 
-/// Makes nothing of an entry but its block, and frees the successor that never counted.
+/// Drops the payload of an entry, and frees the successor that never counted. Does not unwind.
 ///
 /// # Safety
 ///
-/// As for [`free`], where `entry` is an entry of `P`.
-unsafe fn take_apart<P: Payload>(entry: NonNull<()>) -> Block {
+/// As for [`free`], where `entry` is an entry of `P`. It remains to be [taken apart](take_apart).
+unsafe fn drop_contents<P: Payload>(entry: NonNull<()>) {
     let entry = entry.cast::<Entry<P>>();
-    // SAFETY: allocated and initialised until this function ends it.
-    let header = unsafe { entry.as_ref() };
-    let counted = header.life.load() == Life::Superseded;
-    let successor = NonNull::new(header.successor.load(Ordering::Relaxed)); // Relaxed: nobody else uses the entry any more.
-    let layout = Entry::<P>::layout(header.shape.tail_len());
-    // SAFETY: an entry's memory is that of a block of this layout, and nobody else uses it. Even if the payload's drop panics, it goes back.
-    let block = unsafe { Block::from_memory(entry.cast(), layout) };
-    if let Some(successor) = successor
-        && !counted
-    {
-        // SAFETY: nothing but this entry ever led to it, because this entry was never superseded.
-        unsafe { free(successor) };
-    }
-    if needs_drop::<Entry<P>>() {
-        // SAFETY: initialised, and not used again; its memory outlives the call.
-        contain(|| unsafe { entry.drop_in_place() });
-    }
-    block
+    // SAFETY: the caller's promise.
+    unsafe { free_uncounted(entry) };
+    // SAFETY: the caller's promise.
+    unsafe { drop_payload(entry) };
 }
 
-/// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after.
+/// Makes nothing of an entry but its block, and frees the successor that never counted, if that is still there.
+///
+/// # Safety
+///
+/// As for [`free`], where `entry` is an entry of `P` whose payload has been dropped, if it needs to be.
+unsafe fn take_apart<P: Payload>(entry: NonNull<()>) -> Result<Block, usize> {
+    let entry = entry.cast::<Entry<P>>();
+    // SAFETY: the caller's promise.
+    unsafe { free_uncounted(entry) };
+    // SAFETY: the caller's promise.
+    Ok(unsafe { into_block(entry) })
+}
+
+/// Frees the successor of an entry if it never counted, and the one that it has in turn, one after the other.
+///
+/// # Safety
+///
+/// As for [`free`]; but the entry itself stays.
+unsafe fn free_uncounted<P: Payload>(entry: NonNull<Entry<P>>) {
+    // SAFETY: the caller's promise.
+    let mut next = unsafe { take_uncounted(entry) };
+    while let Some(entry) = next {
+        // SAFETY: nothing but its predecessor ever led to it, because that was never superseded.
+        next = unsafe { take_uncounted(entry) };
+        // SAFETY: as above.
+        unsafe { drop_payload(entry) };
+        // SAFETY: as above.
+        drop(unsafe { into_block(entry) });
+    }
+}
+
+/// Takes from an entry the successor that never counted.
+///
+/// # Safety
+///
+/// The caller must ensure that the entry is allocated, and that nobody else uses it any more.
+unsafe fn take_uncounted<P: Payload>(entry: NonNull<Entry<P>>) -> Option<NonNull<Entry<P>>> {
+    // SAFETY: allocated and initialised; where its payload has been dropped, that is not used.
+    let Entry { life, successor, .. } = unsafe { entry.as_ref() };
+    let uncounted = NonNull::new(successor.load(Ordering::Relaxed))?; // Relaxed, as below: nobody else uses the entry any more.
+    if life.load() == Life::Superseded {
+        return None;
+    }
+    successor.store(ptr::null_mut(), Ordering::Relaxed);
+    Some(uncounted)
+}
+
+/// Drops the payload of an entry. Does not unwind.
+///
+/// # Safety
+///
+/// As for [`free`].
+unsafe fn drop_payload<P: Payload>(entry: NonNull<Entry<P>>) {
+    if needs_drop::<P>() {
+        // SAFETY: the entry is allocated.
+        let payload = unsafe { &raw mut (*entry.as_ptr()).payload };
+        // SAFETY: initialised, and not used again; its memory outlives the call.
+        contain(|| unsafe { payload.drop_in_place() });
+    }
+}
+
+/// Makes nothing of an entry but its block.
+///
+/// # Safety
+///
+/// As for [`free`], where the payload has been dropped, if it needs to be.
+unsafe fn into_block<P: Payload>(entry: NonNull<Entry<P>>) -> Block {
+    // SAFETY: allocated and initialised until this function ends it.
+    let header = unsafe { entry.as_ref() };
+    let layout = Entry::<P>::layout(header.shape.tail_len());
+    if needs_drop::<LifeWord>() {
+        // A model's atomics, which notice if somebody else still uses them.
+        // SAFETY: the entry is allocated.
+        let life = unsafe { &raw mut (*entry.as_ptr()).life };
+        // SAFETY: as above.
+        let successor = unsafe { &raw mut (*entry.as_ptr()).successor };
+        // SAFETY: initialised, and not used again.
+        unsafe { life.drop_in_place() };
+        // SAFETY: as above.
+        unsafe { successor.drop_in_place() };
+    }
+    // SAFETY: an entry's memory is that of a block of this layout, and nobody else uses it.
+    unsafe { Block::from_memory(entry.cast(), layout) }
+}
+
+/// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after. Content that is dropped meanwhile may drop
+/// other tables: then what those hold is freed after it.
 ///
 /// # Safety
 ///
 /// As for [`free`], and the caller must ensure that no other slot holds it.
 pub(crate) unsafe fn free_with_successors<P: Payload>(entry: NonNull<Entry<P>>) {
-    // SAFETY: allocated and initialised until it is freed.
-    let header = unsafe { entry.as_ref() };
-    let superseded = header.life.load() == Life::Superseded;
-    let successor = NonNull::new(header.successor.load(Ordering::Relaxed)); // Relaxed: as in `take_apart`.
-    // SAFETY: the caller's promise.
-    unsafe { free(entry) };
-    if superseded {
-        let successor = successor.expect("a superseded version has a successor");
-        // SAFETY: no slot holds it while its predecessor is in one.
-        unsafe { free_with_successors(successor) };
+    let mut next = Some(entry);
+    while let Some(entry) = next {
+        // SAFETY: allocated and initialised until it is freed.
+        let header = unsafe { entry.as_ref() };
+        let superseded = header.life.load() == Life::Superseded;
+        let successor = NonNull::new(header.successor.load(Ordering::Relaxed)); // Relaxed: nobody else uses the table any more.
+        next = successor.filter(|_| superseded);
+        // SAFETY: no slot holds a successor while its predecessor is in one; the rest is the caller's promise.
+        free_owned(unsafe { Spare::new(entry.cast(), Entry::<P>::KIND) });
     }
 }
 

@@ -32,15 +32,15 @@
 //! A full segment is searched for members whose sessions have ended, of which a suspended thread may have left some: those make room.
 //! Without a limit nobody needs to know which members are arriving, and [`Joining::arrive`] changes nothing.
 
-use crate::entry::account::{Account, Binding, NOBODY, Standing};
-use crate::entry::{Entry, EntryRef, Head, Key, Overrides, Owned};
+#![deny(unsafe_code)]
+
+use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
+use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
 use crate::expiry::{Moment, Tick};
-use crate::reclaim;
 use crate::removal::RemovalCause;
 use crate::sync::{AtomicU64, MODEL, Ordering, planted, step};
 use crate::table::{Change, Refusal, Table};
 use core::convert::Infallible;
-use core::ptr::NonNull;
 
 /// Members of a segment.
 const SEGMENT: usize = if MODEL { 2 } else { 16 };
@@ -129,10 +129,10 @@ impl Index {
             }
             let number = self.made.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
             let new = Owned::new(Head::first(*principal, NEVER, &Overrides::NONE), Account::new(number), 0, |_| {});
-            let account = new.pointer();
+            let first = Use::first(&new);
             let place = self.accounts.enter(principal).expect("any number of principals");
             if self.accounts.insert(place, new, timeless()).is_ok() {
-                return User { index: self, account, number };
+                return User::new(self, first);
             }
         }
     }
@@ -140,12 +140,8 @@ impl Index {
     /// Becomes a user of the principal's account, if there is one. Lock-free.
     pub(crate) fn find(&self, principal: &Key) -> Option<User<'_>> {
         loop {
-            let enter = |version: EntryRef<'_, Account>| {
-                let account = version.payload();
-                account.enter().then(|| (version.pointer(), account.number))
-            };
-            match self.accounts.read(principal, false, timeless(), enter) {
-                Ok(Some((account, number))) => return Some(User { index: self, account, number }),
+            match self.accounts.read(principal, false, timeless(), Use::enter) {
+                Ok(Some(used)) => return Some(User::new(self, used)),
                 Ok(None) => self.remove_closed(principal),
                 Err(_) => return None,
             }
@@ -163,22 +159,10 @@ impl Index {
         let _ = self.accounts.update(principal, timeless(), closed);
     }
 
-    /// Ceases to be a user of an account.
-    fn release(&self, account: NonNull<Entry<Account>>) {
-        let guard = reclaim::pin();
-        guard.assert_usable(account.as_ptr());
-        // SAFETY: the caller is a user of the account until now, and the guard keeps it allocated after that.
-        let account: EntryRef<'_, Account> = unsafe { EntryRef::new(account) };
-        if account.payload().leave() {
-            self.remove_closed(account.key());
-        }
-    }
-
     /// Takes a session that has ended off the index, if it is `listed`, and gives up its use of its account. To be called once for each
     /// session, by the thread that has ended it.
-    pub(crate) fn leave(&self, binding: Binding, listed: bool) {
-        // SAFETY: the session is a user of its account until this returns.
-        let user = unsafe { User::of_session(self, binding) };
+    pub(crate) fn leave(&self, session: Use, binding: Binding, listed: bool) {
+        let user = User::new(self, session);
         if listed {
             user.remove(binding, |_| true);
         }
@@ -249,35 +233,31 @@ impl SegmentKey {
 /// A user of an account, which keeps the account open.
 pub(crate) struct User<'i> {
     index: &'i Index,
-    account: NonNull<Entry<Account>>,
+    /// `None` once it has been given to a session.
+    used: Option<Use>,
     number: u64,
 }
 
 impl Drop for User<'_> {
     fn drop(&mut self) {
-        self.index.release(self.account);
+        if let Some(principal) = self.used.take().and_then(Use::end) {
+            self.index.remove_closed(&principal);
+        }
     }
 }
 
 impl<'i> User<'i> {
-    /// The use of its account that a session has.
-    ///
-    /// # Safety
-    ///
-    /// The caller must ensure that the session of this binding is a user of its account, and gives its use up to this one.
-    unsafe fn of_session(index: &'i Index, binding: Binding) -> Self {
-        let guard = reclaim::pin();
-        // SAFETY: the session is a user of the account.
-        let number = unsafe { binding.account(&guard) }.payload().number;
-        Self { index, account: binding.account_pointer(), number }
+    fn new(index: &'i Index, used: Use) -> Self {
+        let number = used.with(|account| account.payload().number);
+        Self { index, used: Some(used), number }
+    }
+
+    fn used(&self) -> &Use {
+        self.used.as_ref().expect("it is there until the user is dropped")
     }
 
     fn with<R>(&self, f: impl FnOnce(&Account) -> R) -> R {
-        let guard = reclaim::pin();
-        guard.assert_usable(self.account.as_ptr());
-        // SAFETY: this user keeps the account open, and so allocated while the guard is held.
-        let account: EntryRef<'_, Account> = unsafe { EntryRef::new(self.account) };
-        f(account.payload())
+        self.used().with(|account| f(account.payload()))
     }
 
     fn segment_key(&self, segment: usize) -> SegmentKey {
@@ -290,7 +270,7 @@ impl<'i> User<'i> {
         let (serial, generation) = self.with(|account| (account.next_serial(), account.standing().generation()));
         let member = Member { id, generation, serial, arriving: limit > 0 };
         let Ok(segment) = self.add(member, limit, is_live) else { return Err(self) };
-        let binding = Binding::new(self.account, generation, serial, segment as u32);
+        let binding = self.used().bind(generation, serial, segment as u32);
         Ok(Joining { user: Some(self), binding, id, limit })
     }
 
@@ -418,7 +398,7 @@ impl<'i> User<'i> {
     }
 
     pub(crate) fn is_of(&self, binding: Binding) -> bool {
-        binding.account_pointer() == self.account
+        self.used().is_of(binding)
     }
 
     /// Revokes all sessions that stand, but the one of the serial number that `exempt` says, if that one stands. At this instant they end.
@@ -489,7 +469,7 @@ impl Joining<'_> {
     /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been revoked
     /// meanwhile: then the caller has to end it.
     pub(crate) fn arrive(mut self) -> bool {
-        let Some(user) = self.user.take() else { return true };
+        let Some(mut user) = self.user.take() else { return true };
         step("about to arrive");
         if self.limit > 0 {
             let serial = self.binding.serial;
@@ -504,7 +484,8 @@ impl Joining<'_> {
             });
         }
         let stands = user.stands_after_arrival(self.binding);
-        core::mem::forget(user);
+        // The session's own from now on.
+        drop(user.used.take());
         stands
     }
 }

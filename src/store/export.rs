@@ -12,6 +12,7 @@ const CREATED: &str = "cloakroom_sessions_created_total";
 const REMOVED: &str = "cloakroom_sessions_removed_total";
 const REJECTED: &str = "cloakroom_sessions_rejected_total";
 const BYTES: &str = "cloakroom_session_bytes";
+const RETIRED_BYTES: &str = "cloakroom_retired_bytes";
 const SLOTS: &str = "cloakroom_table_slots";
 const LOAD: &str = "cloakroom_table_load_ratio";
 const STEPS: &str = "cloakroom_table_growth_steps_total";
@@ -23,6 +24,8 @@ fn describe() {
     describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; ids, where the cause is a rotation.");
     describe_counter!(REJECTED, Unit::Count, "Creations refused, by reason.");
     describe_gauge!(BYTES, Unit::Bytes, "Bytes that the sessions take.");
+    let retired = "Bytes of what has ended or been replaced that are not freed yet, of all stores of the process.";
+    describe_gauge!(RETIRED_BYTES, Unit::Bytes, retired);
     describe_gauge!(SLOTS, Unit::Count, "Slots of the table.");
     describe_gauge!(LOAD, "Part of the table's slots that is taken, 0 to 1.");
     describe_counter!(STEPS, Unit::Count, "Times that a part of the table was left for another array.");
@@ -40,6 +43,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_sessions_removed_total` | counter | `cause`: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`, `principal` |
     /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
     /// | `cloakroom_session_bytes` | gauge | |
+    /// | `cloakroom_retired_bytes` | gauge, of the process: each store says the same | |
     /// | `cloakroom_table_slots` | gauge | |
     /// | `cloakroom_table_load_ratio` | gauge | |
     /// | `cloakroom_table_growth_steps_total` | counter | |
@@ -75,6 +79,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             counter!(REJECTED, "store" => store.clone(), "reason" => reason).absolute(count);
         }
         gauge!(BYTES, "store" => store.clone()).set(stats.bytes as f64);
+        gauge!(RETIRED_BYTES, "store" => store.clone()).set(stats.retired_bytes as f64);
         gauge!(SLOTS, "store" => store.clone()).set(stats.slots as f64);
         gauge!(LOAD, "store" => store.clone()).set(stats.load());
         counter!(STEPS, "store" => store.clone()).absolute(stats.growth_steps);

@@ -1,6 +1,6 @@
 //! Sessions under ids that the caller brings, and sessions replaced as a whole: for frameworks that draw ids themselves, and for caches.
 //!
-//! Such a session is bound to no principal: a principal's roll counts on it that an id which has ended never comes back.
+//! Such a session is bound to no principal: the index of principals counts on it that an id which has ended never comes back.
 
 #![deny(unsafe_code)]
 

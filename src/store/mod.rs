@@ -297,10 +297,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// This happens by and by anyway as the store is used, and after [`evict_expired`](Self::evict_expired); it is worth a call
     /// when the store falls idle after much has been deleted. One call frees up to a million such objects, unless a `read` closure that is running somewhere holds
-    /// them back. Memory that other threads were the last to retire may remain with them. May take a fraction of a millisecond; lock-free.
+    /// them back. Reaches what other threads have retired, of all stores of the process, also if those threads are idle; but for up to 256 KB a thread may keep
+    /// to use again. What is left is shown by [`Stats::retired_bytes`](crate::Stats::retired_bytes). May take a fraction of a millisecond, and longer by what the
+    /// [`Drop`] of values takes; lock-free.
     pub fn flush(&self) {
-        reclaim::collect(FLUSHED);
-        reclaim::give_up();
+        reclaim::flush(FLUSHED);
     }
 
     /// The configuration that the store was made with.

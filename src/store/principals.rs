@@ -482,7 +482,7 @@ mod tests {
             let ada = Principal::new("ada");
             let kept = login(&store, ada);
             let user = store.index.open(ada.key());
-            let ended = user.join([7; 32], 2, |_| true).expect("there is room");
+            let Ok(ended) = user.join([7; 32], 2, |_| true) else { panic!("there is room") };
             assert!(ended.arrive(), "a member without a session");
             let new = login(&store, ada);
             assert_eq!(store.sessions_of(&ada), [kept, new]);

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 use super::SessionStore;
+use crate::block;
 use crate::content::Content;
 use crate::error::CreateError;
 use crate::removal::RemovalCause;
@@ -32,8 +33,14 @@ pub struct Stats {
     /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
     pub rejected_random: u64,
     /// Bytes that the sessions' entries take, as asked of the allocator: what is behind pointers in a value is not in it, nor are the slots of the table (eight bytes each), nor
-    /// entries that wait to be freed.
+    /// entries that wait to be freed: those are in [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
+    /// Bytes of ended sessions, replaced versions and left parts of the table that are not freed yet, of all stores of the process: because a
+    /// [`read`](SessionStore::read) somewhere may be looking at them, because nobody has come to free them, or because they are kept to be used again.
+    ///
+    /// Without a `read` that stays inside its closure this is a few hundred kilobytes for each thread that changes sessions at the most;
+    /// [`flush`](SessionStore::flush) frees nearly all of it. What is behind pointers in a value is not in it.
+    pub retired_bytes: u64,
     /// Slots that the table has for sessions.
     pub slots: usize,
     /// Slots that are taken: by sessions, by ids that lead to other ones after a rotation, by what has just ended.
@@ -65,7 +72,7 @@ impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { live, created, rejected_full, rejected_principal_full, .. } = self;
         let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, .. } = self;
-        let Self { bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
+        let Self { bytes, retired_bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
         let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
         f.debug_struct("Stats")
             .field("live", live)
@@ -77,6 +84,7 @@ impl fmt::Debug for Stats {
             .field("rejected_too_many_attributes", rejected_too_many_attributes)
             .field("rejected_random", rejected_random)
             .field("bytes", bytes)
+            .field("retired_bytes", retired_bytes)
             .field("slots", slots)
             .field("slots_taken", slots_taken)
             .field("growth_steps", growth_steps)
@@ -119,7 +127,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// [`get`](Self::get), [`read`](Self::read) or [`exists`](Self::exists) of a live session. Each figure is exact when no operation is under way. While some are, what is just happening may be in some
     /// figures and not in others: `created` may differ from the sum of `live` and all that have ended by as many.
     ///
-    /// Reads a few lines of memory for each of the store's [parts](crate::SessionConfig::shards). Wait-free; allocates nothing.
+    /// Reads a few lines of memory for each of the store's [parts](crate::SessionConfig::shards), and one for each thread of the process that has changed sessions.
+    /// Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -145,6 +154,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             rejected_too_many_attributes: rejected.too_many_attributes.load(Ordering::Relaxed),
             rejected_random: rejected.random.load(Ordering::Relaxed),
             bytes: tallied.bytes(),
+            retired_bytes: block::retired_bytes() as u64,
             slots: table.capacity(),
             slots_taken: table.occupied(),
             growth_steps: tallied.arrays_left,

@@ -71,6 +71,11 @@ impl Array {
         self.slots.len()
     }
 
+    /// What the array takes of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.capacity() * size_of::<Slot>()
+    }
+
     /// How many slots may be spoken for: three quarters, so that probes stay short.
     pub(crate) fn limit(capacity: usize) -> usize {
         capacity - capacity / 4

@@ -1,6 +1,6 @@
 //! Telling an observer which sessions have ended, once the thread that ended them holds nothing any more.
 
-use crate::entry::account::Binding;
+use crate::entry::account::{Binding, Use};
 use crate::entry::{EntryRef, Key, Overrides, Payload};
 use crate::reclaim::Guard;
 use crate::removal::RemovalCause;
@@ -10,11 +10,19 @@ use core::cell::Cell;
 pub(crate) struct Ended {
     pub(crate) key: Key,
     pub(crate) cause: RemovalCause,
-    /// The session's principal and its binding to that, of which it is a user until the observer has been told.
-    pub(crate) bound: Option<(Key, Binding)>,
+    /// The principal that it was bound to.
+    pub(crate) bound: Option<Bound>,
     pub(crate) serial: u64,
     /// Whether the index of principals may still list it.
     pub(crate) listed: bool,
+}
+
+/// What a session had to do with its principal.
+pub(crate) struct Bound {
+    pub(crate) principal: Key,
+    pub(crate) binding: Binding,
+    /// The session's use of its account, for the observer to end; `None` if the session has gone on.
+    pub(crate) used: Option<Use>,
 }
 
 /// Whoever is told.
@@ -51,11 +59,14 @@ impl<'a> Deaths<'a> {
         let Some(observer) = self.observer else { return };
         let Overrides { binding, serial, .. } = version.overrides();
         if binding.is_some() || observer.observes_all() {
-            let principal = |binding: Binding| {
-                // SAFETY: the session was a user of its account when it was killed, and is until the observer is told.
-                *unsafe { binding.account(guard) }.key()
-            };
-            let bound = binding.map(|binding| (principal(binding), binding));
+            let bound = binding.map(|binding| {
+                // SAFETY: the session was a user of its account when this thread ended it, and so is until its use is ended.
+                let principal = *unsafe { binding.account(guard) }.key();
+                let gone_on = cause == RemovalCause::Rotated;
+                // SAFETY: as above. One thread ends a session, once.
+                let used = if gone_on { None } else { Some(unsafe { binding.into_use() }) };
+                Bound { principal, binding, used }
+            });
             let mut ended = self.ended.take().unwrap_or_default();
             ended.push(Ended { key: *version.key(), cause, bound, serial, listed: self.listed });
             self.ended.set(Some(ended));

@@ -202,7 +202,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             entry.successor().filter(|_| superseded).map_or(word, |successor| word.with_entry(successor.pointer()));
         if self.copy(next, slot, put, hash) && slot.moved(word) && superseded {
             // SAFETY: none: it is the broken rule.
-            unsafe { entry.retire(self.guard) }
+            unsafe { entry.retire(entry.size(), self.guard) }
         }
     }
 

@@ -88,6 +88,18 @@ impl<P: Payload> Table<P> {
         })
     }
 
+    /// Ends a session, gives its place back, and stops before its forward is ended and its slot cleared.
+    pub(crate) fn die_only(&self, key: &Key) -> bool {
+        self.inspect(|visit, _| {
+            let found = visit.locate(visit.target(key));
+            let died = found.is_some_and(|found| found.entry.life().kill(found.stamp).is_ok());
+            if died {
+                self.population.leave(visit.shard.sessions());
+            }
+            died
+        })
+    }
+
     /// Sets the successor of a session's live version and stops before the version is superseded.
     pub(crate) fn succeed_only(&self, key: &Key, build: impl FnOnce(EntryRef<'_, P>) -> Owned<P>) -> bool {
         self.inspect(|visit, _| {

@@ -49,7 +49,7 @@ mod visit;
 mod word;
 
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model looks at what has ended"))]
-pub(crate) use deaths::{Ended, Observer};
+pub(crate) use deaths::{Bound, Ended, Observer};
 pub(crate) use population::{Place, Population};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
 pub(crate) use room::{Room, Whose};
@@ -321,6 +321,7 @@ impl<P: Payload> Table<P> {
             reclaim::collect(swept.expired);
             expired += swept.expired;
         }
+        reclaim::flush(0);
         expired
     }
 

@@ -119,7 +119,11 @@ impl<P: Payload> Table<P> {
                 garbage = 0;
             }
         }
-        reclaim::collect(garbage);
+        if part.over {
+            reclaim::flush(garbage)
+        } else {
+            reclaim::collect(garbage)
+        }
         part
     }
 }

@@ -2,14 +2,14 @@
 
 use super::array::Array;
 use super::tally::Tally;
+use crate::block::{Block, Kind};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
-/// Slots of an array that is handed in at once when it is left: it takes no less than a bag does. Small tables are left every few
-/// inserts, and a bag for each of their arrays would be most of the garbage.
-const HANDED_IN: usize = 256;
+/// What becomes of arrays that were retired.
+static ARRAY: Kind = Kind { contents: None, take_apart };
 
 /// A pointer to the current array, on a line that only growth writes, and counters on another.
 pub(crate) struct Shard {
@@ -71,12 +71,10 @@ impl Shard {
         );
         if swap.is_ok() || planted("array-retired-by-a-loser") {
             step("promoted");
+            let retired = NonNull::new(from).expect("a shard has an array");
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
-            unsafe { guard.retire(from, free_array) }
+            unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }
             step("array retired");
-            if array.capacity() >= HANDED_IN {
-                guard.hand_in();
-            }
             self.tally().array_left();
         }
     }
@@ -130,4 +128,18 @@ impl Drop for Shard {
 unsafe fn free_array(array: *mut Array) {
     // SAFETY: the caller's promise.
     drop(unsafe { Box::from_raw(array) });
+}
+
+/// Frees an array that was retired. There is nothing left to be used again. Says what it took.
+///
+/// # Safety
+///
+/// As for [`free_array`], where `array` is one.
+unsafe fn take_apart(array: NonNull<()>) -> Result<Block, usize> {
+    let array = array.cast::<Array>();
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { array.as_ref() }.bytes();
+    // SAFETY: the caller's promise.
+    unsafe { free_array(array.as_ptr()) }
+    Err(bytes)
 }

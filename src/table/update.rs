@@ -108,7 +108,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     }
                     if planted("setter-frees-the-successor") {
                         // SAFETY: none: it is the broken rule.
-                        unsafe { new.retire(self.guard) }
+                        unsafe { new.retire(new.size(), self.guard) }
                     }
                     return Err(Refusal::NotFound);
                 }
@@ -147,7 +147,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                         }
                         if planted("retired-when-superseded") {
                             // SAFETY: none: it is the broken rule.
-                            unsafe { old.retire(self.guard) }
+                            unsafe { old.retire(old.size(), self.guard) }
                         }
                         return true;
                     }

@@ -180,12 +180,13 @@ impl<'g, P: Payload> Visit<'g, P> {
                 step("to be replaced");
                 let replaced = !word.is_frozen() && slot.replace(word, word.with_entry(successor.pointer()));
                 step("replaced");
+                let size = entry.size();
                 if replaced {
-                    self.shard.tally().resized(entry.size(), successor.size());
+                    self.shard.tally().resized(size, successor.size());
                 }
                 if replaced && !planted("retired-when-superseded") {
                     // SAFETY: superseded, gone from its slot, its copies settled; the winner of the exchange is the only one here.
-                    unsafe { entry.retire(self.guard) }
+                    unsafe { entry.retire(size, self.guard) }
                 }
                 replaced
             }
@@ -195,9 +196,10 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Retires a dead entry that this thread has just taken out of its slot for good.
     pub(super) fn discard(&self, entry: EntryRef<'g, P>) {
         step("buried");
-        self.shard.tally().resized(entry.size(), 0);
+        let size = entry.size();
+        self.shard.tally().resized(size, 0);
         // SAFETY: dead, gone from its slot, its copies settled; the winner of the exchange is the only one here.
-        unsafe { entry.retire(self.guard) }
+        unsafe { entry.retire(size, self.guard) }
         step("retired");
         self.shard.count_out();
     }

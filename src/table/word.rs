@@ -28,6 +28,7 @@
 //! from was finished before. They are S1 and S2 of `docs/orderings.md`.
 
 use super::probe::Hash;
+use crate::block::UPPER_BITS_FREE;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::reclaim::Guard;
 use crate::sync::{AtomicPtr, MODEL, Ordering, ordered, planted};
@@ -41,29 +42,9 @@ const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
 /// Where the address lies.
 const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
 
-/// Where the fingerprint lies. User-space addresses of these targets end at bit 47 unless a program asks the system for more.
-#[cfg(all(
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
-))]
-const FINGERPRINT_SHIFT: u32 = 48;
-#[cfg(all(
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
-))]
-const FINGERPRINT_MASK: usize = 0xffff << FINGERPRINT_SHIFT;
-
-/// Elsewhere the upper bits may be in use; entries lie on 16 bytes, which leaves two bits above the state.
-#[cfg(not(all(
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
-)))]
-const FINGERPRINT_SHIFT: u32 = 2;
-#[cfg(not(all(
-    target_pointer_width = "64",
-    any(target_arch = "x86_64", all(target_arch = "aarch64", not(target_os = "android")))
-)))]
-const FINGERPRINT_MASK: usize = 0b1100;
+/// Where the fingerprint lies: above the address, or where that may be in use, below it: entries lie on 16 bytes, which leaves two bits above the state.
+const FINGERPRINT_SHIFT: u32 = if UPPER_BITS_FREE { usize::BITS - 16 } else { 2 };
+const FINGERPRINT_MASK: usize = if UPPER_BITS_FREE { 0xffff << FINGERPRINT_SHIFT } else { 0b1100 };
 
 /// The value of a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,19 +55,15 @@ impl Word {
     const TOMBSTONE: Self = Self(ptr::without_provenance_mut(TOMBSTONE_BIT));
 
     /// The word for an entry whose key has this hash.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the allocator returns addresses in which the fingerprint's bits are in use.
     pub(crate) fn entry<P>(entry: NonNull<Entry<P>>, hash: Hash) -> Self {
-        let address = entry.as_ptr().addr();
-        assert!(address & (FINGERPRINT_MASK | STATE_MASK) == 0, "unexpected bits in an address");
-        Self(
-            entry
-                .as_ptr()
-                .cast::<()>()
-                .map_addr(|address| address | hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK)),
-        )
+        Self::with_fingerprint(entry, hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK))
+    }
+
+    fn with_fingerprint<P>(entry: NonNull<Entry<P>>, fingerprint: usize) -> Self {
+        let entry = entry.as_ptr().cast::<()>();
+        // A block has such an address, and an entry is aligned.
+        debug_assert!(entry.addr() & (FINGERPRINT_MASK | STATE_MASK) == 0, "unexpected bits in an address");
+        Self(entry.map_addr(|address| address | fingerprint))
     }
 
     fn has(self, bits: usize) -> bool {
@@ -141,8 +118,7 @@ impl Word {
 
     /// The same word with another entry of the same key in place of this one.
     pub(crate) fn with_entry<P>(self, entry: NonNull<Entry<P>>) -> Self {
-        let fingerprint = self.0.addr() & FINGERPRINT_MASK;
-        Self(entry.as_ptr().cast::<()>().map_addr(|address| address | fingerprint))
+        Self::with_fingerprint(entry, self.0.addr() & FINGERPRINT_MASK)
     }
 
     /// The entry, borrowed for as long as the thread is pinned.

@@ -2,7 +2,7 @@
 //! retired twice, and no thread that pinned itself after a retirement ever reaches what was retired. It has the same shape and takes
 //! a fraction of the schedules of the real epochs, so that three threads can be explored.
 
-use crate::block::TakeApart;
+use crate::block::{Kind, Spare};
 use core::ptr::NonNull;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use std::cell::{Cell, RefCell};
@@ -57,26 +57,16 @@ pub(crate) const BAG: usize = 64;
 
 pub(crate) fn collect(_retired: usize) {}
 
-pub(crate) fn give_up() {}
+pub(crate) fn flush(_retired: usize) {}
 
 impl Guard {
-    pub(crate) unsafe fn retire<T: 'static>(&self, pointer: *mut T, free: unsafe fn(*mut T)) {
-        let free = Box::new(move || {
-            // SAFETY: called once, when the execution is over.
-            unsafe { free(pointer) }
-        });
-        retire(pointer.addr(), free);
-    }
-
-    pub(crate) unsafe fn retire_block(&self, object: NonNull<()>, take_apart: TakeApart) {
+    pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, _bytes: usize) {
         let free = move || {
             // SAFETY: called once, when the execution is over.
-            drop(unsafe { take_apart(object) });
+            drop(unsafe { Spare::new(object, kind) });
         };
         retire(object.addr().get(), Box::new(free));
     }
-
-    pub(crate) fn hand_in(&self) {}
 
     pub(crate) fn assert_usable<T>(&self, pointer: *const T) {
         let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));

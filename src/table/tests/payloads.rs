@@ -1,5 +1,5 @@
 //! Payloads whose `Drop` panics: each is dropped once and its memory given back, in whatever company it is freed, and no operation of
-//! any thread notices.
+//! any thread notices. And entries for which the allocator returns strange addresses.
 
 use super::super::*;
 use super::fixture::IDLE;
@@ -8,12 +8,19 @@ use crate::entry::{Head, Overrides, free};
 use crate::removal::RemovalCause;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::AtomicIsize;
+use std::sync::atomic::{AtomicBool, AtomicIsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// The alignment by which the allocator knows the entries of these tests.
 const ALIGN: usize = 256;
+
+/// The alignment of entries whose addresses the allocator may make larger than any that the table has room for, if it is told to.
+const FAR_ALIGN: usize = 512;
+const FAR_BIT: usize = 1 << 56;
+static FAR: AtomicBool = AtomicBool::new(false);
+/// Blocks of that alignment that have been allocated and not given back.
+static FAR_BLOCKS: AtomicIsize = AtomicIsize::new(0);
 
 /// Entries of these tests that have been allocated and not given back.
 static ENTRIES: AtomicIsize = AtomicIsize::new(0);
@@ -21,15 +28,31 @@ static ENTRIES: AtomicIsize = AtomicIsize::new(0);
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The system's allocator; counts allocations of that alignment.
+/// The system's allocator; counts allocations of those alignments.
 struct Counting;
+
+fn far(block: *mut u8, layout: Layout) -> *mut u8 {
+    if layout.align() != FAR_ALIGN {
+        return block;
+    }
+    FAR_BLOCKS.fetch_add(1, Ordering::Relaxed);
+    if FAR.load(Ordering::Relaxed) { block.map_addr(|address| address | FAR_BIT) } else { block }
+}
+
+fn near(block: *mut u8, layout: Layout) -> *mut u8 {
+    if layout.align() != FAR_ALIGN {
+        return block;
+    }
+    FAR_BLOCKS.fetch_sub(1, Ordering::Relaxed);
+    block.map_addr(|address| address & !FAR_BIT)
+}
 
 // SAFETY: `System` does the work; counting neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ENTRIES.fetch_add(isize::from(layout.align() == ALIGN), Ordering::Relaxed);
         // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
+        far(unsafe { System.alloc(layout) }, layout)
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
@@ -41,7 +64,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         ENTRIES.fetch_sub(isize::from(layout.align() == ALIGN), Ordering::Relaxed);
         // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
+        unsafe { System.dealloc(near(block, layout), layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -373,4 +396,37 @@ fn an_entry_is_freed_without_unwinding() {
         unsafe { free(entry) }
     }
     magazine.assert_freed_but(0);
+}
+
+/// A payload whose entries lie where the allocator is told.
+#[repr(align(512))]
+struct Distant(Arc<()>);
+
+/// Before, an update would have put another address into the slot.
+#[test]
+#[cfg(all(target_pointer_width = "64", target_arch = "x86_64"))]
+fn an_address_for_which_the_table_has_no_room_is_refused_before_anything_has_changed() {
+    let _alone = alone();
+    let held = Arc::new(());
+    let table = Table::<Distant>::new(1, 2);
+    let new =
+        |number| Owned::new(Head::first(key(number), Tick::new(0), &Overrides::NONE), Distant(held.clone()), 0, |_| {});
+    let insert = |number| {
+        let place = table.enter(&key(number)).expect("there is room");
+        at(0, |moment| table.insert(place, new(number), moment)).is_ok()
+    };
+    let replace = |_: EntryRef<'_, Distant>, _| Ok::<_, ()>(Change::Replace(new(0)));
+    let update = || at(0, |moment| table.update(&key(0), moment, replace)).is_ok();
+    let has = || at(0, |moment| table.read(&key(0), false, moment, |version| Arc::strong_count(&version.payload().0)));
+    assert!(insert(0));
+    let blocks = FAR_BLOCKS.load(Ordering::Relaxed);
+    FAR.store(true, Ordering::Relaxed);
+    let told = |panic: Box<dyn std::any::Any + Send>| {
+        panic.downcast_ref::<&str>().is_some_and(|message| message.contains("the allocator has returned an address"))
+    };
+    assert!(catch_unwind(AssertUnwindSafe(|| insert(1))).is_err_and(told));
+    assert!(catch_unwind(AssertUnwindSafe(update)).is_err_and(told));
+    FAR.store(false, Ordering::Relaxed);
+    assert_eq!((has(), table.len(), FAR_BLOCKS.load(Ordering::Relaxed)), (Ok(2), 1, blocks));
+    assert!(insert(1) && update());
 }

@@ -4,6 +4,7 @@
 
 mod churn;
 mod heap;
+mod idle;
 mod lifetime;
 mod principals;
 mod readers;
