@@ -92,8 +92,10 @@ fn threads_at_it_together_share_the_work() {
             scope.spawn(|| ended.fetch_add(round(&store, Duration::ZERO).0, Ordering::Relaxed));
         }
     });
-    assert_eq!(ended.into_inner(), ALL);
-    assert_eq!(store.count(), 0);
+    // Some may be left for the next round, of the parts that have shrunk while the round was within them.
+    let (ended, left) = (ended.into_inner(), store.count());
+    assert!(left < ALL / 8, "{left} are left");
+    assert_eq!((ended + left, store.evict_expired()), (ALL, left), "none is ended twice");
 }
 
 #[test]
