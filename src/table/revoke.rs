@@ -7,15 +7,14 @@ use super::deaths::Deaths;
 use super::probe::Hash;
 use super::visit::{Judgement, Visit};
 use super::{Table, Target};
-use crate::block::FreesMany;
 use crate::entry::{Key, Payload};
 use crate::expiry::{Moment, Tick, Verdict};
 use crate::reclaim;
 use crate::removal::RemovalCause;
 use crate::sync::MODEL;
 
-/// Keys that are worked on in one go.
-const BATCH: usize = 64;
+/// Keys that are worked on while the thread is pinned once.
+const BATCH: usize = 256;
 
 /// How far ahead of the work entries are fetched.
 const AHEAD: usize = 8;
@@ -28,18 +27,20 @@ impl<P: Payload> Table<P> {
     pub(crate) fn end_revoked(&self, keys: &[Key], listed: bool, moment: Moment<'_>) -> usize {
         // In the order of the table, so that neighbours are worked on one after the other.
         let capacities = self.capacities();
-        let mut targets: Vec<(Hash, &Key)> = keys.iter().map(|key| (self.target(key).hash, key)).collect();
-        targets.sort_unstable_by_key(|(hash, _)| {
+        let mut targets: Vec<(u64, Hash, &Key)> = Vec::with_capacity(keys.len());
+        targets.extend(keys.iter().map(|key| {
+            let hash = self.target(key).hash;
             let shard = hash.shard(self.shards.len());
-            (shard, hash.probe(capacities[shard]).next())
-        });
-        let _all_comes_back = FreesMany::begin();
+            let slot = hash.probe(capacities[shard]).next().unwrap_or(0);
+            ((shard as u64) << 32 | slot as u64, hash, key)
+        }));
+        targets.sort_unstable_by_key(|(order, ..)| *order);
         let (mut ended, mut cleared) = (0, 0);
         for batch in targets.chunks(BATCH) {
             let deaths = if listed { self.deaths() } else { Deaths::unlisted(&self.observer) };
             let guard = reclaim::pin();
-            for (number, (hash, key)) in batch.iter().enumerate() {
-                if let Some((hash, _)) = batch.get(number + AHEAD) {
+            for (number, (_, hash, key)) in batch.iter().enumerate() {
+                if let Some((_, hash, _)) = batch.get(number + AHEAD) {
                     self.visit(self.shard(*hash), moment, &guard, &deaths).prefetch_matching(*hash);
                 }
                 let visit = self.visit(self.shard(*hash), moment, &guard, &deaths);
@@ -54,7 +55,6 @@ impl<P: Payload> Table<P> {
         if cleared > BATCH {
             self.settle_down(&targets, moment);
         }
-        reclaim::collect(cleared);
         ended
     }
 
@@ -73,17 +73,13 @@ impl<P: Payload> Table<P> {
     }
 
     /// Lets the shards shrink that many sessions have left.
-    fn settle_down(&self, targets: &[(Hash, &Key)], moment: Moment<'_>) {
-        for of_a_shard in targets.chunk_by(|(one, _), (other, _)| self.same_shard(*one, *other)) {
+    fn settle_down(&self, targets: &[(u64, Hash, &Key)], moment: Moment<'_>) {
+        for of_a_shard in targets.chunk_by(|(one, ..), (other, ..)| one >> 32 == other >> 32) {
             let deaths = self.deaths();
             let guard = reclaim::pin();
-            let visit = self.visit(self.shard(of_a_shard[0].0), moment, &guard, &deaths);
+            let visit = self.visit(self.shard(of_a_shard[0].1), moment, &guard, &deaths);
             (0..of_a_shard.len().div_ceil(LEFT_A_CHUNK)).for_each(|_| visit.maintain());
         }
-    }
-
-    fn same_shard(&self, one: Hash, other: Hash) -> bool {
-        one.shard(self.shards.len()) == other.shard(self.shards.len())
     }
 }
 
