@@ -280,8 +280,10 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         if shape.is_plain() { None } else { shape.limits(self.tail()) }
     }
 
+    #[inline]
     pub(crate) fn overrides(self) -> Overrides {
-        self.header().shape.overrides(self.tail())
+        let shape = self.header().shape;
+        if shape.is_plain() { Overrides::NONE } else { shape.overrides(self.tail()) }
     }
 
     /// Whether the version has neither limits of its own nor a binding, and is no forward.

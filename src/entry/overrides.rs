@@ -98,6 +98,9 @@ impl Shape {
 
     #[inline]
     pub(super) fn text_len(self) -> usize {
+        if self.is_plain() {
+            return self.0 as usize;
+        }
         if self.is_forward() { 0 } else { (self.0 & (ORIGIN - 1)) as usize }
     }
 

@@ -40,23 +40,28 @@ pub(super) struct Deaths<'a> {
     /// In a box, which there hardly ever is, so that to have no deaths takes two words.
     #[expect(clippy::box_collection, reason = "one word where there is none, and there is none in each read")]
     ended: Cell<Option<Box<Vec<Ended>>>>,
-    listed: bool,
 }
 
 impl<'a> Deaths<'a> {
     #[inline]
     pub(super) fn new(observer: &'a Option<Box<dyn Observer>>) -> Self {
-        Self { observer, ended: Cell::new(None), listed: true }
+        Self { observer, ended: Cell::new(None) }
     }
 
-    /// The same for sessions that have been taken off the index of principals before.
-    pub(super) fn unlisted(observer: &'a Option<Box<dyn Observer>>) -> Self {
-        Self { observer, ended: Cell::new(None), listed: false }
+    /// The session that was noted last has been taken off the index of principals before.
+    pub(super) fn last_is_unlisted(&self) {
+        if let Some(mut ended) = self.ended.take() {
+            ended.iter_mut().next_back().into_iter().for_each(|last| last.listed = false);
+            self.ended.set(Some(ended));
+        }
     }
 
     /// Notes a version that this thread has killed under `guard`.
     pub(super) fn note<P: Payload>(&self, version: EntryRef<'_, P>, cause: RemovalCause, guard: &Guard) {
         let Some(observer) = self.observer else { return };
+        if version.is_plain() && !observer.observes_all() {
+            return;
+        }
         let Overrides { binding, serial, .. } = version.overrides();
         if binding.is_some() || observer.observes_all() {
             let bound = binding.map(|binding| {
@@ -68,7 +73,7 @@ impl<'a> Deaths<'a> {
                 Bound { principal, binding, used }
             });
             let mut ended = self.ended.take().unwrap_or_default();
-            ended.push(Ended { key: *version.key(), cause, bound, serial, listed: self.listed });
+            ended.push(Ended { key: *version.key(), cause, bound, serial, listed: true });
             self.ended.set(Some(ended));
         }
     }

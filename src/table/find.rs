@@ -20,6 +20,22 @@ pub(super) struct Found<'g, P> {
     pub(super) stamp: Tick,
 }
 
+/// Why there is no live version under a key.
+pub(super) enum NotHere<'g, P> {
+    Absent(Absence),
+    /// The session has gone on under the key that this leads to.
+    Forward(EntryRef<'g, P>),
+}
+
+impl<P> From<NotHere<'_, P>> for Absence {
+    fn from(why: NotHere<'_, P>) -> Self {
+        match why {
+            NotHere::Absent(absence) => absence,
+            NotHere::Forward(_) => Self::Unknown,
+        }
+    }
+}
+
 impl<'g, P: Payload> Visit<'g, P> {
     /// The first entry that bears the key: a version of its session, perhaps superseded, or the remains of it.
     ///
@@ -53,23 +69,23 @@ impl<'g, P: Payload> Visit<'g, P> {
 
     /// The live version of the session with this key. An expired session is dead, and out of the table, when this returns.
     #[inline(always)]
-    pub(super) fn live_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
-        let mut version = self.find(target).ok_or(Absence::Unknown)?;
+    pub(super) fn live_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, NotHere<'g, P>> {
+        let mut version = self.find(target).ok_or(NotHere::Absent(Absence::Unknown))?;
         step("found");
         loop {
             match version.life().load() {
-                Life::Dead | Life::Pending => return Err(Absence::Unknown),
+                Life::Dead | Life::Pending => return Err(NotHere::Absent(Absence::Unknown)),
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
-                    // The stamp of a forward says when the session was used last before the rotation: it stays.
-                    Judgement::Live if !touch || version.is_forward() || self.touch(version, stamp) => {
-                        return Ok(version);
-                    }
+                    Judgement::Live if !touch || self.touch(version, stamp) => return Ok(version),
                     Judgement::Live | Judgement::Changed => {}
-                    Judgement::Revoked => return Err(Absence::Unknown),
+                    // Its stamp says when the session was used last before the rotation: it stays.
+                    Judgement::Forward => return Err(NotHere::Forward(version)),
+                    Judgement::Revoked => return Err(NotHere::Absent(Absence::Unknown)),
                     Judgement::Expired => {
                         (*self).take_out(target);
-                        return Err(if version.is_forward() { Absence::Unknown } else { Absence::Expired });
+                        let absence = if version.is_forward() { Absence::Unknown } else { Absence::Expired };
+                        return Err(NotHere::Absent(absence));
                     }
                 },
             }
@@ -85,8 +101,8 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Life::Dead => return false,
                 Life::Superseded => version = found.successor(),
                 Life::Live(stamp) => match self.judge(found, stamp) {
-                    Judgement::Live => return !found.is_forward(),
-                    Judgement::Expired | Judgement::Revoked => return false,
+                    Judgement::Live => return true,
+                    Judgement::Forward | Judgement::Expired | Judgement::Revoked => return false,
                     Judgement::Changed => {}
                 },
             }

@@ -19,14 +19,13 @@ use crate::removal::RemovalCause;
 use crate::sync::{planted, step};
 
 impl<'g, P: Payload> Visit<'g, P> {
-    /// The live version that a forward leads to, which was seen live in this visit.
+    /// The live version that a forward leads to, which was seen live in this visit. By value, so that a reader's visit need not lie in memory.
     #[cold]
-    pub(super) fn follow(&self, forward: EntryRef<'g, P>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
+    pub(super) fn follow(self, forward: EntryRef<'g, P>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
         let key = self.target_of(forward);
         let target = self.target(&key);
-        let version = self.at(target).live_version(target, touch)?;
-        // Its session has been rotated once more.
-        if version.is_forward() { Err(Absence::Unknown) } else { Ok(version) }
+        // A forward that is found there leads nowhere from here: the session has been rotated once more.
+        self.at(target).live_version(target, touch).map_err(Absence::from)
     }
 
     /// Ends the session that a forward leads to.

@@ -180,7 +180,8 @@ impl<'g, P: Payload> Visit<'g, P> {
             Life::Pending => return Met::Taken,
             Life::Live(stamp) => {
                 let taken = match self.judge(entry, stamp) {
-                    Judgement::Live => !entry.is_forward() || !self.end_idle_forward(entry, stamp),
+                    Judgement::Live => true,
+                    Judgement::Forward => !self.end_idle_forward(entry, stamp),
                     Judgement::Revoked => {
                         self.kill(entry, stamp, RemovalCause::Principal);
                         false

@@ -72,6 +72,7 @@ use core::cell::OnceCell;
 use core::marker::PhantomData;
 use crossbeam_utils::CachePadded;
 use deaths::Deaths;
+use find::NotHere;
 use insert::Insertion;
 use probe::{Hash, LINE};
 use round::Round;
@@ -212,11 +213,11 @@ impl<P: Payload> Table<P> {
         let deaths = self.deaths();
         let guard = reclaim::pin();
         let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        let version = visit.live_version(target, touch)?;
-        if version.is_forward() {
-            return visit.follow(version, touch).map(f);
+        match visit.live_version(target, touch) {
+            Ok(version) => Ok(f(version)),
+            Err(NotHere::Forward(forward)) => visit.follow(forward, touch).map(f),
+            Err(NotHere::Absent(absence)) => Err(absence),
         }
-        Ok(f(version))
     }
 
     /// Does to the live version of a session what `build` says of it. `build` is given the stamp for the new version, and may be called
@@ -277,8 +278,7 @@ impl<P: Payload> Table<P> {
         let guard = reclaim::pin();
         let visit = self.visit(shard, moment, &guard, &deaths);
         let found = visit.locate(target)?;
-        let same = found.stamp == stamp && !found.entry.is_forward();
-        if !same || visit.judge(found.entry, stamp) != Judgement::Live {
+        if found.stamp != stamp || visit.judge(found.entry, stamp) != Judgement::Live {
             return None;
         }
         if !visit.kill_keeping_the_place(found.entry, stamp, cause) {

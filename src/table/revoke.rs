@@ -3,7 +3,6 @@
 //! A session that has been revoked with others of its principal has ended at the instant of the revocation: no look-up takes it for live any more.
 //! What is left is to clear it away, for which there is no hurry: a place below the limit, a slot, its memory.
 
-use super::deaths::Deaths;
 use super::probe::Hash;
 use super::visit::{Judgement, Visit};
 use super::{Table, Target};
@@ -37,14 +36,14 @@ impl<P: Payload> Table<P> {
         targets.sort_unstable_by_key(|(order, ..)| *order);
         let (mut ended, mut cleared) = (0, 0);
         for batch in targets.chunks(BATCH) {
-            let deaths = if listed { self.deaths() } else { Deaths::unlisted(&self.observer) };
+            let deaths = self.deaths();
             let guard = reclaim::pin();
             for (number, (_, hash, key)) in batch.iter().enumerate() {
                 if let Some((_, hash, _)) = batch.get(number + AHEAD) {
                     self.visit(self.shard(*hash), moment, &guard, &deaths).prefetch_matching(*hash);
                 }
                 let visit = self.visit(self.shard(*hash), moment, &guard, &deaths);
-                if let Some(counts) = visit.end_if_revoked(Target { key, hash: *hash }) {
+                if let Some(counts) = visit.end_if_revoked(Target { key, hash: *hash }, listed) {
                     ended += usize::from(counts);
                     cleared += 1;
                 }
@@ -88,7 +87,7 @@ const LEFT_A_CHUNK: usize = 4;
 
 impl<'g, P: Payload> Visit<'g, P> {
     /// Ends the session if it has been revoked, and says whether it had not expired before.
-    fn end_if_revoked(&self, target: Target<'_>) -> Option<bool> {
+    fn end_if_revoked(&self, target: Target<'_>, listed: bool) -> Option<bool> {
         while let Some(found) = self.locate(target) {
             if self.judge(found.entry, found.stamp) != Judgement::Revoked {
                 return None;
@@ -99,6 +98,9 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Verdict::Live | Verdict::Ahead(_) => (true, RemovalCause::Principal),
             };
             if self.kill(found.entry, found.stamp, cause) {
+                if !listed {
+                    self.deaths.last_is_unlisted();
+                }
                 self.clean_up(&found, target);
                 return Some(counts);
             }

@@ -106,10 +106,10 @@ impl<P: Payload> Table<P> {
         let cause = match visit.judge(found.entry, found.stamp) {
             Judgement::Live => RemovalCause::Capacity,
             Judgement::Revoked => RemovalCause::Principal,
-            Judgement::Expired | Judgement::Changed => return Room::Again,
+            Judgement::Forward | Judgement::Expired | Judgement::Changed => return Room::Again,
         };
         let same = found.stamp == choice.stamp || planted("victim-used-meanwhile");
-        if !same || found.entry.is_forward() || found.entry.is_bound() != choice.bound {
+        if !same || found.entry.is_bound() != choice.bound {
             return Room::Again;
         }
         let killed = if planted("victims-place-given-twice") {

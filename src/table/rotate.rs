@@ -14,7 +14,7 @@
 //! and to one that was rotated with grace only the forward leads; [`forward`](super::forward) says how that is followed.
 
 use super::visit::{Judgement, Target, Visit};
-use super::{Refusal, Table};
+use super::{Absence, Refusal, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::{Moment, Tick};
@@ -50,7 +50,7 @@ impl<'g, P: Payload> Visit<'g, P> {
             let found = self.locate(target).ok_or(Refusal::NotFound)?;
             match self.judge(found.entry, found.stamp) {
                 Judgement::Live if found.entry == old => {}
-                Judgement::Live => return Ok(None),
+                Judgement::Live | Judgement::Forward => return Ok(None),
                 Judgement::Changed => continue,
                 Judgement::Revoked => return Err(Refusal::NotFound),
                 Judgement::Expired => {
@@ -108,10 +108,7 @@ impl<P: Payload> Table<P> {
         let mut reserved: Option<Reserved<'_, P>> = None;
         let stamp = loop {
             // Not touched before the rotation takes effect: other threads would see that.
-            let old = visit.live_version(target, false)?;
-            if old.is_forward() {
-                return Err(Refusal::NotFound);
-            }
+            let old = visit.live_version(target, false).map_err(Absence::from)?;
             let new = build(old, moment.now());
             let reserved = match &mut reserved {
                 Some(reserved) => {

@@ -103,7 +103,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Life::Dead | Life::Pending => return false,
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
-                    Judgement::Live => return false,
+                    Judgement::Live | Judgement::Forward => return false,
                     Judgement::Expired => return !version.is_forward(),
                     Judgement::Revoked if self.kill(version, stamp, RemovalCause::Principal) => return true,
                     Judgement::Revoked | Judgement::Changed => {}

@@ -77,10 +77,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                     self.clean_up(&found, target);
                     return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
-                Judgement::Revoked => return Err(Refusal::NotFound),
-            }
-            if found.entry.is_forward() {
-                return Err(Refusal::NotFound);
+                Judgement::Forward | Judgement::Revoked => return Err(Refusal::NotFound),
             }
             if let Some(first) = found.entry.successor() {
                 self.complete(&found, first, target);
@@ -166,10 +163,8 @@ impl<'g, P: Payload> Visit<'g, P> {
                     self.clean_up(&found, target);
                     return Removed::Absent;
                 }
+                Judgement::Forward => return Removed::Forwards(found.entry),
                 Judgement::Live => {
-                    if found.entry.is_forward() {
-                        return Removed::Forwards(found.entry);
-                    }
                     if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
                         self.clean_up(&found, target);
                         return Removed::Ended;

@@ -52,8 +52,10 @@ impl<P: Payload> Copy for Visit<'_, P> {}
 /// What came of judging a version that was seen live.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// It is live, as it was seen.
+    /// It is the session's live version, as it was seen.
     Live,
+    /// It is a forward whose time is not over, as it was seen.
+    Forward,
     /// It had expired, and this thread has ended it.
     Expired,
     /// It has been revoked with other sessions of its principal: it is no session any more, and whoever finds it may clear it away.
@@ -93,12 +95,21 @@ impl<'g, P: Payload> Visit<'g, P> {
     /// Judges a version that was seen live with this stamp. An expired one is not merely reported: it is dead when this returns.
     #[inline(always)]
     pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
-        let live = if version.is_plain() {
-            self.moment.finds_live(stamp, None)
-        } else {
-            self.moment.finds_live(stamp, version.limits()) && !self.is_revoked(version)
-        };
-        if live { Judgement::Live } else { (*self).judge_afresh(version, stamp) }
+        if !version.is_plain() {
+            return (*self).judge_with_overrides(version, stamp);
+        }
+        if self.moment.finds_live(stamp, None) { Judgement::Live } else { (*self).judge_afresh(version, stamp) }
+    }
+
+    /// By value, so that the visit need not lie in memory before.
+    #[inline(never)]
+    fn judge_with_overrides(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
+        let live = self.moment.finds_live(stamp, version.limits()) && !self.is_revoked(version);
+        match live {
+            true if version.is_forward() => Judgement::Forward,
+            true => Judgement::Live,
+            false => self.judge_afresh(version, stamp),
+        }
     }
 
     #[inline]
@@ -107,13 +118,14 @@ impl<'g, P: Payload> Visit<'g, P> {
         unsafe { version.is_revoked(self.guard) }
     }
 
-    /// By value, so that the visit need not lie in memory before.
+    /// By value, as above.
     #[cold]
     fn judge_afresh(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         if self.is_revoked(version) {
             return Judgement::Revoked;
         }
         match self.moment.judge(stamp, version.limits()) {
+            Verdict::Live if version.is_forward() => Judgement::Forward,
             Verdict::Live => Judgement::Live,
             Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
             Verdict::Expired(limit) => {
