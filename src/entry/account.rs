@@ -236,6 +236,11 @@ impl Use {
         account.payload().enter().then(|| Self(account.pointer()))
     }
 
+    /// One more use of the same account.
+    pub(crate) fn again(&self) -> Self {
+        self.with(Self::enter).expect("this use keeps the account open")
+    }
+
     /// Shows the account.
     pub(crate) fn with<R>(&self, f: impl FnOnce(EntryRef<'_, Account>) -> R) -> R {
         let guard = reclaim::pin();

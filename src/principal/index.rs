@@ -233,7 +233,7 @@ impl SegmentKey {
 /// A user of an account, which keeps the account open.
 pub(crate) struct User<'i> {
     index: &'i Index,
-    /// `None` once it has been given to a session.
+    /// `None` once it has been dropped.
     used: Option<Use>,
     number: u64,
 }
@@ -271,7 +271,8 @@ impl<'i> User<'i> {
         let member = Member { id, generation, serial, arriving: limit > 0 };
         let Ok(segment) = self.add(member, limit, is_live) else { return Err(self) };
         let binding = self.used().bind(generation, serial, segment as u32);
-        Ok(Joining { user: Some(self), binding, id, limit })
+        let session = Some(self.used().again());
+        Ok(Joining { user: self, session, binding, id, limit })
     }
 
     /// Puts a member into a segment, and says which.
@@ -458,8 +459,9 @@ fn share(limit: usize, segment: usize) -> usize {
 
 /// A session that is listed but not in the table yet. Taken off again when dropped, unless it arrives.
 pub(crate) struct Joining<'i> {
-    /// `None` once it has arrived.
-    user: Option<User<'i>>,
+    user: User<'i>,
+    /// The use of the session, which whoever ends the session ends, perhaps before it has arrived. `None` once it has.
+    session: Option<Use>,
     pub(crate) binding: Binding,
     id: Key,
     limit: usize,
@@ -469,11 +471,11 @@ impl Joining<'_> {
     /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been revoked
     /// meanwhile: then the caller has to end it.
     pub(crate) fn arrive(mut self) -> bool {
-        let Some(mut user) = self.user.take() else { return true };
+        self.session = None;
         step("about to arrive");
         if self.limit > 0 {
             let serial = self.binding.serial;
-            user.change(self.binding.segment as usize, |segment| {
+            self.user.change(self.binding.segment as usize, |segment| {
                 let arriving = |member: &Member| member.serial == serial && member.arriving;
                 if !segment.0.iter().any(arriving) {
                     return (Next::Same, ());
@@ -483,17 +485,16 @@ impl Joining<'_> {
                 (Next::Segment(Segment(segment.0.iter().map(there).collect())), ())
             });
         }
-        let stands = user.stands_after_arrival(self.binding);
-        // The session's own from now on.
-        drop(user.used.take());
-        stands
+        self.user.stands_after_arrival(self.binding)
     }
 }
 
 impl Drop for Joining<'_> {
     fn drop(&mut self) {
-        if let Some(user) = &self.user {
-            user.strike(self.binding, &self.id);
+        if let Some(session) = self.session.take() {
+            self.user.strike(self.binding, &self.id);
+            let closed = session.end();
+            debug_assert!(closed.is_none(), "the account has another user");
         }
     }
 }

@@ -444,6 +444,7 @@ impl From<RotateError> for BindError {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::sync::on_step;
 
     fn store(when_full: WhenPrincipalFull) -> SessionStore<Attributes> {
         let builder = SessionStore::builder().max_sessions_per_principal(2).when_principal_full(when_full);
@@ -501,5 +502,28 @@ mod tests {
         assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![rotated], 1));
         store.delete(&rotated);
         assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![], 0));
+    }
+
+    /// The thread that brings a session is at work on its principal's account until it has arrived, whatever becomes of the session meanwhile.
+    #[test]
+    fn a_session_that_ends_before_it_has_arrived_leaves_the_account_to_the_thread_that_brings_it() {
+        fn check(bring: fn(&SessionStore, Principal) -> SessionId) {
+            let store = std::rc::Rc::new(SessionStore::default());
+            let ada = Principal::new("ada");
+            let (seen, arrived) = (store.clone(), std::rc::Rc::new(core::cell::Cell::new(false)));
+            let arrives = arrived.clone();
+            on_step(move |step| {
+                if step == "about to arrive" && !arrives.replace(true) {
+                    assert_eq!(seen.delete_where(|_| true), 1);
+                    assert_eq!(seen.index.principals(), 1, "its account is in use");
+                }
+            });
+            let id = bring(&store, ada);
+            on_step(|_| {});
+            assert!(arrived.get() && !store.exists(&id));
+            assert_eq!((store.count(), store.index.principals()), (0, 0));
+        }
+        check(login);
+        check(|store, ada| store.bind(&store.create().expect("there is room"), &ada).expect("it is live"));
     }
 }
