@@ -78,9 +78,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     fn current_id(&self, user: &User<'_>, serial: u32, mut ids: Vec<Key>) -> Option<SessionId> {
         let mut looked_up = Vec::new();
         while let Some(id) = ids.pop() {
-            let session = SessionId::from_bytes(id);
-            if self.is_current(&session) {
-                return Some(session);
+            if let Some(current) = self.leads_to(user, serial, &id) {
+                return Some(SessionId::from_bytes(current));
             }
             looked_up.push(id);
             if ids.is_empty() {
@@ -91,10 +90,15 @@ impl<T: Content + ?Sized> SessionStore<T> {
         None
     }
 
-    /// Whether there is a live session of this very id.
-    fn is_current(&self, id: &SessionId) -> bool {
+    /// The key of the principal's live session of this serial number, if an id is or leads to that: a session that has just been rotated with grace
+    /// may not be known yet by its new one.
+    fn leads_to(&self, user: &User<'_>, serial: u32, id: &Key) -> Option<Key> {
         let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.key() == id.as_bytes()) == Ok(true)
+        let key = |version: EntryRef<'_, _>| {
+            let binding = version.binding().filter(|binding| binding.serial == serial && user.is_of(*binding));
+            binding.map(|_| *version.key())
+        };
+        self.table.read(id, false, self.moment(&tick), key).ok().flatten()
     }
 
     /// Ends all sessions of a principal, and returns how many: "log out everywhere", a changed password, a closed account (ASVS 5 requirements
@@ -525,5 +529,23 @@ mod tests {
         }
         check(login);
         check(|store, ada| store.bind(&store.create().expect("there is room"), &ada).expect("it is live"));
+    }
+
+    /// As if the thread that rotates it were suspended right after the effect: the session is found by way of its old id.
+    #[test]
+    fn a_session_that_is_rotated_with_grace_is_listed_all_the_time() {
+        let store = std::rc::Rc::new(SessionStore::default());
+        let ada = Principal::new("ada");
+        let old = login(&store, ada);
+        let (seen, listed) = (store.clone(), std::rc::Rc::new(core::cell::RefCell::default()));
+        let lists = listed.clone();
+        on_step(move |step| {
+            if step == "moved on" {
+                lists.replace(seen.sessions_of(&ada));
+            }
+        });
+        let new = store.rotation(&old).grace(core::time::Duration::from_secs(9)).rotate().expect("it is live");
+        on_step(|_| {});
+        assert_eq!((listed.take(), store.sessions_of(&ada)), (vec![new], vec![new]));
     }
 }
