@@ -317,24 +317,28 @@ impl<'i> User<'i> {
         loop {
             let mut seen = Vec::with_capacity(segments);
             for segment in 0..segments {
-                self.remove_ended(segment, &is_live);
+                let all_live = self.remove_ended(segment, &is_live);
                 if self.add_to(segment, member, share(limit, segment)) {
                     return Ok(segment);
                 }
-                seen.push(self.segment(segment).1);
+                seen.push(all_live);
             }
-            // Were they all full at one instant? If none has changed while the others were looked at.
-            let same = |(segment, seen): (usize, &Option<u32>)| self.segment(segment).1 == *seen;
-            if segments == 1 || seen.iter().enumerate().all(same) {
+            // Were there as many live sessions at one instant? If none has come or ended while the others were looked at.
+            let same = |(segment, seen): (usize, &Option<u32>)| {
+                let now = if segments == 1 { self.segment(segment).1 } else { self.remove_ended(segment, &is_live) };
+                seen.is_some() && now == *seen
+            };
+            if seen.iter().enumerate().all(same) {
                 return Err(Full);
             }
         }
     }
 
-    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended.
-    fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) {
+    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended. If there are none,
+    /// returns the number of the version all of whose sessions were live when it was read.
+    fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) -> Option<u32> {
         let standing = self.with(Account::standing);
-        let (members, _) = self.segment(segment);
+        let (members, version) = self.segment(segment);
         let live = |member: &&Member| member.stands(standing) && (member.arriving || is_live(&member.id));
         let live: Vec<u32> = members.iter().filter(live).map(|member| member.serial).collect();
         // Looked at again, for an id that was not there yet may have come in place of one that was there no more.
@@ -343,9 +347,11 @@ impl<'i> User<'i> {
                 && !live.contains(&member.serial)
                 && !(member.stands(standing) && (member.arriving || is_live(&member.id)))
         };
-        if members.iter().any(|member| !live.contains(&member.serial)) {
-            self.change(segment, |segment| (Next::from(segment.without(gone)), ()));
+        if members.iter().all(|member| live.contains(&member.serial)) {
+            return version;
         }
+        self.change(segment, |segment| (Next::from(segment.without(gone)), ()));
+        None
     }
 
     /// The members that stand, in the order in which their sessions were bound.

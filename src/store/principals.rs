@@ -548,4 +548,37 @@ mod tests {
         on_step(|_| {});
         assert_eq!((listed.take(), store.sessions_of(&ada)), (vec![new], vec![new]));
     }
+
+    /// The principal never has two sessions, but for the first two. The thread that ends the second one is suspended before it could take the
+    /// session off the index: just when a third one has been let in, and has taken the first one's place there.
+    #[test]
+    fn a_login_is_refused_only_where_all_the_sessions_lived_at_one_instant() {
+        let store = SessionStore::default();
+        let ada = Principal::new("ada");
+        let open = || store.index.open(ada.key());
+        for key in [[1; 32], [2; 32]] {
+            let Ok(joining) = open().join(key, 2, |_| true) else { panic!("there is room") };
+            assert!(joining.arrive());
+        }
+        let dead = core::cell::RefCell::new(vec![[1; 32]]);
+        let is_live = |key: &Key| !dead.borrow().contains(key);
+        let looks = core::cell::Cell::new(0);
+        let login = open().join([4; 32], 2, |key| {
+            looks.set(looks.get() + 1);
+            // Both have been looked at, and the first one is about to be taken off.
+            if looks.get() == 3 {
+                let third = open().join([3; 32], 2, |key| {
+                    let live = is_live(key);
+                    if *key == [2; 32] {
+                        dead.borrow_mut().push([2; 32]);
+                    }
+                    live
+                });
+                let Ok(third) = third else { panic!("there is room") };
+                assert!(third.arrive());
+            }
+            is_live(key)
+        });
+        assert!(login.is_ok(), "refused after {} looks", looks.get());
+    }
 }
