@@ -59,6 +59,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// By a standing that was loaded after the member had been found: an older one may be from before the session.
     fn stands(&self, standing: Standing) -> bool {
         standing.includes(self.generation, self.serial)
     }
@@ -337,15 +338,14 @@ impl<'i> User<'i> {
     /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended. If there are none,
     /// returns the number of the version all of whose sessions were live when it was read.
     fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) -> Option<u32> {
-        let standing = self.with(Account::standing);
         let (members, version) = self.segment(segment);
-        let live = |member: &&Member| member.stands(standing) && (member.arriving || is_live(&member.id));
+        let live = |member: &&Member| self.stands(member) && (member.arriving || is_live(&member.id));
         let live: Vec<u32> = members.iter().filter(live).map(|member| member.serial).collect();
         // Looked at again, for an id that was not there yet may have come in place of one that was there no more.
         let gone = |member: &Member| {
             members.iter().any(|seen| seen.serial == member.serial)
                 && !live.contains(&member.serial)
-                && !(member.stands(standing) && (member.arriving || is_live(&member.id)))
+                && !(self.stands(member) && (member.arriving || is_live(&member.id)))
         };
         if members.iter().all(|member| live.contains(&member.serial)) {
             return version;
@@ -354,14 +354,19 @@ impl<'i> User<'i> {
         None
     }
 
+    /// Whether a member stands that has been found before: a standing from before might be older than the member.
+    fn stands(&self, member: &Member) -> bool {
+        member.stands(self.with(Account::standing))
+    }
+
     /// The members that stand, in the order in which their sessions were bound.
     pub(crate) fn members(&self) -> Vec<Member> {
-        let (segments, standing) = self.with(|account| (account.segments(), account.standing()));
         let mut members = Vec::new();
-        for segment in 0..segments {
-            let (all, _) = self.segment(segment);
-            members.extend(all.into_iter().filter(|member| member.stands(standing)));
+        for segment in 0..self.with(Account::segments) {
+            members.append(&mut self.segment(segment).0);
         }
+        let standing = self.with(Account::standing);
+        members.retain(|member| member.stands(standing));
         members.sort_by_key(|member| member.serial);
         members
     }
@@ -427,8 +432,9 @@ impl<'i> User<'i> {
         let mut ids = Vec::new();
         for segment in 0..segments {
             self.index.segments.prefetch(&self.segment_key(segment + AHEAD).0);
-            let (standing, before) = (self.with(Account::standing), ids.len());
+            let before = ids.len();
             self.change(segment, |segment| {
+                let standing = self.with(Account::standing);
                 let revoked = |member: &&Member| !member.stands(standing);
                 ids.truncate(before);
                 ids.extend(segment.0.iter().filter(revoked).map(|member| member.id));

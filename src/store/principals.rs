@@ -581,4 +581,54 @@ mod tests {
         });
         assert!(login.is_ok(), "refused after {} looks", looks.get());
     }
+
+    /// Does something once, in the middle of an operation of this thread: at the first step of this name.
+    fn at_step(name: &'static str, meanwhile: impl Fn() + 'static) {
+        let done = core::cell::Cell::new(false);
+        on_step(move |step| {
+            if step == name && !done.replace(true) {
+                meanwhile();
+            }
+        });
+    }
+
+    /// As if a thread were suspended between its look at the standing and the one at the members: these may be younger.
+    #[test]
+    fn a_session_from_after_a_revocation_is_not_taken_off_by_a_thread_that_knows_of_an_older_one() {
+        let store = std::rc::Rc::new(store(WhenPrincipalFull::Refuse));
+        let ada = Principal::new("ada");
+        login(&store, ada);
+        let meanwhile = store.clone();
+        let user = store.index.find(ada.key()).expect("an account");
+        user.revoke(|| None);
+        at_step("bears the key", move || {
+            assert_eq!(meanwhile.end_sessions_of(&ada), 1);
+            login(&meanwhile, ada);
+        });
+        let revoked = user.take_revoked();
+        on_step(|_| {});
+        store.table.end_revoked(&revoked, false, store.moment(&|| Tick::new(0)));
+        drop(user);
+        let listed = store.sessions_of(&ada);
+        assert_eq!((listed.len(), store.count()), (1, 1));
+        assert!(store.rotate_id(&listed[0]).is_ok());
+    }
+
+    #[test]
+    fn a_login_lets_in_no_more_than_allowed_where_sessions_have_come_after_a_revocation() {
+        let store = std::rc::Rc::new(store(WhenPrincipalFull::Refuse));
+        let ada = Principal::new("ada");
+        let [_, kept] = [login(&store, ada), login(&store, ada)];
+        let user = store.index.open(ada.key());
+        let meanwhile = store.clone();
+        at_step("slot read", move || {
+            assert_eq!(meanwhile.end_other_sessions_of(&ada, &kept), 1);
+            login(&meanwhile, ada);
+        });
+        let tick = || store.time.tick();
+        let third = user.join([7; 32], 2, |id| store.table.holds(id, store.moment(&tick)));
+        on_step(|_| {});
+        assert!(third.is_err());
+        assert_eq!((store.sessions_of(&ada).len(), store.count()), (2, 2));
+    }
 }
