@@ -59,6 +59,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// By a standing that was loaded after the member had been found: an older one may be from before the session.
     fn stands(&self, standing: Standing) -> bool {
         standing.includes(self.generation, self.serial)
     }
@@ -233,7 +234,7 @@ impl SegmentKey {
 /// A user of an account, which keeps the account open.
 pub(crate) struct User<'i> {
     index: &'i Index,
-    /// `None` once it has been given to a session.
+    /// `None` once it has been dropped.
     used: Option<Use>,
     number: u64,
 }
@@ -271,7 +272,8 @@ impl<'i> User<'i> {
         let member = Member { id, generation, serial, arriving: limit > 0 };
         let Ok(segment) = self.add(member, limit, is_live) else { return Err(self) };
         let binding = self.used().bind(generation, serial, segment as u32);
-        Ok(Joining { user: Some(self), binding, id, limit })
+        let session = Some(self.used().again());
+        Ok(Joining { user: self, session, binding, id, limit })
     }
 
     /// Puts a member into a segment, and says which.
@@ -316,45 +318,55 @@ impl<'i> User<'i> {
         loop {
             let mut seen = Vec::with_capacity(segments);
             for segment in 0..segments {
-                self.remove_ended(segment, &is_live);
+                let all_live = self.remove_ended(segment, &is_live);
                 if self.add_to(segment, member, share(limit, segment)) {
                     return Ok(segment);
                 }
-                seen.push(self.segment(segment).1);
+                seen.push(all_live);
             }
-            // Were they all full at one instant? If none has changed while the others were looked at.
-            let same = |(segment, seen): (usize, &Option<u32>)| self.segment(segment).1 == *seen;
-            if segments == 1 || seen.iter().enumerate().all(same) {
+            // Were there as many live sessions at one instant? If none has come or ended while the others were looked at.
+            let same = |(segment, seen): (usize, &Option<u32>)| {
+                let now = if segments == 1 { self.segment(segment).1 } else { self.remove_ended(segment, &is_live) };
+                seen.is_some() && now == *seen
+            };
+            if seen.iter().enumerate().all(same) {
                 return Err(Full);
             }
         }
     }
 
-    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended.
-    fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) {
-        let standing = self.with(Account::standing);
-        let (members, _) = self.segment(segment);
-        let live = |member: &&Member| member.stands(standing) && (member.arriving || is_live(&member.id));
+    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended. If there are none,
+    /// returns the number of the version all of whose sessions were live when it was read.
+    fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) -> Option<u32> {
+        let (members, version) = self.segment(segment);
+        let live = |member: &&Member| self.stands(member) && (member.arriving || is_live(&member.id));
         let live: Vec<u32> = members.iter().filter(live).map(|member| member.serial).collect();
         // Looked at again, for an id that was not there yet may have come in place of one that was there no more.
         let gone = |member: &Member| {
             members.iter().any(|seen| seen.serial == member.serial)
                 && !live.contains(&member.serial)
-                && !(member.stands(standing) && (member.arriving || is_live(&member.id)))
+                && !(self.stands(member) && (member.arriving || is_live(&member.id)))
         };
-        if members.iter().any(|member| !live.contains(&member.serial)) {
-            self.change(segment, |segment| (Next::from(segment.without(gone)), ()));
+        if members.iter().all(|member| live.contains(&member.serial)) {
+            return version;
         }
+        self.change(segment, |segment| (Next::from(segment.without(gone)), ()));
+        None
+    }
+
+    /// Whether a member stands that has been found before: a standing from before might be older than the member.
+    fn stands(&self, member: &Member) -> bool {
+        member.stands(self.with(Account::standing))
     }
 
     /// The members that stand, in the order in which their sessions were bound.
     pub(crate) fn members(&self) -> Vec<Member> {
-        let (segments, standing) = self.with(|account| (account.segments(), account.standing()));
         let mut members = Vec::new();
-        for segment in 0..segments {
-            let (all, _) = self.segment(segment);
-            members.extend(all.into_iter().filter(|member| member.stands(standing)));
+        for segment in 0..self.with(Account::segments) {
+            members.append(&mut self.segment(segment).0);
         }
+        let standing = self.with(Account::standing);
+        members.retain(|member| member.stands(standing));
         members.sort_by_key(|member| member.serial);
         members
     }
@@ -420,8 +432,9 @@ impl<'i> User<'i> {
         let mut ids = Vec::new();
         for segment in 0..segments {
             self.index.segments.prefetch(&self.segment_key(segment + AHEAD).0);
-            let (standing, before) = (self.with(Account::standing), ids.len());
+            let before = ids.len();
             self.change(segment, |segment| {
+                let standing = self.with(Account::standing);
                 let revoked = |member: &&Member| !member.stands(standing);
                 ids.truncate(before);
                 ids.extend(segment.0.iter().filter(revoked).map(|member| member.id));
@@ -458,8 +471,9 @@ fn share(limit: usize, segment: usize) -> usize {
 
 /// A session that is listed but not in the table yet. Taken off again when dropped, unless it arrives.
 pub(crate) struct Joining<'i> {
-    /// `None` once it has arrived.
-    user: Option<User<'i>>,
+    user: User<'i>,
+    /// The use of the session, which whoever ends the session ends, perhaps before it has arrived. `None` once it has.
+    session: Option<Use>,
     pub(crate) binding: Binding,
     id: Key,
     limit: usize,
@@ -469,11 +483,11 @@ impl Joining<'_> {
     /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been revoked
     /// meanwhile: then the caller has to end it.
     pub(crate) fn arrive(mut self) -> bool {
-        let Some(mut user) = self.user.take() else { return true };
+        self.session = None;
         step("about to arrive");
         if self.limit > 0 {
             let serial = self.binding.serial;
-            user.change(self.binding.segment as usize, |segment| {
+            self.user.change(self.binding.segment as usize, |segment| {
                 let arriving = |member: &Member| member.serial == serial && member.arriving;
                 if !segment.0.iter().any(arriving) {
                     return (Next::Same, ());
@@ -483,17 +497,16 @@ impl Joining<'_> {
                 (Next::Segment(Segment(segment.0.iter().map(there).collect())), ())
             });
         }
-        let stands = user.stands_after_arrival(self.binding);
-        // The session's own from now on.
-        drop(user.used.take());
-        stands
+        self.user.stands_after_arrival(self.binding)
     }
 }
 
 impl Drop for Joining<'_> {
     fn drop(&mut self) {
-        if let Some(user) = &self.user {
-            user.strike(self.binding, &self.id);
+        if let Some(session) = self.session.take() {
+            self.user.strike(self.binding, &self.id);
+            let closed = session.end();
+            debug_assert!(closed.is_none(), "the account has another user");
         }
     }
 }

@@ -78,9 +78,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     fn current_id(&self, user: &User<'_>, serial: u32, mut ids: Vec<Key>) -> Option<SessionId> {
         let mut looked_up = Vec::new();
         while let Some(id) = ids.pop() {
-            let session = SessionId::from_bytes(id);
-            if self.is_current(&session) {
-                return Some(session);
+            if let Some(current) = self.leads_to(user, serial, &id) {
+                return Some(SessionId::from_bytes(current));
             }
             looked_up.push(id);
             if ids.is_empty() {
@@ -91,10 +90,15 @@ impl<T: Content + ?Sized> SessionStore<T> {
         None
     }
 
-    /// Whether there is a live session of this very id.
-    fn is_current(&self, id: &SessionId) -> bool {
+    /// The key of the principal's live session of this serial number, if an id is or leads to that: a session that has just been rotated with grace
+    /// may not be known yet by its new one.
+    fn leads_to(&self, user: &User<'_>, serial: u32, id: &Key) -> Option<Key> {
         let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.key() == id.as_bytes()) == Ok(true)
+        let key = |version: EntryRef<'_, _>| {
+            let binding = version.binding().filter(|binding| binding.serial == serial && user.is_of(*binding));
+            binding.map(|_| *version.key())
+        };
+        self.table.read(id, false, self.moment(&tick), key).ok().flatten()
     }
 
     /// Ends all sessions of a principal, and returns how many: "log out everywhere", a changed password, a closed account (ASVS 5 requirements
@@ -444,6 +448,7 @@ impl From<RotateError> for BindError {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::sync::on_step;
 
     fn store(when_full: WhenPrincipalFull) -> SessionStore<Attributes> {
         let builder = SessionStore::builder().max_sessions_per_principal(2).when_principal_full(when_full);
@@ -501,5 +506,129 @@ mod tests {
         assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![rotated], 1));
         store.delete(&rotated);
         assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![], 0));
+    }
+
+    /// The thread that brings a session is at work on its principal's account until it has arrived, whatever becomes of the session meanwhile.
+    #[test]
+    fn a_session_that_ends_before_it_has_arrived_leaves_the_account_to_the_thread_that_brings_it() {
+        fn check(bring: fn(&SessionStore, Principal) -> SessionId) {
+            let store = std::rc::Rc::new(SessionStore::default());
+            let ada = Principal::new("ada");
+            let (seen, arrived) = (store.clone(), std::rc::Rc::new(core::cell::Cell::new(false)));
+            let arrives = arrived.clone();
+            on_step(move |step| {
+                if step == "about to arrive" && !arrives.replace(true) {
+                    assert_eq!(seen.delete_where(|_| true), 1);
+                    assert_eq!(seen.index.principals(), 1, "its account is in use");
+                }
+            });
+            let id = bring(&store, ada);
+            on_step(|_| {});
+            assert!(arrived.get() && !store.exists(&id));
+            assert_eq!((store.count(), store.index.principals()), (0, 0));
+        }
+        check(login);
+        check(|store, ada| store.bind(&store.create().expect("there is room"), &ada).expect("it is live"));
+    }
+
+    /// As if the thread that rotates it were suspended right after the effect: the session is found by way of its old id.
+    #[test]
+    fn a_session_that_is_rotated_with_grace_is_listed_all_the_time() {
+        let store = std::rc::Rc::new(SessionStore::default());
+        let ada = Principal::new("ada");
+        let old = login(&store, ada);
+        let (seen, listed) = (store.clone(), std::rc::Rc::new(core::cell::RefCell::default()));
+        let lists = listed.clone();
+        on_step(move |step| {
+            if step == "moved on" {
+                lists.replace(seen.sessions_of(&ada));
+            }
+        });
+        let new = store.rotation(&old).grace(core::time::Duration::from_secs(9)).rotate().expect("it is live");
+        on_step(|_| {});
+        assert_eq!((listed.take(), store.sessions_of(&ada)), (vec![new], vec![new]));
+    }
+
+    /// The principal never has two sessions, but for the first two. The thread that ends the second one is suspended before it could take the
+    /// session off the index: just when a third one has been let in, and has taken the first one's place there.
+    #[test]
+    fn a_login_is_refused_only_where_all_the_sessions_lived_at_one_instant() {
+        let store = SessionStore::default();
+        let ada = Principal::new("ada");
+        let open = || store.index.open(ada.key());
+        for key in [[1; 32], [2; 32]] {
+            let Ok(joining) = open().join(key, 2, |_| true) else { panic!("there is room") };
+            assert!(joining.arrive());
+        }
+        let dead = core::cell::RefCell::new(vec![[1; 32]]);
+        let is_live = |key: &Key| !dead.borrow().contains(key);
+        let looks = core::cell::Cell::new(0);
+        let login = open().join([4; 32], 2, |key| {
+            looks.set(looks.get() + 1);
+            // Both have been looked at, and the first one is about to be taken off.
+            if looks.get() == 3 {
+                let third = open().join([3; 32], 2, |key| {
+                    let live = is_live(key);
+                    if *key == [2; 32] {
+                        dead.borrow_mut().push([2; 32]);
+                    }
+                    live
+                });
+                let Ok(third) = third else { panic!("there is room") };
+                assert!(third.arrive());
+            }
+            is_live(key)
+        });
+        assert!(login.is_ok(), "refused after {} looks", looks.get());
+    }
+
+    /// Does something once, in the middle of an operation of this thread: at the first step of this name.
+    fn at_step(name: &'static str, meanwhile: impl Fn() + 'static) {
+        let done = core::cell::Cell::new(false);
+        on_step(move |step| {
+            if step == name && !done.replace(true) {
+                meanwhile();
+            }
+        });
+    }
+
+    /// As if a thread were suspended between its look at the standing and the one at the members: these may be younger.
+    #[test]
+    fn a_session_from_after_a_revocation_is_not_taken_off_by_a_thread_that_knows_of_an_older_one() {
+        let store = std::rc::Rc::new(store(WhenPrincipalFull::Refuse));
+        let ada = Principal::new("ada");
+        login(&store, ada);
+        let meanwhile = store.clone();
+        let user = store.index.find(ada.key()).expect("an account");
+        user.revoke(|| None);
+        at_step("bears the key", move || {
+            assert_eq!(meanwhile.end_sessions_of(&ada), 1);
+            login(&meanwhile, ada);
+        });
+        let revoked = user.take_revoked();
+        on_step(|_| {});
+        store.table.end_revoked(&revoked, false, store.moment(&|| Tick::new(0)));
+        drop(user);
+        let listed = store.sessions_of(&ada);
+        assert_eq!((listed.len(), store.count()), (1, 1));
+        assert!(store.rotate_id(&listed[0]).is_ok());
+    }
+
+    #[test]
+    fn a_login_lets_in_no_more_than_allowed_where_sessions_have_come_after_a_revocation() {
+        let store = std::rc::Rc::new(store(WhenPrincipalFull::Refuse));
+        let ada = Principal::new("ada");
+        let [_, kept] = [login(&store, ada), login(&store, ada)];
+        let user = store.index.open(ada.key());
+        let meanwhile = store.clone();
+        at_step("slot read", move || {
+            assert_eq!(meanwhile.end_other_sessions_of(&ada, &kept), 1);
+            login(&meanwhile, ada);
+        });
+        let tick = || store.time.tick();
+        let third = user.join([7; 32], 2, |id| store.table.holds(id, store.moment(&tick)));
+        on_step(|_| {});
+        assert!(third.is_err());
+        assert_eq!((store.sessions_of(&ada).len(), store.count()), (2, 2));
     }
 }

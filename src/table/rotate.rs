@@ -55,7 +55,7 @@ impl<'g, P: Payload> Visit<'g, P> {
                 Judgement::Revoked => return Err(Refusal::NotFound),
                 Judgement::Expired => {
                     self.clean_up(&found, target);
-                    return Err(Refusal::Expired);
+                    return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
             }
             if let Some(first) = old.successor() {

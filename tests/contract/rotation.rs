@@ -586,3 +586,22 @@ fn the_session_that_is_kept_may_be_named_by_its_old_id_within_the_grace() {
     clock.advance(TICK);
     assert_eq!(store.end_other_sessions_of(&ada(), &old), 1, "its grace is over");
 }
+
+/// As if the other rotation had been suspended for longer than its grace before it took effect.
+#[test]
+fn a_rotation_that_finds_the_id_leading_on_and_its_grace_over_finds_no_session_and_not_an_expired_one() {
+    let scene = Scene::new(as_usual);
+    scene.clock.advance(100 * TICK);
+    let (inner, new) = (Rc::clone(&scene), Rc::new(Cell::new(None)));
+    let rotated = Rc::clone(&new);
+    let at_stop = move |stop| {
+        if stop == Stop::Clone {
+            inner.clock.set(Duration::ZERO);
+            rotated.set(inner.store.rotation(&inner.old).grace(TICK).rotate().ok());
+            inner.clock.set(100 * TICK);
+        }
+    };
+    let found = acting(at_stop, || scene.store.rotate_id(&scene.old));
+    assert!(new.take().is_some_and(|new| scene.store.exists(&new)));
+    assert!(matches!(found, Err(RotateError::NotFound)), "{found:?}");
+}
