@@ -104,8 +104,9 @@ impl Account {
     /// Ceases to be a user. True for the last one, which has closed the account.
     pub(crate) fn leave(&self) -> bool {
         let one_less = |users: usize| Some(if users == 1 { CLOSED } else { users - 1 });
-        // Release and acquire: the ends of all sessions come before the account is retired, so that no thread that pins itself later sees
-        // one of them live. (A guard is no fence for it where the thread has been pinned since before it ended the session.)
+        // Release and acquire: the ends of all sessions come before the account is retired, so that no thread that pins
+        // itself later sees one of them live. (A guard is no fence for it where the thread has been pinned since before
+        // it ended the session.)
         // Relaxed on failure: as above.
         self.users.fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_less) == Ok(1)
     }

@@ -324,7 +324,8 @@ impl<'i> User<'i> {
                 }
                 seen.push(all_live);
             }
-            // Were there as many live sessions at one instant? If none has come or ended while the others were looked at.
+            // Were there as many live sessions at one instant? If none has come or ended while the others were looked
+            // at.
             let same = |(segment, seen): (usize, &Option<u32>)| {
                 let now = if segments == 1 { self.segment(segment).1 } else { self.remove_ended(segment, &is_live) };
                 seen.is_some() && now == *seen
@@ -335,8 +336,9 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended. If there are none,
-    /// returns the number of the version all of whose sessions were live when it was read.
+    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be
+    /// suspended. If there are none, returns the number of the version all of whose sessions were live when it was
+    /// read.
     fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) -> Option<u32> {
         let (members, version) = self.segment(segment);
         let live = |member: &&Member| self.stands(member) && (member.arriving || is_live(&member.id));

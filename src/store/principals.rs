@@ -90,8 +90,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         None
     }
 
-    /// The key of the principal's live session of this serial number, if an id is or leads to that: a session that has just been rotated with grace
-    /// may not be known yet by its new one.
+    /// The key of the principal's live session of this serial number, if an id is or leads to that: a session that has
+    /// just been rotated with grace may not be known yet by its new one.
     fn leads_to(&self, user: &User<'_>, serial: u32, id: &Key) -> Option<Key> {
         let tick = || self.time.tick();
         let key = |version: EntryRef<'_, _>| {
@@ -508,7 +508,8 @@ mod tests {
         assert_eq!((store.sessions_of(&ada), store.index.principals()), (vec![], 0));
     }
 
-    /// The thread that brings a session is at work on its principal's account until it has arrived, whatever becomes of the session meanwhile.
+    /// The thread that brings a session is at work on its principal's account until it has arrived, whatever becomes of
+    /// the session meanwhile.
     #[test]
     fn a_session_that_ends_before_it_has_arrived_leaves_the_account_to_the_thread_that_brings_it() {
         fn check(bring: fn(&SessionStore, Principal) -> SessionId) {
@@ -531,7 +532,8 @@ mod tests {
         check(|store, ada| store.bind(&store.create().expect("there is room"), &ada).expect("it is live"));
     }
 
-    /// As if the thread that rotates it were suspended right after the effect: the session is found by way of its old id.
+    /// As if the thread that rotates it were suspended right after the effect: the session is found by way of its old
+    /// id.
     #[test]
     fn a_session_that_is_rotated_with_grace_is_listed_all_the_time() {
         let store = std::rc::Rc::new(SessionStore::default());
@@ -549,8 +551,9 @@ mod tests {
         assert_eq!((listed.take(), store.sessions_of(&ada)), (vec![new], vec![new]));
     }
 
-    /// The principal never has two sessions, but for the first two. The thread that ends the second one is suspended before it could take the
-    /// session off the index: just when a third one has been let in, and has taken the first one's place there.
+    /// The principal never has two sessions, but for the first two. The thread that ends the second one is suspended
+    /// before it could take the session off the index: just when a third one has been let in, and has taken the first
+    /// one's place there.
     #[test]
     fn a_login_is_refused_only_where_all_the_sessions_lived_at_one_instant() {
         let store = SessionStore::default();

@@ -58,8 +58,8 @@ impl Population {
     /// The number of sessions, given the shards' own counts.
     pub(crate) fn count<'a>(&self, stripes: impl Iterator<Item = &'a AtomicUsize>) -> usize {
         if self.limit == 0 {
-            // Relaxed: a mere number. A session may have moved and ended before its place has been taken over: then one stripe has less
-            // than none, and so may all that have been read, if the place was taken over meanwhile.
+            // Relaxed: a mere number. A session may have moved and ended before its place has been taken over: then one
+            // stripe has less than none, and so may all that have been read, if the place was taken over meanwhile.
             let sum = stripes.map(|stripe| stripe.load(Ordering::Relaxed)).fold(0, usize::wrapping_add);
             if sum > usize::MAX / 2 { 0 } else { sum }
         } else {
@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(population.count(stripes.iter()), 1);
     }
 
-    /// As if the thread that moves a session were suspended before it could move the place, and another one had ended the session.
+    /// As if the thread that moves a session were suspended before it could move the place, and another one had ended
+    /// the session.
     #[test]
     fn a_place_is_counted_right_that_is_left_in_another_stripe_before_it_has_been_taken_over() {
         let (population, stripes) = (Population::new(0), [AtomicUsize::new(0), AtomicUsize::new(0)]);
