@@ -330,7 +330,8 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be suspended.
+    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be
+    /// suspended.
     fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) {
         let standing = self.with(Account::standing);
         let (members, _) = self.segment(segment);
