@@ -59,12 +59,16 @@ pub struct SessionConfig {
     pub cookie_name: CookieName,
     /// How many sessions the store holds at most, those included that have expired and are not evicted yet. 0, the
     /// default, is as many as memory holds.
+    ///
+    /// A session that changes its id takes one place all the time, also while its former id still leads to it
+    /// ([`Rotation::grace`](crate::Rotation::grace)).
     pub max_sessions: usize,
     /// How many sessions may be bound to one principal at a time. 0, the default, is any number.
     ///
-    /// Never exceeded, not for an instant. It is decided before anything ends for a newcomer: a login that is refused for this limit has
-    /// ended nobody's session. Without a limit a login takes as long however many sessions its principal has; at a limit of
-    /// more than 16, a login that is refused looks at all of the principal's sessions.
+    /// Never exceeded, not for an instant. A session that changes its id counts once. The limit is decided on before
+    /// [`max_sessions`](Self::max_sessions) is, and before any session ends for a newcomer: a login that is refused for
+    /// this limit has ended nobody's session. Without a limit a login takes as long however many sessions its principal
+    /// has; at a limit of more than 16, a login that is refused looks at all of the principal's sessions.
     pub max_sessions_per_principal: usize,
     /// What becomes of a login beyond that: it is refused by default.
     pub when_principal_full: WhenPrincipalFull,
@@ -93,9 +97,14 @@ pub struct SessionConfig {
 
 /// Says what becomes of a newcomer when a store holds [`max_sessions`](SessionConfig::max_sessions).
 ///
-/// Whatever it is, up to 512 sessions are looked at first, to find an expired one in place of which the newcomer may come. And whatever it is, there are
-/// never more than `max_sessions`, not for an instant. A session that is ended ends as if it was deleted, at one instant
-/// and for good, and with the cause [`Capacity`](crate::RemovalCause::Capacity); one that is used between being chosen and being ended stays, and another is chosen.
+/// Whatever it is, up to 512 sessions are looked at first, to find an expired one in place of which the newcomer may
+/// come. And whatever it is, there are never more than `max_sessions`, not for an instant. A session that is ended ends
+/// as if it was deleted, at one instant and for good, and with the cause
+/// [`Capacity`](crate::RemovalCause::Capacity); one that is used between being chosen and being ended stays, and
+/// another is chosen.
+///
+/// Nothing of this concerns a newcomer for which a session of its own principal has ended
+/// ([`WhenPrincipalFull::EndIdlest`]): it has the place of that one.
 ///
 /// Where no session can be ended because all places belong to newcomers that have not arrived yet, a newcomer is refused.
 ///
@@ -338,11 +347,28 @@ impl SessionStoreBuilder {
         self
     }
 
-    /// Sets who is told of each session that ends, and why; of several, the last one.
+    /// Sets the listener, which is told of each session that ends, and why; of several, the last one.
     ///
-    /// Called once for each, after it has ended, by the thread that has ended it, which holds nothing of the store then: the listener may call the
-    /// store. It delays that thread, not others. Where it panics, the panic is caught (after its hook has reported it), and nothing else comes of it. The sessions
-    /// that are left when the store is dropped are not reported.
+    /// It is called once for each end, by the thread that has ended the session, which holds nothing of the store then:
+    /// the listener may call the store. It delays that thread, not others. Where it panics, the panic is caught (after
+    /// its hook has reported it), and nothing else comes of it. The sessions that are left when the store is dropped
+    /// are not reported.
+    ///
+    /// # Order of events
+    ///
+    /// * The listener is called **after the end**, and before the operation returns that has ended the session. So when
+    ///   [`delete`](SessionStore::delete) has returned true, the listener has returned too.
+    /// * The ends that one thread brings about by several operations are told in the order of the operations.
+    /// * There is **no order between threads**. Each calls the listener when it gets to it, also at the same time as
+    ///   others, and may be suspended right before. Another thread may have found the session gone long before the
+    ///   listener is told of that, and the end of a rotated session may be told before the
+    ///   [`Rotated`](crate::RemovalCause::Rotated) of its former id.
+    /// * An id that was given to [`insert_with`](SessionStore#method.insert_with) **may live again** by then, for
+    ///   another session. [`Removal::serial`] tells the two apart: what the application has noted for a session is
+    ///   found by id and serial.
+    /// * [`end_sessions_of`](SessionStore::end_sessions_of) ends all sessions at one instant, and tells of them one by
+    ///   one afterwards. An operation of another thread that comes upon one of them first, such as an eviction, tells
+    ///   of it.
     ///
     /// # Examples
     ///

@@ -12,7 +12,8 @@ pub enum RemovalCause {
     IdleTimeout,
     /// It was older than its absolute timeout.
     AbsoluteTimeout,
-    /// It was deleted by its id, or by a condition that it met.
+    /// It was deleted by its id, or by a condition that it met, or another principal has logged in to it
+    /// ([`login`](crate::SessionStore#method.login)).
     Deleted,
     /// The session lives on under another id.
     Rotated,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloakroom::{ManualClock, SessionStore, WhenFull};
+use cloakroom::{ManualClock, Principal, SessionStore, WhenFull};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -120,6 +120,24 @@ fn each_event_comes_once_with_its_level_and_fields() {
         "TRACE session ended session=D cause=\"idle_timeout\"",
         "DEBUG sweep ended=1 complete=true sessions=0",
         "DEBUG sweep ended=0 complete=true sessions=0",
+    ];
+    assert_eq!(anonymous(&lines), expected);
+}
+
+#[test]
+fn a_login_to_another_principals_session_is_an_end_and_a_creation() {
+    let (store, _) = store();
+    let [ada, eve] = ["ada", "eve"].map(Principal::new);
+    let lines = Capture::new(Level::TRACE).during(|| {
+        let id = store.new_session().principal(ada).create().expect("there is room");
+        let id = store.login(&id, &ada).expect("it is live");
+        assert!(store.login(&id, &eve).is_ok());
+    });
+    let expected = [
+        "TRACE session created session=A",
+        "TRACE session id rotated session=A new=B",
+        "TRACE session ended session=B cause=\"deleted\"",
+        "TRACE session created session=C",
     ];
     assert_eq!(anonymous(&lines), expected);
 }

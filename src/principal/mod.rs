@@ -8,7 +8,7 @@ use crate::entry::Key;
 use core::fmt;
 use sha2::{Digest, Sha256};
 
-/// Names whoever sessions are bound to: a user, an account, a device; whatever the application logs in.
+/// Names what sessions are bound to: a user, an account, a device; whatever the application logs in.
 ///
 /// Made from the name or number by which the application knows it, as bytes. Two of the same bytes are equal, and two of different bytes are
 /// not: up to 31 bytes are kept as they are, more are kept as their SHA-256. `Debug` shows neither.
@@ -66,13 +66,35 @@ impl fmt::Debug for Principal {
 
 /// Says what becomes of a login beyond
 /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
+///
+/// Logins are a creation with a [`principal`](crate::NewSession::principal), [`bind`](crate::SessionStore::bind) and
+/// [`login`](crate::SessionStore#method.login) of a session that is not bound to the principal yet.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{Principal, SessionStore, WhenPrincipalFull};
+///
+/// let store = SessionStore::builder()
+///     .max_sessions_per_principal(2)
+///     .when_principal_full(WhenPrincipalFull::EndIdlest)
+///     .build()?;
+/// let ada = Principal::new("ada");
+/// let [_, tablet, phone] = [(); 3].map(|()| store.new_session().principal(ada).create());
+/// assert_eq!(store.sessions_of(&ada), [tablet?, phone?]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenPrincipalFull {
-    /// It is refused.
+    /// It is refused: [`CreateError::PrincipalFull`](crate::CreateError::PrincipalFull),
+    /// [`BindError::PrincipalFull`](crate::BindError::PrincipalFull). No session has ended.
     #[default]
     Refuse,
-    /// The principal's session that has not been used for the longest time is ended for it. It is refused only where all places are taken by
+    /// The principal's session that has not been used for the longest time is ended for it, with the cause
+    /// [`PrincipalLimit`](crate::RemovalCause::PrincipalLimit). One that is used between being chosen and being ended
+    /// stays, and another is chosen. A session that is created for the principal has the place of the one that has
+    /// ended, so no session of another principal ends for it. The login is refused only where all places are taken by
     /// sessions that are being created or rotated at that very time.
     EndIdlest,
 }

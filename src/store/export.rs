@@ -40,7 +40,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// |---|---|---|
     /// | `cloakroom_sessions` | gauge | |
     /// | `cloakroom_sessions_created_total` | counter | |
-    /// | `cloakroom_sessions_removed_total` | counter | `cause`: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`, `principal` |
+    /// | `cloakroom_sessions_removed_total` | counter | `cause`: see below |
     /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
     /// | `cloakroom_session_bytes` | gauge | |
     /// | `cloakroom_retired_bytes` | gauge, of the process: each store says the same | |
@@ -48,6 +48,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_table_load_ratio` | gauge | |
     /// | `cloakroom_table_growth_steps_total` | counter | |
     /// | `cloakroom_table_longest_probe` | gauge | |
+    ///
+    /// The causes are those of [`RemovalCause`]: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`,
+    /// `principal`, `principal_limit`.
     ///
     /// Each bears the label `store`, the name of the store's cookie, by which several stores of a process are told apart: give them different ones.
     ///

@@ -46,7 +46,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     /// What comes next for a version, by the timeouts that it has and those that are given.
-    fn overrides_after(&self, version: EntryRef<'_, T::Payload>, timeouts: Timeouts, now: Tick) -> Overrides {
+    pub(super) fn overrides_after(
+        &self,
+        version: EntryRef<'_, T::Payload>,
+        timeouts: Timeouts,
+        now: Tick,
+    ) -> Overrides {
         let before = version.overrides();
         let kept = timeouts == Timeouts::default();
         let limits = if kept { before.limits } else { Some(self.changed(self.limits_of(version), now, timeouts)) };

@@ -6,11 +6,10 @@
 #![deny(unsafe_code)]
 
 use super::SessionStore;
-use crate::attributes::Attributes;
-use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
+use crate::content::{Content, Replicate};
+use crate::entry::Key;
 use crate::entry::account::Binding;
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Head, Key, Owned};
 use crate::error::{BindError, CreateError, RotateError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
@@ -245,16 +244,6 @@ impl<T: Content + ?Sized> SessionStore<T> {
             (None, None) => Ok(Seat::Unbound),
         }
     }
-
-    fn log_in(
-        &self,
-        id: &SessionId,
-        principal: &Principal,
-        build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
-    ) -> Result<SessionId, BindError> {
-        let before = self.binding_of(id).map_err(RotateError::from_refusal)?;
-        self.change_id(id, before, Some(principal), None, build)
-    }
 }
 
 /// A session that is listed for its principal, and the place of the one that has ended for it.
@@ -353,13 +342,7 @@ impl SessionStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn login(&self, id: &SessionId, principal: &Principal) -> Result<SessionId, BindError> {
-        self.log_in(
-            id,
-            principal,
-            |version, head, kept| {
-                if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
-            },
-        )
+        self.rotation(id).login(principal)
     }
 }
 
@@ -394,9 +377,9 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         &self,
         id: &SessionId,
         principal: &Principal,
-        mut f: impl FnMut(Option<&T>) -> T,
+        f: impl FnMut(Option<&T>) -> T,
     ) -> Result<SessionId, BindError> {
-        self.log_in(id, principal, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
+        self.rotation(id).login_with(principal, f)
     }
 }
 
@@ -448,6 +431,7 @@ impl From<RotateError> for BindError {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::attributes::Attributes;
     use crate::sync::on_step;
 
     fn store(when_full: WhenPrincipalFull) -> SessionStore<Attributes> {

@@ -3,7 +3,8 @@
 #![deny(unsafe_code)]
 
 use super::{SessionStore, Timeouts};
-use crate::content::{Content, Replicate};
+use crate::attributes::Attributes;
+use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
 use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Head, Overrides, Owned};
 use crate::error::{BindError, RotateError};
@@ -43,10 +44,13 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     pub fn rotate_id(&self, id: &SessionId) -> Result<SessionId, RotateError> {
         self.rotation(id).rotate()
     }
+}
 
-    /// Begins a [rotation](Self::rotate_id) that differs from the plain one; nothing happens before [`Rotation::rotate`] is called.
+impl<T: Content + ?Sized> SessionStore<T> {
+    /// Begins a [rotation](Self::rotate_id), or a [login](SessionStore#method.login), that differs from the plain one.
+    /// Nothing happens before [`Rotation::rotate`] is called, or another method that consumes the [`Rotation`].
     pub fn rotation<'s>(&'s self, id: &'s SessionId) -> Rotation<'s, T> {
-        Rotation { store: self, id, grace: Duration::ZERO }
+        Rotation { store: self, id, grace: Duration::ZERO, timeouts: Timeouts::default() }
     }
 }
 
@@ -60,14 +64,15 @@ impl RotateError {
 }
 
 /// Gives a session a new id. Made by [`SessionStore::rotation`].
-#[must_use = "nothing is rotated before `rotate` is called"]
-pub struct Rotation<'s, T: Replicate + ?Sized> {
+#[must_use = "nothing is rotated before `rotate`, `bind` or a login is called"]
+pub struct Rotation<'s, T: Content + ?Sized> {
     store: &'s SessionStore<T>,
     id: &'s SessionId,
     grace: Duration,
+    timeouts: Timeouts,
 }
 
-impl<T: Replicate + ?Sized> Rotation<'_, T> {
+impl<T: Content + ?Sized> Rotation<'_, T> {
     /// Lets the old id lead to the session for so long after the rotation: for requests that were under way with the old cookie.
     ///
     /// Under the old id the session can be read, touched and deleted, but not changed or rotated. The old id leads to the session until the
@@ -93,6 +98,32 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
         self
     }
 
+    /// Gives the session other timeouts from the rotation on; what [`Timeouts`] does not say stays as it is. For a
+    /// login that lets the absolute timeout begin anew: the session is never bound under the timeouts that it had
+    /// before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{ManualClock, Principal, SessionStore, Timeouts};
+    /// use std::time::Duration;
+    ///
+    /// let (clock, day) = (ManualClock::new(), Duration::from_secs(24 * 60 * 60));
+    /// let store = SessionStore::builder().ttl(day).absolute_timeout(day).clock(clock.clone()).build()?;
+    /// let visitor = store.create_with([("basket", "3 apples")])?;
+    /// clock.advance(day);
+    /// let anew = Timeouts::default().absolute(day);
+    /// let ada = store.rotation(&visitor).timeouts(anew).login(&Principal::new("ada"))?;
+    /// assert_eq!(store.expires_in(&ada), Some(day));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+}
+
+impl<T: Replicate + ?Sized> Rotation<'_, T> {
     /// Rotates the id, and returns the new one. As [`SessionStore::rotate_id`].
     ///
     /// With a grace it takes effect at one instant as well: from then on the session is found under its new id, and by way of the old one.
@@ -102,7 +133,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
         let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
-        self.move_to(before, None).map_err(|error| match error {
+        self.change_id(before, None, |version, head, _| T::replicate(version, head)).map_err(|error| match error {
             BindError::Expired => RotateError::Expired,
             BindError::Random(cause) => RotateError::Random(cause),
             _ => RotateError::NotFound,
@@ -119,44 +150,75 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
         if before.is_some_and(|(before, _)| before != *principal) {
             return Err(BindError::OtherPrincipal);
         }
-        self.move_to(before, Some(principal))
-    }
-
-    fn move_to(
-        &self,
-        before: Option<(Principal, Binding)>,
-        principal: Option<&Principal>,
-    ) -> Result<SessionId, BindError> {
-        let Self { store, id, grace } = *self;
-        let grace = (!grace.is_zero()).then(|| limit(grace, store.time.resolution()));
-        store.change_id(id, before, principal, grace, |version, head, _| T::replicate(version, head))
+        self.change_id(before, Some(principal), |version, head, _| T::replicate(version, head))
     }
 }
 
-impl<T: Content + ?Sized> SessionStore<T> {
-    /// Moves a session to a new id, with the content that `build` gives it, and binds it to a principal where one is given. `before` says
-    /// what the session is bound to now. `build` is told whether the content may be kept: not by another principal.
-    pub(super) fn change_id(
+impl Rotation<'_, Attributes> {
+    /// Logs a visitor in, and returns the session's new id. As [`SessionStore::login`].
+    ///
+    /// A [grace](Self::grace) lets the old id read what the user does after the login, so give none if the old id may
+    /// be planted. Where the session is bound to another principal it has ended, and the old id is dead with any grace.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::login`].
+    pub fn login(self, principal: &Principal) -> Result<SessionId, BindError> {
+        self.log_in(
+            principal,
+            |version, head, kept| {
+                if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
+            },
+        )
+    }
+}
+
+impl<T: Send + Sync + 'static> Rotation<'_, T> {
+    /// Logs a visitor in, and returns the session's new id. As [`SessionStore::login_with`]; what is said of a grace at
+    /// [`login`](Rotation#method.login) holds here too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::login_with`].
+    pub fn login_with(self, principal: &Principal, mut f: impl FnMut(Option<&T>) -> T) -> Result<SessionId, BindError> {
+        self.log_in(principal, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
+    }
+}
+
+impl<T: Content + ?Sized> Rotation<'_, T> {
+    fn log_in(
         &self,
-        id: &SessionId,
+        principal: &Principal,
+        build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
+    ) -> Result<SessionId, BindError> {
+        let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
+        self.change_id(before, Some(principal), build)
+    }
+
+    /// Moves the session to a new id, with the content that `build` gives it, and binds it to a principal where one is
+    /// given. `before` says what the session is bound to now. `build` is told whether the content may be kept: not by
+    /// another principal.
+    fn change_id(
+        &self,
         before: Option<(Principal, Binding)>,
         principal: Option<&Principal>,
-        grace: Option<u64>,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
+        let Self { store, id, grace, timeouts } = *self;
         let new = SessionId::random().map_err(BindError::Random)?;
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let tick = || store.time.tick();
+        let moment = store.moment(&tick);
         let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
-        let seat = self.seat(before.filter(|_| kept), principal, id, &new, moment)?;
+        let grace = (kept && !grace.is_zero()).then(|| limit(grace, store.time.resolution()));
+        let seat = store.seat(before.filter(|_| kept), principal, id, &new, moment)?;
         let former = match grace {
             None if kept => Former::Ends(RemovalCause::Rotated),
             None => Former::Ends(RemovalCause::Deleted),
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
         };
-        let fresh = self.limits(moment.now(), Timeouts::default());
-        let rotated = self.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
-            let before = if kept { version.overrides() } else { Overrides { limits: fresh, ..Overrides::NONE } };
+        let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
+        let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
+            let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
             let binding = seat.binding().or(before.binding);
             let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
             let head = if kept {
@@ -167,8 +229,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
             build(version, Head { key: *new.as_bytes(), ..head }, kept)
         });
         rotated.map_err(RotateError::from_refusal)?;
-        seat.take(self, &new, moment.now());
-        self.tracer.rotated(id.as_bytes(), new.as_bytes());
+        seat.take(store, &new, moment.now());
+        if kept {
+            store.tracer.rotated(id.as_bytes(), new.as_bytes());
+        } else {
+            store.tracer.created(new.as_bytes());
+        }
         Ok(new)
     }
 }

@@ -20,11 +20,13 @@ use crossbeam_utils::CachePadded;
 pub struct Stats {
     /// Sessions that there are, including expired ones that nobody has met or evicted yet: [`SessionStore::count`].
     pub live: usize,
-    /// Sessions that have been created since the store was made. A rotation creates none.
+    /// Sessions that have been created since the store was made. A rotation creates none, nor does a login; but one to
+    /// a session of another principal, which ends.
     pub created: u64,
     /// Creations refused because the store was [full](CreateError::Full).
     pub rejected_full: u64,
-    /// Creations refused because their principal had [no room](CreateError::PrincipalFull) for another session.
+    /// Creations refused because their principal had [no room](CreateError::PrincipalFull) for another session. A
+    /// [`bind`](SessionStore::bind) or a login that is refused is no creation, and not counted.
     pub rejected_principal_full: u64,
     /// Creations refused because the attributes were [too large](CreateError::TooLarge).
     pub rejected_too_large: u64,
@@ -53,7 +55,9 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// How many sessions have ended for this cause since the store was made.
+    /// How many sessions have ended for this cause since the store was made. Sessions that
+    /// [`end_sessions_of`](SessionStore::end_sessions_of) has ended are counted one by one afterwards, as they leave
+    /// the table.
     ///
     /// [`Rotated`](RemovalCause::Rotated) counts ids, not sessions: those go on under other ones.
     #[must_use]
@@ -93,7 +97,7 @@ impl fmt::Debug for Stats {
     }
 }
 
-/// Counts of refused creations. On a line of their own, for whoever floods a full store must not disturb readers.
+/// Counts of refused creations. On a line of their own, so that a client that floods a full store disturbs no reader.
 #[derive(Default)]
 pub(super) struct Rejections(CachePadded<Counts>);
 

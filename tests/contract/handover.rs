@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use cloakroom::{
-    BindError, ManualClock, Principal, RemovalCause, SessionConfig, SessionId, SessionStore, WhenPrincipalFull,
+    BindError, ManualClock, Principal, RemovalCause, SessionConfig, SessionId, SessionStore, Timeouts,
+    WhenPrincipalFull,
 };
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
@@ -112,4 +113,31 @@ fn a_login_on_a_typed_session_is_shown_the_value_unless_it_is_another_principals
     assert_eq!((read(&second), read(&third)), (None, Some(vec![0])));
     assert_eq!((store.sessions_of(&ada()), store.sessions_of(&eve())), (vec![], vec![third]));
     assert_eq!(store.count(), 1);
+}
+
+#[test]
+fn a_login_with_timeouts_gives_them_to_the_session_that_is_kept_and_to_the_one_that_begins() {
+    let (store, clock) = store();
+    let short = Timeouts::default().absolute(TTL / 2);
+    let visitor = session(&store);
+    let hers = store.rotation(&visitor).timeouts(short).login(&ada()).expect("it is live");
+    assert_eq!((store.expires_in(&hers), store.get(&hers, "user").as_deref()), (Some(TTL / 2), Some("ada")));
+    clock.advance(TTL / 4);
+    let rotated = store.rotate_id(&hers).expect("it is live");
+    assert_eq!(store.expires_in(&rotated), Some(TTL / 4), "what is not given stays");
+    let others = store.rotation(&rotated).timeouts(short).login(&eve()).expect("it is live");
+    assert_eq!((store.expires_in(&others), store.keys(&others)), (Some(TTL / 2), Some(vec![])));
+}
+
+#[test]
+fn a_grace_never_leads_from_one_principals_id_to_the_next_ones_session() {
+    let (store, _) = store();
+    let (visitor, grace) = (session(&store), TTL / 2);
+    let hers = store.rotation(&visitor).grace(grace).login(&ada()).expect("it is live");
+    assert_eq!(store.principal(&visitor), Some(ada()));
+    let others = store.rotation(&hers).grace(grace).login(&eve()).expect("it is live");
+    for id in [visitor, hers] {
+        assert_gone(&store, &id);
+    }
+    assert_eq!((store.principal(&others), store.count()), (Some(eve()), 1));
 }

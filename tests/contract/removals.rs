@@ -1,7 +1,8 @@
 //! The removal listener: told once of each session that ends, and why, by a thread that holds nothing.
 
 use cloakroom::{ManualClock, RemovalCause, SessionId, SessionStore, SessionStoreBuilder, Timeouts};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -110,4 +111,87 @@ fn each_of_many_ends_is_told_once_whoever_brings_it_about() {
     let mut all: Vec<_> = ids.iter().map(|id| *id.as_bytes()).collect();
     all.sort_unstable();
     assert_eq!(told, all);
+}
+
+#[test]
+fn ends_that_one_thread_brings_about_are_told_in_their_order_before_each_operation_returns() {
+    let (store, _, told) = told_with(|builder| builder);
+    let ids = [(); 20].map(|()| session(&store));
+    for (at, id) in ids.iter().enumerate() {
+        assert!(store.delete(id));
+        assert_eq!(told.lock().unwrap().len(), at + 1);
+    }
+    assert_eq!(take(&told), ids.map(|id| (id, RemovalCause::Deleted)));
+}
+
+/// A listener that lets another thread go on in the midst of the first call, and waits for it.
+struct Interrupted {
+    store: OnceLock<SessionStore>,
+    calls: AtomicUsize,
+    told: Mutex<Vec<(SessionId, RemovalCause, u64)>>,
+    meets: Barrier,
+}
+
+impl Interrupted {
+    fn new() -> Arc<Self> {
+        let (store, calls, told) = Default::default();
+        let this = Arc::new(Self { store, calls, told, meets: Barrier::new(2) });
+        let listener = Arc::clone(&this);
+        let store = SessionStore::builder().on_removal(move |removal| {
+            if listener.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                listener.meets.wait();
+                listener.meets.wait();
+            }
+            listener.told.lock().unwrap().push((removal.id, removal.cause, removal.serial));
+        });
+        assert!(this.store.set(store.build().expect("the settings are valid")).is_ok());
+        this
+    }
+
+    fn store(&self) -> &SessionStore {
+        self.store.get().expect("it has been set")
+    }
+
+    /// Does `first`, and `second` on another thread while the listener is told of the first end.
+    fn during(&self, first: impl FnOnce(&SessionStore), second: impl FnOnce(&SessionStore) + Send) {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                self.meets.wait();
+                second(self.store());
+                self.meets.wait();
+            });
+            first(self.store());
+        });
+    }
+
+    fn told(&self) -> Vec<(SessionId, RemovalCause, u64)> {
+        self.told.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn an_id_may_live_again_when_the_end_of_its_former_session_is_told_and_the_serial_tells() {
+    let (interrupted, id) = (Interrupted::new(), SessionId::from_bytes([7; 32]));
+    let insert = |store: &SessionStore| store.insert_with(&id, Timeouts::default(), [("user", "ada")]);
+    assert_eq!(insert(interrupted.store()), Ok(()));
+    interrupted.during(
+        |store| assert!(store.delete(&id)),
+        |store| {
+            assert_eq!(insert(store), Ok(()));
+            assert_eq!(store.serial(&id), Some(2));
+        },
+    );
+    assert_eq!(interrupted.told(), [(id, RemovalCause::Deleted, 1)]);
+    assert!(interrupted.store().exists(&id));
+}
+
+#[test]
+fn the_end_of_a_session_may_be_told_before_the_rotation_that_came_earlier_on_another_thread() {
+    let interrupted = Interrupted::new();
+    let old = session(interrupted.store());
+    let mut new = None;
+    interrupted
+        .during(|store| new = store.rotation(&old).grace(TTL).rotate().ok(), |store| assert!(store.delete(&old)));
+    let new = new.expect("it was live");
+    assert_eq!(interrupted.told(), [(new, RemovalCause::Deleted, 0), (old, RemovalCause::Rotated, 0)]);
 }

@@ -154,9 +154,9 @@ impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for Logged
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let status = match self {
-            Self::Gone => StatusCode::UNAUTHORIZED,
+            Self::Gone | Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
-            Self::PrincipalFull => StatusCode::CONFLICT,
+            Self::PrincipalFull | Self::OtherPrincipal => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::TooManyAttributes { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotANumber
             | Self::Unserializable

@@ -14,6 +14,11 @@ pub enum SessionError {
     /// The request has no session, or not any more: it was ended or given another id by another request, or has expired. Nothing was
     /// created in its place. 401.
     Gone,
+    /// Nobody is logged in to the session. 401.
+    NotLoggedIn,
+    /// The session is bound to another user, whose attributes are not for this one;
+    /// [`login`](crate::Session#method.login) starts another. 409.
+    OtherPrincipal,
     /// The store holds as many sessions as it may ([`max_sessions`](cloakroom::SessionConfig::max_sessions)). 503.
     Full,
     /// The user has as many sessions as they may have ([`max_sessions_per_principal`](cloakroom::SessionConfig::max_sessions_per_principal)). 409.
@@ -52,6 +57,8 @@ impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("there is no session, or not any more"),
+            Self::NotLoggedIn => f.write_str("nobody is logged in"),
+            Self::OtherPrincipal => f.write_str("the session belongs to another user"),
             Self::Full => f.write_str("the store has no room for another session"),
             Self::PrincipalFull => f.write_str("the user has no room for another session"),
             Self::TooLarge { size, limit } => {
@@ -121,6 +128,7 @@ impl From<BindError> for SessionError {
     fn from(error: BindError) -> Self {
         match error {
             BindError::PrincipalFull => Self::PrincipalFull,
+            BindError::OtherPrincipal => Self::OtherPrincipal,
             BindError::Random(cause) => Self::Random(cause),
             _ => Self::Gone,
         }

@@ -103,8 +103,8 @@ impl<T: Content + ?Sized> Shared<T> {
         new
     }
 
-    /// What begins anew when somebody logs in to a session that was there before; `None` if nothing does.
-    pub(crate) fn timeouts_from_login(&self) -> Option<Timeouts> {
+    /// What begins anew when somebody logs in to a session that was there before.
+    pub(crate) fn timeouts_from_login(&self) -> Timeouts {
         let mut timeouts = Timeouts::default();
         if let Some(timeout) = self.settings.idle_timeout {
             timeouts = timeouts.idle(timeout);
@@ -112,7 +112,7 @@ impl<T: Content + ?Sized> Shared<T> {
         if let Some(timeout) = self.settings.absolute_timeout.or(self.store.config().absolute_timeout) {
             timeouts = timeouts.absolute(timeout);
         }
-        (timeouts != Timeouts::default()).then_some(timeouts)
+        timeouts
     }
 }
 

@@ -1,8 +1,9 @@
 //! Sessions for axum, hyper and whatever else is made of tower services, kept in a [`cloakroom`] store.
 //!
-//! A [`SessionLayer`] around the server finds the session of each request and sends its cookie with the response; a [`Session`] in the
-//! handler reads and changes it. Nothing is created until something is stored; a login gives the session another id and a user by one
-//! call; and a session that has ended stays so, whatever was under way.
+//! A [`SessionLayer`] around the server finds the session of each request and sends its cookie with the response; a
+//! [`Session`] in the handler reads and changes it. Nothing is created until something is stored; a login gives the
+//! session another id and a user by one call, and keeps nothing of what another user has left in it; and a session that
+//! has ended stays so, whatever was under way.
 //!
 //! # axum
 //!
@@ -21,6 +22,7 @@
 //!         .route("/login", post(login))
 //!         .route("/profile", get(profile))
 //!         .route("/logout", post(logout))
+//!         .route("/logout-other-devices", post(logout_other_devices))
 //!         .layer(SessionLayer::new(Arc::new(SessionStore::default())))
 //! }
 //!
@@ -37,6 +39,10 @@
 //!
 //! async fn logout(session: Session) {
 //!     session.logout();
+//! }
+//!
+//! async fn logout_other_devices(session: Session) -> Result<String, SessionError> {
+//!     Ok(format!("{} other sessions have ended", session.logout_other_devices()?))
 //! }
 //! # }
 //! # #[cfg(feature = "axum")]

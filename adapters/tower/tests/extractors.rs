@@ -97,6 +97,8 @@ async fn layers_over_two_stores_have_a_session_each() {
 async fn errors_are_responses() {
     let cases = [
         (SessionError::Gone, StatusCode::UNAUTHORIZED),
+        (SessionError::NotLoggedIn, StatusCode::UNAUTHORIZED),
+        (SessionError::OtherPrincipal, StatusCode::CONFLICT),
         (SessionError::Full, StatusCode::SERVICE_UNAVAILABLE),
         (SessionError::PrincipalFull, StatusCode::CONFLICT),
         (SessionError::TooLarge { size: 2, limit: 1 }, StatusCode::PAYLOAD_TOO_LARGE),

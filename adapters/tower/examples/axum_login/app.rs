@@ -29,8 +29,8 @@ pub(crate) fn routes() -> Router {
         .route("/profile", get(profile))
         .route("/devices", get(devices))
         .route("/logout", post(logout))
-        .route("/logout-elsewhere", post(async |user: LoggedIn| Json(user.logout_elsewhere())))
-        .route("/logout-everywhere", post(async |user: LoggedIn| Json(user.logout_everywhere())))
+        .route("/logout-elsewhere", post(async |user: LoggedIn| user.logout_other_devices().map(Json)))
+        .route("/logout-everywhere", post(async |user: LoggedIn| user.logout_all_devices().map(Json)))
         .layer(from_fn(guard))
 }
 

@@ -37,8 +37,8 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Full<B
             session.logout();
             Ok(Value::Null)
         }
-        (&Method::POST, "/logout-elsewhere") => user(&session).map(|_| json!(session.logout_elsewhere())),
-        (&Method::POST, "/logout-everywhere") => user(&session).map(|_| json!(session.logout_everywhere())),
+        (&Method::POST, "/logout-elsewhere") => user(&session).and_then(|_| Ok(json!(session.logout_other_devices()?))),
+        (&Method::POST, "/logout-everywhere") => user(&session).and_then(|_| Ok(json!(session.logout_all_devices()?))),
         _ => Err(Refusal(StatusCode::NOT_FOUND, "there is nothing here")),
     };
     let (status, body) = match answered {
@@ -56,7 +56,7 @@ pub(crate) struct Refusal(StatusCode, &'static str);
 impl From<SessionError> for Refusal {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Gone => Self(StatusCode::UNAUTHORIZED, "not logged in"),
+            SessionError::Gone | SessionError::NotLoggedIn => Self(StatusCode::UNAUTHORIZED, "not logged in"),
             SessionError::Full => Self(StatusCode::SERVICE_UNAVAILABLE, "too many sessions, try again later"),
             SessionError::PrincipalFull => Self(StatusCode::CONFLICT, "logged in too often, log out somewhere first"),
             error => {

@@ -86,8 +86,7 @@ pub(crate) async fn end(session: Session, form: Result<Form<Which>, FormRejectio
 
 /// Ends all sessions of the user who asks, this one too. No request that was under way in one of them brings it back.
 pub(crate) async fn logout_everywhere(session: Session) -> Result<StatusCode, Response> {
-    session.principal().ok_or_else(not_logged_in)?;
-    session.logout_everywhere();
+    session.logout_all_devices().map_err(|_| not_logged_in())?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,8 +1,8 @@
 //! Operations on a session's string attributes. Those that store something create the session if there is none.
 
-use super::{Moved, Session};
+use super::Session;
 use crate::error::SessionError;
-use cloakroom::{BindError, Draft, Principal, SessionId, Snapshot, UpdateError};
+use cloakroom::{Draft, Principal, SessionId, Snapshot};
 
 impl Session {
     /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute, or no session.
@@ -110,18 +110,25 @@ impl Session {
         self.change(|id| self.store().clear(id))
     }
 
-    /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be called when they have
-    /// proved who they are, and for each of their logins.
+    /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be
+    /// called when they have proved who they are, and for each of their logins.
     ///
-    /// The id from before the login is dead when this returns, so whoever planted it or learnt it has nothing (session fixation;
-    /// [OWASP][owasp], ASVS 5 requirement 7.2.4). What the visitor has stored before (a basket) stays in the session; but if it belonged
-    /// to another user, it is ended, and the new one is empty. Other live sessions that the request named are ended. The session's absolute
-    /// timeout begins anew, if the [layer](crate::SessionLayer::absolute_timeout) or the store has one.
+    /// The id from before the login is dead when this returns, so an id that was planted or learnt is worth nothing
+    /// (session fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4). What the visitor has stored before (a basket)
+    /// stays in the session. A session that is bound to another user ends, and one without attributes begins in its
+    /// place ([`SessionStore::login`](cloakroom::SessionStore#method.login)). Other live sessions that the request
+    /// named are ended. The session's absolute timeout begins anew, if the
+    /// [layer](crate::SessionLayer::absolute_timeout) or the store has one.
+    ///
+    /// Lock-free; allocates. All of it takes effect at one instant, when the version under the old id dies, or when the
+    /// new session's entry is put into its slot; but for the sessions that the request named besides, which end
+    /// afterwards.
     ///
     /// # Errors
     ///
     /// [`SessionError::PrincipalFull`], [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`],
-    /// [`SessionError::TooManyChanges`]. Nobody is logged in then who was not before, and a session of another user may have been ended.
+    /// [`SessionError::TooManyChanges`]. The session is as it was then; but if the response came first only in the
+    /// course of the call ([`Answered`](SessionError::Answered)), it has ended.
     ///
     /// # Examples
     ///
@@ -138,44 +145,7 @@ impl Session {
     /// [owasp]:
     /// https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
     pub fn login(&self, principal: &Principal) -> Result<(), SessionError> {
-        self.end_session_of_another(principal);
-        loop {
-            let at = self.0.now();
-            self.may_change(at)?;
-            let bound = match at.id().map(|id| self.bind_anew(id, principal)) {
-                Some(Ok(new)) => Some(new),
-                // Ended or moved by others; who has just proved who they are gets a session all the same.
-                None | Some(Err(BindError::NotFound | BindError::Expired)) => None,
-                Some(Err(error)) => return Err(error.into()),
-            };
-            let new = match bound {
-                Some(new) => new,
-                None => self.0.shared().new_session().principal(*principal).create()?,
-            };
-            if let Moved::Yes = self.move_to(at, new)? {
-                self.end_others();
-                return Ok(());
-            }
-        }
-    }
-
-    /// Binds a session, whose time begins anew then.
-    fn bind_anew(&self, id: &SessionId, principal: &Principal) -> Result<SessionId, BindError> {
-        let new = self.store().bind(id, principal)?;
-        let timeouts = self.0.shared().timeouts_from_login();
-        match timeouts.map(|timeouts| self.store().set_timeouts(&new, timeouts)) {
-            // Its time was over right after the login.
-            Some(Err(UpdateError::Expired)) => Err(BindError::Expired),
-            // If somebody has ended it since, it stays so.
-            _ => Ok(new),
-        }
-    }
-
-    /// A session never changes whom it is bound to without changing its id, so what is found here still holds when the session is bound.
-    fn end_session_of_another(&self, principal: &Principal) {
-        if self.principal().is_some_and(|before| before != *principal) {
-            self.logout();
-        }
+        self.log_in(principal, |session| session.login(principal), |new| new.create())
     }
 
     /// Creates a session and does something to it. If that fails, the session is ended.

@@ -14,7 +14,10 @@ mod typed;
 
 use crate::error::SessionError;
 use crate::visit::{Change, Station, Visit};
-use cloakroom::{Attributes, BindError, Content, Principal, Replicate, RotateError, SessionId, SessionStore, Timeouts};
+use cloakroom::{
+    Attributes, BindError, Content, CreateError, NewSession, Principal, Replicate, RotateError, Rotation, SessionId,
+    SessionStore, Timeouts,
+};
 use core::fmt;
 use core::ptr;
 use core::time::Duration;
@@ -110,7 +113,8 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().principal(id))
     }
 
-    /// Returns the live sessions of whoever is logged in, oldest first, this one among them: their devices (ASVS 5 requirement 7.5.2).
+    /// Returns the live sessions of the user who is logged in, oldest first, this one among them: their devices (ASVS 5
+    /// requirement 7.5.2).
     /// Empty if nobody is logged in.
     ///
     /// The ids are secrets: a page that shows the devices to their owner names them by something else, for its scripts could take the ids
@@ -130,8 +134,8 @@ impl<T: Content + ?Sized> Session<T> {
         self.principal().map(|principal| self.store().sessions_of(&principal)).unwrap_or_default()
     }
 
-    /// Ends another session of whoever is logged in, or this one; says whether it was there. A session that is not theirs is left alone. (ASVS 5
-    /// requirement 7.5.2, which wants them to prove who they are once more before.)
+    /// Ends another session of the user who is logged in, or this one; says whether it was there. A session that is not
+    /// theirs is left alone. (ASVS 5 requirement 7.5.2, which wants them to prove who they are once more before.)
     pub fn end_device(&self, id: &SessionId) -> bool {
         let own = self.principal().is_some_and(|principal| self.store().principal(id) == Some(principal));
         own && if self.id().as_ref() == Some(id) { self.logout() } else { self.store().delete(id) }
@@ -157,20 +161,103 @@ impl<T: Content + ?Sized> Session<T> {
         }
     }
 
-    /// Ends all sessions of whoever is logged in, this one included, as [`logout`](Self::logout) does; returns how many. For a changed password, a
-    /// closed account, a lost phone ([`SessionStore::end_sessions_of`]; ASVS 5 requirements 7.4.2, 7.4.3).
+    /// Ends all sessions of the user who is logged in, this one included, and returns how many of theirs it has ended.
+    /// For a changed password, a closed account, a lost phone (ASVS 5 requirements 7.4.2, 7.4.3).
     ///
-    /// If nobody is logged in, it ends just this session.
-    pub fn logout_everywhere(&self) -> usize {
-        let principal = self.principal();
-        let ended = principal.map_or(0, |principal| self.store().end_sessions_of(&principal));
-        ended + usize::from(self.logout())
+    /// They end at one instant, whatever other requests are doing ([`SessionStore::end_sessions_of`]). Then it does
+    /// what [`logout`](Self::logout) does: the browser is to forget the cookie, and other live sessions that the
+    /// request named are ended, which are not in the number. What is stored by this handle afterwards is stored in a
+    /// new session.
+    ///
+    /// Lock-free; allocates. Takes effect when the store ends the user's sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] if there is no session, [`SessionError::NotLoggedIn`] if nobody is logged in to it. Whose
+    /// sessions to end is unknown then, and none has ended, this one neither: that is what [`logout`](Self::logout) is
+    /// for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cloakroom_tower::{Session, SessionError};
+    /// async fn close_account(session: Session) -> Result<(), SessionError> {
+    ///     // First of all, no login must succeed any more.
+    ///     session.logout_all_devices()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn logout_all_devices(&self) -> Result<usize, SessionError> {
+        let (principal, _) = self.principal_and_id()?;
+        let ended = self.store().end_sessions_of(&principal);
+        self.logout();
+        Ok(ended)
     }
 
-    /// Ends all sessions of whoever is logged in but this one; returns how many. (ASVS 5 requirement 7.4.3.)
-    pub fn logout_elsewhere(&self) -> usize {
-        let principal_and_id = self.find(|id| self.store().principal(id).map(|principal| (principal, *id)));
-        principal_and_id.map_or(0, |(principal, id)| self.store().end_other_sessions_of(&principal, &id))
+    /// Ends all sessions of the user who is logged in but this one, and returns how many: what to offer when a password
+    /// or a second factor has been changed (ASVS 5 requirement 7.4.3).
+    ///
+    /// They end at one instant, whatever other requests are doing ([`SessionStore::end_other_sessions_of`]). This
+    /// session goes on under its id; [`rotate`](Self::rotate) gives it another one. If another request gives it another
+    /// id or ends it at the same time, it may end with the others: no session of the user is left then that this
+    /// request knows nothing of.
+    ///
+    /// Lock-free; allocates. Takes effect when the store ends the user's sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] if there is no session, [`SessionError::NotLoggedIn`] if nobody is logged in to it. Whose
+    /// sessions to end is unknown then, and none has ended: do not tell the user that they have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cloakroom_tower::{Session, SessionError};
+    /// async fn password_changed(session: Session) -> Result<String, SessionError> {
+    ///     session.rotate()?;
+    ///     Ok(format!("You have been logged out on {} other devices.", session.logout_other_devices()?))
+    /// }
+    /// ```
+    pub fn logout_other_devices(&self) -> Result<usize, SessionError> {
+        let (principal, id) = self.principal_and_id()?;
+        Ok(self.store().end_other_sessions_of(&principal, &id))
+    }
+
+    /// Which user is logged in, and under which id.
+    fn principal_and_id(&self) -> Result<(Principal, SessionId), SessionError> {
+        match self.find(|id| self.store().principal(id).map(|principal| (principal, *id))) {
+            Some(found) => Ok(found),
+            None if self.exists() => Err(SessionError::NotLoggedIn),
+            None => Err(SessionError::Gone),
+        }
+    }
+
+    /// Logs a user in: by `enter`, which is given the rotation of the session that there is, or by `begin`, which is
+    /// given one that is bound to the user already.
+    fn log_in(
+        &self,
+        principal: &Principal,
+        mut enter: impl FnMut(Rotation<'_, T>) -> Result<SessionId, BindError>,
+        mut begin: impl FnMut(NewSession<'_, T>) -> Result<SessionId, CreateError>,
+    ) -> Result<(), SessionError> {
+        let timeouts = self.0.shared().timeouts_from_login();
+        loop {
+            let at = self.0.now();
+            self.may_change(at)?;
+            let entered = at.id().map(|id| enter(self.store().rotation(id).timeouts(timeouts)));
+            let new = match entered {
+                Some(Ok(new)) => new,
+                // Ended or moved by others. The user has just proved who they are, and gets a session all the same.
+                None | Some(Err(BindError::NotFound | BindError::Expired)) => {
+                    begin(self.0.shared().new_session().principal(*principal))?
+                }
+                Some(Err(error)) => return Err(error.into()),
+            };
+            if let Moved::Yes = self.move_to(at, new)? {
+                self.end_others();
+                return Ok(());
+            }
+        }
     }
 
     fn end_others(&self) -> usize {
@@ -272,12 +359,14 @@ impl<T: Replicate + ?Sized> Session<T> {
         self.move_by(|id| self.store().rotate_id(id).map_err(|error: RotateError| error.into()))
     }
 
-    /// Binds the session to a user and gives it a new id, keeping what it holds ([`SessionStore::bind`]). [`login`](Session::login) does
-    /// more: it starts a session if there is none, keeps what belonged to another user from this one, and lets the absolute timeout begin anew.
+    /// Binds the session to a user and gives it a new id, keeping what it holds ([`SessionStore::bind`]).
+    /// [`login`](Session::login) does more: it starts a session if there is none, or if the one there is belongs to
+    /// another user, and lets the absolute timeout begin anew.
     ///
     /// # Errors
     ///
-    /// [`SessionError::PrincipalFull`], and those of [`rotate`](Self::rotate).
+    /// [`SessionError::OtherPrincipal`] if it is bound to another user, [`SessionError::PrincipalFull`], and those of
+    /// [`rotate`](Self::rotate).
     pub fn bind(&self, principal: &Principal) -> Result<(), SessionError> {
         self.move_by(|id| self.store().bind(id, principal).map_err(|error: BindError| error.into()))
     }

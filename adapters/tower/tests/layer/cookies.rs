@@ -2,7 +2,7 @@
 
 use crate::harness::{NAME, REMOVAL, Site};
 use cloakroom::SessionId;
-use cloakroom_tower::SessionCookie;
+use cloakroom_tower::{SessionCookie, SessionError};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, Response};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn a_request_that_stores_nothing_creates_nothing() {
         assert_eq!((session.principal(), session.expires_in()), (None, None));
         assert_eq!(session.read(|_| ()), None);
         assert!(session.devices().is_empty() && session.snapshot().is_none());
-        assert_eq!(session.logout_elsewhere(), 0);
+        assert_eq!(session.logout_other_devices(), Err(SessionError::Gone));
     });
     assert!(answer.sets_nothing(), "{answer:?}");
     assert_eq!(site.store.count(), 0);

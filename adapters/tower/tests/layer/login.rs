@@ -2,7 +2,7 @@
 
 use crate::harness::Site;
 use cloakroom::{Principal, WhenPrincipalFull};
-use cloakroom_tower::SessionError;
+use cloakroom_tower::{Session, SessionError};
 
 fn ada() -> Principal {
     Principal::new("ada")
@@ -105,13 +105,13 @@ fn devices_are_the_users_own_and_are_ended_one_by_one_all_or_all_but_one() {
     assert_eq!(ended, [true, false, false]);
     assert!(answer.sets_nothing() && site.store.exists(&grace) && !site.store.exists(&tablet));
 
-    let (ended, answer) = site.visit(&[laptop], |session| session.logout_elsewhere());
-    assert_eq!(ended, 1);
+    let (ended, answer) = site.visit(&[laptop], |session| session.logout_other_devices());
+    assert_eq!(ended, Ok(1));
     assert!(answer.sets_nothing() && site.store.exists(&laptop) && !site.store.exists(&phone));
 
     let phone = device("ada");
-    let (ended, answer) = site.visit(&[laptop], |session| session.logout_everywhere());
-    assert_eq!(ended, 2);
+    let (ended, answer) = site.visit(&[laptop], |session| session.logout_all_devices());
+    assert_eq!(ended, Ok(2));
     assert!(answer.removes() && !site.store.exists(&phone) && !site.store.exists(&laptop));
     assert!(site.store.exists(&grace));
 
@@ -120,10 +120,65 @@ fn devices_are_the_users_own_and_are_ended_one_by_one_all_or_all_but_one() {
 }
 
 #[test]
-fn logging_out_everywhere_without_a_login_ends_just_this_session() {
+fn without_a_login_or_a_session_no_device_is_logged_out_and_the_handler_is_told() {
+    let ways = [Session::logout_all_devices, Session::logout_other_devices];
     let site = Site::new();
-    let [visitor, other] = [(); 2].map(|()| site.store.create().expect("room"));
-    let (ended, answer) = site.visit(&[visitor], |session| session.logout_everywhere());
-    assert_eq!(ended, 1);
-    assert!(answer.removes() && site.store.exists(&other) && !site.store.exists(&visitor));
+    let user = site.store.new_session().principal(ada()).create().expect("room");
+    for way in ways {
+        let visitor = site.store.create().expect("room");
+        let (ended, answer) = site.visit(&[visitor], way);
+        assert_eq!(ended, Err(SessionError::NotLoggedIn));
+        assert!(answer.sets_nothing() && site.store.exists(&visitor) && site.store.exists(&user));
+
+        let hers = site.store.new_session().principal(ada()).create().expect("room");
+        let (ended, answer) = site.visit(&[hers], |session| {
+            site.store.delete(&hers);
+            way(session)
+        });
+        assert_eq!(ended, Err(SessionError::Gone));
+        assert!(answer.sets_nothing() && site.store.exists(&user));
+    }
+}
+
+#[test]
+fn logging_out_all_devices_counts_the_users_sessions_and_ends_what_else_the_request_named() {
+    let site = Site::new();
+    let [own, other] = [(); 2].map(|()| site.store.new_session().principal(ada()).create().expect("room"));
+    let planted = site.store.create().expect("room");
+    let (ended, answer) = site.visit(&[own, planted], Session::logout_all_devices);
+    assert_eq!(ended, Ok(2));
+    assert!(answer.removes() && [own, other, planted].iter().all(|id| !site.store.exists(id)));
+}
+
+#[test]
+fn other_devices_are_logged_out_of_a_session_whatever_ids_the_request_has_given_it() {
+    let site = Site::new();
+    let [own, other] = [(); 2].map(|()| site.store.new_session().principal(ada()).create().expect("room"));
+    let (ended, answer) = site.visit(&[own], |session| {
+        session.rotate().expect("a session");
+        session.logout_other_devices()
+    });
+    assert_eq!(ended, Ok(1));
+    assert_eq!(site.store.sessions_of(&ada()), [answer.id()]);
+    assert!(!site.store.exists(&other));
+}
+
+#[test]
+fn a_session_of_another_user_is_bound_to_nobody_else() {
+    let site = Site::new();
+    let eve = site.store.new_session().principal(Principal::new("eve")).create_with([("note", "mine")]).expect("room");
+    let (result, answer) = site.visit(&[eve], |session| session.bind(&ada()));
+    assert_eq!(result, Err(SessionError::OtherPrincipal));
+    assert!(answer.sets_nothing() && site.store.exists(&eve));
+}
+
+#[test]
+fn a_login_of_another_user_that_is_refused_leaves_the_session_of_the_one_before() {
+    let site = Site::with(|store| store.max_sessions_per_principal(1));
+    site.store.new_session().principal(ada()).create().expect("room");
+    let eve = site.store.new_session().principal(Principal::new("eve")).create_with([("note", "mine")]).expect("room");
+    let (result, answer) = site.visit(&[eve], |session| session.login(&ada()));
+    assert_eq!(result, Err(SessionError::PrincipalFull));
+    assert!(answer.sets_nothing());
+    assert_eq!(site.store.get(&eve, "note").as_deref(), Some("mine"));
 }

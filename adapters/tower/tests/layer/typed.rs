@@ -1,7 +1,7 @@
 //! Sessions that hold a value of the application's own type.
 
 use crate::harness::Site;
-use cloakroom::{ManualClock, Principal, SessionStore};
+use cloakroom::{ManualClock, Principal, SessionId, SessionStore};
 use cloakroom_tower::SessionError;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ fn a_login_starts_a_session_in_place_of_the_one_before_even_in_a_full_store() {
     let site = site::<Unique>(1);
     let old = site.store.create_with(Unique(1)).expect("room");
     let ada = Principal::new("ada");
-    let (result, answer) = site.visit(&[old], |session| session.login(&ada, Unique(2)));
+    let (result, answer) = site.visit(&[old], |session| session.login_with(&ada, |_| Unique(2)));
     assert_eq!(result, Ok(()));
     assert!(!site.store.exists(&old));
     assert_eq!(site.store.principal(&answer.id()), Some(ada));
@@ -70,6 +70,32 @@ fn after_the_response_no_session_is_started_and_none_is_ended_for_it() {
 
     let id = site.store.create_with(Unique(1)).expect("room");
     let (session, _) = site.visit(&[id], |session| session.clone());
-    assert_eq!(session.login(&Principal::new("ada"), Unique(2)), Err(SessionError::Answered));
+    assert_eq!(session.login_with(&Principal::new("ada"), |_| Unique(2)), Err(SessionError::Answered));
     assert_eq!(session.read(|value| value.0), Some(1));
+}
+
+#[test]
+fn a_login_is_shown_the_value_of_a_visitor_or_of_the_same_user_and_of_nobody_else() {
+    let site = site::<Visitor>(0);
+    let log_in = |ids: &[SessionId], user: &str| {
+        let (shown, answer) = site.visit(ids, |session| {
+            let mut shown = None;
+            let entered = session.login_with(&Principal::new(user), |before| {
+                shown = before.map(|before| before.name.clone());
+                visitor(user)
+            });
+            assert_eq!(entered, Ok(()));
+            shown
+        });
+        (shown, answer.id())
+    };
+    let basket = site.store.create_with(visitor("basket")).expect("room");
+    let (shown, ada) = log_in(&[basket], "ada");
+    assert_eq!(shown.as_deref(), Some("basket"));
+    let (shown, again) = log_in(&[ada], "ada");
+    assert_eq!(shown.as_deref(), Some("ada"));
+    let (shown, eve) = log_in(&[again], "eve");
+    assert_eq!(shown, None);
+    assert!([basket, ada, again].iter().all(|id| !site.store.exists(id)));
+    assert_eq!((log_in(&[], "ada").0, site.store.read(&eve, Visitor::clone)), (None, Some(visitor("eve"))));
 }
