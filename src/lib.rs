@@ -43,6 +43,7 @@ mod entry;
 mod error;
 mod events;
 mod expiry;
+mod fingerprint;
 mod hash;
 mod id;
 mod principal;
@@ -68,6 +69,7 @@ pub use error::{
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
 pub use events::Removal;
+pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
 pub use removal::RemovalCause;

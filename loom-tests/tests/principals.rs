@@ -22,6 +22,8 @@ mod error;
 mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
+#[path = "../../src/fingerprint.rs"]
+mod fingerprint;
 #[path = "support/hash.rs"]
 mod hash;
 #[path = "support/id.rs"]

@@ -21,6 +21,8 @@ mod error;
 mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
+#[path = "../../src/fingerprint.rs"]
+mod fingerprint;
 mod hash;
 #[path = "../../src/id.rs"]
 mod id;
@@ -47,6 +49,7 @@ pub use error::{
     RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
 };
 pub use events::Removal;
+pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
 pub use removal::RemovalCause;
