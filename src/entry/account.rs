@@ -4,7 +4,7 @@
 //! [`Binding`], which names the account and two numbers:
 //!
 //! * the *generation* of the account when the session was bound. Ending all sessions raises the account's generation by one exchange:
-//!   at that instant every session of an older one is [revoked](Account::revokes), which all readers see without a look at any list.
+//!   at that instant every session of an older one is [revoked](Standing::includes), which all readers see without a look at any list.
 //! * a *serial number*, by which the session is known whatever its id. One session may be exempt from a revocation: the account's word
 //!   holds the serial number of that one beside the generation.
 //!
