@@ -16,14 +16,16 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Removal {
-    /// The id of the session, which is worth nothing any more. Do not log it all the same: it may still be in somebody's log as a secret.
+    /// The id of the session, which is worth nothing any more. Do not log it all the same: it may still be in
+    /// somebody's log as a secret.
     pub id: SessionId,
     /// Why it has ended.
     pub cause: RemovalCause,
     /// The principal that it was bound to.
     pub principal: Option<Principal>,
     /// Tells the sessions of one id apart, where an id has been given more than once to `insert_with`: the
-    /// [`SessionStore::serial`](crate::SessionStore::serial) of the one that has ended. 0 for a session whose id the store has drawn, which names no other one.
+    /// [`SessionStore::serial`](crate::SessionStore::serial) of the one that has ended. 0 for a session whose id the
+    /// store has drawn, which names no other one.
     pub serial: u64,
 }
 

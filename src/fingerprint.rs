@@ -1,7 +1,7 @@
 //! What names a session in a log: a short hash of its id under a key that each store draws for this alone.
 //!
-//! The same id has the same fingerprint in one store for as long as the store lives, and another one in another store. So
-//! a reader of the log can follow a session from line to line, and cannot find its id.
+//! The same id has the same fingerprint in one store for as long as the store lives, and another one in another store.
+//! So a reader of the log can follow a session from line to line, and cannot find its id.
 
 #![deny(unsafe_code)]
 

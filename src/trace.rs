@@ -9,8 +9,8 @@
 //! | `TRACE` | `session id rotated` | `session`, `new` |
 //! | `TRACE` | `session ended` | `session`, `cause` |
 //!
-//! The target is `cloakroom`. A session is named by its [fingerprint](crate::fingerprint), never by its id. Looking a session
-//! up makes no event, unless it is found expired.
+//! The target is `cloakroom`. A session is named by its [fingerprint](crate::fingerprint), never by its id. Looking a
+//! session up makes no event, unless it is found expired.
 
 #![deny(unsafe_code)]
 

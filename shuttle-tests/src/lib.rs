@@ -1,5 +1,5 @@
-//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing without
-//! `--cfg shuttle`.
+//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing
+//! without `--cfg shuttle`.
 #![cfg(shuttle)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
