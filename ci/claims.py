@@ -182,6 +182,14 @@ def same(document, told, what, there):
     require(told == there, f"{document} differs from {what}: {sorted(set(told) ^ set(there)) or 'one is told twice'}")
 
 
+def settings():
+    """Each setting of a store has a row in the README, and no other one has."""
+    fields = re.findall(r"^    pub (\w+): ", re.search(r"^pub struct SessionConfig \{(.*?)^\}", read(CONFIG), re.M | re.S)[1], re.M)
+    table = re.search(r"^## Settings$.*?(?=^## )", read("README.md"), re.M | re.S)[0]
+    names = [name for row in re.findall(r"^\| (`[^|]*)\|", table, re.M) for name in spans(row)]
+    same("README.md, the table of settings", sorted(names), "the fields of `SessionConfig`", sorted(fields))
+
+
 # Who runs what, and for how long.
 
 AMOUNT = r"(?:about )?(\d+|half an?|some|an?|" + "|".join(WORDS[1:]) + r")"
@@ -258,6 +266,6 @@ def floors():
     require(epoch == ["src/reclaim.rs"], f"docs/design.md: not only reclaim.rs names crossbeam_epoch: {epoch}")
 
 
-for check in (counts, citations, lists, scripts, floors):
+for check in (counts, citations, lists, settings, scripts, floors):
     check()
 findings.conclude("claims hold")

@@ -160,8 +160,8 @@ mod coarse {
         }
     }
 
-    /// Cannot panic either. The kernel counts from when it was started, so neither part is negative nor the product too large; if it did say so,
-    /// the reading would be a wrong one, as any clock may have.
+    /// Cannot panic either. The kernel counts from when it was started, so neither part is negative nor the product too
+    /// large; if it did say so, the reading would be a wrong one, as any clock may have.
     #[inline]
     pub(super) fn milliseconds(time: Timespec) -> u64 {
         let whole = (time.tv_sec as u64).wrapping_mul(1_000);

@@ -47,11 +47,11 @@ pub struct SessionConfig {
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
     pub ttl: Duration,
-    /// How long a session lives after its creation, used or not, unless it was created with an absolute timeout of its own. `None`, the default,
-    /// is for ever.
+    /// How long a session lives after its creation, used or not, unless it was created with an absolute timeout of its
+    /// own. `None`, the default, is for ever.
     ///
-    /// An upper bound even for a session that is in use, so that a stolen id does not serve for good ([OWASP][owasp], ASVS 5 requirement 7.3.2).
-    /// Rounded up as the `ttl` is. It costs each session 16 bytes.
+    /// An upper bound even for a session that is in use, so that a stolen id does not serve for good ([OWASP][owasp],
+    /// ASVS 5 requirement 7.3.2). Rounded up as the `ttl` is. It costs each session 16 bytes.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#absolute-timeout
     pub absolute_timeout: Option<Duration>,
@@ -72,7 +72,8 @@ pub struct SessionConfig {
     pub max_sessions_per_principal: usize,
     /// What becomes of a login beyond that: it is refused by default.
     pub when_principal_full: WhenPrincipalFull,
-    /// What becomes of a newcomer when there are `max_sessions`, none of which is found expired. [`WhenFull::Refuse`] by default.
+    /// What becomes of a newcomer when there are `max_sessions`, none of which is found expired. [`WhenFull::Refuse`]
+    /// by default.
     pub when_full: WhenFull,
     /// How many bytes the attributes of one session may take: the bytes of their keys and values in UTF-8, and two more
     /// for each attribute (one more for each key or value of 64 bytes, and again of 4,096, of 262,144, of
@@ -88,10 +89,10 @@ pub struct SessionConfig {
     pub max_attributes: usize,
     /// Into how many parts, which grow independently of each other, the store divides its sessions. 64 by default.
     ///
-    /// Rounded up to a power of two, at least 1; more than 1,024 count as 1,024. More of them spread the work of growing
-    /// and the counting over more threads; they make no lookup faster, and each takes two kilobytes when it is empty.
-    /// What looks at each of them takes longer: [`stats`](SessionStore::stats), sweeps, and `count` where there is no
-    /// `max_sessions`. Beyond 1,024 nothing was measured to get faster.
+    /// Rounded up to a power of two, at least 1; more than 1,024 count as 1,024. More of them spread the work of
+    /// growing and the counting over more threads; they make no lookup faster, and each takes two kilobytes when it is
+    /// empty. What looks at each of them takes longer: [`stats`](SessionStore::stats), sweeps, and `count` where there
+    /// is no `max_sessions`. Beyond 1,024 nothing was measured to get faster.
     pub shards: usize,
 }
 
@@ -106,7 +107,8 @@ pub struct SessionConfig {
 /// Nothing of this concerns a newcomer for which a session of its own principal has ended
 /// ([`WhenPrincipalFull::EndIdlest`]): it has the place of that one.
 ///
-/// Where no session can be ended because all places belong to newcomers that have not arrived yet, a newcomer is refused.
+/// Where no session can be ended because all places belong to newcomers that have not arrived yet, a newcomer is
+/// refused.
 ///
 /// # Examples
 ///
@@ -123,21 +125,25 @@ pub struct SessionConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// The newcomer is refused: [`CreateError::Full`](crate::CreateError::Full). Nobody is logged out; but who opens sessions faster than they expire keeps everybody else out.
+    /// The newcomer is refused: [`CreateError::Full`](crate::CreateError::Full). Nobody is logged out; but who opens
+    /// sessions faster than they expire keeps everybody else out.
     #[default]
     Refuse,
-    /// The idlest session is ended: the one that was touched least recently, of a sample of at least 32 (of all, if there are fewer), which goes round the store from one
-    /// newcomer to the next. Nobody is kept out; but who opens sessions without end logs everybody out who is not using theirs.
+    /// The idlest session is ended: the one that was touched least recently, of a sample of at least 32 (of all, if
+    /// there are fewer), which goes round the store from one newcomer to the next. Nobody is kept out; but who opens
+    /// sessions without end logs everybody out who is not using theirs.
     EndIdlest,
-    /// The idlest session is ended of those in a sample that are bound to no principal: visitors who have not logged in. **Opening
-    /// anonymous sessions, however many, ends no session of a user who has logged in.**
+    /// The idlest session is ended of those in a sample that are bound to no principal: visitors who have not logged
+    /// in. **Opening anonymous sessions, however many, ends no session of a user who has logged in.**
     ///
-    /// Up to 512 sessions, of a sample that goes round the store, are looked at for an unbound one, and the newcomer is refused if there is none among them. (To look at all of
-    /// them would let anybody keep the server busy for milliseconds by one request.)
+    /// Up to 512 sessions, of a sample that goes round the store, are looked at for an unbound one, and the newcomer is
+    /// refused if there is none among them. (To look at all of them would let anybody keep the server busy for
+    /// milliseconds by one request.)
     ///
-    /// A newcomer that is itself bound to a principal comes in all the same: up to 8,192 sessions are looked at then, and if none of them is unbound,
-    /// the idlest of them ends. So where more than about one session in a thousand is unbound, nobody who has logged in is ended; and how many
-    /// sessions one user can have is to be limited by other means.
+    /// A newcomer that is itself bound to a principal comes in all the same: up to 8,192 sessions are looked at then,
+    /// and if none of them is unbound, the idlest of them ends. So where more than about one session in a thousand is
+    /// unbound, nobody who has logged in is ended; and how many sessions one user can have is to be limited by other
+    /// means.
     EndUnbound,
 }
 
@@ -263,8 +269,8 @@ impl fmt::Display for CookieName {
 
 /// Builds a [`SessionStore`] from single settings; what is not set is as in [`SessionConfig::default`].
 ///
-/// Made by [`SessionStore::builder`]. Building allocates and reads the clock, which may block if it is the caller's own;
-/// and a thread that makes the first store of the process may wait for another one that does so at the same time.
+/// Made by [`SessionStore::builder`]. Building allocates and reads the clock, which may block if it is the caller's
+/// own; and a thread that makes the first store of the process may wait for another one that does so at the same time.
 /// Nothing else here blocks.
 ///
 /// # Examples

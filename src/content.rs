@@ -6,14 +6,16 @@ use crate::attributes::Attributes;
 use crate::entry::{EntryRef, Head, Owned, Payload};
 use core::fmt::Write;
 
-/// What a [`SessionStore`](crate::SessionStore) keeps for each session: [`Attributes`], or a value of any type that threads may share.
+/// What a [`SessionStore`](crate::SessionStore) keeps for each session: [`Attributes`], or a value of any type that
+/// threads may share.
 ///
 /// Implemented for all of them; there is nothing to implement by hand.
 pub trait Content: Stored + Send + Sync + 'static {}
 
 impl<C: Stored + Send + Sync + 'static + ?Sized> Content for C {}
 
-/// Content of which a session can be given another version under other terms, or under another id: [`Attributes`], and whatever is [`Clone`].
+/// Content of which a session can be given another version under other terms, or under another id: [`Attributes`], and
+/// whatever is [`Clone`].
 ///
 /// For a type that is dear to clone, or cannot be, keep an [`Arc`](std::sync::Arc) of it.
 pub trait Replicate: Content + Replicated {}

@@ -1,8 +1,9 @@
 //! When a session has been idle for too long: pure functions on ticks.
 //!
-//! A [`Tick`] is a millisecond of the store's clock. Readings and stamps are cut down to whole ticks and the comparison is strict,
-//! so that cutting never makes a session expire early: if `floor(now) - floor(stamp) > idle` for a whole number `idle`, then
-//! `now - stamp > idle`. What a clock of coarse resolution may be behind is added to the idle timeout as grace.
+//! A [`Tick`] is a millisecond of the store's clock. Readings and stamps are cut down to whole ticks and the comparison
+//! is strict, so that cutting never makes a session expire early: if `floor(now) - floor(stamp) > idle` for a whole
+//! number `idle`, then `now - stamp > idle`. What a clock of coarse resolution may be behind is added to the idle
+//! timeout as grace.
 
 #![deny(unsafe_code)]
 
@@ -13,7 +14,8 @@ use core::time::Duration;
 pub(crate) struct Tick(u64);
 
 impl Tick {
-    /// The last tick, 146 million years in; later readings count as this one. Two bits stay free for the entry's life word.
+    /// The last tick, 146 million years in; later readings count as this one. Two bits stay free for the entry's life
+    /// word.
     pub(crate) const MAX: Self = Self(u64::MAX >> 2);
 
     pub(crate) const fn new(milliseconds: u64) -> Self {
@@ -31,7 +33,8 @@ impl Tick {
     }
 }
 
-/// The longest time, in ticks, that a timeout lets a session live: `timeout`, rounded up, and one `resolution` of the clock as grace.
+/// The longest time, in ticks, that a timeout lets a session live: `timeout`, rounded up, and one `resolution` of the
+/// clock as grace.
 pub(crate) fn limit(timeout: Duration, resolution: Duration) -> u64 {
     ticks_up(timeout).saturating_add(ticks_up(resolution))
 }
@@ -42,7 +45,8 @@ pub(crate) const fn span(ticks: u64) -> Duration {
 }
 
 impl Limits {
-    /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not touched.
+    /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not
+    /// touched.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
         let untouched = now.0.saturating_sub(stamp.0);
         let idle = if self.idle == u64::MAX { u64::MAX } else { self.idle.saturating_sub(untouched) };
@@ -88,9 +92,9 @@ pub(crate) enum Verdict {
     Live,
     /// Ended by a limit.
     Expired(Expiry),
-    /// Further ahead of the clock than the limit: the clock has been set back since. Left alone, such a stamp would keep its
-    /// session alive until the clock has caught up, so it is to be brought back to the tick given here, a reading made after
-    /// the stamp was seen.
+    /// Further ahead of the clock than the limit: the clock has been set back since. Left alone, such a stamp would
+    /// keep its session alive until the clock has caught up, so it is to be brought back to the tick given here, a
+    /// reading made after the stamp was seen.
     Ahead(Tick),
 }
 
@@ -118,7 +122,8 @@ impl<'a> Moment<'a> {
         (self.reread)()
     }
 
-    /// Whether a stamp that the caller has just loaded is that of a live session, by the session's own limits if it has any.
+    /// Whether a stamp that the caller has just loaded is that of a live session, by the session's own limits if it has
+    /// any.
     ///
     /// The reading may be old by then (the thread may have been suspended), which errs on the side of life.
     #[inline(always)]
@@ -137,9 +142,9 @@ impl<'a> Moment<'a> {
         self.judge_afresh(stamp, own.unwrap_or(Limits { idle: self.idle, end: Tick::MAX }))
     }
 
-    /// Makes sure by a reading of the clock that is younger than the stamp. The one that the operation began with may be older, so that
-    /// the stamp lies ahead though the clock runs as it should; and the clock may have been set back between the two, so that the
-    /// stamp lies far behind though it was made just now.
+    /// Makes sure by a reading of the clock that is younger than the stamp. The one that the operation began with may
+    /// be older, so that the stamp lies ahead though the clock runs as it should; and the clock may have been set back
+    /// between the two, so that the stamp lies far behind though it was made just now.
     #[cold]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = self.afresh();

@@ -1,15 +1,15 @@
 //! The keyed hash that spreads ids over shards and slots.
 //!
-//! Ids reach the table from cookies, so from attackers. The key is random for each store: nobody outside can pick ids that meet in
-//! one place, and a lookup of ids that do not exist stays short.
+//! Ids reach the table from cookies, so from attackers. The key is random for each store: nobody outside can pick ids
+//! that meet in one place, and a lookup of ids that do not exist stays short.
 
 #![deny(unsafe_code)]
 
 use crate::entry::Key;
 use core::array;
 
-/// Hashes keys by folded multiplications, of which the first two do not wait for each other: two thirds of the instructions of ahash, from whose
-/// random state the seeds are drawn.
+/// Hashes keys by folded multiplications, of which the first two do not wait for each other: two thirds of the
+/// instructions of ahash, from whose random state the seeds are drawn.
 pub(crate) struct KeyHasher([u64; 4]);
 
 impl KeyHasher {
@@ -50,7 +50,8 @@ mod tests {
         assert_ne!(hasher.hash(&[7; 32]), hasher.hash(&[8; 32]));
     }
 
-    /// Keys that differ in one byte only, or in the same way in each word: all parts of the hash have to tell them apart.
+    /// Keys that differ in one byte only, or in the same way in each word: all parts of the hash have to tell them
+    /// apart.
     #[test]
     fn keys_that_are_much_alike_are_spread_like_random_ones() {
         const KEYS: u64 = 4_096;

@@ -10,7 +10,7 @@
 //! (not the operations themselves).
 //!
 //! What a thread has retired and not handed to the collector yet, and what it keeps to use again, is bounded by bytes
-//! ([`crate::block`]), and a [flush](flush) of any thread reaches it. The collector's own bag of the thread holds
+//! ([`crate::block`]), and a [flush] of any thread reaches it. The collector's own bag of the thread holds
 //! nothing of ours between two operations, or a thread that then idles would hold it back for ever.
 
 use crate::block::{self, Kind, Retired, Spare};

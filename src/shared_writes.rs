@@ -1,7 +1,9 @@
-//! Counts writes to shared memory, under `--cfg cloakroom_count_writes` only: the atomics of [`crate::sync`], each of which notes what it writes.
+//! Counts writes to shared memory, under `--cfg cloakroom_count_writes` only: the atomics of [`crate::sync`], each of
+//! which notes what it writes.
 //!
-//! For `benches/shared-writes.sh`, which shows which lines an operation writes. It has no other use, and no promise of staying as it is. An atomic of this module has no
-//! operation that is not noted: what is missing here does not compile.
+//! For `benches/shared-writes.sh`, which shows which lines an operation writes. It has no other use, and no promise of
+//! staying as it is. An atomic of this module has no operation that is not noted: what is missing here does not
+//! compile.
 
 #![deny(unsafe_code)]
 #![allow(missing_docs, reason = "it is there for one tool of this repository")]

@@ -21,22 +21,22 @@ const SLICE: Duration = Duration::from_millis(1);
 
 /// Evicts expired sessions at intervals, on a thread of its own, until it is dropped.
 ///
-/// It goes through the store in rounds, by [`SessionStore::evict_expired_within`]: a millisecond at a time, with a rest of a millisecond
-/// in between, so that it takes no more than half of one core. After a round it gives back the memory of what has ended, and with the feature `metrics` exports the store's
-/// figures.
+/// It goes through the store in rounds, by [`SessionStore::evict_expired_within`]: a millisecond at a time, with a rest
+/// of a millisecond in between, so that it takes no more than half of one core. After a round it gives back the memory
+/// of what has ended, and with the feature `metrics` exports the store's figures.
 ///
-/// The interval is the longest pause between the end of one round and the beginning of the next, in real time, whatever clock the store
-/// has. One that is shorter than a millisecond, zero too, counts as a millisecond. After a round that has ended an eighth of all sessions or more
-/// the pause is halved, down to a sixteenth of the interval; after one that has ended less than a thirty-second it is doubled again, up to the
-/// interval.
+/// The interval is the longest pause between the end of one round and the beginning of the next, in real time, whatever
+/// clock the store has. One that is shorter than a millisecond, zero too, counts as a millisecond. After a round that
+/// has ended an eighth of all sessions or more the pause is halved, down to a sixteenth of the interval; after one that
+/// has ended less than a thirty-second it is doubled again, up to the interval.
 ///
 /// The thread keeps the store alive, and sweeping stands in no other thread's way: the store's operations are as they
-/// are without it. If the store's clock panics, that round is broken off (its message goes where panic messages go) and taken up again
-/// after the interval; with `panic = "abort"` the process ends, as ever.
+/// are without it. If the store's clock panics, that round is broken off (its message goes where panic messages go) and
+/// taken up again after the interval; with `panic = "abort"` the process ends, as ever.
 ///
-/// **Dropping it stops the thread and waits for its end**, and so may block, for the millisecond that it sweeps at a time;
-/// a pause ends at once. Only its own thread, to which the store's clock could bring it, does not
-/// wait for itself: dropped there, the sweep at hand is the last.
+/// **Dropping it stops the thread and waits for its end**, and so may block, for the millisecond that it sweeps at a
+/// time; a pause ends at once. Only its own thread, to which the store's clock could bring it, does not wait for
+/// itself: dropped there, the sweep at hand is the last.
 ///
 /// **A forked child** has the sweeper, but not its thread: there nothing sweeps, and dropping the sweeper does nothing.
 /// (What the thread held, the handle of the store included, is not given back.) A child that goes on with the store
@@ -99,8 +99,8 @@ impl Sweeper {
         Ok(Self { running: Some((open, thread)), process: process::id() })
     }
 
-    /// Stops the thread and waits for its end: the same as dropping the sweeper. May block as that may, and does nothing
-    /// in a forked child.
+    /// Stops the thread and waits for its end: the same as dropping the sweeper. May block as that may, and does
+    /// nothing in a forked child.
     pub fn stop(self) {
         drop(self);
     }

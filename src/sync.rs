@@ -1,5 +1,6 @@
-//! The atomics of this crate: `core`'s; or loom's under `--cfg loom`, shuttle's under `--cfg shuttle`, where the models in `loom-tests/`
-//! and `shuttle-tests/` explore the same sources. Under `--cfg cloakroom_count_writes` they count what they write.
+//! The atomics of this crate: `core`'s; or loom's under `--cfg loom`, shuttle's under `--cfg shuttle`, where the models
+//! in `loom-tests/` and `shuttle-tests/` explore the same sources. Under `--cfg cloakroom_count_writes` they count what
+//! they write.
 
 #![deny(unsafe_code)]
 
@@ -25,15 +26,16 @@ pub(crate) type OwnUsize = AtomicUsize;
 pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
 
 /// Whether the protocol rule of this name is broken on purpose. The models are tested by requiring that they fail then
-/// (`ci/planted-bugs.sh`): there the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and nothing remains of it.
+/// (`ci/planted-bugs.sh`): there the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and
+/// nothing remains of it.
 #[cfg(not(any(loom, shuttle)))]
 #[inline(always)]
 pub(crate) const fn planted(_rule: &str) -> bool {
     false
 }
 
-/// A point between two atomic steps of an operation. In the crate's own tests it calls the thread's hook, by which a thread is stopped
-/// there (`src/table/tests/suspended.rs`). Elsewhere nothing remains of it.
+/// A point between two atomic steps of an operation. In the crate's own tests it calls the thread's hook, by which a
+/// thread is stopped there (`src/table/tests/suspended.rs`). Elsewhere nothing remains of it.
 #[cfg(any(loom, not(test)))]
 #[inline(always)]
 pub(crate) const fn step(_name: &'static str) {}
@@ -41,12 +43,14 @@ pub(crate) const fn step(_name: &'static str) {}
 #[cfg(all(test, not(loom)))]
 pub(crate) use hooked::{on_step, step};
 
-/// Runs foreign code that may panic, and lets no panic out: the panic hook has told of it. (In the models a panic is a finding.)
+/// Runs foreign code that may panic, and lets no panic out: the panic hook has told of it. (In the models a panic is a
+/// finding.)
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) fn contain(f: impl FnOnce()) {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-        // What was panicked with may panic when it is dropped; with what comes of that there is nothing to do but to leave it.
+        // What was panicked with may panic when it is dropped; with what comes of that there is nothing to do but to
+        // leave it.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(panic)));
         dropped.unwrap_or_else(core::mem::forget);
     }
@@ -57,8 +61,8 @@ pub(crate) fn contain(f: impl FnOnce()) {
     f();
 }
 
-/// The ordering of the atomic access of this tag, which `docs/orderings.md` explains. Under loom the environment variable
-/// `CLOAKROOM_WEAKEN` names one to be relaxed, by which `ci/orderings.sh` finds out whether a model misses it.
+/// The ordering of the atomic access of this tag, which `docs/orderings.md` explains. Under loom the environment
+/// variable `CLOAKROOM_WEAKEN` names one to be relaxed, by which `ci/orderings.sh` finds out whether a model misses it.
 #[cfg(not(loom))]
 #[inline(always)]
 pub(crate) const fn ordered(_tag: &str, ordering: Ordering) -> Ordering {

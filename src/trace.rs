@@ -9,13 +9,14 @@
 //! | `TRACE` | `session id rotated` | `session`, `new` |
 //! | `TRACE` | `session ended` | `session`, `cause` |
 //!
-//! The target is `cloakroom`. A session is named by eight hex digits of a hash of its id, under a random key that each store has for this alone: enough
-//! to follow a session through a log, not enough to find or to recognise its id. Looking a session up makes no event, unless it is found expired.
+//! The target is `cloakroom`. A session is named by its [fingerprint](crate::fingerprint), never by its id. Looking a
+//! session up makes no event, unless it is found expired.
 
 #![deny(unsafe_code)]
 
 use crate::entry::Key;
 use crate::error::CreateError;
+use crate::fingerprint::Fingerprints;
 use crate::table::Observer;
 
 #[cfg(feature = "tracing")]
@@ -25,37 +26,21 @@ pub(crate) use silence::Tracer;
 
 #[cfg(feature = "tracing")]
 mod events {
-    use super::{CreateError, Key, Observer};
-    use crate::hash::KeyHasher;
+    use super::{CreateError, Fingerprints, Key, Observer};
     use crate::removal::RemovalCause;
     use crate::sync::contain;
     use crate::table::Ended;
-    use core::fmt;
-    use std::sync::Arc;
     use tracing::{Level, debug, enabled, trace};
 
     const TARGET: &str = "cloakroom";
 
     /// Makes the events of one store.
     #[derive(Clone)]
-    pub(crate) struct Tracer(Arc<KeyHasher>);
-
-    /// What stands for an id.
-    struct Label(u32);
-
-    impl fmt::Display for Label {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{:08x}", self.0)
-        }
-    }
+    pub(crate) struct Tracer(Fingerprints);
 
     impl Tracer {
-        pub(crate) fn new() -> Self {
-            Self(Arc::new(KeyHasher::new()))
-        }
-
-        fn label(&self, key: &Key) -> Label {
-            Label(self.0.hash(key) as u32)
+        pub(crate) fn new(fingerprints: &Fingerprints) -> Self {
+            Self(fingerprints.clone())
         }
 
         /// The observer of a store's table: it makes events, and passes on to `inner` what that wants to know.
@@ -68,7 +53,7 @@ mod events {
         }
 
         pub(crate) fn created(&self, key: &Key) {
-            trace!(target: TARGET, session = %self.label(key), "session created");
+            trace!(target: TARGET, session = %self.0.of(key), "session created");
         }
 
         pub(crate) fn refused(&self, error: CreateError) {
@@ -83,17 +68,17 @@ mod events {
         }
 
         pub(crate) fn rotated(&self, old: &Key, new: &Key) {
-            trace!(target: TARGET, session = %self.label(old), new = %self.label(new), "session id rotated");
+            trace!(target: TARGET, session = %self.0.of(old), new = %self.0.of(new), "session id rotated");
         }
 
         fn ended(&self, key: &Key, cause: RemovalCause) {
             match cause {
                 RemovalCause::Capacity | RemovalCause::PrincipalLimit => {
-                    debug!(target: TARGET, session = %self.label(key), "session ended to make room");
+                    debug!(target: TARGET, session = %self.0.of(key), "session ended to make room");
                 }
                 // The session has not ended; `rotated` says what has happened.
                 RemovalCause::Rotated => {}
-                _ => trace!(target: TARGET, session = %self.label(key), cause = cause.name(), "session ended"),
+                _ => trace!(target: TARGET, session = %self.0.of(key), cause = cause.name(), "session ended"),
             }
         }
     }
@@ -121,12 +106,12 @@ mod events {
 
 #[cfg(not(feature = "tracing"))]
 mod silence {
-    use super::{CreateError, Key, Observer};
+    use super::{CreateError, Fingerprints, Key, Observer};
 
     pub(crate) struct Tracer;
 
     impl Tracer {
-        pub(crate) fn new() -> Self {
+        pub(crate) fn new(_: &Fingerprints) -> Self {
             Self
         }
 

@@ -23,7 +23,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     let max_sessions = prop_oneof![2 => Just(0), 2 => 1..=3_usize, 2 => 4..=24_usize];
     let max_session_bytes = select(vec![0_usize, 2, 7, 20, 135, 65_536]);
     let max_attributes = prop_oneof![2 => Just(0_usize), 2 => 1..=5_usize];
-    // With several shards, a create that meets a full store leaves expired sessions in those that it did not have to look at.
+    // With several shards, a create that meets a full store leaves expired sessions in those that it did not have to
+    // look at.
     let shards = prop_oneof![4 => Just(1_usize), 1 => Just(4_usize)];
     let absolute_timeout = prop_oneof![3 => Just(None), 2 => timeout().prop_map(Some)];
     let per_principal = prop_oneof![1 => Just(0_usize), 2 => 1..=3_usize];
@@ -119,7 +120,8 @@ fn change() -> impl Strategy<Value = Operation> {
         3 => (subject(), steps()).prop_map(|(subject, steps)| Operation::Update(subject, steps)),
         3 => (0..NOTES, subject(), key(), value())
             .prop_map(|(place, subject, key, value)| Operation::SetIf(place, subject, key, value)),
-        2 => (0..NOTES, subject(), steps()).prop_map(|(place, subject, steps)| Operation::UpdateIf(place, subject, steps)),
+        2 => (0..NOTES, subject(), steps())
+            .prop_map(|(place, subject, steps)| Operation::UpdateIf(place, subject, steps)),
         2 => (subject(), timeouts()).prop_map(|(subject, timeouts)| Operation::SetTimeouts(subject, timeouts)),
         2 => (subject(), timeouts(), attributes())
             .prop_map(|(subject, timeouts, given)| Operation::Replace(subject, timeouts, given)),

@@ -168,6 +168,25 @@ fn no_event_gives_away_an_id_or_an_attribute() {
     }
 }
 
+#[test]
+fn a_session_is_named_by_its_fingerprint() {
+    let (store, _clock) = store();
+    let mut ids = Vec::new();
+    let lines = Capture::new(Level::TRACE).during(|| {
+        let old = store.create().expect("there is room");
+        let new = store.rotate_id(&old).expect("it is live");
+        assert!(store.delete(&new));
+        ids = vec![old, new];
+    });
+    let (old, new) = (store.fingerprint(&ids[0]), store.fingerprint(&ids[1]));
+    let expected = [
+        format!("TRACE session created session={old}"),
+        format!("TRACE session id rotated session={old} new={new}"),
+        format!("TRACE session ended session={new} cause=\"deleted\""),
+    ];
+    assert_eq!(lines, expected);
+}
+
 /// Who reads the logs of two servers cannot tell that the same id was tried on both, nor find an id by hashing it.
 #[test]
 fn labels_differ_from_store_to_store() {

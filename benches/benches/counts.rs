@@ -1,6 +1,8 @@
-//! Instructions of single operations, counted by valgrind's callgrind: `ci/instructions.sh` runs it and judges the counts.
+//! Instructions of single operations, counted by valgrind's callgrind: `ci/instructions.sh` runs it and judges the
+//! counts.
 //!
-//! Each benchmark does [`TURNS`] operations on a store that is filled beforehand and dropped afterwards, neither of which counts.
+//! Each benchmark does [`TURNS`] operations on a store that is filled beforehand and dropped afterwards, neither of
+//! which counts.
 
 // The macros write items without documentation.
 #![allow(missing_docs)]

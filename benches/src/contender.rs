@@ -40,7 +40,8 @@ pub enum Extent {
     Lookups,
 }
 
-/// A store of sessions: string attributes under a random id, with an idle timeout that each access but `exists` begins anew.
+/// A store of sessions: string attributes under a random id, with an idle timeout that each access but `exists` begins
+/// anew.
 pub trait Contender: Send + Sync + Sized + 'static {
     /// How reports call it.
     const NAME: &'static str;

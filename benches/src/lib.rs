@@ -1,8 +1,10 @@
 //! Session stores side by side: cloakroom, what a careful user would build from other crates, and the machine's limit.
 //!
-//! * [`contender`]: what every store has to do; [`contenders`]: the stores; [`contract`]: the test that each of them passes.
+//! * [`contender`]: what every store has to do; [`contenders`]: the stores; [`contract`]: the test that each of them
+//!   passes.
 //! * [`workload`]: what threads do to a store, and what is measured of it.
-//! * The binary `compare` runs and reports; `shared-writes` counts writes to shared memory; `instructions` judges instruction counts.
+//! * The binary `compare` runs and reports; `shared-writes` counts writes to shared memory; `instructions` judges
+//!   instruction counts.
 //!
 //! `benches/README.md` says what the figures mean.
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 /// The system's allocator, which counts what is allocated once it is told to.
 ///
-/// A chunk counts with its header and its padding. Until [`count`] nothing is written; then each thread writes a line of its own. What a store maps from the system by
-/// itself is not seen here, but in [`resident`].
+/// A chunk counts with its header and its padding. Until [`count`] nothing is written; then each thread writes a line
+/// of its own. What a store maps from the system by itself is not seen here, but in [`resident`].
 pub struct Counting;
 
 /// More than there are threads at once; two that share a line only slow each other down.

@@ -1,7 +1,7 @@
 //! What the contenders keep of a session: its attributes in one block, and when it was last used.
 //!
-//! The block is the same for all that have one, so that they differ in nothing but the map. It holds for each attribute the lengths of its key and its value, two
-//! bytes each, then the two.
+//! The block is the same for all that have one, so that they differ in nothing but the map. It holds for each attribute
+//! the lengths of its key and its value, two bytes each, then the two.
 
 use crate::clock::Clock;
 use crate::contender::Setup;

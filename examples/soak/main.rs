@@ -1,13 +1,13 @@
 //! Uses one store from several threads for as long as you like, and checks all along that it keeps its promises.
 //!
-//! `cargo run --release --example soak -- --minutes 10`; `--help` for more. Ends with a summary and exit status 0, or, as soon as anything
-//! is not as it should be, with a line that says what and exit status 1.
+//! `cargo run --release --example soak -- --minutes 10`; `--help` for more. Ends with a summary and exit status 0, or,
+//! as soon as anything is not as it should be, with a line that says what and exit status 1.
 //!
-//! The workers do what a web server does: they log users in and out, look sessions up, set attributes, on sessions of their own, on
-//! sessions that others use and end as well, and on one session that all use. Meanwhile the population goes up to a hundred thousand and down to
-//! some hundred, again and again: deleted, or left to expire under a clock that runs much faster than real time, and swept by a
-//! [`Sweeper`](cloakroom::Sweeper). At the top and at the bottom of each wave all stop for a moment, and what the store says is compared
-//! with what all know.
+//! The workers do what a web server does: they log users in and out, look sessions up, set attributes, on sessions of
+//! their own, on sessions that others use and end as well, and on one session that all use. Meanwhile the population
+//! goes up to a hundred thousand and down to some hundred, again and again: deleted, or left to expire under a clock
+//! that runs much faster than real time, and swept by a [`Sweeper`](cloakroom::Sweeper). At the top and at the bottom
+//! of each wave all stop for a moment, and what the store says is compared with what all know.
 //!
 //! | file | what |
 //! |---|---|

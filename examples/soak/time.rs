@@ -17,7 +17,8 @@ const SPEED: u64 = 1_800;
 pub(crate) struct FastClock(Arc<AtomicU64>);
 
 impl FastClock {
-    /// Acquire and Release: who ends a session has read the clock before, and who finds it ended reads no earlier time after.
+    /// Acquire and Release: who ends a session has read the clock before, and who finds it ended reads no earlier time
+    /// after.
     pub(crate) fn milliseconds(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
@@ -29,7 +30,8 @@ impl Clock for FastClock {
     }
 }
 
-/// Moves the clock on, held back by the slowest worker: no session that is kept in use ever comes closer than half-way to its end.
+/// Moves the clock on, held back by the slowest worker: no session that is kept in use ever comes closer than half-way
+/// to its end.
 pub(crate) struct Pace {
     clock: FastClock,
     /// For each worker, a time at which or after which it has touched each session that it keeps.

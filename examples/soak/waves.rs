@@ -12,8 +12,8 @@ use crate::tally::{Invariant, Kind, Tally};
 
 const SWEEP_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How far apart the allocated bytes may be from one bottom to the next: some hundred sessions are left there, in arrays that may have
-/// up to eight times as many slots as they need.
+/// How far apart the allocated bytes may be from one bottom to the next: some hundred sessions are left there, in
+/// arrays that may have up to eight times as many slots as they need.
 const BAND: usize = 128 * 1024;
 
 pub(crate) struct Waves<'a> {

@@ -133,7 +133,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// A quiet point: all stop, and then say how many sessions they know of. At the `bottom` of a wave nothing of it is left.
+    /// A quiet point: all stop, and then say how many sessions they know of. At the `bottom` of a wave nothing of it is
+    /// left.
     fn rest(&mut self, bottom: bool) {
         self.hall.barrier.wait();
         // Here the clock is stopped and what has expired is evicted.

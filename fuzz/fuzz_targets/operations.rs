@@ -1,9 +1,9 @@
-//! Any sequence of operations returns what it returns on a plain map. One shard, and sessions that come and go by the dozen, so that
-//! it grows, is purged and shrinks all the time.
+//! Any sequence of operations returns what it returns on a plain map. One shard, and sessions that come and go by the
+//! dozen, so that it grows, is purged and shrinks all the time.
 //!
 //! A case is read from its first byte to its last, so seeds are written by hand: a byte each for the TTL (with the
-//! absolute timeout and `max_attributes`),
-//! `max_sessions` and `max_session_bytes`, then the operations, each a byte and what it takes. See [`operations`] and what it calls.
+//! absolute timeout and `max_attributes`), `max_sessions` and `max_session_bytes`, then the operations, each a byte and
+//! what it takes. See [`operations`] and what it calls.
 
 #![no_main]
 
@@ -58,8 +58,8 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
     })
 }
 
-/// Reads one byte that says which, and what the operation takes. 14 and 15 stand for many; from 16 on there are those of [`later`],
-/// from 224 on those of [`bound`], and from 248 on those of [`latest`].
+/// Reads one byte that says which, and what the operation takes. 14 and 15 stand for many; from 16 on there are those
+/// of [`later`], from 224 on those of [`bound`], and from 248 on those of [`latest`].
 fn operations(u: &mut Unstructured<'_>, all: &mut Vec<Operation>) -> Result<()> {
     let which = u.arbitrary::<u8>()?;
     if which >= 224 {

@@ -1,5 +1,5 @@
-//! Models of a full table over the stand-in for the epochs: newcomers in favour of whom sessions are ended, while those are used. Each is
-//! explored with each of its threads as the one that does not have to be spawned.
+//! Models of a full table over the stand-in for the epochs: newcomers in favour of whom sessions are ended, while those
+//! are used. Each is explored with each of its threads as the one that does not have to be spawned.
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 

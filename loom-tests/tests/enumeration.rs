@@ -1,5 +1,6 @@
-//! Models of enumeration over the stand-in for the epochs: the keys of a shard's sessions are noted while the shard grows, shrinks and loses
-//! sessions. Each is explored with each of its threads as the one that does not have to be spawned.
+//! Models of enumeration over the stand-in for the epochs: the keys of a shard's sessions are noted while the shard
+//! grows, shrinks and loses sessions. Each is explored with each of its threads as the one that does not have to be
+//! spawned.
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 

@@ -1,6 +1,6 @@
-//! Two-thread models of the table over the real epochs of `crossbeam-epoch`, reclamation included: payloads lie in cells that loom
-//! watches, so that one freed under a reader is seen, and each carries a mark that loom misses when it leaks. Here the memory orderings
-//! are at stake; the protocols' scenarios are in `scenarios.rs`.
+//! Two-thread models of the table over the real epochs of `crossbeam-epoch`, reclamation included: payloads lie in
+//! cells that loom watches, so that one freed under a reader is seen, and each carries a mark that loom misses when it
+//! leaks. Here the memory orderings are at stake; the protocols' scenarios are in `scenarios.rs`.
 //!
 //! Each pair is explored both ways, for the explorer favours the thread that does not have to be spawned.
 #![cfg(loom)]

@@ -1,6 +1,6 @@
-//! Models of the store itself, over the stand-in for the epochs: sessions of one principal come, go, change their ids and are ended all at
-//! once. Each is explored with each of its threads as the one that does not have to be spawned. At the end both tables are in order, and the
-//! principal's roll names its live sessions and nothing else.
+//! Models of the store itself, over the stand-in for the epochs: sessions of one principal come, go, change their ids
+//! and are ended all at once. Each is explored with each of its threads as the one that does not have to be spawned. At
+//! the end both tables are in order, and the principal's roll names its live sessions and nothing else.
 #![cfg(loom)]
 #![allow(dead_code, unused_imports, unexpected_cfgs, unreachable_pub, missing_docs)]
 
@@ -22,6 +22,8 @@ mod error;
 mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
+#[path = "../../src/fingerprint.rs"]
+mod fingerprint;
 #[path = "support/hash.rs"]
 mod hash;
 #[path = "support/id.rs"]

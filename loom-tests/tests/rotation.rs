@@ -1,6 +1,6 @@
-//! Models of rotation over the stand-in for the epochs: a session gets another key while other threads use it under the old one. Each is
-//! explored with each of its threads as the one that does not have to be spawned, and what has come of it must be what some order of the
-//! operations explains.
+//! Models of rotation over the stand-in for the epochs: a session gets another key while other threads use it under the
+//! old one. Each is explored with each of its threads as the one that does not have to be spawned, and what has come of
+//! it must be what some order of the operations explains.
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
@@ -150,7 +150,8 @@ fn version_of(version: EntryRef<'_, Watched>, key: Key, stamp: Tick, value: usiz
 
 type Part = fn(&World);
 
-/// Explores the threads at work on a session of value 1, with at most `limit` sessions (0: any number), then what `after` says.
+/// Explores the threads at work on a session of value 1, with at most `limit` sessions (0: any number), then what
+/// `after` says.
 fn explore(limit: usize, parts: &[Part], after: Part) {
     for last in 0..parts.len() {
         let mut parts = parts.to_vec();
@@ -449,7 +450,8 @@ fn a_forward_that_a_suspended_thread_has_left_is_in_no_inserts_way() {
     });
 }
 
-/// However late the thread that rotates is, the session expires when it should: its time is not that of the rotation's end.
+/// However late the thread that rotates is, the session expires when it should: its time is not that of the rotation's
+/// end.
 #[test]
 fn rotation_with_grace_against_time() {
     let pass = |world: &World| {

@@ -1,5 +1,5 @@
-//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing without
-//! `--cfg shuttle`.
+//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing
+//! without `--cfg shuttle`.
 #![cfg(shuttle)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -21,6 +21,8 @@ mod error;
 mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
+#[path = "../../src/fingerprint.rs"]
+mod fingerprint;
 mod hash;
 #[path = "../../src/id.rs"]
 mod id;
@@ -47,6 +49,7 @@ pub use error::{
     RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
 };
 pub use events::Removal;
+pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
 pub use removal::RemovalCause;

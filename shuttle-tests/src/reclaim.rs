@@ -1,5 +1,6 @@
-//! A stand-in for `reclaim`, in which nothing is freed before an execution ends and the rules are checked instead: nothing is retired
-//! twice, and no thread that pinned itself after a retirement reaches what was retired. That is when the real epochs may have freed it.
+//! A stand-in for `reclaim`, in which nothing is freed before an execution ends and the rules are checked instead:
+//! nothing is retired twice, and no thread that pinned itself after a retirement reaches what was retired. That is when
+//! the real epochs may have freed it.
 
 use crate::block::{Kind, Spare};
 use core::ptr::NonNull;

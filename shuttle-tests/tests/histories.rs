@@ -1,6 +1,7 @@
-//! More threads and operations than loom can go through, under the schedules of shuttle: random ones, and those of PCT ("A randomized
-//! scheduler with probabilistic guarantees of finding bugs", 2010). What the threads are told is checked, session by session, against the
-//! same plain model and by the same search as the histories of real threads (`tests/histories/`).
+//! More threads and operations than loom can go through, under the schedules of shuttle: random ones, and those of PCT
+//! ("A randomized scheduler with probabilistic guarantees of finding bugs", 2010). What the threads are told is
+//! checked, session by session, against the same plain model and by the same search as the histories of real threads
+//! (`tests/histories/`).
 //!
 //! A failure names its seed; `CLOAKROOM_SHUTTLE_SEED` with it repeats the very schedule.
 #![cfg(shuttle)]

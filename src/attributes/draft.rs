@@ -20,10 +20,10 @@ const SMALL_SIZE: usize = 512;
 
 /// The attributes that an [`update`](crate::SessionStore::update) will leave behind, to be edited as one likes.
 ///
-/// It reads like [`Attributes`], with what was changed. It is nobody else's: the session is changed once, when the closure has returned, or
-/// not at all. Nothing is copied before the first change, or the first few attempts at one. How large it may be, the
-/// store says at the end; on the way it may be larger.
-/// `Debug` shows how many attributes there are, and neither keys nor values.
+/// It reads like [`Attributes`], with what was changed. It is nobody else's: the session is changed once, when the
+/// closure has returned, or not at all. Nothing is copied before the first change, or the first few attempts at one.
+/// How large it may be, the store says at the end; on the way it may be larger. `Debug` shows how many attributes there
+/// are, and neither keys nor values.
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 //! The packed form of a session's attributes, and looking a key up in it.
 //!
-//! A block holds, for each attribute in the order of insertion, the lengths of its key and its value in bytes, then the key and the value:
+//! A block holds, for each attribute in the order of insertion, the lengths of its key and its value in bytes, then the
+//! key and the value:
 //!
 //! ```text
 //! ┌─────────┬───────────┬───────────┬─────────────┬─────────┬──
@@ -8,12 +9,12 @@
 //! └─────────┴───────────┴───────────┴─────────────┴─────────┴──
 //! ```
 //!
-//! A length is written in characters of six bits each, the lowest first, all but the last with 64 added: so it is ASCII, a whole block is text, and a
-//! value is read from it as text without being checked again.
+//! A length is written in characters of six bits each, the lowest first, all but the last with 64 added: so it is
+//! ASCII, a whole block is text, and a value is read from it as text without being checked again.
 //!
 //! There is no count and no padding, so an empty block is a map without attributes. Keys are unique. Sessions have few
-//! attributes: looking one up walks the block, which lies in the cache lines that follow its session's header. What writes
-//! a block is in [`pack`](mod@super::pack).
+//! attributes: looking one up walks the block, which lies in the cache lines that follow its session's header. What
+//! writes a block is in [`pack`](mod@super::pack).
 
 #![deny(unsafe_code)]
 
@@ -95,7 +96,8 @@ impl Bounds {
         Some(Self { start, key, value, end: value + value_len })
     }
 
-    /// The pair with this key. Compares bytes, which is all the same: where a block is cut into strings, each cut is checked.
+    /// The pair with this key. Compares bytes, which is all the same: where a block is cut into strings, each cut is
+    /// checked.
     pub(super) fn of(packed: &str, key: &str) -> Option<Self> {
         let block = packed.as_bytes();
         let mut start = 0;
@@ -147,7 +149,8 @@ fn value_behind_long<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
     Bounds::of(packed, key).map(|bounds| bounds.value(packed))
 }
 
-/// Whether two keys are the same. Keys are short: comparing them word by word, the last word overlapping, beats a call to the C library.
+/// Whether two keys are the same. Keys are short: comparing them word by word, the last word overlapping, beats a call
+/// to the C library.
 #[inline]
 pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     #[cfg(all(test, not(loom)))]

@@ -1,4 +1,5 @@
-//! Packing a session's attributes, and changing what is packed: what a change comes to is worked out first, then written in one piece.
+//! Packing a session's attributes, and changing what is packed: what a change comes to is worked out first, then
+//! written in one piece.
 //!
 //! A block ([`layout`](super::layout)) is written by [`pack`], [`Assignment`], [`Removal`], [`Merge`], the editor made
 //! of them ([`Draft`](super::Draft)) and, for many attributes, [`Indexed`] only, so it is well-formed by construction.
@@ -463,7 +464,11 @@ mod tests {
         }
 
         #[test]
-        fn removing_leaves_the_others_in_their_order(pairs in strings(), which: prop::sample::Index, absent in string()) {
+        fn removing_leaves_the_others_in_their_order(
+            pairs in strings(),
+            which: prop::sample::Index,
+            absent in string(),
+        ) {
             let mut model = Model::new();
             pairs.iter().for_each(|(key, value)| assign(&mut model, key, value));
             let packed = pack(pairs, Limits::NONE).unwrap();

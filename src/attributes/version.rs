@@ -8,12 +8,12 @@ use core::ops::Deref;
 
 /// Names one version of a session: two are equal if nothing was changed in between.
 ///
-/// Whatever changes a session makes a new version of it: its attributes, its timeouts, its id. A touch does not, nor does a `set` of the value that is there
-/// already. A version says nothing of any session but the one that it was asked of, and there is no order among them: after 2^32 changes they come
-/// round.
+/// Whatever changes a session makes a new version of it: its attributes, its timeouts, its id. A touch does not, nor
+/// does a `set` of the value that is there already. A version says nothing of any session but the one that it was asked
+/// of, and there is no order among them: after 2^32 changes they come round.
 ///
-/// Made by [`SessionStore::version`](crate::SessionStore::version) and [`Snapshot::version`], for [`set_if`](crate::SessionStore::set_if) and
-/// [`update_if`](crate::SessionStore::update_if).
+/// Made by [`SessionStore::version`](crate::SessionStore::version) and [`Snapshot::version`], for
+/// [`set_if`](crate::SessionStore::set_if) and [`update_if`](crate::SessionStore::update_if).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(u32);
 
@@ -28,10 +28,11 @@ impl Version {
     }
 }
 
-/// A copy of a session's attributes, all of one version, that can be kept. Made by [`SessionStore::snapshot`](crate::SessionStore::snapshot).
+/// A copy of a session's attributes, all of one version, that can be kept. Made by
+/// [`SessionStore::snapshot`](crate::SessionStore::snapshot).
 ///
-/// It is a single allocation, of the packed form in which the session holds them, and reads like [`Attributes`]. `Debug` shows how many there
-/// are, and neither keys nor values.
+/// It is a single allocation, of the packed form in which the session holds them, and reads like [`Attributes`].
+/// `Debug` shows how many there are, and neither keys nor values.
 ///
 /// # Examples
 ///

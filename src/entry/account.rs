@@ -1,18 +1,20 @@
 //! What all sessions of one principal share, and how a session refers to it.
 //!
-//! An account is the payload of an entry of a table of its own, under the principal's key. Each session of the principal has a
-//! [`Binding`], which names the account and two numbers:
+//! An account is the payload of an entry of a table of its own, under the principal's key. Each session of the
+//! principal has a [`Binding`], which names the account and two numbers:
 //!
-//! * the *generation* of the account when the session was bound. Ending all sessions raises the account's generation by one exchange:
-//!   at that instant every session of an older one is [revoked](Account::revokes), which all readers see without a look at any list.
-//! * a *serial number*, by which the session is known whatever its id. One session may be exempt from a revocation: the account's word
-//!   holds the serial number of that one beside the generation.
+//! * the *generation* of the account when the session was bound. Ending all sessions raises the account's generation by
+//!   one exchange: at that instant every session of an older one is [revoked](Standing::includes), which all readers
+//!   see without a look at any list.
+//! * a *serial number*, by which the session is known whatever its id. One session may be exempt from a revocation: the
+//!   account's word holds the serial number of that one beside the generation.
 //!
 //! # When an account is freed
 //!
-//! An account counts its users: the sessions bound to it, those that are about to be, and operations on it. The last user closes it,
-//! takes it out of its table and so retires it. A thread that has seen a version of a session live while it was pinned may therefore
-//! use the session's account until it lets its guard go: the account was not retired before.
+//! An account counts its users: the sessions bound to it, those that are about to be, and operations on it. The last
+//! user closes it, takes it out of its table and so retires it. A thread that has seen a version of a session live
+//! while it was pinned may therefore use the session's account until it lets its guard go: the account was not retired
+//! before.
 
 use super::{Entry, EntryRef, Key, Owned};
 use crate::reclaim::{self, Guard};
@@ -82,15 +84,16 @@ impl Account {
 
     /// Moves the standing on: takes effect for all sessions at once. False if it was not `seen` any more.
     pub(crate) fn revoke(&self, seen: Standing, next: Standing) -> bool {
-        // Release and acquire: pairs with `still_standing`. Of a session that is just coming, either the revoking thread finds the
-        // session afterwards, or the thread that brings it finds it revoked.
+        // Release and acquire: pairs with `still_standing`. Of a session that is just coming, either the revoking
+        // thread finds the session afterwards, or the thread that brings it finds it revoked.
         let swap = self.standing.compare_exchange(seen.0, next.0, ordered("C1", Ordering::AcqRel), Ordering::Relaxed);
         swap.is_ok()
     }
 
     /// The standing, for a thread that has just put a session into the table.
     pub(crate) fn standing_after_arrival(&self) -> Standing {
-        // A write that changes nothing, because a load could see a word that has been overwritten. Release and acquire: pairs with C1.
+        // A write that changes nothing, because a load could see a word that has been overwritten. Release and acquire:
+        // pairs with C1.
         Standing(self.standing.fetch_or(0, ordered("C2", Ordering::AcqRel)))
     }
 
@@ -189,8 +192,8 @@ impl Binding {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that the account had a user, the session of this binding or another one, at some time at which the
-    /// thread was pinned under `guard`.
+    /// The caller must ensure that the account had a user, the session of this binding or another one, at some time at
+    /// which the thread was pinned under `guard`.
     #[inline]
     pub(crate) unsafe fn account(self, guard: &Guard) -> EntryRef<'_, Account> {
         guard.assert_usable(self.account.as_ptr());

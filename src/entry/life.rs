@@ -10,12 +10,13 @@
 //! | `Live(t)` | `Superseded` | [`supersede`](LifeWord::supersede) | the successor is the session now |
 //! | `Live(t)` | `Dead` | [`kill`](LifeWord::kill) | the session ended: deleted, or expired |
 //!
-//! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so the thread that
-//! wins it knows that nothing came between. The winner's instant is the linearization point of nearly every operation of the store.
+//! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so
+//! the thread that wins it knows that nothing came between. The winner's instant is the linearization point of nearly
+//! every operation of the store.
 //!
-//! A `Pending` version holds its key's slot and is invisible: no operation reads, lists, counts, changes or ends it. Only the thread
-//! that made it moves it on, with one exception. Once a rotation has taken effect, every thread that follows the old key to the
-//! pending version activates it.
+//! A `Pending` version holds its key's slot and is invisible: no operation reads, lists, counts, changes or ends it.
+//! Only the thread that made it moves it on, with one exception. Once a rotation has taken effect, every thread that
+//! follows the old key to the pending version activates it.
 //!
 //! # Orderings
 //!
@@ -148,8 +149,8 @@ impl LifeWord {
     #[inline]
     fn swap(&self, from: Life, to: Life) -> Result<(), Life> {
         let (from, to) = (from.to_word(), to.to_word());
-        // Release: a thread that sees `Superseded` finds the successor with its raised stamp, and a thread that sees an activated
-        // version finds the one that it replaces superseded or dead; pairs with L1.
+        // Release: a thread that sees `Superseded` finds the successor with its raised stamp, and a thread that sees an
+        // activated version finds the one that it replaces superseded or dead; pairs with L1.
         // Relaxed on failure: a thread that acts on the state loads it again.
         let swap = self.0.compare_exchange(from, to, ordered("L2", Ordering::Release), Ordering::Relaxed);
         swap.map(drop).map_err(Life::from_word)

@@ -4,18 +4,19 @@
 //! | life | successor | key (32 bytes) | shape of the tail | version | payload | tail: overrides, text ... |
 //! ```
 //!
-//! Once published, everything but `life` and `successor` is immutable. `life` moves as [`life`] says; `successor` is null
-//! until a writer sets it, once, to the version that shall replace this one. That version counts from the moment this one turns
-//! `Superseded`. If this one dies instead, it never counted, and is freed with it.
+//! Once published, everything but `life` and `successor` is immutable. `life` moves as [`life`] says; `successor` is
+//! null until a writer sets it, once, to the version that shall replace this one. That version counts from the moment
+//! this one turns `Superseded`. If this one dies instead, it never counted, and is freed with it.
 //!
 //! The tail saves the dependent cache miss of a second allocation: a lookup touches the index line and the entry.
 //!
-//! [`Owned`] is an entry that no other thread knows; [`EntryRef`] is one that may be shared, borrowed for as long as its thread is
-//! pinned. Who frees what: the thread that takes an entry out of the table's slots retires it, and freeing an entry that was not
-//! superseded frees the successor that never counted ([`free`]).
+//! [`Owned`] is an entry that no other thread knows; [`EntryRef`] is one that may be shared, borrowed for as long as
+//! its thread is pinned. Who frees what: the thread that takes an entry out of the table's slots retires it, and
+//! freeing an entry that was not superseded frees the successor that never counted ([`free`]).
 //!
-//! A panic in a payload's `Drop` goes no further than that payload, for it may be any thread's turn to free what others have retired, in
-//! the middle of an operation on another session: the panic hook has told of it, the memory is given back, and all else is freed.
+//! A panic in a payload's `Drop` goes no further than that payload, for it may be any thread's turn to free what others
+//! have retired, in the middle of an operation on another session: the panic hook has told of it, the memory is given
+//! back, and all else is freed.
 
 pub(crate) mod account;
 pub(crate) mod life;
@@ -58,10 +59,12 @@ pub(crate) struct Entry<P> {
 impl<P: Payload> Entry<P> {
     const TAIL: usize = offset_of!(Self, payload) + size_of::<P>();
 
-    /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their addresses.
+    /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their
+    /// addresses.
     const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
 
-    /// Sizes are multiples of this. It costs nothing, for the allocator rounds up too, and makes it likelier that a block can be used again.
+    /// Sizes are multiples of this. It costs nothing, for the allocator rounds up too, and makes it likelier that a
+    /// block can be used again.
     const GRAIN: usize = 8;
 
     fn layout(tail_len: usize) -> Layout {
@@ -126,7 +129,8 @@ impl<P: Payload> Owned<P> {
         unsafe { entry.write(header) };
         // SAFETY: the layout has `tail_len` bytes from `TAIL` on.
         let tail = unsafe { entry.cast::<u8>().add(Entry::<P>::TAIL) };
-        // SAFETY: those bytes belong to the allocation. (Where the header ends in padding, they begin within it: nothing reads it.)
+        // SAFETY: those bytes belong to the allocation. (Where the header ends in padding, they begin within it:
+        // nothing reads it.)
         unsafe { tail.write_bytes(0, tail_len) };
         let owned = Self(entry);
         // SAFETY: initialised just now, and not shared yet.
@@ -167,8 +171,8 @@ impl<P: Payload> Drop for Owned<P> {
     }
 }
 
-/// The text of a new entry, to be written from front to back. What has not been written is NUL characters, and what has is whole strings,
-/// so that it is text at any time.
+/// The text of a new entry, to be written from front to back. What has not been written is NUL characters, and what has
+/// is whole strings, so that it is text at any time.
 pub(crate) struct Tail<'a> {
     rest: &'a mut [u8],
 }
@@ -240,8 +244,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         prefetch(key.cast());
     }
 
-    /// Has the line behind the header's fetched, for who is about to look at the header: a touch in between holds back what comes after it until the
-    /// header's line has arrived.
+    /// Has the line behind the header's fetched, for who is about to look at the header: a touch in between holds back
+    /// what comes after it until the header's line has arrived.
     #[inline]
     pub(crate) fn prefetch_rest(self) {
         prefetch(self.0.as_ptr().wrapping_byte_add(64).cast());
@@ -391,8 +395,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that the entry is `Dead` or `Superseded`, that no thread that pins itself from now on can reach it,
-    /// and that it is retired only once.
+    /// The caller must ensure that the entry is `Dead` or `Superseded`, that no thread that pins itself from now on can
+    /// reach it, and that it is retired only once.
     #[inline]
     pub(crate) unsafe fn retire(self, size: usize, guard: &Guard) {
         // SAFETY: the kind's functions may run on any thread (`P: Send`); the rest is the caller's promise.
@@ -416,7 +420,8 @@ impl<P: Payload> Entry<P> {
 ///
 /// # Safety
 ///
-/// The caller must ensure that `entry` came out of an [`Owned`], that no one else uses it or will, and that it is freed only once.
+/// The caller must ensure that `entry` came out of an [`Owned`], that no one else uses it or will, and that it is freed
+/// only once.
 pub(crate) unsafe fn free<P: Payload>(entry: NonNull<Entry<P>>) {
     // SAFETY: the caller's promise.
     drop(unsafe { Spare::new(entry.cast(), Entry::<P>::KIND) });
@@ -474,7 +479,8 @@ unsafe fn free_uncounted<P: Payload>(entry: NonNull<Entry<P>>) {
 unsafe fn take_uncounted<P: Payload>(entry: NonNull<Entry<P>>) -> Option<NonNull<Entry<P>>> {
     // SAFETY: allocated and initialised; where its payload has been dropped, that is not used.
     let Entry { life, successor, .. } = unsafe { entry.as_ref() };
-    let uncounted = NonNull::new(successor.load(Ordering::Relaxed))?; // Relaxed, as below: nobody else uses the entry any more.
+    // Relaxed, as below: nobody else uses the entry any more.
+    let uncounted = NonNull::new(successor.load(Ordering::Relaxed))?;
     if life.load() == Life::Superseded {
         return None;
     }
@@ -520,8 +526,8 @@ unsafe fn into_block<P: Payload>(entry: NonNull<Entry<P>>) -> Block {
     unsafe { Block::from_memory(entry.cast(), layout) }
 }
 
-/// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after. Content that is dropped meanwhile may drop
-/// other tables: then what those hold is freed after it.
+/// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after. Content
+/// that is dropped meanwhile may drop other tables: then what those hold is freed after it.
 ///
 /// # Safety
 ///
@@ -532,7 +538,8 @@ pub(crate) unsafe fn free_with_successors<P: Payload>(entry: NonNull<Entry<P>>) 
         // SAFETY: allocated and initialised until it is freed.
         let header = unsafe { entry.as_ref() };
         let superseded = header.life.load() == Life::Superseded;
-        let successor = NonNull::new(header.successor.load(Ordering::Relaxed)); // Relaxed: nobody else uses the table any more.
+        // Relaxed: nobody else uses the table any more.
+        let successor = NonNull::new(header.successor.load(Ordering::Relaxed));
         next = successor.filter(|_| superseded);
         // SAFETY: no slot holds a successor while its predecessor is in one; the rest is the caller's promise.
         free_owned(unsafe { Spare::new(entry.cast(), Entry::<P>::KIND) });

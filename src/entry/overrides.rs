@@ -1,16 +1,16 @@
-//! What a version of a session carries besides its key and its content: limits of its own, its binding to a principal, the id that it
-//! had before, a serial number.
+//! What a version of a session carries besides its key and its content: limits of its own, its binding to a principal,
+//! the id that it had before, a serial number.
 //!
-//! Most sessions have none of these, so they take no room in the header. One word there says which of them lie, as bytes, in front of
-//! the text in the entry's tail, and how long the text is.
+//! Most sessions have none of these, so they take no room in the header. One word there says which of them lie, as
+//! bytes, in front of the text in the entry's tail, and how long the text is.
 //!
 //! ```text
 //! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | text ... |
 //! a forward:  | limits: idle, end (16) | key (32) |
 //! ```
 //!
-//! A *forward* is the last version under a key that a session had before. It is no session itself and has no content: it leads to the
-//! key under which the session goes on, until its `end`.
+//! A *forward* is the last version under a key that a session had before. It is no session itself and has no content:
+//! it leads to the key under which the session goes on, until its `end`.
 
 use super::Key;
 use super::account::Binding;
@@ -141,7 +141,8 @@ impl Shape {
     }
 }
 
-/// Stands for no former key. An id of zeros is drawn by no random source, and one that is given leads to nothing from here.
+/// Stands for no former key. An id of zeros is drawn by no random source, and one that is given leads to nothing from
+/// here.
 const NO_KEY: Key = [0; KEY_LEN];
 
 impl Overrides {

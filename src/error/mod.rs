@@ -176,7 +176,8 @@ impl Error for UpdateError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RotateError {
-    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated before.
+    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated
+    /// before.
     NotFound,
     /// The session had expired; it has been removed.
     Expired,
@@ -221,15 +222,16 @@ impl Error for RotateError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BindError {
-    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated before.
+    /// There is no session of this id: there never was, or it was deleted or evicted, or its id has been rotated
+    /// before.
     NotFound,
     /// The session had expired; it has been removed.
     Expired,
     /// The principal has as many sessions as
     /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal) allows.
     PrincipalFull,
-    /// The session is bound to another principal: what it holds is not for this one. [`login`](crate::SessionStore::login) ends it and
-    /// begins a new one.
+    /// The session is bound to another principal: what it holds is not for this one.
+    /// [`login`](crate::SessionStore::login) ends it and begins a new one.
     OtherPrincipal,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),

@@ -27,28 +27,28 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig::max_sessions), [`CreateError::Random`] if the operating system gives
-    /// no random bytes.
+    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig::max_sessions), [`CreateError::Random`] if the operating
+    /// system gives no random bytes.
     pub fn create(&self) -> Result<SessionId, CreateError> {
         self.new_session().create()
     }
 
-    /// Creates a session with these attributes, in one step: no thread ever sees it with only some of them. Of a key that is given
-    /// twice, the last value counts.
+    /// Creates a session with these attributes, in one step: no thread ever sees it with only some of them. Of a key
+    /// that is given twice, the last value counts.
     ///
     /// Takes time in proportion to what is given, however many attributes that are and whatever their keys. The id is
     /// 32 bytes from the operating system's random source, a call of its own for each session. At
-    /// [`max_sessions`](SessionConfig::max_sessions) it first looks for expired sessions to end, among no more than 512.
+    /// [`max_sessions`](SessionConfig::max_sessions) it first looks for expired sessions to end, among no more
+    /// than 512.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
     /// [`CreateError::TooManyAttributes`] if they are more than [`max_attributes`](SessionConfig::max_attributes),
-    /// otherwise
-    /// [`CreateError::TooLarge`] if they exceed [`max_session_bytes`](SessionConfig::max_session_bytes);
-    /// [`CreateError::Full`] and [`CreateError::Random`] as for [`create`](Self::create). In either case nothing has changed, but for
-    /// expired sessions that were ended.
+    /// otherwise [`CreateError::TooLarge`] if they exceed [`max_session_bytes`](SessionConfig::max_session_bytes);
+    /// [`CreateError::Full`] and [`CreateError::Random`] as for [`create`](Self::create). In either case nothing has
+    /// changed, but for expired sessions that were ended.
     ///
     /// Attributes are taken from the iterator one by one, and none after the first that is too much. So one without an
     /// end is refused too, if it goes on giving new keys; one that repeats the same few keys, which count once each, is
@@ -71,16 +71,17 @@ impl SessionStore {
         self.new_session().create_with(attributes)
     }
 
-    /// Returns the value of an attribute, and touches the session even if there is no such attribute. `None` without it, or if the
-    /// session does not exist or has expired (it is removed then).
+    /// Returns the value of an attribute, and touches the session even if there is no such attribute. `None` without
+    /// it, or if the session does not exist or has expired (it is removed then).
     ///
-    /// Lock-free; allocates the value. Writes shared memory at most once per tick of the clock. Takes effect when the session is touched.
+    /// Lock-free; allocates the value. Writes shared memory at most once per tick of the clock. Takes effect when the
+    /// session is touched.
     pub fn get(&self, id: &SessionId, key: &str) -> Option<String> {
         self.read(id, |attributes| attributes.get(key).map(str::to_owned)).flatten()
     }
 
-    /// Returns the values of several attributes, all of one version, and touches the session, whichever of them there are. `None` if the
-    /// session does not exist or has expired (it is removed then).
+    /// Returns the values of several attributes, all of one version, and touches the session, whichever of them there
+    /// are. `None` if the session does not exist or has expired (it is removed then).
     ///
     /// Lock-free; allocates the values. Takes effect when the session is touched.
     ///
@@ -97,8 +98,8 @@ impl SessionStore {
         self.read(id, |attributes| keys.map(|key| attributes.get(key).map(str::to_owned)))
     }
 
-    /// Tells whether the session has an attribute, and touches the session even if it has not. False if it does not exist or has expired (it
-    /// is removed then).
+    /// Tells whether the session has an attribute, and touches the session even if it has not. False if it does not
+    /// exist or has expired (it is removed then).
     ///
     /// Lock-free. Takes effect when the session is touched.
     ///
@@ -114,8 +115,8 @@ impl SessionStore {
         self.read(id, |attributes| attributes.contains(key)).unwrap_or(false)
     }
 
-    /// Returns the keys of all attributes, of one version and in the order in which they were first set, and touches the session. `None` if it does
-    /// not exist or has expired (it is removed then).
+    /// Returns the keys of all attributes, of one version and in the order in which they were first set, and touches
+    /// the session. `None` if it does not exist or has expired (it is removed then).
     ///
     /// Lock-free; allocates the keys. Takes effect when the session is touched.
     ///
@@ -131,8 +132,8 @@ impl SessionStore {
         self.read(id, |attributes| attributes.iter().map(|(key, _)| key.to_owned()).collect())
     }
 
-    /// Returns a copy of all attributes, of one version, to be kept for as long as one likes, and touches the session. `None` if it does not
-    /// exist or has expired (it is removed then).
+    /// Returns a copy of all attributes, of one version, to be kept for as long as one likes, and touches the session.
+    /// `None` if it does not exist or has expired (it is removed then).
     ///
     /// Lock-free; a single allocation. Takes effect when the session is touched.
     ///
@@ -154,10 +155,11 @@ impl SessionStore {
         copy.ok()
     }
 
-    /// Returns which version the session is at, without touching it. `None` if it does not exist or has expired (it is removed then).
+    /// Returns which version the session is at, without touching it. `None` if it does not exist or has expired (it is
+    /// removed then).
     ///
-    /// For [`set_if`](Self::set_if) and [`update_if`](Self::update_if). What is to be decided by attributes needs those of that very version: take a
-    /// [`snapshot`](Self::snapshot), which has both.
+    /// For [`set_if`](Self::set_if) and [`update_if`](Self::update_if). What is to be decided by attributes needs those
+    /// of that very version: take a [`snapshot`](Self::snapshot), which has both.
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     ///

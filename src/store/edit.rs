@@ -1,7 +1,8 @@
 //! Changing string attributes: each operation makes one new version of the session out of the one before, or none.
 //!
-//! All of them go by [`Table::update`](crate::table::Table::update): what is built from a version counts only if that version is still the session's own, and is
-//! built again from its successor if it is not. What they build is written straight into the new entry.
+//! All of them go by [`Table::update`](crate::table::Table::update): what is built from a version counts only if that
+//! version is still the session's own, and is built again from its successor if it is not. What they build is written
+//! straight into the new entry.
 
 #![deny(unsafe_code)]
 
@@ -18,17 +19,17 @@ use core::fmt;
 impl SessionStore {
     /// Sets an attribute and touches the session. Never creates a session.
     ///
-    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](crate::SessionConfig::max_sessions) says.
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the session
-    /// is touched.
+    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](crate::SessionConfig::max_sessions)
+    /// says. Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value
+    /// is what it was, when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is removed then),
-    /// [`SetError::TooManyAttributes`] if it would have more attributes than
-    /// [`max_attributes`](crate::SessionConfig::max_attributes), otherwise
-    /// [`SetError::TooLarge`] if they would exceed [`max_session_bytes`](crate::SessionConfig::max_session_bytes). In
-    /// either case no attribute has changed, and the session has not been touched.
+    /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is
+    /// removed then), [`SetError::TooManyAttributes`] if it would have more attributes than
+    /// [`max_attributes`](crate::SessionConfig::max_attributes), otherwise [`SetError::TooLarge`] if they would exceed
+    /// [`max_session_bytes`](crate::SessionConfig::max_session_bytes). In either case no attribute has changed, and the
+    /// session has not been touched.
     ///
     /// # Examples
     ///
@@ -53,13 +54,13 @@ impl SessionStore {
         })
     }
 
-    /// Sets several attributes at once, and touches the session: no thread ever sees only some of them. Of a key that is given twice, the
-    /// last value counts.
+    /// Sets several attributes at once, and touches the session: no thread ever sees only some of them. Of a key that
+    /// is given twice, the last value counts.
     ///
     /// Takes time in proportion to what is given and what the session has.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where all values are what they were, when the
-    /// session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where all values are
+    /// what they were, when the session is touched.
     ///
     /// # Errors
     ///
@@ -96,12 +97,13 @@ impl SessionStore {
 
     /// Removes an attribute, and touches the session. Says whether it was there.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such attribute, when the
-    /// session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such
+    /// attribute, when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired (it is removed then).
+    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
+    /// (it is removed then).
     ///
     /// # Examples
     ///
@@ -116,12 +118,12 @@ impl SessionStore {
         self.removal(id, key, |_| ()).map(|removed| removed.is_some())
     }
 
-    /// Removes an attribute and returns its value, and touches the session: for what is to be shown once (a flash message, a token that may be used a
-    /// single time). Of several that take it at once, one gets it. `None` if there is no such attribute, or if the session does not
-    /// exist or has expired (it is removed then).
+    /// Removes an attribute and returns its value, and touches the session: for what is to be shown once (a flash
+    /// message, a token that may be used a single time). Of several that take it at once, one gets it. `None` if there
+    /// is no such attribute, or if the session does not exist or has expired (it is removed then).
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such attribute, when the
-    /// session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such
+    /// attribute, when the session is touched.
     ///
     /// # Examples
     ///
@@ -149,8 +151,8 @@ impl SessionStore {
 
     /// Removes all attributes, and touches the session, which lives on.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there are no attributes, when the
-    /// session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there are no
+    /// attributes, when the session is touched.
     ///
     /// # Errors
     ///
@@ -172,16 +174,16 @@ impl SessionStore {
         })
     }
 
-    /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum. An attribute that is missing counts
-    /// as 0.
+    /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum. An
+    /// attribute that is missing counts as 0.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the
-    /// session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what
+    /// it was, when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`IncrementError::NotANumber`] and [`IncrementError::Overflow`], and those of [`set`](Self::set). In either case no attribute
-    /// has changed, and the session has not been touched.
+    /// [`IncrementError::NotANumber`] and [`IncrementError::Overflow`], and those of [`set`](Self::set). In either case
+    /// no attribute has changed, and the session has not been touched.
     ///
     /// # Examples
     ///
@@ -213,13 +215,13 @@ impl SessionStore {
 
     /// Changes attributes as `f` says, all in one step, and touches the session. Returns what `f` returned.
     ///
-    /// Nothing is lost: where another change comes first, `f` is called again, with a [`Draft`] of what that has made. So it may be called several times, and should
-    /// do nothing but edit its draft; one that itself changes the same session each time never comes to an end. It runs as a closure of
-    /// [`read`](Self::read) does. If it panics, nothing has changed. One that may find that it must not change anything is for
-    /// [`try_update`](Self::try_update).
+    /// Nothing is lost: where another change comes first, `f` is called again, with a [`Draft`] of what that has made.
+    /// So it may be called several times, and should do nothing but edit its draft; one that itself changes the same
+    /// session each time never comes to an end. It runs as a closure of [`read`](Self::read) does. If it panics,
+    /// nothing has changed. One that may find that it must not change anything is for [`try_update`](Self::try_update).
     ///
-    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where the attributes are
-    /// what they were, when the session is touched.
+    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where
+    /// the attributes are what they were, when the session is touched.
     ///
     /// # Errors
     ///
@@ -246,8 +248,8 @@ impl SessionStore {
         Ok(result)
     }
 
-    /// Does what [`update`](Self::update) does, unless `f` returns an error: then nothing has changed, and the session has not been
-    /// touched.
+    /// Does what [`update`](Self::update) does, unless `f` returns an error: then nothing has changed, and the session
+    /// has not been touched.
     ///
     /// # Errors
     ///
@@ -280,15 +282,16 @@ impl SessionStore {
         Ok(result)
     }
 
-    /// Sets an attribute if the session is still at this version, and touches it. Returns the version that it is at then.
+    /// Sets an attribute if the session is still at this version, and touches it. Returns the version that it is at
+    /// then.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what it was, when the
-    /// session is touched; then the version stays.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what
+    /// it was, when the session is touched; then the version stays.
     ///
     /// # Errors
     ///
-    /// [`SetIfError::Changed`] if the session is at another version, and those of [`set`](Self::set). In either case no attribute has
-    /// changed, and the session has not been touched.
+    /// [`SetIfError::Changed`] if the session is at another version, and those of [`set`](Self::set). In either case no
+    /// attribute has changed, and the session has not been touched.
     ///
     /// # Examples
     ///
@@ -307,13 +310,14 @@ impl SessionStore {
         self.update_if(id, version, |draft| draft.set(key, value)).map(|((), version)| version)
     }
 
-    /// Changes attributes as `f` says, all in one step, if the session is still at this version, and touches it. Returns what `f` returned, and the version
-    /// that the session is at then.
+    /// Changes attributes as `f` says, all in one step, if the session is still at this version, and touches it.
+    /// Returns what `f` returned, and the version that the session is at then.
     ///
-    /// `f` may be called several times, as that of [`update`](Self::update), but with the attributes of this version only.
+    /// `f` may be called several times, as that of [`update`](Self::update), but with the attributes of this version
+    /// only.
     ///
-    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where the attributes are
-    /// what they were, when the session is touched; then the version stays.
+    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where
+    /// the attributes are what they were, when the session is touched; then the version stays.
     ///
     /// # Errors
     ///

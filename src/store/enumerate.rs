@@ -14,8 +14,8 @@ use core::convert::Infallible;
 use core::fmt;
 use core::time::Duration;
 
-/// Shows one version of a session to a closure of [`for_each`](SessionStore::for_each), [`retain`](SessionStore::retain) or
-/// [`delete_where`](SessionStore::delete_where).
+/// Shows one version of a session to a closure of [`for_each`](SessionStore::for_each),
+/// [`retain`](SessionStore::retain) or [`delete_where`](SessionStore::delete_where).
 pub struct SessionView<'a, T: Content + ?Sized> {
     store: &'a SessionStore<T>,
     version: EntryRef<'a, T::Payload>,
@@ -68,18 +68,21 @@ impl<T: Content + ?Sized> fmt::Debug for SessionView<'_, T> {
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Shows every session to a closure, without touching any.
     ///
-    /// * A session that is there throughout the call is shown exactly once, however the store grows or shrinks meanwhile.
-    /// * One that is created or ended meanwhile may be shown or not. So may one whose id is [rotated](Self::rotate_id): under its old id, under its new
-    ///   one, under neither, or (having become another session, as it were) under both. An id that only leads to another one is not shown.
+    /// * A session that is there throughout the call is shown exactly once, however the store grows or shrinks
+    ///   meanwhile.
+    /// * One that is created or ended meanwhile may be shown or not. So may one whose id is [rotated](Self::rotate_id):
+    ///   under its old id, under its new one, under neither, or (having become another session, as it were) under both.
+    ///   An id that only leads to another one is not shown.
     /// * None is shown that has expired (it is removed then), nor one that was deleted before the call.
-    /// * What is shown of a session is one version of it, that was current at one instant during the call; different sessions are shown as of different
-    ///   instants.
+    /// * What is shown of a session is one version of it, that was current at one instant during the call; different
+    ///   sessions are shown as of different instants.
     ///
-    /// The order is of no meaning. The closure may call the store, even to end the session that it is shown. It runs as a closure of
-    /// [`read`](Self::read) does, for its own session only: between two of them memory can be freed. If it panics, the rest is not shown, and nothing has changed.
+    /// The order is of no meaning. The closure may call the store, even to end the session that it is shown. It runs as
+    /// a closure of [`read`](Self::read) does, for its own session only: between two of them memory can be freed. If it
+    /// panics, the rest is not shown, and nothing has changed.
     ///
-    /// Lock-free; allocates 32 bytes for each session of one of the store's [parts](crate::SessionConfig::shards) at a time. Takes effect for each session when
-    /// its stamp is loaded.
+    /// Lock-free; allocates 32 bytes for each session of one of the store's [parts](crate::SessionConfig::shards) at a
+    /// time. Takes effect for each session when its stamp is loaded.
     ///
     /// # Examples
     ///
@@ -113,11 +116,13 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Ends every session for which the closure says so, and returns how many.
     ///
-    /// For each session it is atomic: what is ended is the very version that the closure was shown, touched by nobody since. Where a session is
-    /// changed or touched in between, the closure is asked again; so it may be called several times for a session. Those for which it says no are as they were, and untouched.
+    /// For each session it is atomic: what is ended is the very version that the closure was shown, touched by nobody
+    /// since. Where a session is changed or touched in between, the closure is asked again; so it may be called several
+    /// times for a session. Those for which it says no are as they were, and untouched.
     ///
-    /// Which sessions are shown, and how the closure runs, is as for [`for_each`](Self::for_each): a session that is there throughout the call and for which the closure
-    /// says yes whenever it is asked has been ended when this returns. If the closure panics, those that it was asked about before have ended or not as it said.
+    /// Which sessions are shown, and how the closure runs, is as for [`for_each`](Self::for_each): a session that is
+    /// there throughout the call and for which the closure says yes whenever it is asked has been ended when this
+    /// returns. If the closure panics, those that it was asked about before have ended or not as it said.
     ///
     /// Lock-free; allocates as `for_each` does. Takes effect for each session when its live version dies.
     ///
@@ -140,7 +145,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         ended
     }
 
-    /// Keeps the sessions for which the closure says so, and ends the others: [`delete_where`](Self::delete_where) the other way round.
+    /// Keeps the sessions for which the closure says so, and ends the others: [`delete_where`](Self::delete_where) the
+    /// other way round.
     ///
     /// # Examples
     ///

@@ -14,16 +14,18 @@ use std::time::Instant;
 pub struct Eviction {
     /// How many sessions this call has ended.
     pub ended: usize,
-    /// Whether the round that was under way when the call began has come to its end: every part of the store has been taken on in it, by
-    /// this call or another one. Of several threads at work one may still be busy with the part that it took on last.
+    /// Whether the round that was under way when the call began has come to its end: every part of the store has been
+    /// taken on in it, by this call or another one. Of several threads at work one may still be busy with the part that
+    /// it took on last.
     pub complete: bool,
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Ends every session that has expired, and returns how many.
     ///
-    /// Looks at every session, which takes about a hundred nanoseconds for each, and gives back the memory that is not needed any more.
-    /// Other threads are not held up. Lock-free. Each session's end takes effect when its live version dies.
+    /// Looks at every session, which takes about a hundred nanoseconds for each, and gives back the memory that is not
+    /// needed any more. Other threads are not held up. Lock-free. Each session's end takes effect when its live version
+    /// dies.
     pub fn evict_expired(&self) -> usize {
         let tick = || self.time.tick();
         let ended = self.table.sweep(self.moment(&tick));
@@ -31,17 +33,18 @@ impl<T: Content + ?Sized> SessionStore<T> {
         ended
     }
 
-    /// Ends sessions that have expired, for as long as `budget` says, from where the last such call has stopped: for a thread that has other things to
-    /// do as well.
+    /// Ends sessions that have expired, for as long as `budget` says, from where the last such call has stopped: for a
+    /// thread that has other things to do as well.
     ///
-    /// The calls of all threads go through the store together, in rounds. Several at once share the work: no part of a round is done
-    /// twice, none is left out, and none waits for another. A call ends when the budget is used up or the round is
-    /// [complete](Eviction::complete), and each looks at 64 places for sessions at least, whatever the budget. It may take longer by
-    /// what one such piece and the freeing of what it has ended take: some microseconds, unless the thread is suspended. The budget is of real time, whatever clock the store has.
+    /// The calls of all threads go through the store together, in rounds. Several at once share the work: no part of a
+    /// round is done twice, none is left out, and none waits for another. A call ends when the budget is used up or the
+    /// round is [complete](Eviction::complete), and each looks at 64 places for sessions at least, whatever the budget.
+    /// It may take longer by what one such piece and the freeing of what it has ended take: some microseconds, unless
+    /// the thread is suspended. The budget is of real time, whatever clock the store has.
     ///
     /// A round looks at every session that was there throughout, but for this: of the sessions of one of the store's
-    /// [parts](crate::SessionConfig::shards) that shrinks while the round is within it, some may be left for the next round. So may those that a
-    /// call had taken on when the store's clock panicked.
+    /// [parts](crate::SessionConfig::shards) that shrinks while the round is within it, some may be left for the next
+    /// round. So may those that a call had taken on when the store's clock panicked.
     ///
     /// Lock-free. Each session's end takes effect when its live version dies.
     ///

@@ -33,8 +33,8 @@ fn describe() {
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Tells the recorder of the [`metrics`](https://docs.rs/metrics) facade what [`stats`](Self::stats) says, for whatever system watches the server. A
-    /// [`Sweeper`](crate::Sweeper) calls this after each of its rounds.
+    /// Tells the recorder of the [`metrics`](https://docs.rs/metrics) facade what [`stats`](Self::stats) says, for
+    /// whatever system watches the server. A [`Sweeper`](crate::Sweeper) calls this after each of its rounds.
     ///
     /// | name | kind | further label |
     /// |---|---|---|
@@ -52,9 +52,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The causes are those of [`RemovalCause`]: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`,
     /// `principal`, `principal_limit`.
     ///
-    /// Each bears the label `store`, the name of the store's cookie, by which several stores of a process are told apart: give them different ones.
+    /// Each bears the label `store`, the name of the store's cookie, by which several stores of a process are told
+    /// apart: give them different ones.
     ///
-    /// Needs the feature `metrics`. What it costs, and whether it may block, is up to the recorder; the store's part is wait-free and allocates the labels.
+    /// Needs the feature `metrics`. What it costs, and whether it may block, is up to the recorder; the store's part is
+    /// wait-free and allocates the labels.
     ///
     /// # Examples
     ///

@@ -1,6 +1,8 @@
-//! Sessions under ids that the caller brings, and sessions replaced as a whole: for frameworks that draw ids themselves, and for caches.
+//! Sessions under ids that the caller brings, and sessions replaced as a whole: for frameworks that draw ids
+//! themselves, and for caches.
 //!
-//! Such a session is bound to no principal: the index of principals counts on it that an id which has ended never comes back.
+//! Such a session is bound to no principal: the index of principals counts on it that an id which has ended never comes
+//! back.
 
 #![deny(unsafe_code)]
 
@@ -62,17 +64,20 @@ impl<T: Content + ?Sized> SessionStore<T> {
 impl SessionStore {
     /// Creates a session under an id that the caller brings, with these attributes, in one step.
     ///
-    /// For frameworks that draw session ids themselves, and for caches in front of another store. **The id is as hard to guess as the caller has made
-    /// it**: who guesses it has the session. OWASP asks for [64 bits of entropy][owasp] at least, from a cryptographically secure generator. Wherever the store may
-    /// draw the id, prefer [`create_with`](Self::create_with).
+    /// For frameworks that draw session ids themselves, and for caches in front of another store. **The id is as hard
+    /// to guess as the caller has made it**: who guesses it has the session. OWASP asks for [64 bits of entropy][owasp]
+    /// at least, from a cryptographically secure generator. Wherever the store may draw the id, prefer
+    /// [`create_with`](Self::create_with).
     ///
-    /// An expired session that nobody has met yet does not count as one of that id: it ends. Nor does one that was deleted: what this creates is another session, which has nothing
-    /// of the former one, and whose [`version`](Self::version)s are counted from the beginning. So who inserts ids that have been in use before decides
-    /// for himself whether a revoked id may come back. Of several threads that insert one id at a time, one creates the session. Do not insert ids that this store has
-    /// drawn: what still refers to the former session of such an id, a rotation's grace or [`end_sessions_of`](Self::end_sessions_of) under way, then finds the new one.
+    /// An expired session that nobody has met yet does not count as one of that id: it ends. Nor does one that was
+    /// deleted: what this creates is another session, which has nothing of the former one, and whose
+    /// [`version`](Self::version)s are counted from the beginning. So who inserts ids that have been in use before
+    /// decides for himself whether a revoked id may come back. Of several threads that insert one id at a time, one
+    /// creates the session. Do not insert ids that this store has drawn: what still refers to the former session of
+    /// such an id, a rotation's grace or [`end_sessions_of`](Self::end_sessions_of) under way, then finds the new one.
     ///
-    /// The session is bound to no [`Principal`](crate::Principal); [`bind`](Self::bind) gives it another id. An id that still leads to a session after a
-    /// [rotation](Self::rotation) with grace is taken.
+    /// The session is bound to no [`Principal`](crate::Principal); [`bind`](Self::bind) gives it another id. An id that
+    /// still leads to a session after a [rotation](Self::rotation) with grace is taken.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
@@ -110,11 +115,11 @@ impl SessionStore {
         self.insert_entry(id, timeouts, |head| packed_entry(head, &packed))
     }
 
-    /// Replaces all attributes of a session by these, gives it other timeouts from now on (what [`Timeouts`] does not say stays as it is), and touches it, in one
-    /// step. Never creates a session.
+    /// Replaces all attributes of a session by these, gives it other timeouts from now on (what [`Timeouts`] does not
+    /// say stays as it is), and touches it, in one step. Never creates a session.
     ///
-    /// For frameworks that hand over a session's whole state when a request has been answered. What others have set meanwhile is gone then; where that
-    /// matters, [`set`](Self::set) or [`update`](Self::update).
+    /// For frameworks that hand over a session's whole state when a request has been answered. What others have set
+    /// meanwhile is gone then; where that matters, [`set`](Self::set) or [`update`](Self::update).
     ///
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded.
     ///
@@ -157,16 +162,17 @@ impl SessionStore {
 impl<T: Send + Sync + 'static> SessionStore<T> {
     /// Creates a session under an id that the caller brings, with this value.
     ///
-    /// For frameworks that draw session ids themselves, and for caches in front of another store. **The id is as hard to guess as the caller has made
-    /// it**: who guesses it has the session. Wherever the store may draw the id, prefer [`create_with`](Self::create_with). What becomes of expired
-    /// and deleted sessions of that id, and of principals, is told at the [same operation on attributes](SessionStore#method.insert_with).
+    /// For frameworks that draw session ids themselves, and for caches in front of another store. **The id is as hard
+    /// to guess as the caller has made it**: who guesses it has the session. Wherever the store may draw the id, prefer
+    /// [`create_with`](Self::create_with). What becomes of expired and deleted sessions of that id, and of principals,
+    /// is told at the [same operation on attributes](SessionStore#method.insert_with).
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
-    /// [`InsertError::Occupied`] if there is a live session of this id, which has not been touched; [`InsertError::Full`] as for [`create_with`](Self::create_with). The
-    /// value is dropped then.
+    /// [`InsertError::Occupied`] if there is a live session of this id, which has not been touched;
+    /// [`InsertError::Full`] as for [`create_with`](Self::create_with). The value is dropped then.
     ///
     /// # Examples
     ///
@@ -183,14 +189,15 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         self.insert_entry(id, timeouts, |head| typed_entry(head, value))
     }
 
-    /// Replaces a session's value by what `f` makes of it, gives it other timeouts from now on (what [`Timeouts`] does not say stays as it is), and touches it, in one
-    /// step. [`update`](Self::update) otherwise.
+    /// Replaces a session's value by what `f` makes of it, gives it other timeouts from now on (what [`Timeouts`] does
+    /// not say stays as it is), and touches it, in one step. [`update`](Self::update) otherwise.
     ///
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired (it is removed then).
+    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
+    /// (it is removed then).
     ///
     /// # Examples
     ///

@@ -11,14 +11,15 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 impl SessionStore {
-    /// Sets an attribute to the JSON of a value, and touches the session: [`set`](Self::set) with a text that [`get_json`](Self::get_json) reads.
+    /// Sets an attribute to the JSON of a value, and touches the session: [`set`](Self::set) with a text that
+    /// [`get_json`](Self::get_json) reads.
     ///
     /// Lock-free, as far as the value's `Serialize` is; allocates. Takes effect as `set` does.
     ///
     /// # Errors
     ///
-    /// [`SetJsonError::Unserializable`] if there is no JSON for the value, and those of [`set`](Self::set). In either case no attribute
-    /// has changed, and the session has not been touched.
+    /// [`SetJsonError::Unserializable`] if there is no JSON for the value, and those of [`set`](Self::set). In either
+    /// case no attribute has changed, and the session has not been touched.
     ///
     /// # Examples
     ///
@@ -39,14 +40,14 @@ impl SessionStore {
 
     /// Reads an attribute as JSON, and touches the session even if that fails.
     ///
-    /// Lock-free, as far as the type's `Deserialize` is, which runs as a closure of [`read`](Self::read) does; allocates what the type does. Takes effect when
-    /// the session is touched.
+    /// Lock-free, as far as the type's `Deserialize` is, which runs as a closure of [`read`](Self::read) does;
+    /// allocates what the type does. Takes effect when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`GetJsonError::NotFound`] if there is no such session, [`GetJsonError::Expired`] if there was but it had expired (it is removed
-    /// then), [`GetJsonError::Missing`] if it has no such attribute, [`GetJsonError::Malformed`] if that is not JSON,
-    /// [`GetJsonError::WrongType`] if it is, but not that of a `V`.
+    /// [`GetJsonError::NotFound`] if there is no such session, [`GetJsonError::Expired`] if there was but it had
+    /// expired (it is removed then), [`GetJsonError::Missing`] if it has no such attribute, [`GetJsonError::Malformed`]
+    /// if that is not JSON, [`GetJsonError::WrongType`] if it is, but not that of a `V`.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
 //! The session store: its operations over the table.
 //!
-//! Here the operations get their moment (one reading of the clock each), sessions their content and terms, and refusals their names. What
-//! is concurrent about them lies in [`crate::table`].
+//! Here the operations get their moment (one reading of the clock each), sessions their content and terms, and refusals
+//! their names. What is concurrent about them lies in [`crate::table`].
 //!
 //! | file | the operations |
 //! |---|---|
@@ -50,6 +50,7 @@ use crate::content::Content;
 use crate::error::UpdateError;
 use crate::events::{Listener, Registrar};
 use crate::expiry::{Moment, Tick, limit};
+use crate::fingerprint::{Fingerprint, Fingerprints};
 use crate::id::SessionId;
 use crate::principal::index::Index;
 use crate::reclaim;
@@ -60,26 +61,29 @@ use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A concurrent store of sessions: string attributes under a random id, which expire when they have not been used for a while.
+/// A concurrent store of sessions: string attributes under a random id, which expire when they have not been used for a
+/// while.
 ///
-/// Every method takes `&self` and may be called from any thread; none waits for another thread, so none blocks an async executor
-/// either. (The memory allocator and, for new ids, the operating system's random source are outside of this claim; a thread's first call
-/// registers it with the memory reclamation, which allocates.) Put the store behind an [`Arc`] or into a `static`.
+/// Every method takes `&self` and may be called from any thread; none waits for another thread, so none blocks an async
+/// executor either. (The memory allocator and, for new ids, the operating system's random source are outside of this
+/// claim; a thread's first call registers it with the memory reclamation, which allocates.) Put the store behind an
+/// [`Arc`] or into a `static`.
 ///
 /// * **Linearizable.** Each operation on a session takes effect at one instant, which its documentation names.
-/// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, whatever was under
-///   way. Only creation brings an id into being: [`create_with`](Self::create_with) with a new one each time, [`insert_with`](Self::insert_with) with
-///   that which it is given.
-/// * **Never early, never late.** A session that was used within its TTL is not expired; an expired one is never returned.
+/// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, whatever
+///   was under way. Only creation brings an id into being: [`create_with`](Self::create_with) with a new one each time,
+///   [`insert_with`](Self::insert_with) with that which it is given.
+/// * **Never early, never late.** A session that was used within its TTL is not expired; an expired one is never
+///   returned.
 /// * **No lost updates.** Of two concurrent [`set`](Self::set)s of different keys, both survive.
-/// * **Nothing escapes.** Values come back owned, or are seen inside of a closure: no borrow of the store can be held across an
-///   `.await`, where it would stall the reclamation of memory.
+/// * **Nothing escapes.** Values come back owned, or are seen inside of a closure: no borrow of the store can be held
+///   across an `.await`, where it would stall the reclamation of memory.
 ///
-/// A session holds string [`Attributes`] unless told otherwise; a `SessionStore<T>` keeps a value of type `T` for each instead, on the
-/// same table and with the same promises ([`typed`](Self::typed)).
+/// A session holds string [`Attributes`] unless told otherwise; a `SessionStore<T>` keeps a value of type `T` for each
+/// instead, on the same table and with the same promises ([`typed`](Self::typed)).
 ///
-/// Dropping the store frees all sessions. A forked child has a copy of them, and may use it; what is revoked in one of the
-/// processes is not revoked in the other ([what a fork means]).
+/// Dropping the store frees all sessions. A forked child has a copy of them, and may use it; what is revoked in one of
+/// the processes is not revoked in the other ([what a fork means]).
 ///
 /// [what a fork means]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/design.md#forks
 ///
@@ -126,6 +130,7 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     /// How many sessions have been given an id of the caller's.
     inserted: AtomicU64,
     rejections: stats::Rejections,
+    fingerprints: Fingerprints,
     tracer: Tracer,
 }
 
@@ -136,7 +141,8 @@ pub enum Lookup<R> {
     Live(R),
     /// The session was there, but has expired: this call has ended it.
     Expired,
-    /// There is no such session. There may have been one that was deleted, or that expired and has been removed already.
+    /// There is no such session. There may have been one that was deleted, or that expired and has been removed
+    /// already.
     Unknown,
 }
 
@@ -144,19 +150,21 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource, listener: Option<Listener>) -> Self {
         let idle = limit(config.ttl, time.resolution());
         let index = Arc::new(Index::new(config.shard_count()));
-        let (tracer, registrar) = (Tracer::new(), Registrar { index: Arc::clone(&index), listener });
+        let fingerprints = Fingerprints::new();
+        let tracer = Tracer::new(&fingerprints);
+        let registrar = Registrar { index: Arc::clone(&index), listener };
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
-        Self { table, config, time, idle, index, inserted, rejections, tracer }
+        Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer }
     }
 
-    /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not exist or has
-    /// expired (it is removed then).
+    /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not
+    /// exist or has expired (it is removed then).
     ///
-    /// Nothing is copied or allocated. The closure may call the store, even for the same session; what it is shown stays
-    /// as it was. While it runs no memory that any thread retires from this or another store is freed, so keep it short. If it panics, the
-    /// store is as before, and the session touched.
+    /// Nothing is copied or allocated. The closure may call the store, even for the same session; what it is shown
+    /// stays as it was. While it runs no memory that any thread retires from this or another store is freed, so keep it
+    /// short. If it panics, the store is as before, and the session touched.
     ///
     /// Lock-free. Takes effect when the session is touched.
     ///
@@ -176,8 +184,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Does what [`read`](Self::read) does, and tells an expired session from an unknown id: for audit logs.
     ///
-    /// That a session has expired is reported once, by whoever ends it: a later look-up, or one after the session was evicted, finds
-    /// [`Unknown`](Lookup::Unknown). Do not tell the visitor which it was.
+    /// That a session has expired is reported once, by whoever ends it: a later look-up, or one after the session was
+    /// evicted, finds [`Unknown`](Lookup::Unknown). Do not tell the visitor which it was.
     ///
     /// Lock-free. Takes effect when the session is touched or ended.
     ///
@@ -205,8 +213,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
-    /// Does what [`read`](Self::read) does without touching the session: for looking at somebody else's, as in a list of devices, which must not
-    /// keep them alive.
+    /// Does what [`read`](Self::read) does without touching the session: for looking at somebody else's, as in a list
+    /// of devices, which must not keep them alive.
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     ///
@@ -245,12 +253,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.peek(id, |_| ()).is_some()
     }
 
-    /// Returns the number by which sessions of one id are told apart, without touching the session: 0 if the store has drawn the id, which then names no
-    /// other session; or else which of the sessions that [`insert_with`](SessionStore#method.insert_with) has created it is, counted from 1. `None` if it does not exist
+    /// Returns the number by which sessions of one id are told apart, without touching the session: 0 if the store has
+    /// drawn the id, which then names no other session; or else which of the sessions that
+    /// [`insert_with`](SessionStore#method.insert_with) has created it is, counted from 1. `None` if it does not exist
     /// or has expired (it is removed then).
     ///
-    /// A [`Removal`](crate::Removal) has it too. The listener is called by the thread that has ended a session, after the end: where an id is given again at once, it may be
-    /// told of the end of the former session when the next one lives already.
+    /// A [`Removal`](crate::Removal) has it too. The listener is called by the thread that has ended a session, after
+    /// the end: where an id is given again at once, it may be told of the end of the former session when the next one
+    /// lives already.
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     ///
@@ -275,9 +285,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Ends a session, and says whether it was there. An expired one was not, but is removed as well.
     ///
-    /// Once this has returned, no operation on the id succeeds again, even if it was under way before. An id that still leads to another one after a
-    /// [rotation](Self::rotate_id) with grace ends the session that it leads to; a delete that loses to a rotation without grace answers false,
-    /// and the session lives on under its new id.
+    /// Once this has returned, no operation on the id succeeds again, even if it was under way before. An id that still
+    /// leads to another one after a [rotation](Self::rotate_id) with grace ends the session that it leads to; a delete
+    /// that loses to a rotation without grace answers false, and the session lives on under its new id.
     ///
     /// Lock-free. Takes effect when the session's live version dies.
     pub fn delete(&self, id: &SessionId) -> bool {
@@ -285,21 +295,48 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.table.remove(id.as_bytes(), self.moment(&tick))
     }
 
+    /// Returns what names this id in logs: eight hex digits of a hash of it, under a random key that each store has for
+    /// this alone. The events of the feature `tracing` name sessions by the same digits.
+    ///
+    /// The digits are enough to follow a session through a log, and not enough to find its id: they hold 32 bits, and
+    /// an id has 256. Another store, and this one after a restart, has other digits for the same id. A rotated session
+    /// has a new id, and so a new fingerprint.
+    ///
+    /// Among 10,000 sessions, two have the same fingerprint with a probability of about 1 %: write it to logs, and
+    /// never look a session up by it.
+    ///
+    /// Says nothing about whether there is such a session, and touches none. Wait-free; allocates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// let line = format!("session {}: logged in", store.fingerprint(&id));
+    /// assert_eq!(line.len(), "session 01234567: logged in".len());
+    /// assert_eq!(store.fingerprint(&id), store.fingerprint(&id));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn fingerprint(&self, id: &SessionId) -> Fingerprint {
+        self.fingerprints.of(id.as_bytes())
+    }
+
     /// Returns the number of sessions, including expired ones that nobody has met or evicted yet.
     ///
-    /// Exact when no operation is under way. While some are, a session that is just coming or going may be counted or not; with
-    /// [`max_sessions`](SessionConfig::max_sessions) set, the result never exceeds it. Wait-free.
+    /// Exact when no operation is under way. While some are, a session that is just coming or going may be counted or
+    /// not; with [`max_sessions`](SessionConfig::max_sessions) set, the result never exceeds it. Wait-free.
     pub fn count(&self) -> usize {
         self.table.len()
     }
 
     /// Frees memory of ended sessions and replaced versions that no thread can be using any more.
     ///
-    /// This happens by and by anyway as the store is used, and after [`evict_expired`](Self::evict_expired); it is worth a call
-    /// when the store falls idle after much has been deleted. One call frees up to a million such objects, unless a `read` closure that is running somewhere holds
-    /// them back. Reaches what other threads have retired, of all stores of the process, also if those threads are idle; but for up to 256 KB a thread may keep
-    /// to use again. What is left is shown by [`Stats::retired_bytes`](crate::Stats::retired_bytes). May take a fraction of a millisecond, and longer by what the
-    /// [`Drop`] of values takes; lock-free.
+    /// This happens by and by anyway as the store is used, and after [`evict_expired`](Self::evict_expired); it is
+    /// worth a call when the store falls idle after much has been deleted. One call frees up to a million such objects,
+    /// unless a `read` closure that is running somewhere holds them back. Reaches what other threads have retired, of
+    /// all stores of the process, also if those threads are idle; but for up to 256 KB a thread may keep to use again.
+    /// What is left is shown by [`Stats::retired_bytes`](crate::Stats::retired_bytes). May take a fraction of a
+    /// millisecond, and longer by what the [`Drop`] of values takes; lock-free.
     pub fn flush(&self) {
         reclaim::flush(FLUSHED);
     }
@@ -319,8 +356,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.config.ttl
     }
 
-    /// What must hold when no operation is under way: the tables are in order, and the index names the live sessions of a principal and
-    /// no others.
+    /// What must hold when no operation is under way: the tables are in order, and the index names the live sessions of
+    /// a principal and no others.
     #[cfg(loom)]
     pub(crate) fn check_at_rest(&self, principal: &crate::principal::Principal) {
         self.table.check_at_rest();

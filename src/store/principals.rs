@@ -7,6 +7,7 @@
 
 use super::SessionStore;
 use crate::content::{Content, Replicate};
+use crate::entry::EntryRef;
 use crate::entry::Key;
 use crate::entry::account::Binding;
 use crate::entry::life::Life;

@@ -34,20 +34,24 @@ pub struct Stats {
     pub rejected_too_many_attributes: u64,
     /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
     pub rejected_random: u64,
-    /// Bytes that the sessions' entries take, as asked of the allocator: what is behind pointers in a value is not in it, nor are the slots of the table (eight bytes each), nor
-    /// entries that wait to be freed: those are in [`retired_bytes`](Self::retired_bytes).
+    /// Bytes that the sessions' entries take, as asked of the allocator: what is behind pointers in a value is not in
+    /// it, nor are the slots of the table (eight bytes each), nor entries that wait to be freed: those are in
+    /// [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
-    /// Bytes of ended sessions, replaced versions and left parts of the table that are not freed yet, of all stores of the process: because a
-    /// [`read`](SessionStore::read) somewhere may be looking at them, because nobody has come to free them, or because they are kept to be used again.
+    /// Bytes of ended sessions, replaced versions and left parts of the table that are not freed yet, of all stores of
+    /// the process: because a [`read`](SessionStore::read) somewhere may be looking at them, because nobody has come to
+    /// free them, or because they are kept to be used again.
     ///
-    /// Without a `read` that stays inside its closure this is a few hundred kilobytes for each thread that changes sessions at the most;
-    /// [`flush`](SessionStore::flush) frees nearly all of it. What is behind pointers in a value is not in it.
+    /// Without a `read` that stays inside its closure this is a few hundred kilobytes for each thread that changes
+    /// sessions at the most; [`flush`](SessionStore::flush) frees nearly all of it. What is behind pointers in a value
+    /// is not in it.
     pub retired_bytes: u64,
     /// Slots that the table has for sessions.
     pub slots: usize,
     /// Slots that are taken: by sessions, by ids that lead to other ones after a rotation, by what has just ended.
     pub slots_taken: usize,
-    /// How many times a part of the table has been left for a larger or smaller one, or for one of the same size without the traces of deleted sessions.
+    /// How many times a part of the table has been left for a larger or smaller one, or for one of the same size
+    /// without the traces of deleted sessions.
     pub growth_steps: u64,
     /// How many slots were tried at the most to find a place for a session, in the table as it is now.
     pub longest_probe: usize,
@@ -125,14 +129,16 @@ impl Rejections {
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Returns figures on how the store is doing: sessions, creations, ends by cause, refusals, memory, the state of the table.
+    /// Returns figures on how the store is doing: sessions, creations, ends by cause, refusals, memory, the state of
+    /// the table.
     ///
-    /// They are kept always, for next to nothing: they are counted where something is written anyway, part by part of the store, and by no
-    /// [`get`](Self::get), [`read`](Self::read) or [`exists`](Self::exists) of a live session. Each figure is exact when no operation is under way. While some are, what is just happening may be in some
+    /// They are kept always, for next to nothing: they are counted where something is written anyway, part by part of
+    /// the store, and by no [`get`](Self::get), [`read`](Self::read) or [`exists`](Self::exists) of a live session.
+    /// Each figure is exact when no operation is under way. While some are, what is just happening may be in some
     /// figures and not in others: `created` may differ from the sum of `live` and all that have ended by as many.
     ///
-    /// Reads a few lines of memory for each of the store's [parts](crate::SessionConfig::shards), and one for each thread of the process that has changed sessions.
-    /// Wait-free; allocates nothing.
+    /// Reads a few lines of memory for each of the store's [parts](crate::SessionConfig::shards), and one for each
+    /// thread of the process that has changed sessions. Wait-free; allocates nothing.
     ///
     /// # Examples
     ///

@@ -12,7 +12,8 @@ use crate::id::SessionId;
 use crate::table::Change;
 use core::time::Duration;
 
-/// Says how long a session lives, where that is to differ from what holds for the store, or from what held for the session so far.
+/// Says how long a session lives, where that is to differ from what holds for the store, or from what held for the
+/// session so far.
 ///
 /// # Examples
 ///
@@ -79,10 +80,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
-    /// Returns how long the session has to live if nobody touches it, by its idle and its absolute timeout, without touching it. `None` if it does not
-    /// exist or has expired (it is removed then); [`Duration::MAX`] if it never expires.
+    /// Returns how long the session has to live if nobody touches it, by its idle and its absolute timeout, without
+    /// touching it. `None` if it does not exist or has expired (it is removed then); [`Duration::MAX`] if it never
+    /// expires.
     ///
-    /// So that a page can warn its user in time. The session lives at least that long, and longer by up to one step of the clock.
+    /// So that a page can warn its user in time. The session lives at least that long, and longer by up to one step of
+    /// the clock.
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     ///
@@ -124,7 +127,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired (it is removed then).
+    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
+    /// (it is removed then).
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), UpdateError> {
         let tick = || self.time.tick();
         let moment = self.moment(&tick);

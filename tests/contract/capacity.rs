@@ -1,4 +1,5 @@
-//! What becomes of newcomers, and of the others, when there are `max_sessions`. Who is bound to a principal: `src/table/tests/room.rs`.
+//! What becomes of newcomers, and of the others, when there are `max_sessions`. Who is bound to a principal:
+//! `src/table/tests/room.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

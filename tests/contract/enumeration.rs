@@ -104,7 +104,8 @@ fn a_rotated_session_is_shown_under_its_new_id_only() {
 /// An id that has just begun to lead to another session does not show that a second time.
 #[test]
 fn sessions_that_are_rotated_meanwhile_are_shown_once_under_each_id() {
-    // Two parts: of the sessions that come after the first, many are noted already, and many of their heirs are noted later.
+    // Two parts: of the sessions that come after the first, many are noted already, and many of their heirs are noted
+    // later.
     let (store, _) = store_with(|builder| builder.shards(2));
     let ids: Vec<_> = (0..50).map(|number| numbered(&store, number)).collect();
     let mut shown = HashSet::new();

@@ -227,7 +227,8 @@ fn whatever_ends_them_the_listener_is_told_of_the_principal() {
     assert_eq!(*told.lock().unwrap(), causes.map(|cause| (cause, Some(ada()))));
 }
 
-/// Logins, rotations and logouts go on while all sessions are ended again and again: what was there before a call is gone after it.
+/// Logins, rotations and logouts go on while all sessions are ended again and again: what was there before a call is
+/// gone after it.
 #[test]
 fn nothing_that_was_there_before_survives_the_end_of_all() {
     let rounds = if cfg!(debug_assertions) { 300 } else { 3_000 };

@@ -1,5 +1,6 @@
 //! Nothing that formats to text gives away an id, a key or a value. (An id's `Display` is how it gets into a cookie.)
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Debug;
 
@@ -69,6 +70,35 @@ fn the_checks_above_would_notice_an_id() {
         let checked = std::panic::catch_unwind(|| assert_tells_nothing(&leak, &id));
         assert!(checked.is_err(), "{leak}");
     }
+}
+
+#[test]
+fn a_fingerprint_is_eight_hex_digits_that_are_no_part_of_the_id() {
+    let (store, id) = store_with_secrets();
+    let fingerprint = store.fingerprint(&id);
+    let digits = fingerprint.to_string();
+    assert!(digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digits}");
+    assert_tells_nothing(&digits, &id);
+    assert_debug_tells_nothing(&fingerprint, &id);
+    assert_eq!(format!("{fingerprint:?}"), format!("Fingerprint({digits})"));
+}
+
+#[test]
+fn a_fingerprint_stays_the_same_while_the_store_lives_and_needs_no_session() {
+    let (store, id) = store_with_secrets();
+    let fingerprint = store.fingerprint(&id);
+    assert!(store.delete(&id));
+    assert_eq!(store.fingerprint(&id), fingerprint);
+    assert_ne!(store.fingerprint(&SessionId::from_bytes(BYTES)), fingerprint);
+    assert_eq!(store.count(), 0);
+}
+
+/// A reader of the logs of two servers cannot tell that the same id was used on both.
+#[test]
+fn fingerprints_of_one_id_differ_from_store_to_store() {
+    let id = SessionId::from_bytes(BYTES);
+    let fingerprints: HashSet<_> = (0..8).map(|_| store_with_secrets().0.fingerprint(&id)).collect();
+    assert_eq!(fingerprints.len(), 8);
 }
 
 #[test]

@@ -30,7 +30,8 @@ impl Clock for Fused {
 struct Scene {
     store: SessionStore,
     clock: Fused,
-    /// Its stamp is so far ahead of the clock, which has been set back, that the clock is read again. There are several.
+    /// Its stamp is so far ahead of the clock, which has been set back, that the clock is read again. There are
+    /// several.
     ahead: [SessionId; 4],
     expired: SessionId,
     fresh: SessionId,
@@ -71,7 +72,8 @@ const OPERATIONS: [(&str, Operation); 9] = [
     ("evict_expired", |store, _| _ = store.evict_expired()),
 ];
 
-/// Makes the clock panic at each of the operation's readings in turn, in a new scene each time. Returns how many there are.
+/// Makes the clock panic at each of the operation's readings in turn, in a new scene each time. Returns how many there
+/// are.
 fn break_each_reading(
     max_sessions: usize,
     name: &str,

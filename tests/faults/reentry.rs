@@ -1,5 +1,5 @@
-//! Read closures that call the store: every operation, on the very session that they are shown. (The common cases are claimed in the
-//! contract's tests.)
+//! Read closures that call the store: every operation, on the very session that they are shown. (The common cases are
+//! claimed in the contract's tests.)
 
 use cloakroom::{Attributes, CreateError, SessionId, SessionStore, SetError};
 

@@ -30,8 +30,8 @@ pub(crate) fn panics(f: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
-/// Asserts that `ids` are all the sessions there may be, that each does what it should, and that each place that they leave can be
-/// taken once, and all of them again when every session is gone. Leaves the store empty.
+/// Asserts that `ids` are all the sessions there may be, that each does what it should, and that each place that they
+/// leave can be taken once, and all of them again when every session is gone. Leaves the store empty.
 #[track_caller]
 pub(crate) fn assert_nothing_lost(store: &SessionStore, ids: &[SessionId]) {
     store.evict_expired();

@@ -1,5 +1,5 @@
-//! A search in the manner of Wing and Gong ("Testing and verifying concurrent objects", 1993) for an order of a session's operations
-//! that respects real time and in which the model returns what was returned.
+//! A search in the manner of Wing and Gong ("Testing and verifying concurrent objects", 1993) for an order of a
+//! session's operations that respects real time and in which the model returns what was returned.
 
 use std::collections::HashSet;
 

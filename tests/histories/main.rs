@@ -1,8 +1,8 @@
-//! What real threads are told, while the table grows and shrinks under them, is what a plain map under a plain clock would have told
-//! them one after the other.
+//! What real threads are told, while the table grows and shrinks under them, is what a plain map under a plain clock
+//! would have told them one after the other.
 //!
-//! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the clock's steps in it, and under
-//! all the ids that it is given.
+//! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the
+//! clock's steps in it, and under all the ids that it is given.
 
 mod checker;
 #[path = "../support/model/mod.rs"]

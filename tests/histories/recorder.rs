@@ -75,8 +75,8 @@ struct Shared {
     round: AtomicUsize,
     ended: AtomicUsize,
     over: AtomicBool,
-    /// Each session's ids: its first, and those that it has been given since. An id can be rotated once, so the session of the
-    /// model's number `n` is the one with the `n`th of them.
+    /// Each session's ids: its first, and those that it has been given since. An id can be rotated once, so the session
+    /// of the model's number `n` is the one with the `n`th of them.
     sessions: Mutex<Vec<Vec<SessionId>>>,
     histories: Mutex<Vec<Vec<Event>>>,
 }
@@ -198,7 +198,8 @@ impl Shared {
         }
     }
 
-    /// Lets the other threads know the new id before it returns: nobody knows it earlier than the model's rotation takes place.
+    /// Lets the other threads know the new id before it returns: nobody knows it earlier than the model's rotation
+    /// takes place.
     fn rotate(&self, session: usize, id: &SessionId, grace: Duration) -> Outcome {
         Outcome::Rotated(self.store.rotation(id).grace(grace).rotate().map(|new| {
             let ids = &mut locked(&self.sessions)[session];
@@ -207,7 +208,8 @@ impl Shared {
         }))
     }
 
-    /// Creates and deletes so many other sessions that the table is always on its way to another size, and sweeps. Says how often it did.
+    /// Creates and deletes so many other sessions that the table is always on its way to another size, and sweeps. Says
+    /// how often it did.
     fn churn(&self) -> usize {
         let mut waves = 0;
         while !self.over.load(Ordering::SeqCst) {
@@ -224,11 +226,13 @@ impl Shared {
     }
 }
 
-/// An operation on the session of this index, `value` being one that nobody else sets. A thread notes versions in the place of its own number.
+/// An operation on the session of this index, `value` being one that nobody else sets. A thread notes versions in the
+/// place of its own number.
 ///
-/// Only the second session is rotated, and what looks at that touches it. A change counts from a reading of the clock that is made before it takes effect. Who saw in
-/// between, without a touch, that it had not taken effect would show that it came after a step of the clock that it does not know of, and no
-/// order would explain that the session then expires by the earlier reading. So there are no `Exists` and no refusals that leave a live session untouched where
+/// Only the second session is rotated, and what looks at that touches it. A change counts from a reading of the clock
+/// that is made before it takes effect. Who saw in between, without a touch, that it had not taken effect would show
+/// that it came after a step of the clock that it does not know of, and no order would explain that the session then
+/// expires by the earlier reading. So there are no `Exists` and no refusals that leave a live session untouched where
 /// rotations are, and no `Note` anywhere.
 ///
 /// A rotation with grace takes effect at one instant as well. The grace is far longer than the clock moves, so that it

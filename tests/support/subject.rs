@@ -187,8 +187,8 @@ impl Driven {
         self.ids.len() - 1
     }
 
-    /// After a create that found the store full: ends the expired sessions that it has left, as the model has. It ended one at least,
-    /// and those that are left are what the count says.
+    /// After a create that found the store full: ends the expired sessions that it has left, as the model has. It ended
+    /// one at least, and those that are left are what the count says.
     fn evict_what_create_left(&self, model: &Model) {
         let max_sessions = self.store.config().max_sessions;
         let count = self.store.count();
@@ -198,7 +198,8 @@ impl Driven {
     }
 }
 
-/// How many sessions have been ended in all, when a whole round has ended none: one that a part shrinks in may leave some out.
+/// How many sessions have been ended in all, when a whole round has ended none: one that a part shrinks in may leave
+/// some out.
 fn evict_in_pieces(store: &SessionStore) -> usize {
     let (mut all, mut before) = (0, 0);
     loop {

@@ -1,6 +1,8 @@
-//! A web server on actix-web and actix-session whose sessions are in `cloakroom`: log in, see your profile, log out, log out everywhere.
+//! A web server on actix-web and actix-session whose sessions are in `cloakroom`: log in, see your profile, log out,
+//! log out everywhere.
 //!
-//! `cargo run -p cloakroom-actix-session --example actix`, then the curl commands that it prints. `PORT` chooses another port than 3000.
+//! `cargo run -p cloakroom-actix-session --example actix`, then the curl commands that it prints. `PORT` chooses
+//! another port than 3000.
 //!
 //! What it differs in from the same server on `CookieSessionStore`:
 //!
@@ -42,7 +44,8 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let sessions = Arc::new(SessionStore::builder().max_sessions(100_000).build()?);
     let sweeper = Sweeper::start(Arc::clone(&sessions), Duration::from_secs(60))?;
     let store = CloakroomSessionStore::new(sessions);
-    // From the configuration, rather: with this one all cookies are void when the server is started anew (and so are the sessions).
+    // From the configuration, rather: with this one all cookies are void when the server is started anew (and so are
+    // the sessions).
     let key = Key::generate();
 
     // Browsers and curl send a Secure cookie to localhost on plain http.

@@ -1,4 +1,5 @@
-//! [actix-session] on [`cloakroom`]: the sessions of an actix-web server in memory, shared by all its workers, without a lock, and with a logout that stays one.
+//! [actix-session] on [`cloakroom`]: the sessions of an actix-web server in memory, shared by all its workers, without
+//! a lock, and with a logout that stays one.
 //!
 //! ```toml
 //! [dependencies]
@@ -27,16 +28,20 @@
 //!
 //! # What it promises
 //!
-//! * **Revocation wins.** When a session has been purged, no request that was under way brings it back: an update of a session that is gone stores nothing (see
-//!   [there](CloakroomSessionStore#an-update-of-a-session-that-is-gone)). actix-session's store for Redis saves the late state as a new session there, so a logout and a slow request of the same visitor leave the visitor logged in.
-//! * **Memory comes back**: an expired session goes when somebody meets it, when a full store needs its place, and by a [`Sweeper`](cloakroom::Sweeper), of which every server should start one.
+//! * **Revocation wins.** When a session has been purged, no request that was under way brings it back: an update of a
+//!   session that is gone stores nothing (see [there](CloakroomSessionStore#an-update-of-a-session-that-is-gone)).
+//!   actix-session's store for Redis saves the late state as a new session there, so a logout and a slow request of the
+//!   same visitor leave the visitor logged in.
+//! * **Memory comes back**: an expired session goes when somebody meets it, when a full store needs its place, and by a
+//!   [`Sweeper`](cloakroom::Sweeper), of which every server should start one.
 //! * **Limits**: those of the store that it is made with, on the number of sessions and on the size of each.
 //! * **Nothing blocks.** Every operation is lock-free and done when it is first polled.
 //!
 //! # What it does not
 //!
-//! * `Session::renew` is a `delete` and a `save`, between which no store can see a connection: a request that renews the session while another one purges it still makes a new one of the old
-//!   state. End all of the user's sessions by [`delete_where`](cloakroom::SessionStore::delete_where) where that matters.
+//! * `Session::renew` is a `delete` and a `save`, between which no store can see a connection: a request that renews
+//!   the session while another one purges it still makes a new one of the old state. End all of the user's sessions by
+//!   [`delete_where`](cloakroom::SessionStore::delete_where) where that matters.
 //! * Sessions are gone when the process ends.
 //! * Of two requests that change a session at a time, the later one wins: actix-session stores the state as a whole.
 //!
@@ -55,9 +60,10 @@ use cloakroom::{SessionId, SetError, Timeouts};
 
 /// Keeps the sessions of all workers in a [`cloakroom::SessionStore`].
 ///
-/// Clones are the same store. Each session has the time to live that actix-session gives it ([`session_ttl`]), counted from the last change of its state, or from the last request with
-/// `TtlExtensionPolicy::OnEveryRequest`; the store's own `ttl` and `absolute_timeout` do not apply. A session's key is the 64 hex digits of a [`SessionId`], 256 bits from the operating
-/// system; what is no such key is that of no session.
+/// Clones are the same store. Each session has the time to live that actix-session gives it ([`session_ttl`]), counted
+/// from the last change of its state, or from the last request with `TtlExtensionPolicy::OnEveryRequest`; the store's
+/// own `ttl` and `absolute_timeout` do not apply. A session's key is the 64 hex digits of a [`SessionId`], 256 bits
+/// from the operating system; what is no such key is that of no session.
 ///
 /// | | |
 /// |---|---|
@@ -69,13 +75,15 @@ use cloakroom::{SessionId, SetError, Timeouts};
 ///
 /// # An update of a session that is gone
 ///
-/// It stores nothing, and returns **another key, which is that of no session**. The request that comes late is answered as usual, with a cookie that leads nowhere; the next one begins with an empty session. To return an error
-/// would answer it with status 500, and to save the state under a new key, as actix-session's own store for Redis does, would undo the logout. That the key is another one
-/// tells a caller that nothing was stored.
+/// It stores nothing, and returns **another key, which is that of no session**. The request that comes late is answered
+/// as usual, with a cookie that leads nowhere; the next one begins with an empty session. To return an error would
+/// answer it with status 500, and to save the state under a new key, as actix-session's own store for Redis does, would
+/// undo the logout. That the key is another one tells a caller that nothing was stored.
 ///
 /// # Examples
 ///
-/// Settings are those of the store. "Log out everywhere" goes through all sessions; values are JSON, so strings are in quotes:
+/// Settings are those of the store. "Log out everywhere" goes through all sessions; values are JSON, so strings are in
+/// quotes:
 ///
 /// ```
 /// use cloakroom::SessionStore;

@@ -1,6 +1,8 @@
-//! A web server on axum and tower-sessions whose sessions are in `cloakroom`: log in, see your profile, log out, log out everywhere.
+//! A web server on axum and tower-sessions whose sessions are in `cloakroom`: log in, see your profile, log out, log
+//! out everywhere.
 //!
-//! `cargo run -p cloakroom-tower-sessions --example tower_sessions`, then the curl commands that it prints. `PORT` chooses another port than 3000.
+//! `cargo run -p cloakroom-tower-sessions --example tower_sessions`, then the curl commands that it prints. `PORT`
+//! chooses another port than 3000.
 //!
 //! What it differs in from the same server on `MemoryStore`:
 //!

@@ -1,4 +1,5 @@
-//! What both kinds of store and both versions of the traits share: records in the table, without the types of either version.
+//! What both kinds of store and both versions of the traits share: records in the table, without the types of either
+//! version.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -61,7 +62,8 @@ impl Sessions {
         self.table.insert_with(&key(id), Timeouts::default().absolute(left), held)
     }
 
-    /// Puts a record in place of the live one of its id, if there is one, and says whether. One whose time is over ends the session.
+    /// Puts a record in place of the live one of its id, if there is one, and says whether. One whose time is over ends
+    /// the session.
     pub(crate) fn replace(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> bool {
         let Some(left) = self.wall.until(expiry_date) else { return self.table.delete(&key(id)) };
         let held = |_: &Held| Held { data: data.clone(), expiry_date };
@@ -70,7 +72,8 @@ impl Sessions {
 
     /// Puts a record in, whether or not there is one of its id.
     ///
-    /// Goes on only when others have ended the session or put one in between its two steps, so it is lock-free as they are.
+    /// Goes on only when others have ended the session or put one in between its two steps, so it is lock-free as they
+    /// are.
     pub(crate) fn fill(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> Result<(), InsertError> {
         loop {
             if self.replace(id, data, expiry_date) {

@@ -9,7 +9,8 @@ use crate::wall::Wall;
 
 /// Holds the settings of a [`CloakroomStore`](crate::CloakroomStore) or a [`CloakroomCache`](crate::CloakroomCache).
 ///
-/// How long sessions live is no setting of a store: tower-sessions says it for each (`SessionManagerLayer::with_expiry`).
+/// How long sessions live is no setting of a store: tower-sessions says it for each
+/// (`SessionManagerLayer::with_expiry`).
 ///
 /// # Examples
 ///
@@ -34,21 +35,25 @@ impl Settings {
         Self::default()
     }
 
-    /// Sets how many sessions there may be, 0 for any number: [`SessionConfig::max_sessions`](cloakroom::SessionConfig::max_sessions).
+    /// Sets how many sessions there may be, 0 for any number:
+    /// [`SessionConfig::max_sessions`](cloakroom::SessionConfig::max_sessions).
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
         self
     }
 
-    /// Sets what becomes of a newcomer when there are as many: [`WhenFull`]. It is refused by default; in a cache the idlest session had better end.
+    /// Sets what becomes of a newcomer when there are as many: [`WhenFull`]. It is refused by default; in a cache the
+    /// idlest session had better end.
     pub fn when_full(mut self, policy: WhenFull) -> Self {
         self.when_full = policy;
         self
     }
 
-    /// Sets the clock by which time goes on from now: for tests, in which a [`ManualClock`](cloakroom::ManualClock) lets sessions expire.
+    /// Sets the clock by which time goes on from now: for tests, in which a [`ManualClock`](cloakroom::ManualClock)
+    /// lets sessions expire.
     ///
-    /// Expiry dates are times of day. What time of day it is the store asks the system once, now, and from then on this clock.
+    /// Expiry dates are times of day. What time of day it is the store asks the system once, now, and from then on this
+    /// clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self

@@ -8,8 +8,9 @@ use crate::settings::Settings;
 
 /// Keeps the sessions of a server: what `MemoryStore` does, but that a logout stays one.
 ///
-/// It implements `SessionStore` and `ExpiredDeletion` of tower-sessions, in the versions that are turned on. Clones are the same store. Every operation is lock-free, allocates, and is done when its
-/// future is first polled, but for `delete_expired`, which lets other tasks run every half millisecond.
+/// It implements `SessionStore` and `ExpiredDeletion` of tower-sessions, in the versions that are turned on. Clones are
+/// the same store. Every operation is lock-free, allocates, and is done when its future is first polled, but for
+/// `delete_expired`, which lets other tasks run every half millisecond.
 ///
 /// | | |
 /// |---|---|
@@ -19,7 +20,8 @@ use crate::settings::Settings;
 /// | `delete` | ends the session, if there is one. Once it has returned, no `save` and no `load` of that id finds it, whatever was in flight |
 /// | `delete_expired` | ends all sessions that have expired when it is called |
 ///
-/// A `create` with an expiry date that has come stores nothing; a `save` with one ends the session. A session that has expired stays so, even for a request that has loaded it before.
+/// A `create` with an expiry date that has come stores nothing; a `save` with one ends the session. A session that has
+/// expired stays so, even for a request that has loaded it before.
 ///
 /// # Examples
 ///
@@ -54,15 +56,20 @@ pub struct CloakroomStore(pub(crate) Arc<Sessions>);
 
 /// Keeps copies of sessions in front of another store: the cache of a `CachingSessionStore`.
 ///
-/// It does what [`CloakroomStore`] does, but that `save` **fills**: where there is no session of the record's id, it puts one in, for that is how `CachingSessionStore` brings
-/// a session from the store behind into the cache. A `save` that finds the cache full fails with `Error::Backend` unless [`Settings::when_full`] has another session end for it, which in a cache it had better. A `create` draws another id
-/// where there is a session of the record's in the cache, as other caches do; the store behind has drawn it before, so that happens once in 2^128 times, or when the cache is stale.
+/// It does what [`CloakroomStore`] does, but that `save` **fills**: where there is no session of the record's id, it
+/// puts one in, for that is how `CachingSessionStore` brings a session from the store behind into the cache. A `save`
+/// that finds the cache full fails with `Error::Backend` unless [`Settings::when_full`] has another session end for it,
+/// which in a cache it had better. A `create` draws another id where there is a session of the record's in the cache,
+/// as other caches do; the store behind has drawn it before, so that happens once in 2^128 times, or when the cache is
+/// stale.
 ///
 /// # A logout may be lost in a cache
 ///
-/// `CachingSessionStore::load` looks into the cache, then into the store behind, then saves what it has found there into the cache. If the session is deleted between the last two steps, in both, the copy that
-/// comes late stays in the cache, live, until its expiry date or until it is deleted once more. No cache can know that it comes late. Likewise a `save` that
-/// is in flight during a `delete` fills, as far as the cache is concerned. Where revocation has to win, let a [`CloakroomStore`] be the only store.
+/// `CachingSessionStore::load` looks into the cache, then into the store behind, then saves what it has found there
+/// into the cache. If the session is deleted between the last two steps, in both, the copy that comes late stays in the
+/// cache, live, until its expiry date or until it is deleted once more. No cache can know that it comes late. Likewise
+/// a `save` that is in flight during a `delete` fills, as far as the cache is concerned. Where revocation has to win,
+/// let a [`CloakroomStore`] be the only store.
 ///
 /// # Examples
 ///
@@ -97,9 +104,11 @@ macro_rules! kind {
 
             /// Ends every session for whose data the closure says so, and returns how many: "log out everywhere".
             ///
-            /// Goes through all sessions, which takes about a hundred nanoseconds for each: for the rare moments in which somebody changes a password or has lost a
-            /// phone. For each session it is atomic: what ends is the very state that the closure has seen, and the closure may be asked again. A session that is there throughout, and
-            /// for which it says yes, has ended when this returns; a login at the same time may be met or not. Lock-free; the closure should be short.
+            /// Goes through all sessions, which takes about a hundred nanoseconds for each: for the rare moments in
+            /// which somebody changes a password or has lost a phone. For each session it is atomic: what ends is the
+            /// very state that the closure has seen, and the closure may be asked again. A session that is there
+            /// throughout, and for which it says yes, has ended when this returns; a login at the same time may be met
+            /// or not. Lock-free; the closure should be short.
             pub fn delete_where(&self, f: impl FnMut(&Data) -> bool) -> usize {
                 self.0.delete_where(f)
             }

@@ -37,7 +37,8 @@ macro_rules! implement {
                 }
 
                 async fn save(&self, record: &Record) -> Result<()> {
-                    // A session that has ended stays ended, and whoever saves it late is told nothing: the trait has no error for it.
+                    // A session that has ended stays ended, and whoever saves it late is told nothing: the trait has no
+                    // error for it.
                     self.0.replace(record.id.0, &record.data, record.expiry_date);
                     Ok(())
                 }

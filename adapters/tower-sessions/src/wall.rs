@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use cloakroom::Clock;
 use time::OffsetDateTime;
 
-/// A clock of the table that tells the time of day as well, so that both judge a session alike: when the machine has slept, and when its clock is set.
+/// A clock of the table that tells the time of day as well, so that both judge a session alike: when the machine has
+/// slept, and when its clock is set.
 #[derive(Clone)]
 pub(crate) struct Wall {
     /// The time of day at which `clock` stood at zero.

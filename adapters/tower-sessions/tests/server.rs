@@ -1,4 +1,5 @@
-//! The example, served on a socket, with a browser's jar of cookies at the other end; and the logout that `MemoryStore` loses.
+//! The example, served on a socket, with a browser's jar of cookies at the other end; and the logout that `MemoryStore`
+//! loses.
 
 #![cfg(feature = "v0_15")]
 
@@ -141,8 +142,8 @@ async fn one_of_two_devices_logs_out_and_then_all() {
     assert_eq!((stranger.profile().await.0, store.count()), (200, 1));
 }
 
-/// What a request with this cookie finds after its session was logged out while another request was under way, which had loaded the session
-/// and changed it afterwards. Also the status of that request.
+/// What a request with this cookie finds after its session was logged out while another request was under way, which
+/// had loaded the session and changed it afterwards. Also the status of that request.
 async fn logout_in_flight(store: impl SessionStore + Clone) -> (u16, u16) {
     let (loaded, resume) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let notices = (Arc::clone(&loaded), Arc::clone(&resume));

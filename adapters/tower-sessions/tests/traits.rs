@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-/// Times by the store's clock are apart by minutes, for what time of day it is when a store is made is not in the test's hand.
+/// Times by the store's clock are apart by minutes, for what time of day it is when a store is made is not in the
+/// test's hand.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What holds for a kind of store, by a version of the traits.
@@ -276,7 +277,8 @@ macro_rules! both_kinds {
                 assert_eq!(store.count(), 0);
             }
 
-            /// The system's own clock: nothing expires that has half an hour to live, nor is anything loaded whose time is over.
+            /// The system's own clock: nothing expires that has half an hour to live, nor is anything loaded whose time
+            /// is over.
             #[tokio::test]
             async fn expiry_dates_are_times_of_day() {
                 let store = $kind::default();

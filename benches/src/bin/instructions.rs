@@ -1,7 +1,8 @@
-//! Judges instruction counts: reads what the benchmark `counts` prints as JSON, one benchmark a line, and compares it with the file of limits, or writes that file.
+//! Judges instruction counts: reads what the benchmark `counts` prints as JSON, one benchmark a line, and compares it
+//! with the file of limits, or writes that file.
 //!
-//! The limits hold for one compiler and one kind of processor. Under another compiler the same source has other counts: then a count above its limit may be no fault of the
-//! source's, and this says so.
+//! The limits hold for one compiler and one kind of processor. Under another compiler the same source has other counts:
+//! then a count above its limit may be no fault of the source's, and this says so.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -115,7 +116,9 @@ fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
     }
     if (&baseline.compiler, &baseline.target) != (&now.compiler, &now.target) {
         report += &format!(
-            "\nNOTE: the baseline was made by {} for {}, this is {} for {}.\nThe same source has other counts then: make a baseline of the unchanged source with this compiler (ci/instructions.sh bless) before blaming a change.\n",
+            "\nNOTE: the baseline was made by {} for {}, this is {} for {}.\n\
+             The same source has other counts then: make a baseline of the unchanged source with this compiler \
+             (ci/instructions.sh bless) before blaming a change.\n",
             baseline.compiler, baseline.target, now.compiler, now.target
         );
     }

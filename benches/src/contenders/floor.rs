@@ -1,7 +1,8 @@
 //! The limit: what a lookup costs on this machine when nothing can be removed.
 //!
-//! An array of pointers to sessions, made as large as needed beforehand, half full at most; a pointer's upper sixteen bits hold bits of the hash. A session is one allocation, with
-//! its block inside. No guard, no lock, no version, no removal, no growth. The clock is read and the session touched as by all others, and the hash is the same.
+//! An array of pointers to sessions, made as large as needed beforehand, half full at most; a pointer's upper sixteen
+//! bits hold bits of the hash. A session is one allocation, with its block inside. No guard, no lock, no version, no
+//! removal, no growth. The clock is read and the session touched as by all others, and the hash is the same.
 
 use crate::contender::{Contender, Extent, Id, Setup, random_id};
 use crate::session::{Inline, Life, Session, find, pack};
@@ -48,7 +49,8 @@ impl Floor {
                 continue;
             }
             let entry = word.map_addr(|address| address & ADDRESS);
-            // SAFETY: a word that is not null is an entry's address with bits above it, and entries are freed with the store only.
+            // SAFETY: a word that is not null is an entry's address with bits above it, and entries are freed with the
+            // store only.
             let entry = unsafe { &*entry };
             if entry.id == *id {
                 return Some(entry);

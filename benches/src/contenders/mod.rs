@@ -1,7 +1,7 @@
 //! The contenders, each as a careful user of its crate would write it.
 //!
-//! Clocks are read, ids drawn, attributes packed and freed outside of locks. All but the guide's design and tower-sessions keep the attributes in one block
-//! ([`crate::session`]) and hash with ahash.
+//! Clocks are read, ids drawn, attributes packed and freed outside of locks. All but the guide's design and
+//! tower-sessions keep the attributes in one block ([`crate::session`]) and hash with ahash.
 
 mod caches;
 mod cloakrooms;

@@ -1,4 +1,5 @@
-//! scc: `HashMap` with a lock for each bucket, changed in place; `HashIndex` with lock-free reads of values that do not change.
+//! scc: `HashMap` with a lock for each bucket, changed in place; `HashIndex` with lock-free reads of values that do not
+//! change.
 
 use crate::contender::{Contender, Id, Setup, random_id};
 use crate::session::{Bytes, Life, Session, Stamp, assign, assigned, find, pack};
@@ -70,7 +71,8 @@ impl<B: Bytes> Contender for SccHashMap<B> {
     }
 }
 
-/// A session in one allocation behind one pointer. The index copies values as it grows; the copies of a pointer share the stamp, so no touch is lost.
+/// A session in one allocation behind one pointer. The index copies values as it grows; the copies of a pointer share
+/// the stamp, so no touch is lost.
 type Shared = ThinArc<Stamp, u8>;
 
 pub struct SccHashIndex {
@@ -79,8 +81,8 @@ pub struct SccHashIndex {
 }
 
 impl SccHashIndex {
-    /// A look without a lock passes over a session that is just being updated, whose old version is gone and whose new one is not there yet. So
-    /// what it does not find is looked for again under the lock of the bucket.
+    /// A look without a lock passes over a session that is just being updated, whose old version is gone and whose new
+    /// one is not there yet. So what it does not find is looked for again under the lock of the bucket.
     #[inline]
     fn look<R>(&self, id: &Id, f: impl FnOnce(&Shared) -> R) -> Option<R> {
         let mut f = Some(f);

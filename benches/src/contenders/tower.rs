@@ -1,7 +1,8 @@
-//! tower-sessions' `MemoryStore`, used as its middleware does: a request loads the record, and saves it with a new expiry date.
+//! tower-sessions' `MemoryStore`, used as its middleware does: a request loads the record, and saves it with a new
+//! expiry date.
 //!
-//! Its ids have 16 bytes, of which 32 are made here by leaving the rest zero. It is asynchronous by its interface only: it waits for nothing but
-//! its one mutex, so a waker that yields the thread is all the runtime that it needs.
+//! Its ids have 16 bytes, of which 32 are made here by leaving the rest zero. It is asynchronous by its interface only:
+//! it waits for nothing but its one mutex, so a waker that yields the thread is all the runtime that it needs.
 
 use crate::contender::{Contender, Extent, Id, Setup, random_id};
 use std::pin::pin;

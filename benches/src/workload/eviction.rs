@@ -1,8 +1,9 @@
 //! An eviction, what it does to another thread's gets, and when its memory comes back.
 //!
-//! A reader gets live sessions at a fixed pace, whatever the store does: a get counts from the moment it was due, so a stall counts for every get that it holds up, and not just for the
-//! one that met it. Another thread lets it read for a while, then evicts, and then waits for the memory while it creates and deletes a few sessions, as a server would. Half of the sessions
-//! have expired, every other one in the order of creation.
+//! A reader gets live sessions at a fixed pace, whatever the store does: a get counts from the moment it was due, so a
+//! stall counts for every get that it holds up, and not just for the one that met it. Another thread lets it read for a
+//! while, then evicts, and then waits for the memory while it creates and deletes a few sessions, as a server would.
+//! Half of the sessions have expired, every other one in the order of creation.
 
 use super::growth::histogram;
 use super::race::{AbortOnPanic, bind};

@@ -1,6 +1,7 @@
 //! From an empty store to a large one: how fast, and the longest that one `create` took.
 //!
-//! The store that is none (`floor`) has its array from the beginning, so its longest `create` is what the machine itself adds.
+//! The store that is none (`floor`) has its array from the beginning, so its longest `create` is what the machine
+//! itself adds.
 
 use super::race::{AbortOnPanic, bind};
 use super::{Measured, Order};

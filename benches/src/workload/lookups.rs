@@ -1,7 +1,8 @@
 //! Lookups: hits and misses, owned and in place, of one session, uniformly, and by Zipf's law.
 //!
-//! Which session comes next is decided beforehand: each thread goes through a list of ids, in which the ids themselves lie one after another. So an id comes cheaply, as it does
-//! with the request that bears it, and not by a cache miss of its own.
+//! Which session comes next is decided beforehand: each thread goes through a list of ids, in which the ids themselves
+//! lie one after another. So an id comes cheaply, as it does with the request that bears it, and not by a cache miss of
+//! its own.
 
 use super::race::{BATCH, race};
 use super::{Measured, Order};

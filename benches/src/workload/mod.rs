@@ -1,6 +1,7 @@
 //! What is done to a store, and what is measured.
 //!
-//! A *scene* is what one process does to one contender: it makes a store, fills it, and measures the rows for which that store serves.
+//! A *scene* is what one process does to one contender: it makes a store, fills it, and measures the rows for which
+//! that store serves.
 
 pub mod eviction;
 pub mod footprint;

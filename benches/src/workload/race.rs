@@ -18,8 +18,8 @@ fn processors() -> &'static [usize] {
     })
 }
 
-/// Binds the calling thread to one processor: the first to the last, the second to the last but one, and so on round. The first processor, which has the most interrupts, comes
-/// last.
+/// Binds the calling thread to one processor: the first to the last, the second to the last but one, and so on round.
+/// The first processor, which has the most interrupts, comes last.
 pub fn bind(thread: usize) {
     let processors = processors();
     let mut set = CpuSet::new();
@@ -34,7 +34,8 @@ pub fn prepare() {
 
 /// Nanoseconds that an operation takes each of the threads, when all are at work for `window`.
 ///
-/// `worker` is called on each thread with its number, and returns what does a batch of [`BATCH`] operations. A quarter of the window is worked off the clock first.
+/// `worker` is called on each thread with its number, and returns what does a batch of [`BATCH`] operations. A quarter
+/// of the window is worked off the clock first.
 pub fn race<W: FnMut()>(threads: usize, window: Duration, worker: impl Fn(usize) -> W + Sync) -> f64 {
     let (barrier, worker) = (&Barrier::new(threads), &worker);
     let rates: Vec<f64> = thread::scope(|scope| {

@@ -14,7 +14,8 @@ const OWN: usize = 64;
 /// How many logins later a session is logged out.
 const LOGGED_IN: usize = 1_000;
 
-/// 90 % gets, 5 % sets, 2 % exists of sessions picked uniformly; 1.5 % create a session and 1.5 % delete the oldest that the thread created.
+/// 90 % gets, 5 % sets, 2 % exists of sessions picked uniformly; 1.5 % create a session and 1.5 % delete the oldest
+/// that the thread created.
 pub fn mixed<C: Contender>(order: &Order) -> Vec<Measured> {
     let sessions = order.sizes.middle;
     let store: C = order.store(sessions);

@@ -1,5 +1,7 @@
-//! Linearizability of one session's history: a search in the manner of Wing and Gong ("Testing and verifying concurrent objects",
-//! 1993) for an order of the recorded operations that respects real time and that a plain sequential session could have produced.
+//! Linearizability of one session's history: a search in the manner of Wing and Gong ("Testing and verifying concurrent
+//! objects",
+//! 1993) for an order of the recorded operations that respects real time and that a plain sequential session could have
+//!       produced.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -106,10 +108,11 @@ pub(crate) fn linearizable(events: &[Event]) -> bool {
     search(events, 0, Model::NEW, &explains, &mut HashSet::new())
 }
 
-/// Whether some order of the events of all sessions explains their results if there are never more than `limit` sessions.
+/// Whether some order of the events of all sessions explains their results if there are never more than `limit`
+/// sessions.
 ///
-/// A session has its place from before it is there until after it has ended. So who is refused has seen as many sessions as there may be,
-/// those counted that others were about to insert or had just ended at the time.
+/// A session has its place from before it is there until after it has ended. So who is refused has seen as many
+/// sessions as there may be, those counted that others were about to insert or had just ended at the time.
 pub(crate) fn linearizable_within(limit: usize, events: &[Event]) -> bool {
     let explains = |models: &mut [Model; 8], event: &Event| match event.kind {
         // The one clock moves for all sessions, each of which has recorded it.
@@ -129,7 +132,8 @@ fn present(models: &[Model]) -> usize {
     models.iter().filter(|model| model.session.is_some()).count()
 }
 
-/// Whether the operation `other` may hold a place for a session that is not there, at some time during the one that was `refused`.
+/// Whether the operation `other` may hold a place for a session that is not there, at some time during the one that was
+/// `refused`.
 fn holds_a_place(other: &Event, refused: &Event) -> bool {
     let overlap = other.called < refused.returned && refused.called < other.returned;
     overlap
@@ -142,7 +146,8 @@ fn holds_a_place(other: &Event, refused: &Event) -> bool {
         }
 }
 
-/// Whether the events that are not in the set `done` can follow in some order that respects time and that `explains` each of them.
+/// Whether the events that are not in the set `done` can follow in some order that respects time and that `explains`
+/// each of them.
 fn search<S: Copy + Eq + Hash>(
     events: &[Event],
     done: u32,

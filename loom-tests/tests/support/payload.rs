@@ -1,5 +1,5 @@
-//! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that loom misses
-//! when it leaks.
+//! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that
+//! loom misses when it leaks.
 
 use crate::entry::{Head, Key, Overrides, Owned};
 use crate::expiry::Tick;

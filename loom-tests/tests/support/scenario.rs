@@ -1,7 +1,8 @@
-//! Scenarios in a line: `"2; i1; s1 | d1 | G; g1"` is a table whose first array has two slots, a session 1, then three threads (one
-//! sets, one deletes, one makes the table grow), and at the end a get. Every operation is recorded, and at the end of every execution
-//! each session's history must be linearizable and the table in order. `"2/1; ..."` allows one session at most: then the history of all
-//! sessions together must be linearizable in a store that never holds more.
+//! Scenarios in a line: `"2; i1; s1 | d1 | G; g1"` is a table whose first array has two slots, a session 1, then three
+//! threads (one sets, one deletes, one makes the table grow), and at the end a get. Every operation is recorded, and at
+//! the end of every execution each session's history must be linearizable and the table in order. `"2/1; ..."` allows
+//! one session at most: then the history of all sessions together must be linearizable in a store that never holds
+//! more.
 //!
 //! | | operation | | a step, or one abandoned half-way |
 //! |---|---|---|---|
@@ -200,8 +201,8 @@ impl World {
     }
 }
 
-/// Explores a scenario with so many preemptions `less` than asked for, once with each of its threads as the one that does not have to be
-/// spawned: the explorer favours it.
+/// Explores a scenario with so many preemptions `less` than asked for, once with each of its threads as the one that
+/// does not have to be spawned: the explorer favours it.
 pub(crate) fn explore(line: &str, less: usize) {
     let scenario = Scenario::parse(line);
     for last in 0..scenario.threads.len() {

@@ -1,6 +1,7 @@
-//! A stand-in for `reclaim`, in which nothing is freed before the end of an execution and every rule is checked instead: nothing is
-//! retired twice, and no thread that pinned itself after a retirement ever reaches what was retired. It has the same shape and takes
-//! a fraction of the schedules of the real epochs, so that three threads can be explored.
+//! A stand-in for `reclaim`, in which nothing is freed before the end of an execution and every rule is checked
+//! instead: nothing is retired twice, and no thread that pinned itself after a retirement ever reaches what was
+//! retired. It has the same shape and takes a fraction of the schedules of the real epochs, so that three threads can
+//! be explored.
 
 use crate::block::{Kind, Spare};
 use core::ptr::NonNull;
@@ -30,8 +31,9 @@ fn instant() -> usize {
     TIME.fetch_add(1, Ordering::AcqRel)
 }
 
-/// The boundary between two operations of this thread, at which it counts as pinned anew. Also orders what lies before it, in any thread, before what lies
-/// after it, as the end of one operation and the start of another are ordered by whoever can tell that one came first.
+/// The boundary between two operations of this thread, at which it counts as pinned anew. Also orders what lies before
+/// it, in any thread, before what lies after it, as the end of one operation and the start of another are ordered by
+/// whoever can tell that one came first.
 pub(crate) fn boundary() -> usize {
     let now = instant();
     BOUNDARY.with(|boundary| boundary.set(now));

@@ -16,7 +16,8 @@ const THREADS: usize = 4;
 const OPERATIONS: usize = 8;
 const TTL: u64 = 3;
 
-/// How many sessions there are for certain, and at the most, at each time; one thread runs at a time, so the last of each is the present one.
+/// How many sessions there are for certain, and at the most, at each time; one thread runs at a time, so the last of
+/// each is the present one.
 #[derive(Default)]
 struct Numbers {
     certain: usize,
@@ -103,7 +104,8 @@ fn come_and_go(store: &SessionStore) {
     }
 }
 
-/// Threads that each find the store full of expired sessions: together they take the places of all of them, and no more.
+/// Threads that each find the store full of expired sessions: together they take the places of all of them, and no
+/// more.
 fn expire_at_once(store: &Arc<SessionStore>, clock: &Moved) {
     for _ in 0..LIMIT {
         store.create().expect("there is room");

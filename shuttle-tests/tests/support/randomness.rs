@@ -1,4 +1,5 @@
-//! Ids that are the same each time that a schedule is repeated: the C library's `getrandom` is replaced in this program.
+//! Ids that are the same each time that a schedule is repeated: the C library's `getrandom` is replaced in this
+//! program.
 
 use std::cell::Cell;
 use std::hash::RandomState;

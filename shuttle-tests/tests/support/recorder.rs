@@ -1,5 +1,5 @@
-//! Threads that use a few sessions at once and write down what they are told, while another one has the table grow and shrink, and the
-//! clock moves on.
+//! Threads that use a few sessions at once and write down what they are told, while another one has the table grow and
+//! shrink, and the clock moves on.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -19,8 +19,8 @@ pub(crate) enum Scheduling {
 /// Executions under one seed. PCT learns from the first how long they are.
 const BLOCK: usize = 50;
 
-/// Runs `execute` under as many schedules as `CLOAKROOM_SHUTTLE_ITERATIONS` says, 5,000 when it says nothing; under those of one seed
-/// where `CLOAKROOM_SHUTTLE_SEED` is set.
+/// Runs `execute` under as many schedules as `CLOAKROOM_SHUTTLE_ITERATIONS` says, 5,000 when it says nothing; under
+/// those of one seed where `CLOAKROOM_SHUTTLE_SEED` is set.
 pub(crate) fn explore(scheduling: Scheduling, execute: fn()) {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<usize>().expect("a number"));
     let iterations = number("CLOAKROOM_SHUTTLE_ITERATIONS").unwrap_or(5_000);

@@ -10,8 +10,8 @@ use crate::support::{SLACK, alone, scaled, session, settle};
 const POPULATION: usize = 1_000;
 const CREATES: usize = if cfg!(debug_assertions) { 300_000 } else { 10_000_000 };
 
-/// The population is spread over the shards at random, anew all the time: a shard's array may be twice as large as it was at first,
-/// 64 slots instead of 32.
+/// The population is spread over the shards at random, anew all the time: a shard's array may be twice as large as it
+/// was at first, 64 slots instead of 32.
 const ARRAYS: isize = 64 * 32 * 8;
 
 /// Replaces sessions by new ones, one by one, and returns the most memory that was seen in use.

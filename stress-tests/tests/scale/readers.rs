@@ -28,7 +28,8 @@ fn what_ended_threads_have_retired_is_freed_by_a_flush() {
     let before = Heap::now();
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| rise_and_fall(&store))).collect();
-        // The end of the scope would not wait for what the threads do as they are torn down: to hand in what they have retired.
+        // The end of the scope would not wait for what the threads do as they are torn down: to hand in what they have
+        // retired.
         threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
     });
     assert_eq!(store.count(), 0);
@@ -52,8 +53,8 @@ fn park(store: &SessionStore, id: &SessionId, inside: &Sender<()>, leave: &Recei
 /// What a version takes, its place in a bag and its share of the arrays included: at least, and at most.
 const VERSION: std::ops::Range<isize> = 64..1_024;
 
-/// Has a reader stay inside while `work` is done by turns, so many in all. What they retire is held for as long: so much for each turn,
-/// from the first to the last. All of it comes back when the reader leaves.
+/// Has a reader stay inside while `work` is done by turns, so many in all. What they retire is held for as long: so
+/// much for each turn, from the first to the last. All of it comes back when the reader leaves.
 fn assert_held_and_given_back(turns: usize, work: impl Fn(&SessionStore, &SessionId, usize)) {
     let _alone = alone();
     let store = SessionStore::default();

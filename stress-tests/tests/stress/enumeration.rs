@@ -73,8 +73,8 @@ struct Purge {
 }
 
 impl Purge {
-    /// The first thread ends all sessions in state `bad`, as long as others work and once more; the others create sessions and change them, with an
-    /// attribute that says so. Returns how many it has created and deleted.
+    /// The first thread ends all sessions in state `bad`, as long as others work and once more; the others create
+    /// sessions and change them, with an attribute that says so. Returns how many it has created and deleted.
     fn work(&self, number: usize) -> (usize, usize) {
         if number == 0 {
             self.purge();

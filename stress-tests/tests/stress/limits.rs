@@ -153,7 +153,8 @@ impl Mixed {
     }
 }
 
-/// Sessions that were deleted by several at once, that expired under an operation, that were evicted: each was counted once.
+/// Sessions that were deleted by several at once, that expired under an operation, that were evicted: each was counted
+/// once.
 #[track_caller]
 fn assert_count_is_exact_at_rest(max_sessions: usize) {
     let clock = Ticks::default();

@@ -74,7 +74,8 @@ impl Graveyard {
     }
 }
 
-/// Deleted, expired or evicted, by whomever: once any operation has said that an id is gone, no operation of any thread finds it again.
+/// Deleted, expired or evicted, by whomever: once any operation has said that an id is gone, no operation of any thread
+/// finds it again.
 #[test]
 fn once_an_id_is_gone_no_operation_succeeds_again() {
     let clock = Ticks::default();

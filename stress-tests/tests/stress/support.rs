@@ -63,8 +63,8 @@ impl Clock for Ticks {
     }
 }
 
-/// Places where threads leave ids for each other. Of an id that is replaced while it is read, a reader may get parts: an id that
-/// belongs to no session.
+/// Places where threads leave ids for each other. Of an id that is replaced while it is read, a reader may get parts:
+/// an id that belongs to no session.
 pub(crate) struct Board {
     places: Vec<[AtomicU64; 4]>,
     post: Ordering,
@@ -123,8 +123,8 @@ impl Dice {
     }
 }
 
-/// Sessions that one thread creates and deletes by the hundred: the shard grows with every wave that rises, and is purged and
-/// shrinks with every one that falls.
+/// Sessions that one thread creates and deletes by the hundred: the shard grows with every wave that rises, and is
+/// purged and shrinks with every one that falls.
 #[derive(Default)]
 pub(crate) struct Wave {
     ids: Vec<SessionId>,

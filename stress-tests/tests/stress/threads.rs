@@ -72,7 +72,8 @@ impl Drop for LastWords {
 }
 
 thread_local! {
-    /// Made before the thread's first call of a store, and so dropped before or after whatever a store keeps for the thread...
+    /// Made before the thread's first call of a store, and so dropped before or after whatever a store keeps for the
+    /// thread...
     static BEFORE: RefCell<Option<LastWords>> = const { RefCell::new(None) };
     /// ...and this one, made after it, the other way round.
     static AFTER: RefCell<Option<LastWords>> = const { RefCell::new(None) };

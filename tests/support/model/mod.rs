@@ -1,8 +1,9 @@
 //! The session store as a plain map under a plain clock: what every operation has to return.
 //!
-//! Sessions are known by their number in the order of creation, for ids are random; a new id counts as a creation. In one thing the store is
-//! free: a create that meets a full store ends some of the expired sessions, not necessarily all. The model ends all of them; whoever compares has to
-//! bring the store to that point as well (see [`Model::has_no_room`]).
+//! Sessions are known by their number in the order of creation, for ids are random; a new id counts as a creation. In
+//! one thing the store is free: a create that meets a full store ends some of the expired sessions, not necessarily
+//! all. The model ends all of them; whoever compares has to bring the store to that point as well (see
+//! [`Model::has_no_room`]).
 
 mod attributes;
 mod changes;

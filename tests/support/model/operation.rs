@@ -82,8 +82,8 @@ pub(crate) enum Operation {
     Clear(Subject),
     Increment(Subject, String, i64),
     Update(Subject, Vec<Step>),
-    /// Notes the session's version, in the place of this number. `SetIf` takes it from there, whichever session it is of, and does nothing
-    /// if none has been noted; what it returns is noted again.
+    /// Notes the session's version, in the place of this number. `SetIf` takes it from there, whichever session it is
+    /// of, and does nothing if none has been noted; what it returns is noted again.
     Note(usize, Subject),
     SetIf(usize, Subject, String, String),
     /// As `SetIf`; an `Abandon` among the steps leaves the others out.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::{Attributes, Model, Subject, Timeouts};
 
 impl Model {
-    /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have expired are removed first,
-    /// and then the idlest if it is to make room: of several, the one that has been there for the longest time.
+    /// Whether the principal may have one more session. If there seems to be no room, those of its sessions that have
+    /// expired are removed first, and then the idlest if it is to make room: of several, the one that has been there
+    /// for the longest time.
     pub(super) fn has_room_for(&mut self, principal: u8) -> bool {
         let limit = self.settings.max_sessions_per_principal;
         if limit > 0 && self.bound_to(principal).count() >= limit {

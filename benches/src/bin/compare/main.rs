@@ -1,7 +1,8 @@
 //! Runs the comparison and reports it: see `benches/README.md`.
 //!
-//! The runner starts a process of its own program for each contender, scene and round ([`run`]), writes what it is told to a file of JSON lines ([`records`]), and makes
-//! tables, charts and the verdict on the bar from that file alone ([`report`]).
+//! The runner starts a process of its own program for each contender, scene and round ([`run`]), writes what it is told
+//! to a file of JSON lines ([`records`]), and makes tables, charts and the verdict on the bar from that file alone
+//! ([`report`]).
 
 mod bar;
 mod charts;

@@ -1,6 +1,7 @@
 //! The file of figures: a line that says what was measured where, then a line for each process.
 //!
-//! A line is written once its process has ended well, so a run that is interrupted loses one process's work; half a line at the end is passed over.
+//! A line is written once its process has ended well, so a run that is interrupted loses one process's work; half a
+//! line at the end is passed over.
 
 use crate::machine::Machine;
 use crate::plan::{Job, Settings};

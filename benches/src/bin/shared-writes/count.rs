@@ -81,7 +81,8 @@ fn count<C: Contender>() -> Vec<Means> {
     let set = |id: &Id| assert!(store.set(id, WRITTEN_KEY, "author"), "a session was lost");
     let set_while_growing = measure("set, while shards grow", &sample, set);
     let growing = writes(&store, ["create, while shards grow", "delete, while shards grow"], &sample, || ());
-    // As filling left them most shards grow at one time; so the rest is counted here and there in a long run of sessions that come and go.
+    // As filling left them most shards grow at one time; so the rest is counted here and there in a long run of
+    // sessions that come and go.
     let churn = || come_and_go(&store);
     clock.pass(TICK);
     sample.iter().for_each(get);
@@ -115,7 +116,8 @@ fn come_and_go<C: Contender>(store: &C) {
 
 pub(crate) fn print() {
     println!(
-        "| store | operation | stores | exchanges | failed exchanges | lines | two operations on different sessions write a line in common |"
+        "| store | operation | stores | exchanges | failed exchanges | lines \
+         | two operations on different sessions write a line in common |"
     );
     println!("|---|---|---|---|---|---|---|");
     let ours = count::<SessionStore>();
@@ -136,7 +138,8 @@ fn table(store: &str, means: &[Means]) {
     }
 }
 
-/// The claims that the table is to bear out: a get of a live session writes no shared line but once a tick, and then one of its own.
+/// The claims that the table is to bear out: a get of a live session writes no shared line but once a tick, and then
+/// one of its own.
 fn check(ours: &[Means]) {
     let find = |operation: &str| ours.iter().find(|means| means.operation == operation).expect("it was counted");
     for operation in ["exists", "get, again within a tick"] {

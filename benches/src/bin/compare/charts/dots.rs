@@ -1,4 +1,5 @@
-//! Two points for each contender on a logarithmic axis: without an eviction and during one; and a stroke for the longest of all.
+//! Two points for each contender on a logarithmic axis: without an eviction and during one; and a stroke for the
+//! longest of all.
 
 use super::canvas::{Anchor, Canvas};
 use super::colour;
@@ -43,7 +44,8 @@ pub(super) fn chart(title: &str, subtitle: &str, dots: &[Dots]) -> String {
         let end = x(max.max(during.greatest).max(quiet.median));
         canvas.label(&number(during.median), (end + 10.0, middle + 4.0), Anchor::Start, strong);
     }
-    let note = "Medians of the rounds; the line through the full point: their least and greatest. The number is that of the full point.";
+    let note = "Medians of the rounds; the line through the full point: their least and greatest. \
+                The number is that of the full point.";
     canvas.note(note, (24.0, bottom + 40.0), Anchor::Start);
     canvas.finish()
 }

@@ -1,7 +1,7 @@
 //! The three charts, from the figures.
 //!
-//! They say with what they were measured, show the spread of the rounds, and begin at zero; but for latencies, which span five powers of ten and lie on a logarithmic axis, as points
-//! and not as bars.
+//! They say with what they were measured, show the spread of the rounds, and begin at zero; but for latencies, which
+//! span five powers of ten and lie on a logarithmic axis, as points and not as bars.
 
 mod bars;
 mod canvas;
