@@ -171,7 +171,7 @@ fn login_against_login() {
         boundary();
         world.note("second", world.store.new_session().principal(world.ada).create().ok());
     };
-    free(&[login, second], |world| assert_eq!(world.live().len(), 3));
+    explore(1, 0, WhenPrincipalFull::Refuse, &[login, second], |world| assert_eq!(world.live().len(), 3));
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn login_against_the_delete_that_makes_room() {
 
 #[test]
 fn rotation_takes_no_second_place() {
-    explore(0, 1, WhenPrincipalFull::Refuse, &[rotate, login], |world| {
+    explore(1, 1, WhenPrincipalFull::Refuse, &[rotate, login], |world| {
         assert_eq!(world.of("login"), None);
         assert_eq!(world.live(), [world.of("rotate").expect("it needs no place")]);
     });
