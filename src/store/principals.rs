@@ -7,10 +7,9 @@
 
 use super::SessionStore;
 use crate::content::{Content, Replicate};
-use crate::entry::EntryRef;
-use crate::entry::Key;
 use crate::entry::account::Binding;
 use crate::entry::life::Life;
+use crate::entry::{EntryRef, Key};
 use crate::error::{BindError, CreateError, RotateError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
