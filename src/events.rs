@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// [`SessionStoreBuilder::on_removal`](crate::SessionStoreBuilder::on_removal).
 ///
 /// It speaks of the past: the thread that has ended the session tells the listener after the end, in no order relative
-/// to other threads. More is said [there](crate::SessionStoreBuilder::on_removal#order-of-events).
+/// to other threads. More is said [there](crate::SessionStoreBuilder::on_removal).
 ///
 /// # Examples
 ///
