@@ -10,7 +10,6 @@ GENERATED = "benches/results/"
 # Not wrapped yet.
 LEFT = (
     "adapters/tower/",
-    "src/block/",
     "src/principal/",
     "src/store/create.rs",
     "src/store/principals.rs",

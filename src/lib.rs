@@ -35,7 +35,8 @@
 //! | Sessions | [`create_with`], [`new_session`], [`exists`], [`delete`], [`lookup`], [`peek`], [`count`] |
 //! | Attributes | [`get`], [`read`], [`set`], [`set_each`], [`take`], [`increment`], [`update`], [`set_if`], [`snapshot`] |
 //! | Timeouts | [`SessionConfig::ttl`], [`SessionConfig::absolute_timeout`], [`set_timeouts`], [`touch`], [`expires_in`] |
-//! | A new id at a login | [`bind`], [`rotate_id`], [`rotation`] with a grace |
+//! | A login, with a new id | [`login`], [`login_with`], [`bind`] |
+//! | A new id at other times | [`rotate_id`], [`rotation`] with a grace |
 //! | Sessions of a user | [`Principal`], [`sessions_of`], [`end_sessions_of`], [`end_other_sessions_of`] |
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
@@ -54,7 +55,7 @@
 //!   requests that save a session, the later one wins as a whole.
 //! * **actix-session 0.11**: [`cloakroom-actix-session`]. Each load and each update copies the session's state.
 //! * **Anything else**: this crate. You parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and
-//!   send another one after each login ([`bind`]).
+//!   send another one after each login ([`login`]).
 //!
 //! # Features
 //!
@@ -100,6 +101,8 @@
 //! [`set_timeouts`]: SessionStore::set_timeouts
 //! [`touch`]: SessionStore::touch
 //! [`expires_in`]: SessionStore::expires_in
+//! [`login`]: SessionStore#method.login
+//! [`login_with`]: SessionStore#method.login_with
 //! [`bind`]: SessionStore::bind
 //! [`rotate_id`]: SessionStore::rotate_id
 //! [`rotation`]: SessionStore::rotation
