@@ -305,7 +305,7 @@ fn a_record_has_one_thread_at_a_time_and_keeps_its_counts() {
             record.count_closed();
             record.count_cached(3);
             record.count_reused(3);
-            drop(record.leave());
+            let _returned = record.leave();
         };
         let shared = registry.clone();
         let other = thread::spawn(move || work(&shared));

@@ -53,6 +53,7 @@ pub(crate) use deaths::{Bound, Ended, Observer};
 pub(crate) use population::{Place, Population};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
 pub(crate) use room::{Room, Whose};
+#[cfg_attr(loom, allow(unused_imports, reason = "not every model rotates"))]
 pub(crate) use rotate::Former;
 #[cfg_attr(loom, allow(unused_imports, reason = "as above"))]
 pub(crate) use round::Part;
