@@ -114,8 +114,8 @@ fn end_of(sessions: usize) -> Duration {
     (0..3).map(|_| end()).min().expect("there was one")
 }
 
-/// The effect is one exchange; what takes time is to give back what the sessions take. Of many sessions fewer lie in the
-/// processor's caches.
+/// The effect is one exchange; what takes time is to give back what the sessions take. Of many sessions fewer lie in
+/// the processor's caches.
 #[test]
 fn the_end_of_all_sessions_of_a_principal_takes_time_in_proportion_to_their_number() {
     let _alone = alone();
