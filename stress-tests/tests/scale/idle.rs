@@ -44,6 +44,9 @@ fn assert_idle_threads_hold_little(threads: isize, size: usize) {
             .collect();
         leave.iter().for_each(|_| is_ready.recv().expect("the thread says so"));
         println!("{threads} threads idle, {size} bytes a session: {}", Heap::since(before));
+        // A thread that is suspended while it is pinned holds back what others retire: on a busy machine, for a while.
+        // None is pinned any more, so a flush frees what is due, and what is left is bounded for each thread.
+        store.flush();
         Heap::since(before).assert_at_most(threads * (A_THREAD + RECORDS + 4 * size as isize) + SLACK);
         (0..3).for_each(|_| store.flush());
         println!("flushed by another thread: {}", Heap::since(before));
