@@ -71,6 +71,7 @@ fn every_figure_is_exported_under_its_name() {
         ("cloakroom_sessions_removed_total{store=sid,cause=deleted}", DebugValue::Counter(1)),
         ("cloakroom_sessions_removed_total{store=sid,cause=idle_timeout}", DebugValue::Counter(0)),
         ("cloakroom_sessions_removed_total{store=sid,cause=principal}", DebugValue::Counter(0)),
+        ("cloakroom_sessions_removed_total{store=sid,cause=principal_limit}", DebugValue::Counter(0)),
         ("cloakroom_sessions_removed_total{store=sid,cause=rotated}", DebugValue::Counter(1)),
         ("cloakroom_sessions{store=sid}", gauge(2.0)),
         ("cloakroom_table_growth_steps_total{store=sid}", DebugValue::Counter(stats.growth_steps)),
