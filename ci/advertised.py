@@ -17,7 +17,7 @@ import urllib.request
 from documents import FILES, ROOT, Findings, blocks, doc_comments, documents, read, rounds, spans
 
 # Within which a server says where it listens, answers, and stops.
-DEADLINE = 30
+DEADLINE = 120
 
 ADDRESS = r"http://(?:localhost|127\.0\.0\.1)"
 
