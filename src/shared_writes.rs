@@ -82,6 +82,12 @@ macro_rules! operations {
             }
 
             #[allow(dead_code, reason = "not every type is used with every operation")]
+            pub(crate) fn swap(&self, value: $value, ordering: Ordering) -> $value {
+                note(Write::Exchange, &self.0);
+                self.0.swap(value, ordering)
+            }
+
+            #[allow(dead_code, reason = "not every type is used with every operation")]
             pub(crate) fn compare_exchange(
                 &self,
                 current: $value,
@@ -128,5 +134,5 @@ macro_rules! arithmetic {
     };
 }
 
-arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or fetch_max swap);
+arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or fetch_max);
 arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or);
