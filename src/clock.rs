@@ -5,7 +5,7 @@
 
 #![deny(unsafe_code)]
 
-use crate::expiry::Tick;
+use crate::expiry::{Tick, Ticking};
 use core::fmt;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -290,18 +290,20 @@ impl TimeSource {
         Self::Custom(Arc::new(clock))
     }
 
-    #[inline]
-    pub(crate) fn tick(&self) -> Tick {
-        match self {
-            Self::Coarse(clock) => Tick::new(clock.0.milliseconds()),
-            Self::Custom(clock) => Tick::from_reading(clock.now()),
-        }
-    }
-
     pub(crate) fn resolution(&self) -> Duration {
         match self {
             Self::Coarse(clock) => clock.resolution(),
             Self::Custom(clock) => clock.resolution(),
+        }
+    }
+}
+
+impl Ticking for TimeSource {
+    #[inline]
+    fn tick(&self) -> Tick {
+        match self {
+            Self::Coarse(clock) => Tick::new(clock.0.milliseconds()),
+            Self::Custom(clock) => Tick::from_reading(clock.now()),
         }
     }
 }

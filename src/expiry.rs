@@ -98,19 +98,42 @@ pub(crate) enum Verdict {
     Ahead(Tick),
 }
 
-/// One operation's view of time: its reading of the clock, the store's limits, and a way to read the clock once more.
+/// A clock that an operation may read more than once.
+pub(crate) trait Ticking {
+    fn tick(&self) -> Tick;
+}
+
+/// A clock that has stopped.
+impl Ticking for Tick {
+    fn tick(&self) -> Tick {
+        *self
+    }
+}
+
+impl<F: Fn() -> Tick> Ticking for F {
+    fn tick(&self) -> Tick {
+        self()
+    }
+}
+
+/// One operation's view of time: its reading of the clock, the store's idle timeout, and the clock for another reading.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment<'a> {
     now: Tick,
-    /// Ticks that a session without limits of its own may lie untouched.
+    /// The idle timeout, in ticks, of a session without limits of its own.
     idle: u64,
-    reread: &'a dyn Fn() -> Tick,
+    clock: &'a dyn Ticking,
 }
 
 impl<'a> Moment<'a> {
-    /// A moment at which sessions may lie idle for so long, if they have no limits of their own.
-    pub(crate) fn new(now: Tick, idle: u64, reread: &'a dyn Fn() -> Tick) -> Self {
-        Self { now, idle, reread }
+    /// A moment at which nothing has expired.
+    pub(crate) const TIMELESS: Moment<'static> = Moment { now: Tick(0), idle: u64::MAX, clock: &Tick(0) };
+
+    /// A moment with the reading `now` of `clock`, at which sessions without limits of their own may be idle for `idle`
+    /// ticks.
+    #[inline]
+    pub(crate) fn new(now: Tick, idle: u64, clock: &'a dyn Ticking) -> Self {
+        Self { now, idle, clock }
     }
 
     pub(crate) fn now(self) -> Tick {
@@ -119,7 +142,7 @@ impl<'a> Moment<'a> {
 
     /// Reads the clock once more.
     pub(crate) fn afresh(self) -> Tick {
-        (self.reread)()
+        self.clock.tick()
     }
 
     /// Whether a stamp that the caller has just loaded is that of a live session, by the session's own limits if it has

@@ -122,7 +122,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attributes;
-mod block;
 mod clock;
 mod config;
 mod content;
@@ -137,9 +136,8 @@ mod expiry;
 mod fingerprint;
 mod hash;
 mod id;
+mod memory;
 mod principal;
-mod reclaim;
-mod removal;
 #[cfg(cloakroom_count_writes)]
 #[doc(hidden)]
 pub mod shared_writes;
@@ -147,7 +145,6 @@ mod store;
 mod sweeper;
 mod sync;
 mod table;
-mod trace;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
@@ -159,10 +156,9 @@ pub use error::{
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
-pub use events::Removal;
+pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use removal::RemovalCause;
 pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Stats, Timeouts};
 pub use sweeper::Sweeper;

@@ -17,7 +17,7 @@
 //! before.
 
 use super::{Entry, EntryRef, Key, Owned};
-use crate::reclaim::{self, Guard};
+use crate::memory::{self, Guard};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered, planted};
 use core::ptr::NonNull;
 
@@ -249,7 +249,7 @@ impl Use {
 
     /// Shows the account.
     pub(crate) fn with<R>(&self, f: impl FnOnce(EntryRef<'_, Account>) -> R) -> R {
-        let guard = reclaim::pin();
+        let guard = memory::pin();
         guard.assert_usable(self.0.as_ptr());
         // SAFETY: this use keeps the account open, and so allocated while the guard is held.
         f(unsafe { EntryRef::new(self.0) })

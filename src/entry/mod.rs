@@ -24,9 +24,9 @@ mod overrides;
 
 pub(crate) use overrides::Overrides;
 
-use crate::block::{Block, Contents, Kind, Spare, free_owned, prefetch};
 use crate::expiry::{Limits, Tick};
-use crate::reclaim::Guard;
+use crate::memory::Guard;
+use crate::memory::{Block, Contents, Kind, RetiredObject, allocate, free_owned, prefetch};
 use crate::sync::{AtomicPtr, Ordering, contain, ordered};
 use account::Binding;
 use core::alloc::Layout;
@@ -122,7 +122,7 @@ impl<P: Payload> Owned<P> {
         let Head { key, stamp, version, .. } = head;
         let tail_len = shape.tail_len();
         let layout = Entry::<P>::layout(tail_len);
-        let entry = Block::new(layout).into_memory().cast::<Entry<P>>();
+        let entry = allocate(layout).into_memory().cast::<Entry<P>>();
         let successor = AtomicPtr::new(ptr::null_mut());
         let header = Entry { life: LifeWord::live(stamp), successor, key, shape, version, payload };
         // SAFETY: freshly allocated with room and alignment for it.
@@ -424,7 +424,7 @@ impl<P: Payload> Entry<P> {
 /// only once.
 pub(crate) unsafe fn free<P: Payload>(entry: NonNull<Entry<P>>) {
     // SAFETY: the caller's promise.
-    drop(unsafe { Spare::new(entry.cast(), Entry::<P>::KIND) });
+    drop(unsafe { RetiredObject::new(entry.cast(), Entry::<P>::KIND) });
 }
 
 /// Drops the payload of an entry, and frees the successor that never counted. Does not unwind.
@@ -542,7 +542,7 @@ pub(crate) unsafe fn free_with_successors<P: Payload>(entry: NonNull<Entry<P>>) 
         let successor = NonNull::new(header.successor.load(Ordering::Relaxed));
         next = successor.filter(|_| superseded);
         // SAFETY: no slot holds a successor while its predecessor is in one; the rest is the caller's promise.
-        free_owned(unsafe { Spare::new(entry.cast(), Entry::<P>::KIND) });
+        free_owned(unsafe { RetiredObject::new(entry.cast(), Entry::<P>::KIND) });
     }
 }
 

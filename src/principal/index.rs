@@ -36,8 +36,8 @@
 
 use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
 use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
+use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::removal::RemovalCause;
 use crate::sync::{AtomicU64, MODEL, Ordering, planted, step};
 use crate::table::{Change, Refusal, Table};
 use core::convert::Infallible;
@@ -132,7 +132,7 @@ impl Index {
             let new = Owned::new(Head::first(*principal, NEVER, &Overrides::NONE), Account::new(number), 0, |_| {});
             let first = Use::first(&new);
             let place = self.accounts.enter(principal).expect("any number of principals");
-            if self.accounts.insert(place, new, timeless()).is_ok() {
+            if self.accounts.insert(place, new, Moment::TIMELESS).is_ok() {
                 return User::new(self, first);
             }
         }
@@ -141,7 +141,7 @@ impl Index {
     /// Becomes a user of the principal's account, if there is one. Lock-free.
     pub(crate) fn find(&self, principal: &Key) -> Option<User<'_>> {
         loop {
-            match self.accounts.read(principal, false, timeless(), Use::enter) {
+            match self.accounts.read(principal, false, Moment::TIMELESS, Use::enter) {
                 Ok(Some(used)) => return Some(User::new(self, used)),
                 Ok(None) => self.remove_closed(principal),
                 Err(_) => return None,
@@ -157,7 +157,7 @@ impl Index {
             Ok::<_, Infallible>(if closed { Change::End(RemovalCause::Deleted) } else { Change::Keep })
         };
         // Not found: another thread has done it.
-        let _ = self.accounts.update(principal, timeless(), closed);
+        let _ = self.accounts.update(principal, Moment::TIMELESS, closed);
     }
 
     /// Takes a session that has ended off the index, if it is `listed`, and gives up its use of its account. To be called once for each
@@ -173,7 +173,7 @@ impl Index {
     fn change<R>(&self, SegmentKey(key): SegmentKey, mut f: impl FnMut(&Segment) -> (Next, R)) -> R {
         loop {
             let mut result = None;
-            let changed = self.segments.update(&key, timeless(), |version, _| {
+            let changed = self.segments.update(&key, Moment::TIMELESS, |version, _| {
                 let (next, made) = f(version.payload());
                 result = Some(made);
                 Ok::<_, Infallible>(match next {
@@ -203,13 +203,13 @@ impl Index {
         let Next::Segment(segment) = next else { return true };
         let new = Owned::new(Head::first(*key, NEVER, &Overrides::NONE), segment, 0, |_| {});
         let place = self.segments.enter(key).expect("any number of segments");
-        self.segments.insert(place, new, timeless()).is_ok()
+        self.segments.insert(place, new, Moment::TIMELESS).is_ok()
     }
 
     /// The members of a segment, and the number of its version.
     fn segment(&self, key: SegmentKey) -> (Vec<Member>, Option<u32>) {
         let read = |version: EntryRef<'_, Segment>| (version.payload().0.to_vec(), Some(version.version()));
-        self.segments.read(&key.0, false, timeless(), read).unwrap_or_default()
+        self.segments.read(&key.0, false, Moment::TIMELESS, read).unwrap_or_default()
     }
 
     /// How many principals have sessions.
@@ -520,9 +520,5 @@ impl User<'_> {
     }
 }
 
-/// Accounts and segments do not grow old.
+/// The stamp of accounts and segments, which do not expire.
 const NEVER: Tick = Tick::new(0);
-
-fn timeless() -> Moment<'static> {
-    Moment::new(NEVER, u64::MAX, &|| NEVER)
-}

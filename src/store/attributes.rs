@@ -148,8 +148,7 @@ impl SessionStore {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn snapshot(&self, id: &SessionId) -> Option<Snapshot> {
-        let tick = || self.time.tick();
-        let copy = self.table.read(id.as_bytes(), true, self.moment(&tick), |version| {
+        let copy = self.table.read(id.as_bytes(), true, self.moment(), |version| {
             Snapshot::of(Attributes::of(version), Version::new(version.version()))
         });
         copy.ok()
@@ -176,7 +175,6 @@ impl SessionStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn version(&self, id: &SessionId) -> Option<Version> {
-        let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| Version::new(version.version())).ok()
+        self.table.read(id.as_bytes(), false, self.moment(), |version| Version::new(version.version())).ok()
     }
 }

@@ -67,8 +67,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         principal: Option<Principal>,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         let id = SessionId::random().map_err(CreateError::Random)?;
         // The principal's limit comes first: a newcomer that is refused for it must not end anybody else's session for room.
         let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;

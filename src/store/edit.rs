@@ -380,8 +380,7 @@ impl SessionStore {
         id: &SessionId,
         build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
     ) -> Result<(), E> {
-        let tick = || self.time.tick();
-        self.table.update(id.as_bytes(), self.moment(&tick), build).map_err(why_unchanged)
+        self.table.update(id.as_bytes(), self.moment(), build).map_err(why_unchanged)
     }
 }
 

@@ -6,9 +6,9 @@ use super::SessionStore;
 use crate::content::Content;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key};
+use crate::events::RemovalCause;
 use crate::expiry::{Tick, span};
 use crate::id::SessionId;
-use crate::removal::RemovalCause;
 use crate::table::Change;
 use core::convert::Infallible;
 use core::fmt;
@@ -97,12 +97,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn for_each(&self, mut f: impl FnMut(&SessionView<'_, T>)) {
-        let tick = || self.time.tick();
         self.each_key(|key| {
             // Again while the version that was found is being replaced.
             let mut again = true;
             while again {
-                let moment = self.moment(&tick);
+                let moment = self.moment();
                 let shown = self.table.read(key, false, moment, |version| {
                     if version.key() != key {
                         return true; // A forward; the session is shown under its own key.
@@ -172,9 +171,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     fn delete_if(&self, key: &Key, f: &mut impl FnMut(&SessionView<'_, T>) -> bool) -> bool {
-        let tick = || self.time.tick();
         loop {
-            let moment = self.moment(&tick);
+            let moment = self.moment();
             let mut verdict = None;
             let result = self.table.update(key, moment, |version, _| {
                 verdict = SessionView::new(self, version, moment.now()).map(|view| f(&view));

@@ -27,8 +27,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// needed any more. Other threads are not held up. Lock-free. Each session's end takes effect when its live version
     /// dies.
     pub fn evict_expired(&self) -> usize {
-        let tick = || self.time.tick();
-        let ended = self.table.sweep(self.moment(&tick));
+        let ended = self.table.sweep(self.moment());
         self.tracer.swept(ended, true, self.count());
         ended
     }
@@ -74,11 +73,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn evict_expired_within(&self, budget: Duration) -> Eviction {
-        let tick = || self.time.tick();
         // None: further ahead than there is time.
         let end = Instant::now().checked_add(budget);
         let more = || end.is_none_or(|end| Instant::now() < end);
-        let Part { expired, over } = self.table.sweep_on(self.moment(&tick), more);
+        let Part { expired, over } = self.table.sweep_on(self.moment(), more);
         self.tracer.swept(expired, over, self.count());
         Eviction { ended: expired, complete: over }
     }

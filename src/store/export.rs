@@ -4,7 +4,7 @@
 
 use super::SessionStore;
 use crate::content::Content;
-use crate::removal::RemovalCause;
+use crate::events::RemovalCause;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 
 const SESSIONS: &str = "cloakroom_sessions";

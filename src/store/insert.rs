@@ -23,8 +23,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         timeouts: Timeouts,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<(), InsertError> {
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         // Before a place is taken, for which another session may have to end.
         if self.is_occupied(id, moment) {
             return Err(InsertError::Occupied);
@@ -148,8 +147,7 @@ impl SessionStore {
         V: AsRef<str>,
     {
         let packed = pack(attributes, self.config.limits());
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let packed = packed.as_ref().map_err(|&excess| SetError::from(excess))?;
             let overrides = self.overrides_after(version, timeouts, moment.now());
@@ -219,8 +217,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         timeouts: Timeouts,
         mut f: impl FnMut(&T) -> T,
     ) -> Result<(), UpdateError> {
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))

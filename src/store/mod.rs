@@ -48,15 +48,15 @@ use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::Content;
 use crate::error::UpdateError;
+use crate::events::Tracer;
 use crate::events::{Listener, Registrar};
-use crate::expiry::{Moment, Tick, limit};
+use crate::expiry::{Moment, Tick, Ticking, limit};
 use crate::fingerprint::{Fingerprint, Fingerprints};
 use crate::id::SessionId;
+use crate::memory;
 use crate::principal::index::Index;
-use crate::reclaim;
 use crate::sync::AtomicU64;
 use crate::table::{Absence, Refusal, Table};
-use crate::trace::Tracer;
 use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,8 +178,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
-        let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), true, self.moment(&tick), |version| f(T::of(version))).ok()
+        self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version))).ok()
     }
 
     /// Does what [`read`](Self::read) does, and tells an expired session from an unknown id: for audit logs.
@@ -205,8 +204,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Lookup<R> {
-        let tick = || self.time.tick();
-        match self.table.read(id.as_bytes(), true, self.moment(&tick), |version| f(T::of(version))) {
+        match self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version))) {
             Ok(result) => Lookup::Live(result),
             Err(Absence::Expired) => Lookup::Expired,
             Err(Absence::Unknown) => Lookup::Unknown,
@@ -235,8 +233,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn peek<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
-        let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| f(T::of(version))).ok()
+        self.table.read(id.as_bytes(), false, self.moment(), |version| f(T::of(version))).ok()
     }
 
     /// Touches the session: says whether it exists, and if so, lets its idle timeout begin anew.
@@ -279,8 +276,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serial(&self, id: &SessionId) -> Option<u64> {
-        let tick = || self.time.tick();
-        self.table.read(id.as_bytes(), false, self.moment(&tick), |version| version.overrides().serial).ok()
+        self.table.read(id.as_bytes(), false, self.moment(), |version| version.overrides().serial).ok()
     }
 
     /// Ends a session, and says whether it was there. An expired one was not, but is removed as well.
@@ -291,8 +287,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// Lock-free. Takes effect when the session's live version dies.
     pub fn delete(&self, id: &SessionId) -> bool {
-        let tick = || self.time.tick();
-        self.table.remove(id.as_bytes(), self.moment(&tick))
+        self.table.remove(id.as_bytes(), self.moment())
     }
 
     /// Returns what names this id in logs: eight hex digits of a hash of it, under a random key that each store has for
@@ -338,7 +333,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// What is left is shown by [`Stats::retired_bytes`](crate::Stats::retired_bytes). May take a fraction of a
     /// millisecond, and longer by what the [`Drop`] of values takes; lock-free.
     pub fn flush(&self) {
-        reclaim::flush(FLUSHED);
+        memory::flush(FLUSHED);
     }
 
     /// The configuration that the store was made with.
@@ -369,8 +364,15 @@ impl<T: Content + ?Sized> SessionStore<T> {
         assert_eq!(listed, live, "ids in the index and live sessions");
     }
 
-    fn moment<'a>(&self, tick: &'a dyn Fn() -> Tick) -> Moment<'a> {
-        Moment::new(tick(), self.idle, tick)
+    /// The moment of an operation that begins now.
+    #[inline]
+    fn moment(&self) -> Moment<'_> {
+        Moment::new(self.time.tick(), self.idle, &self.time)
+    }
+
+    /// The moment of an operation that goes by an earlier reading of the clock.
+    fn moment_at<'a>(&self, now: &'a Tick) -> Moment<'a> {
+        Moment::new(*now, self.idle, now)
     }
 }
 

@@ -11,11 +11,11 @@ use crate::entry::account::Binding;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key};
 use crate::error::{BindError, CreateError, RotateError};
-use crate::expiry::{Moment, Tick};
+use crate::events::RemovalCause;
+use crate::expiry::{Moment, Tick, Ticking};
 use crate::id::SessionId;
 use crate::principal::index::{Exempt, Joining, User};
 use crate::principal::{Principal, WhenPrincipalFull};
-use crate::removal::RemovalCause;
 use crate::table::{Change, Place, Refusal};
 
 impl<T: Content + ?Sized> SessionStore<T> {
@@ -24,15 +24,13 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
     pub fn principal(&self, id: &SessionId) -> Option<Principal> {
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         self.table.read_bound(id.as_bytes(), moment).ok().flatten().map(|(principal, _)| Principal::from_key(principal))
     }
 
     /// What the session of this very id is bound to, or why it is not there.
     pub(super) fn binding_of(&self, id: &SessionId) -> Result<Option<(Principal, Binding)>, Refusal<()>> {
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         let mut bound = false;
         // Not by reading, which would follow a forward.
         self.table.update(id.as_bytes(), moment, |version, _| {
@@ -92,12 +90,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The key of the principal's live session of this serial number, if an id is or leads to that: a session that has
     /// just been rotated with grace may not be known yet by its new one.
     fn leads_to(&self, user: &User<'_>, serial: u32, id: &Key) -> Option<Key> {
-        let tick = || self.time.tick();
         let key = |version: EntryRef<'_, _>| {
             let binding = version.binding().filter(|binding| binding.serial == serial && user.is_of(*binding));
             binding.map(|_| *version.key())
         };
-        self.table.read(id, false, self.moment(&tick), key).ok().flatten()
+        self.table.read(id, false, self.moment(), key).ok().flatten()
     }
 
     /// Ends all sessions of a principal, and returns how many: "log out everywhere", a changed password, a closed account (ASVS 5 requirements
@@ -142,13 +139,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
         // Read before the sessions end: from then on nothing may go wrong.
         let now = self.time.tick();
         user.revoke(|| kept.and_then(|kept| self.exempt(&user, kept)));
-        self.table.end_revoked(&user.take_revoked(), false, self.moment(&|| now))
+        self.table.end_revoked(&user.take_revoked(), false, self.moment_at(&now))
     }
 
     /// The session of this id, if it is one of the principal's.
     fn exempt(&self, user: &User<'_>, id: &SessionId) -> Option<Exempt> {
-        let tick = || self.time.tick();
-        match self.table.read_bound(id.as_bytes(), self.moment(&tick)) {
+        match self.table.read_bound(id.as_bytes(), self.moment()) {
             Ok(bound) => bound.filter(|(_, binding)| user.is_of(*binding)).map(|(_, binding)| binding.into()),
             // It may be changing its id at this very moment.
             Err(_) => user.exempt(id.as_bytes()),
@@ -157,7 +153,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Gives back what a session takes that this thread has brought, and that has been revoked meanwhile.
     fn end_revoked(&self, id: &SessionId, now: Tick) {
-        self.table.end_revoked(core::slice::from_ref(id.as_bytes()), true, self.moment(&|| now));
+        self.table.end_revoked(core::slice::from_ref(id.as_bytes()), true, self.moment_at(&now));
     }
 
     /// Lists a session that is about to be created for its principal, if the principal may have one more, or has ended one for it.
@@ -594,7 +590,7 @@ mod tests {
         });
         let revoked = user.take_revoked();
         on_step(|_| {});
-        store.table.end_revoked(&revoked, false, store.moment(&|| Tick::new(0)));
+        store.table.end_revoked(&revoked, false, store.moment_at(&Tick::new(0)));
         drop(user);
         let listed = store.sessions_of(&ada);
         assert_eq!((listed.len(), store.count()), (1, 1));
@@ -612,8 +608,7 @@ mod tests {
             assert_eq!(meanwhile.end_other_sessions_of(&ada, &kept), 1);
             login(&meanwhile, ada);
         });
-        let tick = || store.time.tick();
-        let third = user.join([7; 32], 2, |id| store.table.holds(id, store.moment(&tick)));
+        let third = user.join([7; 32], 2, |id| store.table.holds(id, store.moment()));
         on_step(|_| {});
         assert!(third.is_err());
         assert_eq!((store.sessions_of(&ada).len(), store.count()), (2, 2));

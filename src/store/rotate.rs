@@ -8,10 +8,10 @@ use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed
 use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Head, Overrides, Owned};
 use crate::error::{BindError, RotateError};
+use crate::events::RemovalCause;
 use crate::expiry::limit;
 use crate::id::SessionId;
 use crate::principal::Principal;
-use crate::removal::RemovalCause;
 use crate::table::{Former, Refusal};
 use core::time::Duration;
 
@@ -206,8 +206,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
     ) -> Result<SessionId, BindError> {
         let Self { store, id, grace, timeouts } = *self;
         let new = SessionId::random().map_err(BindError::Random)?;
-        let tick = || store.time.tick();
-        let moment = store.moment(&tick);
+        let moment = store.moment();
         let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
         let grace = (kept && !grace.is_zero()).then(|| limit(grace, store.time.resolution()));
         let seat = store.seat(before.filter(|_| kept), principal, id, &new, moment)?;

@@ -3,12 +3,12 @@
 #![deny(unsafe_code)]
 
 use super::SessionStore;
-use crate::block;
 use crate::content::Content;
 use crate::error::CreateError;
-use crate::removal::RemovalCause;
+use crate::events::RemovalCause;
+use crate::memory;
 use crate::sync::{AtomicU64, Ordering};
-use crate::table::Tallied;
+use crate::table::Counts;
 use core::fmt;
 use crossbeam_utils::CachePadded;
 
@@ -55,7 +55,7 @@ pub struct Stats {
     pub growth_steps: u64,
     /// How many slots were tried at the most to find a place for a session, in the table as it is now.
     pub longest_probe: usize,
-    tallied: Tallied,
+    counts: Counts,
 }
 
 impl Stats {
@@ -66,7 +66,7 @@ impl Stats {
     /// [`Rotated`](RemovalCause::Rotated) counts ids, not sessions: those go on under other ones.
     #[must_use]
     pub fn removed(&self, cause: RemovalCause) -> u64 {
-        self.tallied.removed(cause)
+        self.counts.removed(cause)
     }
 
     /// What part of the table's slots is taken: 0 to 1. A part of the table grows at 3/4 or before.
@@ -103,10 +103,10 @@ impl fmt::Debug for Stats {
 
 /// Counts of refused creations. On a line of their own, so that a client that floods a full store disturbs no reader.
 #[derive(Default)]
-pub(super) struct Rejections(CachePadded<Counts>);
+pub(super) struct Rejections(CachePadded<RefusalCounts>);
 
 #[derive(Default)]
-struct Counts {
+struct RefusalCounts {
     full: AtomicU64,
     principal_full: AtomicU64,
     too_large: AtomicU64,
@@ -154,22 +154,22 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn stats(&self) -> Stats {
-        let (table, tallied, rejected) = (&self.table, self.table.tallied(), &self.rejections.0);
+        let (table, counts, rejected) = (&self.table, self.table.counts(), &self.rejections.0);
         Stats {
             live: table.len(),
-            created: tallied.created,
+            created: counts.created,
             rejected_full: rejected.full.load(Ordering::Relaxed),
             rejected_principal_full: rejected.principal_full.load(Ordering::Relaxed),
             rejected_too_large: rejected.too_large.load(Ordering::Relaxed),
             rejected_too_many_attributes: rejected.too_many_attributes.load(Ordering::Relaxed),
             rejected_random: rejected.random.load(Ordering::Relaxed),
-            bytes: tallied.bytes(),
-            retired_bytes: block::retired_bytes() as u64,
+            bytes: counts.bytes(),
+            retired_bytes: memory::retired_bytes() as u64,
             slots: table.capacity(),
             slots_taken: table.occupied(),
-            growth_steps: tallied.arrays_left,
+            growth_steps: counts.arrays_left,
             longest_probe: table.longest_probe(),
-            tallied,
+            counts,
         }
     }
 }

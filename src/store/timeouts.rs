@@ -103,9 +103,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn expires_in(&self, id: &SessionId) -> Option<Duration> {
-        let tick = || self.time.tick();
         loop {
-            let moment = self.moment(&tick);
+            let moment = self.moment();
             let left = self.table.read(id.as_bytes(), false, moment, |version| match version.life().load() {
                 Life::Live(stamp) => Some(self.time_left(version, stamp, moment.now())),
                 // Replaced or ended since it was found.
@@ -130,8 +129,7 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
     /// (it is removed then).
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), UpdateError> {
-        let tick = || self.time.tick();
-        let moment = self.moment(&tick);
+        let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let limits = Some(self.changed(self.limits_of(version), moment.now(), timeouts));
             let overrides = Overrides { limits, ..version.overrides() };

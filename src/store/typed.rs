@@ -65,8 +65,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
     /// (it is removed then).
     pub fn update(&self, id: &SessionId, mut f: impl FnMut(&T) -> T) -> Result<(), UpdateError> {
-        let tick = || self.time.tick();
-        let result = self.table.update(id.as_bytes(), self.moment(&tick), |version, stamp| {
+        let result = self.table.update(id.as_bytes(), self.moment(), |version, stamp| {
             let overrides = version.overrides();
             Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });

@@ -2,15 +2,15 @@
 //! abandoned half-way, and the checks that hold when nobody is at work. Compiled under loom only.
 
 use super::Table;
-use super::array::Array;
-use super::shard::Shard;
-use super::visit::Visit;
-use super::word::Word;
+use super::pinned::Pinned;
+use super::structure::array::Array;
+use super::structure::shard::Shard;
+use super::structure::slot::Word;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::expiry::{Moment, Tick};
-use crate::reclaim::{self, Guard};
-use crate::removal::RemovalCause;
+use crate::events::RemovalCause;
+use crate::expiry::Moment;
+use crate::memory::Guard;
 
 impl<P: Payload> Table<P> {
     /// A table of one shard whose first array has this capacity.
@@ -20,43 +20,40 @@ impl<P: Payload> Table<P> {
         table
     }
 
-    fn inspect<R>(&self, f: impl FnOnce(&Visit<'_, P>, &Guard) -> R) -> R {
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        let moment = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
-        f(&self.visit(&self.shards[0], moment, &guard, &deaths), &guard)
+    fn inspect<R>(&self, f: impl FnOnce(&Pinned<'_, P>, &Guard) -> R) -> R {
+        self.pin_to(&self.shards[0], Moment::TIMELESS, |pinned| f(&pinned, pinned.guard))
     }
 
     /// Begins and finishes a migration.
     pub(crate) fn migrate(&self) {
-        self.inspect(|visit, guard| {
-            let array = visit.shard.current(guard);
-            visit.begin(array);
-            visit.finish(array);
+        self.inspect(|pinned, guard| {
+            let array = pinned.shard.current(guard);
+            pinned.begin(array);
+            pinned.finish(array);
         });
     }
 
     /// Begins a migration.
     pub(crate) fn begin(&self) {
-        self.inspect(|visit, guard| {
-            visit.begin(visit.shard.current(guard));
+        self.inspect(|pinned, guard| {
+            pinned.begin(pinned.shard.current(guard));
         });
     }
 
     /// Leaves one slot of the current array, if a migration is under way.
     pub(crate) fn leave(&self, index: usize) {
-        self.inspect(|visit, guard| {
-            let array = visit.shard.current(guard);
+        self.inspect(|pinned, guard| {
+            let array = pinned.shard.current(guard);
             if array.next(guard).is_some() && index < array.capacity() {
-                visit.leave_slot(array, array.slot(index));
+                pinned.leave_slot(array, array.slot(index));
             }
         });
     }
 
     /// Freezes one slot of the current array, if a migration is under way, and stops there.
     pub(crate) fn freeze(&self, index: usize) {
-        self.inspect(|visit, guard| {
-            let array = visit.shard.current(guard);
+        self.inspect(|pinned, guard| {
+            let array = pinned.shard.current(guard);
             let slot = array.slot(index);
             let word = slot.load();
             if array.next(guard).is_some() && !word.is_frozen() {
@@ -67,34 +64,34 @@ impl<P: Payload> Table<P> {
 
     /// Copies a frozen slot's entry and stops before the slot is ended.
     pub(crate) fn copy_only(&self, index: usize) {
-        self.inspect(|visit, guard| {
-            let array = visit.shard.current(guard);
+        self.inspect(|pinned, guard| {
+            let array = pinned.shard.current(guard);
             let (slot, next) = (array.slot(index), array.next(guard));
             let word = slot.load();
             if let Some(next) = next
                 && word.is_frozen()
                 && word.holds_entry()
             {
-                visit.copy(next, slot, word, visit.target(visit.entry(word).key()).hash);
+                pinned.copy(next, slot, word, pinned.target(pinned.entry(word).key()).hash);
             }
         });
     }
 
     /// Ends a session and stops before its slot is cleared.
     pub(crate) fn kill_only(&self, key: &Key) -> bool {
-        self.inspect(|visit, _| {
-            let found = visit.locate(visit.target(key));
-            found.is_some_and(|found| visit.kill(found.entry, found.stamp, RemovalCause::Deleted))
+        self.inspect(|pinned, _| {
+            let found = pinned.locate(pinned.target(key));
+            found.is_some_and(|found| pinned.kill(found.entry, found.stamp, RemovalCause::Deleted))
         })
     }
 
     /// Ends a session, gives its place back, and stops before its forward is ended and its slot cleared.
     pub(crate) fn die_only(&self, key: &Key) -> bool {
-        self.inspect(|visit, _| {
-            let found = visit.locate(visit.target(key));
+        self.inspect(|pinned, _| {
+            let found = pinned.locate(pinned.target(key));
             let died = found.is_some_and(|found| found.entry.life().kill(found.stamp).is_ok());
             if died {
-                self.population.leave(visit.shard.sessions());
+                self.population.leave(pinned.shard.sessions());
             }
             died
         })
@@ -102,8 +99,8 @@ impl<P: Payload> Table<P> {
 
     /// Sets the successor of a session's live version and stops before the version is superseded.
     pub(crate) fn succeed_only(&self, key: &Key, build: impl FnOnce(EntryRef<'_, P>) -> Owned<P>) -> bool {
-        self.inspect(|visit, _| {
-            let found = visit.locate(visit.target(key));
+        self.inspect(|pinned, _| {
+            let found = pinned.locate(pinned.target(key));
             found.is_some_and(|found| {
                 found.entry.successor().is_none() && found.entry.succeed(build(found.entry)).is_ok()
             })
@@ -112,22 +109,22 @@ impl<P: Payload> Table<P> {
 
     /// Sets the successor of a session's live version, supersedes that, and stops before its slot is cleared.
     pub(crate) fn supersede_only(&self, key: &Key, build: impl FnOnce(EntryRef<'_, P>) -> Owned<P>) -> bool {
-        self.inspect(|visit, _| {
-            let Some(found) = visit.locate(visit.target(key)) else { return false };
+        self.inspect(|pinned, _| {
+            let Some(found) = pinned.locate(pinned.target(key)) else { return false };
             let set = found.entry.successor().is_none() && found.entry.succeed(build(found.entry)).is_ok();
-            set && visit.supersede(found.entry, found.entry.successor().expect("it is set"))
+            set && pinned.supersede(found.entry, found.entry.successor().expect("it is set"))
         })
     }
 
     /// Whether a slot holds an entry with this key, whatever has become of it.
     pub(crate) fn holds_entry(&self, key: &Key) -> bool {
-        self.inspect(|visit, _| visit.find(visit.target(key)).is_some())
+        self.inspect(|pinned, _| pinned.find(pinned.target(key)).is_some())
     }
 
     /// What must hold when no operation is under way, none having been abandoned.
     pub(crate) fn check_at_rest(&self) {
-        self.inspect(|visit, guard| {
-            let (mut array, mut held, mut live) = (visit.shard.current(guard), Vec::new(), 0);
+        self.inspect(|pinned, guard| {
+            let (mut array, mut held, mut live) = (pinned.shard.current(guard), Vec::new(), 0);
             loop {
                 let next = array.next(guard);
                 assert!(used(array) <= array.spoken_for(), "more slots filled than spoken for");
@@ -138,7 +135,7 @@ impl<P: Payload> Table<P> {
                     if copied {
                         continue;
                     }
-                    let entry = visit.entry(word);
+                    let entry = pinned.entry(word);
                     assert!(!held.contains(&entry.pointer()), "an entry in two slots");
                     held.push(entry.pointer());
                     live += usize::from(live_version(entry));
@@ -150,7 +147,7 @@ impl<P: Payload> Table<P> {
                     None => break,
                 }
             }
-            assert_eq!(visit.shard.occupied(), held.len(), "entries counted and entries in slots");
+            assert_eq!(pinned.shard.occupied(), held.len(), "entries counted and entries in slots");
             assert_eq!(self.len(), live, "sessions counted and sessions live");
         });
     }

@@ -24,76 +24,39 @@
 //! Every operation is lock-free: a thread that stops at any instruction keeps no other from completing. The allocator is outside
 //! this claim.
 
-mod array;
-mod deaths;
-mod find;
-mod forward;
-mod grow;
-mod insert;
 #[cfg(loom)]
 mod inspect;
-mod keys;
-mod population;
-mod probe;
-mod revoke;
-mod room;
-mod rotate;
-mod round;
-mod shard;
-mod sweep;
-mod tally;
+mod migrate;
+mod ops;
+mod pinned;
+mod removals;
+mod search;
+mod structure;
 #[cfg(all(test, not(loom)))]
 mod tests;
-mod update;
-mod visit;
-mod word;
 
-#[cfg_attr(loom, allow(unused_imports, reason = "not every model looks at what has ended"))]
-pub(crate) use deaths::{Bound, Ended, Observer};
-pub(crate) use population::{Place, Population};
-#[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them"))]
-pub(crate) use room::{Room, Whose};
-#[cfg_attr(loom, allow(unused_imports, reason = "not every model rotates"))]
-pub(crate) use rotate::Former;
-#[cfg_attr(loom, allow(unused_imports, reason = "as above"))]
-pub(crate) use round::Part;
-pub(crate) use tally::{Tallied, Tally};
-pub(crate) use update::{Change, Refusal};
+#[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them all"))]
+pub(crate) use ops::{Change, Former, Part, Refusal, Room, Whose};
+#[cfg_attr(loom, allow(unused_imports, reason = "not every model observes removals"))]
+pub(crate) use removals::{Bound, Ended, Observer};
+pub(crate) use search::Absence;
+pub(crate) use structure::counters::Counts;
+pub(crate) use structure::population::Place;
 
-use crate::block::FreesMany;
-use crate::entry::account::Binding;
-use crate::entry::{EntryRef, Key, Owned, Payload, free_with_successors};
-use crate::expiry::{Moment, Tick};
+use crate::entry::{Key, Payload, free_with_successors};
+use crate::expiry::Moment;
 use crate::hash::KeyHasher;
-use crate::reclaim::{self, Guard};
-use crate::removal::RemovalCause;
-use crate::sync::{AtomicUsize, MODEL, Ordering, planted, step};
-use array::{Array, MIN_CAPACITY};
-use core::cell::OnceCell;
+use crate::memory;
+use crate::sync::{AtomicUsize, MODEL};
 use core::marker::PhantomData;
 use crossbeam_utils::CachePadded;
-use deaths::Deaths;
-use find::NotHere;
-use insert::Insertion;
-use probe::{Hash, LINE};
-use round::Round;
-use shard::Shard;
-use sweep::Swept;
-use update::Removed;
-use visit::{Judgement, Target, Visit};
-use word::Word;
-
-/// Slots that a partial sweep looks at in one go.
-const SPAN: usize = LINE * 8;
-
-/// Why a session is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Absence {
-    /// There is none with this key.
-    Unknown,
-    /// There was, but it had expired, and is removed now.
-    Expired,
-}
+use ops::Round;
+use pinned::{Pinned, Target};
+use removals::Removals;
+use structure::array::{Array, MIN_CAPACITY};
+use structure::population::Population;
+use structure::probe::Hash;
+use structure::shard::Shard;
 
 /// A concurrent map from keys to sessions.
 pub(crate) struct Table<P: Payload> {
@@ -101,9 +64,9 @@ pub(crate) struct Table<P: Payload> {
     hasher: KeyHasher,
     population: Population,
     /// Where the next partial sweep begins.
-    hand: CachePadded<AtomicUsize>,
+    cursor: CachePadded<AtomicUsize>,
     /// Where the next sample of a full table begins.
-    sample_hand: CachePadded<AtomicUsize>,
+    sample_cursor: CachePadded<AtomicUsize>,
     round: CachePadded<Round>,
     observer: Option<Box<dyn Observer>>,
     payload: PhantomData<P>,
@@ -114,14 +77,14 @@ impl<P: Payload> Table<P> {
     ///
     /// May wait for another thread that makes its first table; nothing else here waits for anyone.
     pub(crate) fn new(shards: usize, limit: usize) -> Self {
-        reclaim::prepare();
+        memory::prepare();
         let shards = shards.clamp(1, Hash::MAX_SHARDS).next_power_of_two();
         Self {
             shards: (0..shards).map(|_| Shard::new(Box::new(Array::new(MIN_CAPACITY, 0)))).collect(),
             hasher: KeyHasher::new(),
             population: Population::new(limit),
-            hand: CachePadded::new(AtomicUsize::new(0)),
-            sample_hand: CachePadded::new(AtomicUsize::new(0)),
+            cursor: CachePadded::new(AtomicUsize::new(0)),
+            sample_cursor: CachePadded::new(AtomicUsize::new(0)),
             round: CachePadded::new(Round::new()),
             observer: None,
             payload: PhantomData,
@@ -134,10 +97,25 @@ impl<P: Payload> Table<P> {
         self
     }
 
-    /// To be made before the thread pins itself, so that it is dropped after the guard.
-    #[inline]
-    fn deaths(&self) -> Deaths<'_> {
-        Deaths::new(&self.observer)
+    /// Pins the thread for an operation on the session with this key. The only constructor of [`Pinned`] for a key.
+    #[inline(always)]
+    fn pin<'t, R>(
+        &'t self,
+        key: &Key,
+        moment: Moment<'_>,
+        f: impl for<'g> FnOnce(Pinned<'g, P>, Target<'_>) -> R,
+    ) -> R {
+        let target = self.target(key);
+        self.pin_to(self.shard(target.hash), moment, |pinned| f(pinned, target))
+    }
+
+    /// Pins the thread for an operation on one shard.
+    #[inline(always)]
+    fn pin_to<R>(&self, shard: &Shard, moment: Moment<'_>, f: impl for<'g> FnOnce(Pinned<'g, P>) -> R) -> R {
+        // Dropped in reverse order: the thread unpins before it reports removals, because the listener is user code.
+        let removals = Removals::new(&self.observer);
+        let guard = memory::pin();
+        f(Pinned { table: self, shard, moment, guard: &guard, removals: &removals })
     }
 
     #[inline]
@@ -150,220 +128,9 @@ impl<P: Payload> Table<P> {
         &self.shards[hash.shard(self.shards.len())]
     }
 
-    #[inline]
-    fn visit<'g>(
-        &'g self,
-        shard: &'g Shard,
-        moment: Moment<'g>,
-        guard: &'g Guard,
-        deaths: &'g Deaths<'g>,
-    ) -> Visit<'g, P> {
-        Visit { table: self, shard, moment, guard, deaths }
-    }
-
-    /// Takes a place for a session with this key, if the limit allows one more. Lock-free.
-    pub(crate) fn enter(&self, key: &Key) -> Option<Place<'_>> {
-        self.population.enter(self.shard(self.target(key).hash).sessions())
-    }
-
-    /// Inserts a session. Gives the entry back if there is a live one with its key.
-    ///
-    /// Lock-free. Takes effect when a slot is filled.
-    pub(crate) fn insert(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<(), Owned<P>> {
-        self.put(new, moment)?.created();
-        place.occupy();
-        Ok(())
-    }
-
-    /// Puts a live or a pending version into the table, unless there is a live or a pending one with its key, and returns where to
-    /// count it as created.
-    fn put(&self, new: Owned<P>, moment: Moment<'_>) -> Result<&Tally, Owned<P>> {
-        let target = self.target(new.key());
-        let shard = self.shard(target.hash);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        if planted("counted-in-late") {
-            shard.count_out();
-        }
-        let arrival = Arrival::new(shard, new.borrow().size());
-        let word = Word::entry(new.pointer(), target.hash);
-        if !self.visit(shard, moment, &guard, &deaths).insert(Insertion::new(target, word)) {
-            return Err(new);
-        }
-        if planted("counted-in-late") {
-            shard.count_in();
-        }
-        step("arrived");
-        new.publish();
-        arrival.arrived();
-        Ok(shard.tally())
-    }
-
-    /// Shows `f` the live version of a session; touches the session first if told to. Follows a forward.
-    ///
-    /// Lock-free. Takes effect when the stamp is moved, or where it is not, when it is loaded.
-    #[inline(always)]
-    pub(crate) fn read<R>(
-        &self,
-        key: &Key,
-        touch: bool,
-        moment: Moment<'_>,
-        f: impl FnOnce(EntryRef<'_, P>) -> R,
-    ) -> Result<R, Absence> {
-        let target = self.target(key);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        match visit.live_version(target, touch) {
-            Ok(version) => Ok(f(version)),
-            Err(NotHere::Forward(forward)) => visit.follow(forward, touch).map(f),
-            Err(NotHere::Absent(absence)) => Err(absence),
-        }
-    }
-
-    /// Does to the live version of a session what `build` says of it. `build` is given the stamp for the new version, and may be called
-    /// several times.
-    ///
-    /// Lock-free. Takes effect when the old version is superseded, touched or ended; where it is kept, when it was seen live.
-    pub(crate) fn update<E>(
-        &self,
-        key: &Key,
-        moment: Moment<'_>,
-        build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
-    ) -> Result<(), Refusal<E>> {
-        let target = self.target(key);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        let result = visit.update(target, build);
-        visit.maintain();
-        result
-    }
-
-    /// The key of the principal that a session is bound to, if it is bound, and the binding. Follows a forward.
-    ///
-    /// Lock-free. Takes effect when the session's stamp is loaded.
-    pub(crate) fn read_bound(&self, key: &Key, moment: Moment<'_>) -> Result<Option<(Key, Binding)>, Absence> {
-        // Pinned before the session is looked up, and so when it is seen live.
-        let guard = reclaim::pin();
-        let binding = self.read(key, false, moment, |version| version.binding())?;
-        Ok(binding.map(|binding| {
-            // SAFETY: the session was a user of its account when it was seen live.
-            (*unsafe { binding.account(&guard) }.key(), binding)
-        }))
-    }
-
-    /// Whether there is a session of this very key, or one that is about to be: a pending version.
-    pub(crate) fn holds(&self, key: &Key, moment: Moment<'_>) -> bool {
-        let target = self.target(key);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        self.visit(self.shard(target.hash), moment, &guard, &deaths).holds(target)
-    }
-
-    /// Ends a session that was touched last at `stamp`, and was revoked by nobody, in favour of one with the key `newcomer`, for which its
-    /// place is returned. `None` if it has been used or has ended since.
-    ///
-    /// Lock-free. Takes effect when the session's live version dies.
-    pub(crate) fn end_for(
-        &self,
-        key: &Key,
-        stamp: Tick,
-        newcomer: &Key,
-        cause: RemovalCause,
-        moment: Moment<'_>,
-    ) -> Option<Place<'_>> {
-        let target = self.target(key);
-        let shard = self.shard(target.hash);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        let visit = self.visit(shard, moment, &guard, &deaths);
-        let found = visit.locate(target)?;
-        if found.stamp != stamp || visit.judge(found.entry, stamp) != Judgement::Live {
-            return None;
-        }
-        if !visit.kill_keeping_the_place(found.entry, stamp, cause) {
-            return None;
-        }
-        let place = self.population.take_over(shard.sessions(), self.shard(self.target(newcomer).hash).sessions());
-        visit.clean_up(&found, target);
-        visit.maintain();
-        Some(place)
-    }
-
-    /// Ends a session, also one that a forward under this key leads to. False if there is none, or an expired one.
-    ///
-    /// Lock-free. Takes effect when the live version dies.
-    pub(crate) fn remove(&self, key: &Key, moment: Moment<'_>) -> bool {
-        let target = self.target(key);
-        let deaths = self.deaths();
-        let guard = reclaim::pin();
-        let visit = self.visit(self.shard(target.hash), moment, &guard, &deaths);
-        let removed = match visit.remove(target) {
-            Removed::Forwards(forward) => visit.remove_target(forward),
-            removed => removed,
-        };
-        visit.maintain();
-        matches!(removed, Removed::Ended)
-    }
-
-    /// Ends all expired sessions, says how many, and gives back the memory that this leaves unused.
-    pub(crate) fn sweep(&self, moment: Moment<'_>) -> usize {
-        let mut expired = 0;
-        let _all_comes_back = FreesMany::begin();
-        for shard in &self.shards {
-            let deaths = self.deaths();
-            let guard = reclaim::pin();
-            let visit = self.visit(shard, moment, &guard, &deaths);
-            let swept = visit.sweep();
-            visit.settle_down();
-            drop(guard);
-            drop(deaths);
-            reclaim::collect(swept.expired);
-            expired += swept.expired;
-        }
-        reclaim::flush(0);
-        expired
-    }
-
-    /// Ends some expired sessions, looking at no more than so many entries, nor at more than eight times as many slots. Stops after the first
-    /// piece of work that has ended one. Says how many.
-    pub(crate) fn sweep_some(&self, entries: usize, moment: Moment<'_>) -> usize {
-        let (most, round) = (entries * 8 / SPAN, OnceCell::new());
-        let first = self.hand.load(Ordering::Relaxed); // Relaxed, as below: only spreads the work.
-        let (mut swept, mut ticket) = (Swept::default(), first);
-        let more = |spans| spans < most && self.is_within_a_round(spans, &round);
-        while swept.expired == 0 && swept.examined < entries && more(ticket.wrapping_sub(first)) {
-            let shard = &self.shards[ticket % self.shards.len()];
-            let start = (ticket / self.shards.len()).wrapping_mul(SPAN);
-            let deaths = self.deaths();
-            let guard = reclaim::pin();
-            let visit = self.visit(shard, moment, &guard, &deaths);
-            swept.add(visit.sweep_span(start..start.saturating_add(SPAN)));
-            ticket = ticket.wrapping_add(1);
-        }
-        step("part swept");
-        // The next one goes on where this one stopped. Of several at once, one moves the hand: none skips what none has looked at.
-        let _ = self.hand.compare_exchange(first, ticket, Ordering::Relaxed, Ordering::Relaxed);
-        swept.expired
-    }
-
-    /// Whether a partial sweep that has looked at so many spans may have missed something. A round has a span of each
-    /// shard at the least; how many it has, which takes a look at every shard, is found out only when it matters. So a
-    /// short search costs the same however many shards there are.
-    fn is_within_a_round(&self, spans: usize, round: &OnceCell<usize>) -> bool {
-        spans < self.shards.len() || spans < *round.get_or_init(|| self.spans_in_a_round())
-    }
-
-    /// How many spans make a partial sweep that misses nothing: they take the shards in turn.
-    fn spans_in_a_round(&self) -> usize {
-        let guard = reclaim::pin();
-        let largest = self.shards.iter().map(|shard| {
-            step("shard measured");
-            let array = shard.current(&guard);
-            array.next(&guard).map_or(0, Array::capacity).max(array.capacity())
-        });
-        largest.max().unwrap_or(0).div_ceil(SPAN) * self.shards.len()
+    /// Moves the place of a session that has died in `from` to the shard of the key `to`.
+    fn take_over<'t>(&'t self, from: &Shard, to: &Key) -> Place<'t> {
+        self.population.take_over(from.sessions(), self.shard(self.target(to).hash).sessions())
     }
 
     /// The number of sessions, expired ones included. Exact when no operation is under way.
@@ -372,15 +139,15 @@ impl<P: Payload> Table<P> {
     }
 
     /// What has come and gone since the table was made.
-    pub(crate) fn tallied(&self) -> Tallied {
-        let mut sum = Tallied::default();
-        self.shards.iter().for_each(|shard| shard.tally().add_to(&mut sum));
+    pub(crate) fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.shards.iter().for_each(|shard| shard.counters().add_to(&mut sum));
         sum
     }
 
     /// The number of slots that the current arrays have.
     pub(crate) fn capacity(&self) -> usize {
-        let guard = reclaim::pin();
+        let guard = memory::pin();
         self.shards.iter().map(|shard| shard.current(&guard).capacity()).sum()
     }
 
@@ -391,24 +158,22 @@ impl<P: Payload> Table<P> {
 
     /// How many slots were tried at the most to put an entry into one of the current arrays.
     pub(crate) fn longest_probe(&self) -> usize {
-        let guard = reclaim::pin();
+        let guard = memory::pin();
         self.shards.iter().map(|shard| shard.current(&guard).longest_probe()).max().unwrap_or(0)
     }
 }
 
 impl<P: Payload> Drop for Table<P> {
     fn drop(&mut self) {
-        let deaths = Deaths::new(&None);
-        let guard = reclaim::pin();
-        let timeless = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
         for shard in &self.shards {
-            self.visit(shard, timeless, &guard, &deaths).finish_all();
+            let removals = Removals::new(&None);
+            let guard = memory::pin();
+            let moment = Moment::TIMELESS;
+            Pinned { table: self, shard, moment, guard: &guard, removals: &removals }.finish_all();
         }
-        drop(guard);
-        drop(deaths);
         // The arrays that were left last, each in a bag of its own. A matter of time only, which the models need not explore.
         if !MODEL {
-            reclaim::collect(2 * self.shards.len() * reclaim::BAG);
+            memory::collect(2 * self.shards.len() * memory::BATCH);
         }
         for shard in &mut self.shards {
             for slot in shard.current_mut().slots_mut() {
@@ -419,28 +184,5 @@ impl<P: Payload> Drop for Table<P> {
                 }
             }
         }
-    }
-}
-
-/// An entry of so many bytes, counted in its shard before it arrives. Counted out again when dropped, unless it has arrived.
-struct Arrival<'a>(&'a Shard, usize);
-
-impl<'a> Arrival<'a> {
-    fn new(shard: &'a Shard, size: usize) -> Self {
-        shard.count_in();
-        shard.tally().resized(0, size);
-        step("counted in");
-        Self(shard, size)
-    }
-
-    fn arrived(self) {
-        core::mem::forget(self);
-    }
-}
-
-impl Drop for Arrival<'_> {
-    fn drop(&mut self) {
-        self.0.count_out();
-        self.0.tally().resized(self.1, 0);
     }
 }

@@ -1,11 +1,13 @@
 //! A table of counted versions, with its clock in the test's hand.
 
 use super::super::*;
-use crate::entry::account::Account;
+use crate::entry::account::{Account, Binding};
 use crate::entry::life::Life;
-use crate::entry::{Head, Overrides};
+use crate::entry::{EntryRef, Head, Overrides, Owned};
+use crate::events::RemovalCause;
+use crate::expiry::Tick;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Ticks that a session may lie untouched.
@@ -37,7 +39,7 @@ impl Fixture {
         let accounts = Table::new(1, 0);
         let account = Owned::new(Head::first(key(9), Tick::new(0), &Overrides::NONE), Account::new(0), 0, |_| {});
         let binding = Binding::new(account.pointer(), 0, 1, 0);
-        let moment = Moment::new(Tick::new(0), u64::MAX, &|| Tick::new(0));
+        let moment = Moment::TIMELESS;
         let place = accounts.enter(&key(9)).expect("there is no limit");
         assert!(accounts.insert(place, account, moment).is_ok());
         let table = Table::new(shards, limit);
@@ -204,28 +206,26 @@ impl Fixture {
 
     /// What must hold when no operation is under way.
     pub(super) fn assert_at_rest(&self) {
-        let deaths = self.table.deaths();
-        let guard = reclaim::pin();
         let (mut held, mut live) = (Vec::new(), 0);
-        self.timed(|moment| {
-            for shard in &self.table.shards {
-                let visit = self.table.visit(shard, moment, &guard, &deaths);
-                let before = held.len();
-                let mut array = Some(shard.current(&guard));
+        for shard in &self.table.shards {
+            let before = held.len();
+            self.table.pin_to(shard, Moment::TIMELESS, |pinned| {
+                let mut array = Some(shard.current(pinned.guard));
                 while let Some(slots) = array {
                     for word in (0..slots.capacity()).map(|index| slots.slot(index).load()) {
                         if word.holds_entry() {
-                            held.push(visit.entry(word).pointer().addr());
-                            live += usize::from(is_live(visit.entry(word)));
-                            let ended = !matches!(visit.entry(word).life().load(), Life::Live(_));
-                            assert!(word.is_frozen() || !ended, "an entry that has ended is left in its slot");
+                            let entry = pinned.entry(word);
+                            held.push(entry.pointer().addr());
+                            live += usize::from(is_live(entry));
+                            let ended = !matches!(entry.life().load(), Life::Live(_));
+                            assert!(word.is_frozen() || !ended, "an ended entry is left in its slot");
                         }
                     }
-                    array = slots.next(&guard);
+                    array = slots.next(pinned.guard);
                 }
-                assert_eq!(shard.occupied(), held.len() - before, "entries counted and entries in slots");
-            }
-        });
+            });
+            assert_eq!(shard.occupied(), held.len() - before, "entries counted and entries in slots");
+        }
         assert_eq!(self.table.len(), live, "sessions counted and sessions live");
         let entries = held.len();
         held.sort_unstable();
@@ -240,7 +240,7 @@ impl Fixture {
         let began = Instant::now();
         while Arc::strong_count(&tokens) > 1 {
             assert!(began.elapsed() < Duration::from_secs(60), "{} versions leaked", Arc::strong_count(&tokens) - 1);
-            reclaim::collect(1_000);
+            memory::collect(1_000);
             std::thread::yield_now();
         }
     }

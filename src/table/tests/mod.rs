@@ -1,6 +1,6 @@
 //! The table by itself, on one thread: sizes, and that nothing is freed twice or never.
 
-use super::array::MIN_CAPACITY;
+use super::structure::array::MIN_CAPACITY;
 use fixture::{Fixture, IDLE};
 
 mod fixture;
@@ -53,9 +53,9 @@ fn a_key_can_be_inserted_once_and_again_after_it_was_removed() {
 fn a_refused_insert_takes_no_place() {
     let fixture = Fixture::new(1, 2);
     assert!(fixture.insert(1));
-    let before = (fixture.table.occupied(), fixture.table.tallied().bytes());
+    let before = (fixture.table.occupied(), fixture.table.counts().bytes());
     (0..100).for_each(|_| assert!(!fixture.insert(1)));
-    assert_eq!((fixture.table.occupied(), fixture.table.tallied().bytes()), before);
+    assert_eq!((fixture.table.occupied(), fixture.table.counts().bytes()), before);
     assert!(fixture.insert(2));
     assert!(!fixture.insert(3));
 }

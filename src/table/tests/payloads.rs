@@ -4,11 +4,12 @@
 use super::super::*;
 use super::fixture::IDLE;
 use crate::entry::life::Life;
-use crate::entry::{Head, Overrides, free};
-use crate::removal::RemovalCause;
+use crate::entry::{EntryRef, Head, Overrides, Owned, free};
+use crate::events::RemovalCause;
+use crate::expiry::Tick;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicIsize};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -179,13 +180,11 @@ impl Magazine {
     }
 
     /// Does something to the array and the next one, of which this makes the first be left.
-    fn in_mid_growth(&self, f: impl Fn(&Visit<'_, Charge>, usize)) {
-        let deaths = self.table.deaths();
-        let guard = reclaim::pin();
-        at(0, |moment| {
-            let visit = self.table.visit(&self.table.shards[0], moment, &guard, &deaths);
-            visit.begin(visit.shard.current(&guard));
-            (0..visit.shard.current(&guard).capacity()).for_each(|index| f(&visit, index));
+    fn in_mid_growth(&self, f: impl Fn(&Pinned<'_, Charge>, usize)) {
+        self.table.pin_to(&self.table.shards[0], Moment::TIMELESS, |pinned| {
+            let array = pinned.shard.current(pinned.guard);
+            pinned.begin(array);
+            (0..array.capacity()).for_each(|index| f(&pinned, index));
         });
     }
 
@@ -201,7 +200,7 @@ impl Magazine {
                 return;
             }
             assert!(began.elapsed() < Duration::from_secs(60), "{kept} not dropped, {entries} not freed, not {left}");
-            reclaim::collect(1_000);
+            memory::collect(1_000);
             std::thread::yield_now();
         }
     }
@@ -289,13 +288,10 @@ fn a_version_and_its_successor_that_never_counted_are_both_freed() {
     let _alone = alone();
     let magazine = Magazine::filled(20);
     for number in 0..20 {
-        let deaths = Deaths::new(&None);
-        let guard = reclaim::pin();
-        at(0, |moment| {
-            let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard, &deaths);
-            let found = visit.locate(magazine.table.target(&key(number))).expect("it is there");
+        magazine.table.pin(&key(number), Moment::TIMELESS, |pinned, target| {
+            let found = pinned.locate(target).expect("it is there");
             assert!(found.entry.succeed(magazine.charge(key(number), Tick::new(0), None)).is_ok());
-            assert!(visit.kill(found.entry, found.stamp, RemovalCause::Deleted));
+            assert!(pinned.kill(found.entry, found.stamp, RemovalCause::Deleted));
         });
     }
     at(0, |moment| magazine.table.sweep(moment));
@@ -308,27 +304,27 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
     // 40 sessions in 64 or 128 slots: a slot in each state, the entries in each of theirs.
     for kind in 0..7 {
         let magazine = Magazine::filled(40);
-        magazine.in_mid_growth(|visit, index| {
-            let array = visit.shard.current(visit.guard);
-            let (slot, next) = (array.slot(index), array.next(visit.guard).expect("it is being left"));
+        magazine.in_mid_growth(|pinned, index| {
+            let array = pinned.shard.current(pinned.guard);
+            let (slot, next) = (array.slot(index), array.next(pinned.guard).expect("it is being left"));
             let word = slot.load();
             if word.holds_entry() {
-                let entry = visit.entry(word);
+                let entry = pinned.entry(word);
                 let Life::Live(stamp) = entry.life().load() else { unreachable!("nothing has ended") };
                 match (index + kind) % 7 {
-                    0 => visit.leave_slot(array, slot),
+                    0 => pinned.leave_slot(array, slot),
                     1 => assert!(slot.freeze(word)),
                     2 => {
                         assert!(slot.freeze(word));
-                        assert!(visit.copy(next, slot, slot.load(), visit.target(entry.key()).hash));
+                        assert!(pinned.copy(next, slot, slot.load(), pinned.target(entry.key()).hash));
                     }
                     3 => {
                         assert!(slot.freeze(word));
-                        assert!(visit.kill(entry, stamp, RemovalCause::Deleted));
+                        assert!(pinned.kill(entry, stamp, RemovalCause::Deleted));
                     }
                     4 => {
                         let new = entry.succeed(magazine.charge(*entry.key(), stamp, None)).ok();
-                        assert!(visit.supersede(entry, new.expect("it had none")));
+                        assert!(pinned.supersede(entry, new.expect("it had none")));
                         assert!(slot.freeze(word));
                     }
                     5 => assert!(entry.succeed(magazine.charge(*entry.key(), stamp, None)).is_ok()),
@@ -345,21 +341,17 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
 fn a_table_dropped_with_chains_in_its_slots_frees_every_version() {
     let _alone = alone();
     let magazine = Magazine::filled(3);
-    let deaths = Deaths::new(&None);
-    let guard = reclaim::pin();
-    at(0, |moment| {
-        let visit = magazine.table.visit(&magazine.table.shards[0], moment, &guard, &deaths);
-        for number in 0..3 {
-            let mut version = visit.locate(magazine.table.target(&key(number))).expect("it is there").entry;
+    for number in 0..3 {
+        magazine.table.pin(&key(number), Moment::TIMELESS, |pinned, target| {
+            let mut version = pinned.locate(target).expect("it is there").entry;
             for _ in 0..5 {
                 let new = magazine.charge(key(number), Tick::new(0), None);
                 let new = version.succeed(new).ok().expect("it has none");
-                assert!(visit.supersede(version, new));
+                assert!(pinned.supersede(version, new));
                 version = new;
             }
-        }
-    });
-    drop(guard);
+        });
+    }
     magazine.assert_all_freed_without_the_table();
 }
 

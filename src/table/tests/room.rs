@@ -1,6 +1,6 @@
 //! Room for newcomers: whose end makes it.
 
-use super::super::room::SAMPLE;
+use super::super::ops::SAMPLE;
 use super::fixture::Fixture;
 use crate::table::Whose;
 

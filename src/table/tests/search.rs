@@ -1,6 +1,6 @@
 //! How much of a full table a search for expired sessions looks at, which a newcomer has to wait for.
 
-use super::super::SPAN;
+use super::super::ops::SPAN;
 use super::fixture::{Fixture, IDLE};
 use crate::sync::{Ordering, on_step};
 use crate::table::Whose;
@@ -9,10 +9,10 @@ use std::rc::Rc;
 
 /// How many pieces of the table a search took.
 fn pieces(fixture: &Fixture, entries: usize) -> usize {
-    let hand = || fixture.table.hand.load(Ordering::Relaxed);
-    let before = hand();
+    let cursor = || fixture.table.cursor.load(Ordering::Relaxed);
+    let before = cursor();
     fixture.sweep_some(entries);
-    hand() - before
+    cursor() - before
 }
 
 #[test]

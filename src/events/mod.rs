@@ -1,0 +1,55 @@
+//! Events: telling the application that sessions have ended, and `tracing` what happens.
+
+mod removal;
+mod trace;
+
+pub use removal::{Removal, RemovalCause};
+pub(crate) use trace::Tracer;
+
+use crate::id::SessionId;
+use crate::principal::Principal;
+use crate::principal::index::Index;
+use crate::sync::contain;
+use crate::table::{Bound, Ended, Observer};
+use core::fmt;
+use std::sync::Arc;
+
+/// Whom the application wants to be told.
+#[derive(Clone)]
+pub(crate) struct Listener(Arc<dyn Fn(&Removal) + Send + Sync>);
+
+impl Listener {
+    pub(crate) fn new(listener: impl Fn(&Removal) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener(..)")
+    }
+}
+
+/// What a store does when a session has ended: takes it off the index of principals, and tells the listener.
+pub(crate) struct Registrar {
+    pub(crate) index: Arc<Index>,
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Observer for Registrar {
+    fn observes_all(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    fn ended(&self, ended: Ended) {
+        let Ended { key, cause, bound, serial, listed } = ended;
+        let principal = bound.as_ref().map(|bound| Principal::from_key(bound.principal));
+        if let Some(Bound { binding, used: Some(used), .. }) = bound {
+            self.index.leave(used, binding, listed);
+        }
+        if let Some(Listener(listener)) = &self.listener {
+            let removal = Removal { id: SessionId::from_bytes(key), cause, principal, serial };
+            contain(|| listener(&removal));
+        }
+    }
+}

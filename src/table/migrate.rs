@@ -1,0 +1,286 @@
+//! Growth, purging and shrinking: leaving an array for the next one, without a lock.
+//!
+//! 1. **Begin.** The array is sealed, the next one sized and installed.
+//! 2. **Move.** Chunk by chunk, every slot is brought to an end (`EMPTY|FROZEN` or `TOMBSTONE|FROZEN`), its entry copied first. Any
+//!    thread may do any slot at any time, and all may do the same one; each write that finds a migration does one chunk.
+//! 3. **Promote.** Once every slot has been seen left, the next array becomes the current one.
+//!
+//! # Room
+//!
+//! The next array never runs out of room for copies. An insert is counted in the shard's `occupied` before it is admitted to an
+//! array, and counted out after its entry has left the table; moving does not count. So after the seal, `occupied` is
+//! no less than the number of entries that the array holds or will ever be given by those admitted earlier, and the next array is
+//! made with that many of its slots spoken for. This holds whatever the next array's size, so it may as well be smaller. Slots
+//! spoken for in vain (the session ended before it was moved) are forgotten with the array: the one after is sized anew.
+//!
+//! # Sizes
+//!
+//! Up to 3/4 of an array's slots are spoken for before it is left. The next one is the smallest that is, with what it is
+//! given at the start, at most 9/16 full; it is half as large at the least, and only if it is then at most 3/8 full. So at least a tenth
+//! of its slots remain for new entries, which is enough inserts to move every chunk of the old array before they are
+//! used up, and a population that stays the same never moves to a larger array twice.
+
+use super::pinned::Pinned;
+use super::structure::array::{Array, MIN_CAPACITY};
+use super::structure::probe::Hash;
+use super::structure::slot::{Slot, Word};
+use crate::entry::Payload;
+use crate::entry::life::Life;
+use crate::sync::{planted, step};
+
+/// The capacity of the array that follows one of `capacity` with `occupied` entries to take over.
+fn next_capacity(capacity: usize, occupied: usize) -> usize {
+    if planted("next-without-reservations") {
+        return (occupied + 1).next_power_of_two().max(MIN_CAPACITY);
+    }
+    if capacity > MIN_CAPACITY && within(occupied, 3, capacity) {
+        return capacity / 2;
+    }
+    let mut next = capacity;
+    while !within(occupied, 9, next) {
+        next *= 2;
+    }
+    next
+}
+
+/// Whether `occupied` is at most so many sixteenths of `capacity`.
+fn within(occupied: usize, sixteenths: u64, capacity: usize) -> bool {
+    occupied as u64 * 16 <= capacity as u64 * sixteenths
+}
+
+impl<'g, P: Payload> Pinned<'g, P> {
+    /// Starts to leave the current array, unless that has begun already; returns the next one.
+    pub(super) fn begin(&self, array: &'g Array) -> &'g Array {
+        if let Some(next) = array.next(self.guard) {
+            return next;
+        }
+        step("no next");
+        if !planted("sized-without-a-seal") {
+            array.seal();
+        }
+        step("sealed");
+        let occupied = self.shard.occupied();
+        step("sized");
+        let next = Array::new(next_capacity(array.capacity(), occupied), occupied);
+        let next = array.install_next(Box::new(next), self.guard);
+        step("installed");
+        next
+    }
+
+    /// Does this thread's share of a migration, if one is under way, or begins one, if the shard has become sparse.
+    pub(super) fn maintain(&self) {
+        let array = self.shard.current(self.guard);
+        if array.next(self.guard).is_some() {
+            self.help(array);
+        } else if self.is_sparse(array) {
+            self.begin(array);
+            self.help(array);
+        }
+    }
+
+    pub(super) fn is_sparse(&self, array: &Array) -> bool {
+        array.capacity() > MIN_CAPACITY && within(self.shard.occupied(), 2, array.capacity())
+    }
+
+    /// Brings the shard into its final form: finishes the migration that is under way and shrinks a sparse array.
+    pub(super) fn settle_down(&self) {
+        // Each round halves the array or finishes what others have begun; others could keep this up for ever.
+        for _ in 0..usize::BITS {
+            let array = self.shard.current(self.guard);
+            if array.next(self.guard).is_none() {
+                if !self.is_sparse(array) {
+                    return;
+                }
+                self.begin(array);
+            }
+            self.finish(array);
+        }
+    }
+
+    /// Finishes every migration that is under way in a shard that no other thread uses.
+    pub(super) fn finish_all(&self) {
+        loop {
+            let array = self.shard.current(self.guard);
+            if array.next(self.guard).is_none() {
+                return;
+            }
+            self.finish(array);
+        }
+    }
+
+    /// Moves one chunk of an array that is being left.
+    pub(super) fn help(&self, array: &'g Array) {
+        let chunk = array.claim_chunk();
+        step("chunk claimed");
+        if let Some(chunk) = chunk {
+            self.leave_chunk(array, chunk);
+        }
+        if array.all_claimed() && (planted("claimed-counts-as-done") || array.unfinished_chunk().is_none()) {
+            self.promote(array);
+        }
+    }
+
+    /// Moves all that is left of an array that is being left.
+    pub(super) fn finish(&self, array: &'g Array) {
+        while let Some(chunk) = array.claim_chunk() {
+            if planted("claimed-counts-as-done") && array.all_claimed() {
+                break;
+            }
+            self.leave_chunk(array, chunk);
+        }
+        self.promote(array);
+    }
+
+    fn promote(&self, array: &'g Array) {
+        step("all left");
+        // SAFETY: the callers have found a next array and all chunks marked, which they are after their slots were seen left.
+        unsafe { self.shard.promote(array, self.guard) }
+    }
+
+    fn leave_chunk(&self, array: &'g Array, chunk: usize) {
+        if !cfg!(loom) {
+            // Moving an entry takes its key, and the entries of a chunk lie all over the memory.
+            let words = array.chunk(chunk).map(Slot::load).filter(|word| word.holds_entry());
+            words.for_each(|word| self.entry(word).prefetch());
+        }
+        for slot in array.chunk(chunk) {
+            self.leave_slot(array, slot);
+        }
+        step("chunk left");
+        array.mark_left(chunk);
+    }
+
+    /// Brings one slot to its end.
+    pub(super) fn leave_slot(&self, array: &'g Array, slot: &'g Slot) {
+        loop {
+            let word = slot.load();
+            step("slot seen");
+            if word.is_left() {
+                return;
+            }
+            if !word.holds_entry() {
+                if slot.freeze(word) {
+                    return;
+                }
+                continue;
+            }
+            let entry = self.entry(word);
+            let dead = entry.life().load() == Life::Dead;
+            step("life seen");
+            if dead && (!word.is_frozen() || planted("dead-shortcut-when-frozen")) {
+                // Nobody needs to see a dead entry in the next array, as long as no copy of it can be there yet.
+                if slot.bury_frozen(word) {
+                    self.discard(entry);
+                }
+            } else if word.is_frozen() {
+                self.finish_copy(array, slot, word, self.target(entry.key()).hash);
+            } else {
+                slot.freeze(word);
+            }
+        }
+    }
+
+    /// Copies a frozen slot's entry, whatever has become of it, into the next array, unless that is done, and ends the slot.
+    pub(super) fn finish_copy(&self, array: &'g Array, slot: &Slot, word: Word, hash: Hash) {
+        let next = array.next(self.guard).expect("a slot is frozen after next is installed");
+        if planted("successor-copied-instead") {
+            return self.copy_successor(next, slot, word, hash);
+        }
+        if !self.copy(next, slot, word, hash) {
+            return;
+        }
+        step("copied");
+        slot.moved(word);
+    }
+
+    /// What [`finish_copy`](Self::finish_copy) must not do: to put the successor of a superseded entry into `next`.
+    #[cold]
+    fn copy_successor(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) {
+        let entry = self.entry(word);
+        let superseded = entry.life().load() == Life::Superseded;
+        let put =
+            entry.successor().filter(|_| superseded).map_or(word, |successor| word.with_entry(successor.pointer()));
+        if self.copy(next, slot, put, hash) && slot.moved(word) && superseded {
+            // SAFETY: none: it is the broken rule.
+            unsafe { entry.retire(entry.size(), self.guard) }
+        }
+    }
+
+    /// Puts the entry of a frozen slot into `next`. False if the slot has been ended meanwhile by somebody else.
+    pub(super) fn copy(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) -> bool {
+        for (number, place) in next.probe(hash).enumerate() {
+            loop {
+                let there = place.load();
+                if there.same_entry(word) {
+                    return true;
+                }
+                if !there.is_empty() {
+                    break;
+                }
+                if there.is_frozen() {
+                    // `next` is being left itself, which cannot begin before this slot is ended.
+                    return false;
+                }
+                step("place found");
+                // Between finding this place empty and filling it: is the entry still to be copied? If another thread has
+                // done it, the entry may have been removed again, and this place may be the first empty one only since.
+                if !planted("copy-without-a-second-look") && slot.load() != word {
+                    return false;
+                }
+                step("place for a copy");
+                if place.fill_with_copy(word) {
+                    next.probed(number);
+                    return true;
+                }
+            }
+        }
+        assert!(slot.load() != word, "the next array has room for every entry of its predecessor");
+        false
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::table::structure::array::CHUNK;
+
+    #[test]
+    fn there_is_room_for_what_comes_and_for_the_inserts_that_move_it() {
+        for shift in 3..24 {
+            let capacity = 1_usize << shift;
+            for sixteenths in 0..=16 {
+                let occupied = capacity * sixteenths / 16;
+                let next = next_capacity(capacity, occupied);
+                let inserts = Array::limit(next) - occupied;
+                assert!(inserts * CHUNK >= capacity, "{capacity} slots, {occupied} occupied, {next} next");
+            }
+        }
+    }
+
+    #[test]
+    fn a_steady_population_stays_where_it_is() {
+        for population in 1..2_000 {
+            let mut capacity = MIN_CAPACITY;
+            for _ in 0..40 {
+                capacity = next_capacity(capacity, population);
+            }
+            for more in [0, 1] {
+                let full = Array::limit(capacity);
+                assert!(population + more < full, "{population} in {capacity}");
+            }
+            assert_eq!(next_capacity(capacity, population), capacity, "{population}");
+        }
+    }
+
+    #[test]
+    fn growth_is_not_undone_by_the_next_purge() {
+        for shift in 3..20 {
+            let capacity = 1_usize << shift;
+            let grown = (0..=capacity)
+                .find(|&occupied| next_capacity(capacity, occupied) > capacity)
+                .expect("it grows when full");
+            assert_eq!(next_capacity(capacity * 2, grown), capacity * 2);
+            assert_eq!(next_capacity(capacity * 2, grown - capacity / 16), capacity * 2);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The operations of the table, one file each. A file holds both halves of its operation: the method of
+//! [`Table`](super::Table), and its steps, which are methods of [`Pinned`](super::pinned::Pinned).
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `read` | looks a session up |
+//! | `insert` | adds a session |
+//! | `update` | replaces the live version of a session |
+//! | `remove` | ends a session |
+//! | `rotate`, `forward` | give a session another key; follow its former key |
+//! | `revoke` | reclaims sessions that were ended together with their principal's other sessions |
+//! | `sweep`, `round` | end expired sessions, at once or in small pieces shared among threads |
+//! | `room` | ends a session to make room in a full table |
+//! | `keys` | lists the keys of a shard |
+
+mod forward;
+mod insert;
+mod keys;
+pub(super) mod read;
+mod remove;
+mod revoke;
+mod room;
+mod rotate;
+mod round;
+mod sweep;
+mod update;
+
+#[cfg(all(test, not(loom)))]
+pub(in crate::table) use room::SAMPLE;
+pub(crate) use room::{Room, Whose};
+pub(crate) use rotate::Former;
+pub(crate) use round::Part;
+pub(super) use round::Round;
+#[cfg(all(test, not(loom)))]
+pub(in crate::table) use sweep::SPAN;
+pub(crate) use update::{Change, Refusal};

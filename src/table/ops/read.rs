@@ -1,0 +1,152 @@
+//! Look-ups: the way of a reader, from the key to the live version.
+//!
+//! A look-up goes through the current array, then the one that it is being left for, and so on until there is no next
+//! array. It changes nothing on the way, except that it touches the session that it finds and ends one that has expired.
+//! A key that is in none of the arrays was absent at the instant at which the last `next` was loaded as null.
+
+use crate::entry::account::Binding;
+use crate::entry::life::Life;
+use crate::entry::{EntryRef, Key, Payload};
+use crate::expiry::Moment;
+use crate::memory;
+use crate::sync::{planted, step};
+use crate::table::Table;
+use crate::table::pinned::{Judgement, Pinned, Target};
+use crate::table::search::Absence;
+
+/// Why there is no live version under a key.
+pub(in crate::table) enum NotHere<'g, P> {
+    Absent(Absence),
+    /// The session has gone on under the key that this leads to.
+    Forward(EntryRef<'g, P>),
+}
+
+impl<P> From<NotHere<'_, P>> for Absence {
+    fn from(why: NotHere<'_, P>) -> Self {
+        match why {
+            NotHere::Absent(absence) => absence,
+            NotHere::Forward(_) => Self::Unknown,
+        }
+    }
+}
+
+impl<P: Payload> Table<P> {
+    /// Shows `f` the live version of a session, and first touches the session if `touch` is set. Follows a forward.
+    ///
+    /// Lock-free. Takes effect when the stamp is moved, or if it is not moved, when it is loaded.
+    #[inline(always)]
+    pub(crate) fn read<R>(
+        &self,
+        key: &Key,
+        touch: bool,
+        moment: Moment<'_>,
+        f: impl FnOnce(EntryRef<'_, P>) -> R,
+    ) -> Result<R, Absence> {
+        self.pin(key, moment, |pinned, target| match pinned.live_version(target, touch) {
+            Ok(version) => Ok(f(version)),
+            Err(NotHere::Forward(forward)) => pinned.follow(forward, touch).map(f),
+            Err(NotHere::Absent(absence)) => Err(absence),
+        })
+    }
+
+    /// The key of the principal that a session is bound to, if it is bound, and the binding. Follows a forward.
+    ///
+    /// Lock-free. Takes effect when the session's stamp is loaded.
+    pub(crate) fn read_bound(&self, key: &Key, moment: Moment<'_>) -> Result<Option<(Key, Binding)>, Absence> {
+        // Pinned before the look-up, so that the account outlives it.
+        let guard = memory::pin();
+        let binding = self.read(key, false, moment, |version| version.binding())?;
+        Ok(binding.map(|binding| {
+            // SAFETY: the session was a user of its account when it was seen live.
+            (*unsafe { binding.account(&guard) }.key(), binding)
+        }))
+    }
+
+    /// Whether there is a session of this very key, or a pending version, which is about to become one.
+    ///
+    /// Lock-free.
+    pub(crate) fn holds(&self, key: &Key, moment: Moment<'_>) -> bool {
+        self.pin(key, moment, |pinned, target| pinned.holds(target))
+    }
+}
+
+impl<'g, P: Payload> Pinned<'g, P> {
+    /// The first entry that bears the key: a version of its session, perhaps superseded, or the remains of it.
+    ///
+    /// A dead one may stop the search, for whoever inserts a key again removes the dead entry that bore it first.
+    #[inline(always)]
+    pub(in crate::table) fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
+        let mut array = self.shard.current(self.guard);
+        for generation in 0_usize.. {
+            if generation == 2 && planted("two-generations-followed") {
+                return None;
+            }
+            let early = if planted("next-read-before-the-probe") { Some(array.next(self.guard)) } else { None };
+            for slot in array.probe(target.hash) {
+                let word = slot.load();
+                step("slot read");
+                if let Some(entry) = self.bearing(word, target) {
+                    return Some(entry);
+                }
+                if word.is_empty() {
+                    break;
+                }
+            }
+            if planted("next-not-read") {
+                return None;
+            }
+            step("array read");
+            array = early.unwrap_or_else(|| array.next(self.guard))?;
+        }
+        None
+    }
+
+    /// The live version of the session with this key. An expired session is dead, and out of the table, when this returns.
+    #[inline(always)]
+    pub(in crate::table) fn live_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, NotHere<'g, P>> {
+        let mut version = self.find(target).ok_or(NotHere::Absent(Absence::Unknown))?;
+        step("found");
+        loop {
+            match version.life().load() {
+                Life::Dead | Life::Pending => return Err(NotHere::Absent(Absence::Unknown)),
+                Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
+                Life::Live(stamp) => match self.judge(version, stamp) {
+                    Judgement::Live if !touch || self.touch(version, stamp) => return Ok(version),
+                    Judgement::Live | Judgement::Changed => {}
+                    // Its stamp says when the session was used last before the rotation: it stays.
+                    Judgement::Forward => return Err(NotHere::Forward(version)),
+                    Judgement::Revoked => return Err(NotHere::Absent(Absence::Unknown)),
+                    Judgement::Expired => {
+                        (*self).take_out(target);
+                        let absence = if version.is_forward() { Absence::Unknown } else { Absence::Expired };
+                        return Err(NotHere::Absent(absence));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Whether there is a session of this very key, or one that is about to be.
+    pub(in crate::table) fn holds(&self, target: Target<'_>) -> bool {
+        let mut version = self.find(target);
+        while let Some(found) = version {
+            match found.life().load() {
+                Life::Pending => return true,
+                Life::Dead => return false,
+                Life::Superseded => version = found.successor(),
+                Life::Live(stamp) => match self.judge(found, stamp) {
+                    Judgement::Live => return true,
+                    Judgement::Forward | Judgement::Expired | Judgement::Revoked => return false,
+                    Judgement::Changed => {}
+                },
+            }
+        }
+        false
+    }
+
+    /// Takes what has ended of the session with this key out of the table.
+    #[cold]
+    fn take_out(self, target: Target<'_>) {
+        self.locate(target);
+    }
+}

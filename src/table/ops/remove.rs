@@ -1,0 +1,85 @@
+//! Ending one session by its key.
+
+use crate::entry::{EntryRef, Key, Payload};
+use crate::events::RemovalCause;
+use crate::expiry::{Moment, Tick};
+use crate::table::Table;
+use crate::table::pinned::{Judgement, Pinned, Target};
+use crate::table::structure::population::Place;
+
+/// The outcome of a removal.
+pub(in crate::table) enum Removal<'g, P: Payload> {
+    /// The session was live, and this call has ended it.
+    Ended,
+    /// There is no live one.
+    Absent,
+    /// This forward leads to it.
+    Forwards(EntryRef<'g, P>),
+}
+
+impl<P: Payload> Table<P> {
+    /// Ends a session, also one to which a forward of this key leads. False if there is none, or it has expired.
+    ///
+    /// Lock-free. Takes effect when the live version dies.
+    pub(crate) fn remove(&self, key: &Key, moment: Moment<'_>) -> bool {
+        self.pin(key, moment, |pinned, target| {
+            let removal = match pinned.remove(target) {
+                Removal::Forwards(forward) => pinned.remove_target(forward),
+                removal => removal,
+            };
+            pinned.maintain();
+            matches!(removal, Removal::Ended)
+        })
+    }
+
+    /// Ends a session that was touched last at `stamp` and has not been revoked, in favour of one with the key
+    /// `newcomer`, which gets its place. `None` if the session has been used or has ended since.
+    ///
+    /// Lock-free. Takes effect when the session's live version dies.
+    pub(crate) fn end_for(
+        &self,
+        key: &Key,
+        stamp: Tick,
+        newcomer: &Key,
+        cause: RemovalCause,
+        moment: Moment<'_>,
+    ) -> Option<Place<'_>> {
+        self.pin(key, moment, |pinned, target| {
+            let found = pinned.locate(target)?;
+            if found.stamp != stamp || pinned.judge(found.entry, stamp) != Judgement::Live {
+                return None;
+            }
+            if !pinned.kill_keeping_the_place(found.entry, stamp, cause) {
+                return None;
+            }
+            let place = self.take_over(pinned.shard, newcomer);
+            pinned.clean_up(&found, target);
+            pinned.maintain();
+            Some(place)
+        })
+    }
+}
+
+impl<'g, P: Payload> Pinned<'g, P> {
+    /// Ends the session, if there is one.
+    pub(in crate::table) fn remove(&self, target: Target<'_>) -> Removal<'g, P> {
+        while let Some(found) = self.locate(target) {
+            match self.judge(found.entry, found.stamp) {
+                Judgement::Changed => {}
+                Judgement::Revoked => return Removal::Absent,
+                Judgement::Expired => {
+                    self.clean_up(&found, target);
+                    return Removal::Absent;
+                }
+                Judgement::Forward => return Removal::Forwards(found.entry),
+                Judgement::Live => {
+                    if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
+                        self.clean_up(&found, target);
+                        return Removal::Ended;
+                    }
+                }
+            }
+        }
+        Removal::Absent
+    }
+}

@@ -1,0 +1,184 @@
+//! Giving a session another key.
+//!
+//! ```text
+//! 1. reserve    new key: EMPTY → pending         a copy of the live version, which nobody sees
+//! 2. old version: Live(t) → Dead                 the rotation takes effect: at once,
+//!                        or → Superseded         or with grace, by a forward to the new key
+//! 3. activate   new version: Pending → Live(t')
+//! ```
+//!
+//! Step 2 is an exchange on the very version that the new one was made of: a `set` in between makes it fail, and the pending version is
+//! made again; a delete wins, or comes too late. The session's place goes with it, so a full table is no obstacle.
+//!
+//! Nobody knows the new key before the operation returns it. So between 2 and 3 a session that was rotated at once cannot be named,
+//! and to one that was rotated with grace only the forward leads; [`forward`](super::forward) says how that is followed.
+
+use super::update::Refusal;
+use crate::entry::life::Life;
+use crate::entry::{EntryRef, Key, Owned, Payload};
+use crate::events::RemovalCause;
+use crate::expiry::{Moment, Tick};
+use crate::sync::{planted, step};
+use crate::table::Table;
+use crate::table::pinned::{Judgement, Pinned, Target};
+use crate::table::search::Absence;
+
+/// What becomes of the old key.
+pub(crate) enum Former<P> {
+    /// It is dead when the rotation takes effect. The session under it has gone on, or has ended for this cause.
+    Ends(RemovalCause),
+    /// It leads to the session until `end`; the forward has the payload that `absent` makes.
+    Forwards { end: Tick, absent: fn() -> P },
+}
+
+impl<P> Clone for Former<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<P> Copy for Former<P> {}
+
+impl<'g, P: Payload> Pinned<'g, P> {
+    /// Step 2, if `old` is still the live version: then returns the stamp for the new one. `None` if `old` is not live any more.
+    fn move_on(
+        &self,
+        target: Target<'_>,
+        old: EntryRef<'g, P>,
+        new: &Key,
+        former: Former<P>,
+    ) -> Result<Option<Tick>, Refusal<()>> {
+        loop {
+            let found = self.locate(target).ok_or(Refusal::NotFound)?;
+            match self.judge(found.entry, found.stamp) {
+                Judgement::Live if found.entry == old => {}
+                Judgement::Live | Judgement::Forward => return Ok(None),
+                Judgement::Changed => continue,
+                Judgement::Revoked => return Err(Refusal::NotFound),
+                Judgement::Expired => {
+                    self.clean_up(&found, target);
+                    return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
+                }
+            }
+            if let Some(first) = old.successor() {
+                self.complete(&found, first, target);
+                return Ok(None);
+            }
+            let stamp = self.moment.now().max(found.stamp);
+            match former {
+                Former::Ends(cause) => {
+                    if self.kill_keeping_the_place(old, found.stamp, cause) {
+                        self.clean_up(&found, target);
+                        self.table.take_over(self.shard, new).occupy();
+                        return Ok(Some(stamp));
+                    }
+                }
+                Former::Forwards { end, absent } => {
+                    let Ok(forward) = old.succeed(Owned::forward(old, stamp, absent(), new, end)) else { continue };
+                    step("forward set");
+                    if !self.complete(&found, forward, target) {
+                        return Err(Refusal::NotFound);
+                    }
+                    // It may have been touched until the forward superseded it. Whoever has ended the forward has activated the session.
+                    return Ok(Some(match forward.life().load() {
+                        Life::Live(stamp) => stamp,
+                        Life::Pending | Life::Superseded | Life::Dead => stamp,
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl<P: Payload> Table<P> {
+    /// Moves a session to the key of the versions that `build` makes of it, given a stamp; `build` may be called several times.
+    ///
+    /// Lock-free. Takes effect when the old version dies or is superseded by a forward.
+    pub(crate) fn rotate(
+        &self,
+        key: &Key,
+        former: Former<P>,
+        moment: Moment<'_>,
+        mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
+    ) -> Result<(), Refusal<()>> {
+        // Pinned throughout, so that the copied version's address is not reused for another version.
+        self.pin(key, moment, |pinned, target| {
+            let mut reserved: Option<Reserved<'_, P>> = None;
+            let stamp = loop {
+                // Not touched before the rotation takes effect, because other threads would see the touch.
+                let old = pinned.live_version(target, false).map_err(Absence::from)?;
+                let new = build(old, moment.now());
+                let reserved = match &mut reserved {
+                    Some(reserved) => {
+                        reserved.replace(new);
+                        reserved
+                    }
+                    // A key of 256 random bits that is in use already is not drawn. If it were, the session would stay
+                    // as it is.
+                    None => reserved.insert(self.reserve(new, pinned).map_err(|_| Refusal::NotFound)?),
+                };
+                step("reserved");
+                if let Some(stamp) = pinned.move_on(target, old, &reserved.key, former)? {
+                    break stamp;
+                }
+            };
+            step("moved on");
+            if let Some(reserved) = reserved {
+                if !matches!(former, Former::Forwards { .. } | Former::Ends(RemovalCause::Rotated)) {
+                    self.shard(self.target(&reserved.key).hash).counters().created();
+                }
+                reserved.activate(stamp);
+            }
+            pinned.maintain();
+            Ok(())
+        })
+    }
+
+    /// Puts a pending version into the table. Gives the entry back if there is a session with its key.
+    fn reserve<'g>(&self, new: Owned<P>, pinned: Pinned<'g, P>) -> Result<Reserved<'g, P>, Owned<P>> {
+        let new = if planted("new-version-visible-too-early") { new } else { new.into_pending() };
+        let (key, pointer) = (*new.key(), new.pointer());
+        self.put(new, pinned.moment)?;
+        // SAFETY: published just now, while this thread was pinned.
+        let version = unsafe { EntryRef::new(pointer) };
+        Ok(Reserved { key, version, pinned })
+    }
+}
+
+/// A pending version in the table, which is taken out again when this is dropped.
+struct Reserved<'g, P: Payload> {
+    key: Key,
+    version: EntryRef<'g, P>,
+    pinned: Pinned<'g, P>,
+}
+
+impl<P: Payload> Reserved<'_, P> {
+    /// Replaces the version by another pending one.
+    fn replace(&mut self, new: Owned<P>) {
+        let Ok(new) = self.version.succeed(new.into_pending()) else {
+            unreachable!("a pending version is superseded by the thread that made it")
+        };
+        self.version.life().supersede_pending();
+        self.version = new;
+        self.clean_up();
+    }
+
+    /// Makes a session of it, unless another thread that has followed the forward has done so, and ended the session perhaps.
+    fn activate(self, stamp: Tick) {
+        self.version.life().activate(stamp);
+        step("activated");
+        core::mem::forget(self);
+    }
+
+    /// Takes what has been superseded or withdrawn out of its slot.
+    fn clean_up(&self) {
+        let target = self.pinned.target(&self.key);
+        self.pinned.at(target).locate(target);
+    }
+}
+
+impl<P: Payload> Drop for Reserved<'_, P> {
+    fn drop(&mut self) {
+        self.version.life().withdraw();
+        self.clean_up();
+    }
+}

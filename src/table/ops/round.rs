@@ -1,0 +1,184 @@
+//! Rounds: sweeps in small pieces, of which any number of threads may do some each.
+//!
+//! One word says where the round under way has come to. Who moves it past a piece has taken that piece on; who loses the exchange
+//! looks again. So no piece is done twice or left out, nobody waits, and of a thread that is suspended in the middle the others
+//! miss one piece.
+//!
+//! A shard's pieces are the spans of its slots, to be swept, and behind them pieces of moving: eight chunks each, as long as it takes to leave the
+//! array that is being left and to shrink a sparse one.
+//!
+//! Slots are counted by their place in the array. When a shard's array is left for a smaller one while the round is within it, sessions may
+//! get from places that are still to come into places that have been, and are left for the next round.
+
+#![deny(unsafe_code)]
+
+use super::sweep::SPAN;
+use crate::entry::Payload;
+use crate::expiry::Moment;
+use crate::memory::{self, FreesMany};
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::Table;
+use crate::table::pinned::Pinned;
+use crate::table::structure::array::{Array, CHUNK};
+
+/// What one thread has done of a round.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Part {
+    /// Sessions that it has ended.
+    pub(crate) expired: usize,
+    /// Whether all of the round has been taken on.
+    pub(crate) over: bool,
+}
+
+/// Where a round has come to: its number (16 bits), the shard (16 bits) and the piece of it (32 bits) that is to be done next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Position(u64);
+
+impl Position {
+    fn round(self) -> u64 {
+        self.0 >> 48
+    }
+
+    fn shard(self) -> usize {
+        (self.0 >> 32) as usize & 0xffff
+    }
+
+    fn piece(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    fn next_piece(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The first piece of the next shard, in the next round if this was the last one.
+    fn next_shard(self, shards: usize) -> Self {
+        let (round, shard) = (self.round(), self.shard() as u64 + 1);
+        if shard < shards as u64 { Self(round << 48 | shard << 32) } else { Self((round + 1) << 48) }
+    }
+}
+
+/// The round under way.
+pub(crate) struct Round(AtomicU64);
+
+impl Round {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    fn position(&self) -> Position {
+        Position(self.0.load(Ordering::Relaxed)) // Relaxed: only spreads the work, as below.
+    }
+
+    fn advance(&self, from: Position, to: Position) -> bool {
+        self.0.compare_exchange(from.0, to.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// After so many pieces of moving a shard is given up until the next round: others could keep this up for ever.
+const MOST_MOVES: usize = 1 << 24;
+
+/// So much garbage is given back at a time.
+const GARBAGE: usize = 8 * memory::BATCH;
+
+impl<P: Payload> Table<P> {
+    /// Ends expired sessions from where the round has come to, piece by piece, until it is over or `more` says no: one piece at least.
+    ///
+    /// Lock-free.
+    pub(crate) fn sweep_on(&self, moment: Moment<'_>, more: impl Fn() -> bool) -> Part {
+        let first = self.round.position();
+        let _all_comes_back = FreesMany::begin();
+        let (mut part, mut garbage, mut worked) = (Part::default(), 0, false);
+        loop {
+            let position = self.round.position();
+            if position.round() != first.round() {
+                part.over = true;
+                break;
+            }
+            let shard = &self.shards[position.shard()];
+            let piece = self.pin_to(shard, moment, |pinned| pinned.piece(position.piece()));
+            if matches!(piece, Piece::End) {
+                self.round.advance(position, position.next_shard(self.shards.len()));
+                continue;
+            }
+            if worked && !more() {
+                break;
+            }
+            if self.round.advance(position, position.next_piece()) {
+                worked = true;
+                let expired = self.pin_to(shard, moment, |pinned| pinned.work_on(piece));
+                part.expired += expired;
+                garbage += expired;
+            }
+            if garbage >= GARBAGE {
+                memory::collect(garbage);
+                garbage = 0;
+            }
+        }
+        if part.over {
+            memory::flush(garbage)
+        } else {
+            memory::collect(garbage)
+        }
+        part
+    }
+}
+
+/// A piece of a shard.
+enum Piece {
+    /// To sweep the slots from this one on.
+    Span(usize),
+    /// To move some chunks.
+    Chunks,
+    /// There is no more to do.
+    End,
+}
+
+impl<P: Payload> Pinned<'_, P> {
+    /// The slots of the current array or of the one that it is being left for, whichever has more.
+    pub(in crate::table) fn capacity(&self) -> usize {
+        let array = self.shard.current(self.guard);
+        array.next(self.guard).map_or(0, Array::capacity).max(array.capacity())
+    }
+
+    fn piece(&self, number: usize) -> Piece {
+        let spans = self.capacity().div_ceil(SPAN);
+        if number < spans {
+            return Piece::Span(number * SPAN);
+        }
+        let array = self.shard.current(self.guard);
+        let settled = array.next(self.guard).is_none() && !self.is_sparse(array);
+        if settled || number >= spans + MOST_MOVES { Piece::End } else { Piece::Chunks }
+    }
+
+    fn work_on(&self, piece: Piece) -> usize {
+        match piece {
+            Piece::Span(start) => self.sweep_span(start..start + SPAN).expired,
+            Piece::Chunks => {
+                (0..2 * SPAN / CHUNK).for_each(|_| self.maintain());
+                0
+            }
+            Piece::End => 0,
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_takes_every_piece_of_every_shard_once_and_the_next_begins_anew() {
+        let (pieces, mut position, mut taken) = ([3, 1, 2], Position(0xffff << 48), Vec::new());
+        while position.round() == 0xffff {
+            if position.piece() < pieces[position.shard()] {
+                taken.push((position.shard(), position.piece()));
+                position = position.next_piece();
+            } else {
+                position = position.next_shard(pieces.len());
+            }
+        }
+        assert_eq!(taken, [(0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (2, 1)]);
+        assert!(position == Position(0), "the number of the round comes round");
+    }
+}

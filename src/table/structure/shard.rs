@@ -1,0 +1,146 @@
+//! A shard: an independent part of the table, with its own array, growth and counters.
+
+use super::array::Array;
+use super::counters::Counters;
+use crate::memory::Guard;
+use crate::memory::{Block, Kind};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
+use core::ptr::{self, NonNull};
+use crossbeam_utils::CachePadded;
+
+/// What becomes of arrays that were retired.
+static ARRAY: Kind = Kind { contents: None, take_apart };
+
+/// A pointer to the current array, on a line that only growth writes, and counters on another.
+pub(crate) struct Shard {
+    current: CachePadded<AtomicPtr<Array>>,
+    line: CachePadded<CounterLine>,
+}
+
+/// The counters that writers of the shard change, on one cache line.
+struct CounterLine {
+    /// Entries in the slots of all arrays, a moving one counted once; one is counted before it comes and until after it went.
+    occupied: AtomicUsize,
+    /// This shard's stripe of the table's population.
+    sessions: AtomicUsize,
+    counters: Counters,
+}
+
+impl Shard {
+    pub(crate) fn new(array: Box<Array>) -> Self {
+        Self {
+            current: CachePadded::new(AtomicPtr::new(Box::into_raw(array))),
+            line: CachePadded::new(CounterLine {
+                occupied: AtomicUsize::new(0),
+                sessions: AtomicUsize::new(0),
+                counters: Counters::new(),
+            }),
+        }
+    }
+
+    /// The oldest array that may hold entries. Its predecessors have been left entirely.
+    #[inline]
+    pub(crate) fn current<'g>(&'g self, guard: &'g Guard) -> &'g Array {
+        // Acquire: the array's fields, and the last words of its predecessor's slots; pairs with T2.
+        let current = self.current.load(ordered("T1", Ordering::Acquire));
+        guard.assert_usable(current);
+        // SAFETY: never null; retired only after it was replaced, and not freed while this thread is pinned.
+        unsafe { &*current }
+    }
+
+    /// Replaces `array` by its next one, and retires it, unless somebody else has.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that `array` is one of this shard's and has a next one, and that every slot of it has been seen left.
+    pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
+        // Relaxed: it is not followed. The pointers that arrays are freed by are those that came out of their boxes.
+        let from = self.current.load(Ordering::Relaxed);
+        step("still current");
+        let current = ptr::eq(from, array);
+        if !current && !planted("array-retired-by-a-loser") {
+            return;
+        }
+        let from = if current { from } else { ptr::from_ref(array).cast_mut() };
+        // Release: who finds `next` here also finds its predecessor left; pairs with T1.
+        // Relaxed on failure: somebody else did it.
+        let swap = self.current.compare_exchange(
+            from,
+            array.next_pointer(),
+            ordered("T2", Ordering::Release),
+            Ordering::Relaxed,
+        );
+        if swap.is_ok() || planted("array-retired-by-a-loser") {
+            step("promoted");
+            let retired = NonNull::new(from).expect("a shard has an array");
+            // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
+            unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }
+            step("array retired");
+            self.counters().array_left();
+        }
+    }
+
+    /// The current array of a shard that no other thread uses.
+    pub(crate) fn current_mut(&mut self) -> &mut Array {
+        let current = self.current.load(Ordering::Relaxed); // Relaxed: exclusive access.
+        // SAFETY: never null, and borrowed exclusively with the shard.
+        unsafe { &mut *current }
+    }
+
+    /// Counts an entry that is about to come.
+    pub(crate) fn count_in(&self) {
+        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: made visible by the admission that follows, A3.
+    }
+
+    /// Counts out an entry that has gone, or that did not come after all.
+    pub(crate) fn count_out(&self) {
+        self.line.occupied.fetch_sub(1, Ordering::Relaxed); // Relaxed: a late one only makes the next array roomier.
+    }
+
+    /// At least the number of entries in the slots; after a [seal](Array::seal), at least as many as can still be found in them.
+    pub(crate) fn occupied(&self) -> usize {
+        self.line.occupied.load(Ordering::Relaxed) // Relaxed: what must be seen, A4 has made visible.
+    }
+
+    /// This shard's stripe of the table's population.
+    pub(crate) fn sessions(&self) -> &AtomicUsize {
+        &self.line.sessions
+    }
+
+    /// What has come and gone in this shard.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.line.counters
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        let current = self.current.load(Ordering::Relaxed); // Relaxed: exclusive access.
+        // SAFETY: it came out of a box, and no other thread uses it any more.
+        unsafe { free_array(current) }
+    }
+}
+
+/// Frees an array, but not what its slots hold, nor its successor.
+///
+/// # Safety
+///
+/// The caller must ensure that `array` came out of a box, that nobody else uses it and that it is freed only once.
+unsafe fn free_array(array: *mut Array) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { Box::from_raw(array) });
+}
+
+/// Frees an array that was retired. There is nothing left to be used again. Says what it took.
+///
+/// # Safety
+///
+/// As for [`free_array`], where `array` is one.
+unsafe fn take_apart(array: NonNull<()>) -> Result<Block, usize> {
+    let array = array.cast::<Array>();
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { array.as_ref() }.bytes();
+    // SAFETY: the caller's promise.
+    unsafe { free_array(array.as_ptr()) }
+    Err(bytes)
+}

@@ -1,0 +1,285 @@
+//! The slot word: what one slot of an array holds, in eight bytes.
+//!
+//! | word | means |
+//! |---|---|
+//! | `EMPTY` | never held an entry; ends a probe |
+//! | entry and fingerprint | holds this entry |
+//! | `TOMBSTONE` | held an entry once; a probe goes on past it |
+//!
+//! each of them possibly `FROZEN`: the array is being left for the next one, and nothing is put into the slot any more. The moves:
+//!
+//! ```text
+//! EMPTY ──fill──▶ entry ──replace──▶ entry' ──bury──▶ TOMBSTONE
+//!   │               │ └───────bury_frozen──────┐          │
+//! freeze          freeze                       │        freeze
+//!   ▼               ▼                          ▼          ▼
+//! EMPTY|FROZEN    entry|FROZEN ──moved──▶ TOMBSTONE|FROZEN
+//! ```
+//!
+//! No slot becomes `EMPTY` again, a tombstone stays one, and nothing but [`moved`](Slot::moved) changes a frozen word. So a slot's
+//! word never has the same value twice, and every compare-and-swap means what it says.
+//!
+//! The fingerprint is a part of the key's hash kept beside the address, so that a lookup rarely visits an entry of another key.
+//!
+//! # Orderings
+//!
+//! One pair does for all: every change is a release, every load an acquire. A filled slot publishes the entry's fields; a frozen
+//! word, that `next` is installed; `TOMBSTONE|FROZEN`, that the copy is in `next`; a word changed in `next`, that the slot it came
+//! from was finished before. They are S1 and S2 of `docs/orderings.md`.
+
+use super::probe::Hash;
+use crate::entry::{Entry, EntryRef, Payload};
+use crate::memory::Guard;
+use crate::memory::UPPER_BITS_FREE;
+use crate::sync::{AtomicPtr, MODEL, Ordering, ordered, planted};
+use core::ptr::{self, NonNull};
+
+const TOMBSTONE_BIT: usize = 0b01;
+const FROZEN_BIT: usize = 0b10;
+/// Set by no protocol rule, only by a broken one ([`planted`]).
+const KEPT_BIT: usize = if MODEL { 0b100 } else { 0 };
+const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
+/// Where the address lies.
+const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
+
+/// Where the fingerprint lies: above the address, or where that may be in use, below it: entries lie on 16 bytes, which leaves two bits above the state.
+const FINGERPRINT_SHIFT: u32 = if UPPER_BITS_FREE { usize::BITS - 16 } else { 2 };
+const FINGERPRINT_MASK: usize = if UPPER_BITS_FREE { 0xffff << FINGERPRINT_SHIFT } else { 0b1100 };
+
+/// The value of a slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(*mut ());
+
+impl Word {
+    const EMPTY: Self = Self(ptr::null_mut());
+    const TOMBSTONE: Self = Self(ptr::without_provenance_mut(TOMBSTONE_BIT));
+
+    /// The word for an entry whose key has this hash.
+    pub(crate) fn entry<P>(entry: NonNull<Entry<P>>, hash: Hash) -> Self {
+        Self::with_fingerprint(entry, hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK))
+    }
+
+    fn with_fingerprint<P>(entry: NonNull<Entry<P>>, fingerprint: usize) -> Self {
+        let entry = entry.as_ptr().cast::<()>();
+        // A block has such an address, and an entry is aligned.
+        debug_assert!(entry.addr() & (FINGERPRINT_MASK | STATE_MASK) == 0, "unexpected bits in an address");
+        Self(entry.map_addr(|address| address | fingerprint))
+    }
+
+    fn has(self, bits: usize) -> bool {
+        self.0.addr() & bits != 0
+    }
+
+    /// Whether a probe ends here: `EMPTY`, frozen or not.
+    #[inline]
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.addr() & !FROZEN_BIT == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_frozen(self) -> bool {
+        self.has(FROZEN_BIT)
+    }
+
+    #[inline]
+    pub(crate) fn is_tombstone(self) -> bool {
+        self.has(TOMBSTONE_BIT)
+    }
+
+    #[inline]
+    pub(crate) fn holds_entry(self) -> bool {
+        !self.is_empty() && !self.is_tombstone()
+    }
+
+    /// Whether the migration of this slot is finished: frozen, and without an entry.
+    pub(crate) fn is_left(self) -> bool {
+        self.is_frozen() && (!self.holds_entry() || planted("pointer-kept-in-the-old-array") && self.has(KEPT_BIT))
+    }
+
+    /// Whether this may be an entry whose key has this hash. Never for a word without an entry.
+    #[inline]
+    pub(crate) fn matches(self, hash: Hash) -> bool {
+        let rest = self.0.addr() ^ hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK);
+        rest & FINGERPRINT_MASK == 0 && rest & ADDRESS_MASK != 0
+    }
+
+    /// Whether the two words hold the same entry, frozen or not.
+    pub(crate) fn same_entry(self, other: Self) -> bool {
+        self.holds_entry() && self.0.addr() | FROZEN_BIT == other.0.addr() | FROZEN_BIT
+    }
+
+    fn frozen(self) -> Self {
+        Self(self.0.map_addr(|address| address | FROZEN_BIT))
+    }
+
+    fn thawed(self) -> Self {
+        Self(self.0.map_addr(|address| address & !FROZEN_BIT))
+    }
+
+    /// The same word with another entry of the same key in place of this one.
+    pub(crate) fn with_entry<P>(self, entry: NonNull<Entry<P>>) -> Self {
+        Self::with_fingerprint(entry, self.0.addr() & FINGERPRINT_MASK)
+    }
+
+    /// The entry, borrowed for as long as the thread is pinned.
+    ///
+    /// # Safety
+    ///
+    /// The caller must ensure that this word was loaded under `guard` from a slot of a table of `P`, and holds an entry.
+    #[inline]
+    pub(crate) unsafe fn entry_ref<P: Payload>(self, guard: &Guard) -> EntryRef<'_, P> {
+        let entry = self.pointer();
+        guard.assert_usable(entry.as_ptr());
+        // SAFETY: loaded by an acquire from a slot whose release published it, and not freed while this thread is pinned.
+        unsafe { EntryRef::new(entry) }
+    }
+
+    /// The address of the entry that this word holds.
+    #[inline]
+    pub(crate) fn pointer<P>(self) -> NonNull<Entry<P>> {
+        let pointer = self.0.map_addr(|address| address & ADDRESS_MASK);
+        NonNull::new(pointer.cast()).expect("the word holds an entry")
+    }
+}
+
+/// One slot of an array. All zeros is an empty slot.
+#[repr(transparent)]
+pub(crate) struct Slot(AtomicPtr<()>);
+
+impl Slot {
+    #[cfg(any(loom, shuttle))]
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn load(&self) -> Word {
+        Word(self.0.load(ordered("S1", Ordering::Acquire))) // Acquire: pairs with S2.
+    }
+
+    /// `EMPTY` → entry. True if this call did it.
+    pub(crate) fn fill(&self, entry: Word) -> bool {
+        if planted("tombstone-filled-again") && self.change(Word::TOMBSTONE, entry) {
+            return true;
+        }
+        self.change(Word::EMPTY, entry)
+    }
+
+    /// entry → its successor. True if this call did it: then the caller retires the entry that was `seen`.
+    pub(crate) fn replace(&self, seen: Word, successor: Word) -> bool {
+        self.change(seen, successor)
+    }
+
+    /// entry → `TOMBSTONE`. True if this call did it: then the caller retires the entry.
+    pub(crate) fn bury(&self, seen: Word) -> bool {
+        let grave = if planted("slot-back-to-empty") { Word::EMPTY } else { Word::TOMBSTONE };
+        !seen.is_frozen() && self.change(seen, grave)
+    }
+
+    /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it: then the caller retires the entry.
+    pub(crate) fn bury_frozen(&self, seen: Word) -> bool {
+        let frozen_too = planted("dead-shortcut-when-frozen");
+        (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
+    }
+
+    /// anything → the same, frozen. True if this call did it.
+    pub(crate) fn freeze(&self, seen: Word) -> bool {
+        self.change(seen, seen.frozen())
+    }
+
+    /// entry|`FROZEN` → `TOMBSTONE|FROZEN`, its copy being in the next array. True if this call did it.
+    pub(crate) fn moved(&self, seen: Word) -> bool {
+        debug_assert!(seen.is_frozen() && seen.holds_entry());
+        if planted("pointer-kept-in-the-old-array") {
+            return self.change(seen, Word(seen.0.map_addr(|address| address | KEPT_BIT)));
+        }
+        self.change(seen, Word::TOMBSTONE.frozen())
+    }
+
+    /// `EMPTY` → the entry of a frozen word of the previous array. True if this call did it.
+    pub(crate) fn fill_with_copy(&self, frozen: Word) -> bool {
+        self.change(Word::EMPTY, frozen.thawed())
+    }
+
+    fn change(&self, from: Word, to: Word) -> bool {
+        // Release: what the module's docs list; pairs with S1. Relaxed on failure: every caller loads again.
+        self.0.compare_exchange(from.0, to.0, ordered("S2", Ordering::Release), Ordering::Relaxed).is_ok()
+    }
+
+    /// The word of a slot that no other thread uses any more.
+    pub(crate) fn load_exclusive(&mut self) -> Word {
+        Word(self.0.load(Ordering::Relaxed)) // Relaxed: exclusive access.
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::entry::{Head, Overrides, Owned};
+    use crate::expiry::Tick;
+
+    const HASH: Hash = Hash(0x1234_5678_9abc_def0);
+
+    fn entry() -> Owned<u64> {
+        Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::NONE), 7, 0, |_| {})
+    }
+
+    #[test]
+    fn a_word_has_the_entry_and_the_fingerprint_of_its_key() {
+        let (one, two) = (entry(), entry());
+        let word = Word::entry(one.pointer(), HASH);
+        let next = word.with_entry(two.pointer());
+        for (word, entry) in [(word, &one), (word.frozen(), &one), (word.frozen().thawed(), &one), (next, &two)] {
+            assert!(word.pointer() == entry.pointer() && word.holds_entry() && word.matches(HASH));
+            assert!(!word.is_empty() && !word.is_tombstone() && !word.is_left());
+            for bit in 0..FINGERPRINT_MASK.count_ones() {
+                assert!(!word.matches(Hash(HASH.0 ^ 1 << (32 + bit))), "bit {bit} of the fingerprint is not looked at");
+            }
+            assert!(word.matches(Hash(HASH.0 ^ 1 << 63)) && word.matches(Hash(HASH.0 ^ 1)));
+        }
+        assert!(FINGERPRINT_MASK.count_ones() == if FINGERPRINT_SHIFT == 48 { 16 } else { 2 });
+        assert!(word.same_entry(word.frozen()) && word.frozen().same_entry(word) && !word.same_entry(next));
+        assert!(word.frozen().is_frozen() && !word.is_frozen() && word.frozen().thawed() == word);
+    }
+
+    #[test]
+    fn what_holds_no_entry_matches_no_hash() {
+        for word in [Word::EMPTY, Word::TOMBSTONE] {
+            assert!(!word.holds_entry() && !word.matches(Hash(0)) && !word.same_entry(word) && !word.is_left());
+            assert!(word.frozen().is_left() && word.frozen().is_frozen() && !word.frozen().holds_entry());
+        }
+        assert!(Word::EMPTY.is_empty() && Word::EMPTY.frozen().is_empty() && !Word::TOMBSTONE.is_empty());
+        assert!(Word::TOMBSTONE.is_tombstone() && Word::TOMBSTONE.frozen().is_tombstone());
+        assert!(!Word::EMPTY.is_tombstone());
+    }
+
+    /// A transition, and to what it leads from each of the words in the module's docs; nothing where it does not begin.
+    type Row = (fn(&Slot, Word, Word) -> bool, [Option<Word>; 6]);
+
+    #[test]
+    fn a_slot_moves_as_the_diagram_says_and_never_otherwise() {
+        let (one, two) = (entry(), entry());
+        let (held, next) = (Word::entry(one.pointer(), HASH), Word::entry(two.pointer(), HASH));
+        let (empty, grave) = (Word::EMPTY, Word::TOMBSTONE);
+        let from = [empty, empty.frozen(), held, held.frozen(), grave, grave.frozen()];
+        let rows: [Row; 7] = [
+            (|slot, _, next| slot.fill(next), [Some(next), None, None, None, None, None]),
+            (|slot, _, next| slot.fill_with_copy(next.frozen()), [Some(next), None, None, None, None, None]),
+            (|slot, held, next| slot.replace(held, next), [None, None, Some(next), None, None, None]),
+            (|slot, held, _| slot.bury(held), [None, None, Some(grave), None, None, None]),
+            (|slot, held, _| slot.bury_frozen(held), [None, None, Some(grave.frozen()), None, None, None]),
+            (|slot, held, _| slot.freeze(held), [None, None, Some(held.frozen()), None, None, None]),
+            (|slot, held, _| slot.moved(held.frozen()), [None, None, None, Some(grave.frozen()), None, None]),
+        ];
+        for (number, (transition, to)) in rows.into_iter().enumerate() {
+            for (from, to) in from.into_iter().zip(to) {
+                let slot = Slot(AtomicPtr::new(from.0));
+                assert_eq!(transition(&slot, held, next), to.is_some(), "transition {number}");
+                assert!(slot.load() == to.unwrap_or(from), "transition {number}");
+            }
+        }
+        let frozen = Slot(AtomicPtr::new(held.frozen().0));
+        assert!(!frozen.bury(held.frozen()) && !frozen.bury_frozen(held.frozen()), "a frozen entry is moved first");
+        assert!(frozen.load() == held.frozen());
+    }
+}
