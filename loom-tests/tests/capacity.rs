@@ -170,25 +170,25 @@ fn explore(limit: usize, before: Part, parts: &[Part], after: Part) {
 }
 
 fn one(world: &World) {
-    assert!(world.create(FIRST, false, Whose::Anyones));
+    assert!(world.create(FIRST, false, Whose::Any));
 }
 
 fn two(world: &World) {
     one(world);
-    assert!(world.create(SECOND, false, Whose::Anyones));
+    assert!(world.create(SECOND, false, Whose::Any));
 }
 
 fn two_bound(world: &World) {
-    assert!(world.create(FIRST, true, Whose::Anyones));
-    assert!(world.create(SECOND, true, Whose::Anyones));
+    assert!(world.create(FIRST, true, Whose::Any));
+    assert!(world.create(SECOND, true, Whose::Any));
 }
 
 fn create(world: &World) {
-    world.note("create", world.create(NEWCOMER, false, Whose::Anyones));
+    world.note("create", world.create(NEWCOMER, false, Whose::Any));
 }
 
 fn create_other(world: &World) {
-    world.note("other", world.create(OTHER_NEWCOMER, false, Whose::Anyones));
+    world.note("other", world.create(OTHER_NEWCOMER, false, Whose::Any));
 }
 
 fn touch(world: &World) {

@@ -45,7 +45,7 @@ impl<P: Payload> Table<P> {
         self.inspect(|pinned, guard| {
             let array = pinned.shard.current(guard);
             if array.next(guard).is_some() && index < array.capacity() {
-                pinned.leave_slot(array, array.slot(index));
+                pinned.migrate_slot(array, array.slot(index));
             }
         });
     }
@@ -127,7 +127,7 @@ impl<P: Payload> Table<P> {
             let (mut array, mut held, mut live) = (pinned.shard.current(guard), Vec::new(), 0);
             loop {
                 let next = array.next(guard);
-                assert!(used(array) <= array.spoken_for(), "more slots filled than spoken for");
+                assert!(used(array) <= array.reserved(), "more slots filled than spoken for");
                 for word in
                     (0..array.capacity()).map(|index| array.slot(index).load()).filter(|word| word.holds_entry())
                 {

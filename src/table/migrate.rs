@@ -83,7 +83,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     /// Brings the shard into its final form: finishes the migration that is under way and shrinks a sparse array.
-    pub(super) fn settle_down(&self) {
+    pub(super) fn finish_and_shrink(&self) {
         // Each round halves the array or finishes what others have begun; others could keep this up for ever.
         for _ in 0..usize::BITS {
             let array = self.shard.current(self.guard);
@@ -113,7 +113,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         let chunk = array.claim_chunk();
         step("chunk claimed");
         if let Some(chunk) = chunk {
-            self.leave_chunk(array, chunk);
+            self.migrate_chunk(array, chunk);
         }
         if array.all_claimed() && (planted("claimed-counts-as-done") || array.unfinished_chunk().is_none()) {
             self.promote(array);
@@ -126,7 +126,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             if planted("claimed-counts-as-done") && array.all_claimed() {
                 break;
             }
-            self.leave_chunk(array, chunk);
+            self.migrate_chunk(array, chunk);
         }
         self.promote(array);
     }
@@ -137,25 +137,25 @@ impl<'g, P: Payload> Pinned<'g, P> {
         unsafe { self.shard.promote(array, self.guard) }
     }
 
-    fn leave_chunk(&self, array: &'g Array, chunk: usize) {
+    fn migrate_chunk(&self, array: &'g Array, chunk: usize) {
         if !cfg!(loom) {
             // Moving an entry takes its key, and the entries of a chunk lie all over the memory.
             let words = array.chunk(chunk).map(Slot::load).filter(|word| word.holds_entry());
             words.for_each(|word| self.entry(word).prefetch());
         }
         for slot in array.chunk(chunk) {
-            self.leave_slot(array, slot);
+            self.migrate_slot(array, slot);
         }
         step("chunk left");
-        array.mark_left(chunk);
+        array.mark_migrated(chunk);
     }
 
     /// Brings one slot to its end.
-    pub(super) fn leave_slot(&self, array: &'g Array, slot: &'g Slot) {
+    pub(super) fn migrate_slot(&self, array: &'g Array, slot: &'g Slot) {
         loop {
             let word = slot.load();
             step("slot seen");
-            if word.is_left() {
+            if word.is_migrated() {
                 return;
             }
             if !word.holds_entry() {
@@ -169,8 +169,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
             step("life seen");
             if dead && (!word.is_frozen() || planted("dead-shortcut-when-frozen")) {
                 // Nobody needs to see a dead entry in the next array, as long as no copy of it can be there yet.
-                if slot.bury_frozen(word) {
-                    self.discard(entry);
+                if slot.remove_and_freeze(word) {
+                    self.retire_cleared(entry);
                 }
             } else if word.is_frozen() {
                 self.finish_copy(array, slot, word, self.target(entry.key()).hash);

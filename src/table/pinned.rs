@@ -83,7 +83,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// The entry of a word, if it bears the key that is looked for.
     #[inline]
-    pub(super) fn bearing(&self, word: Word, target: Target<'_>) -> Option<EntryRef<'g, P>> {
+    pub(super) fn entry_with_key(&self, word: Word, target: Target<'_>) -> Option<EntryRef<'g, P>> {
         if !word.matches(target.hash) {
             return None;
         }
@@ -189,9 +189,9 @@ impl<'g, P: Payload> Pinned<'g, P> {
             Life::Pending | Life::Live(_) => false,
             Life::Dead => {
                 step("to be buried");
-                let buried = slot.bury(word);
+                let buried = slot.remove(word);
                 if buried {
-                    self.discard(entry);
+                    self.retire_cleared(entry);
                 }
                 buried
             }
@@ -214,7 +214,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     /// Retires a dead entry that this thread has just taken out of its slot for good.
-    pub(super) fn discard(&self, entry: EntryRef<'g, P>) {
+    pub(super) fn retire_cleared(&self, entry: EntryRef<'g, P>) {
         step("buried");
         let size = entry.size();
         self.shard.counters().resized(size, 0);

@@ -40,7 +40,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     if word.is_empty() {
                         break 'probe;
                     }
-                    let Some(entry) = self.bearing(word, target) else { break };
+                    let Some(entry) = self.entry_with_key(word, target) else { break };
                     step("bears the key");
                     if word.is_frozen() {
                         if !planted("frozen-match-left-to-others") {
@@ -49,7 +49,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                         break;
                     }
                     if let Some(previous) = previous {
-                        self.settle(previous, target);
+                        self.finish_moves_of(previous, target);
                         step("settled");
                     }
                     match entry.life().load() {
@@ -85,7 +85,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     /// Takes a version that has ended out of the slot in which it was found, wherever it has been moved since.
-    pub(super) fn clean_up(&self, found: &Found<'g, P>, target: Target<'_>) {
+    pub(super) fn clear_found(&self, found: &Found<'g, P>, target: Target<'_>) {
         if !self.clear(found.slot, found.word, found.entry) {
             self.locate(target);
         }
@@ -95,7 +95,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// array and changing it there.
     ///
     /// Otherwise a thread suspended in the middle of copying the entry could put it into the next array once more.
-    pub(super) fn settle(&self, array: &'g Array, target: Target<'_>) {
+    pub(super) fn finish_moves_of(&self, array: &'g Array, target: Target<'_>) {
         if planted("writer-skips-the-old-array") {
             return;
         }
@@ -104,7 +104,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             if word.is_empty() {
                 return;
             }
-            if word.is_frozen() && self.bearing(word, target).is_some() {
+            if word.is_frozen() && self.entry_with_key(word, target).is_some() {
                 self.finish_copy(array, slot, word, target.hash);
             }
         }

@@ -89,7 +89,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 return;
             }
             if found.entry.life().kill(found.stamp).is_ok() {
-                there.clean_up(&found, target);
+                there.clear_found(&found, target);
                 return;
             }
         }

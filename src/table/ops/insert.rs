@@ -45,18 +45,18 @@ enum Met {
 pub(in crate::table) struct Insertion<'k> {
     pub(super) target: Target<'k>,
     pub(super) word: Word,
-    admitted: bool,
+    has_slot: bool,
 }
 
 impl<'k> Insertion<'k> {
     pub(in crate::table) fn new(target: Target<'k>, word: Word) -> Self {
-        Self { target, word, admitted: false }
+        Self { target, word, has_slot: false }
     }
 
     /// Speaks for a slot of `array`, unless that has been done.
-    fn admit(&mut self, array: &Array) -> bool {
-        self.admitted = self.admitted || array.admit();
-        self.admitted
+    fn reserve_slot(&mut self, array: &Array) -> bool {
+        self.has_slot = self.has_slot || array.reserve_slot();
+        self.has_slot
     }
 }
 
@@ -148,7 +148,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 }
                 if word.is_empty() || planted("tombstone-filled-again") && word.is_tombstone() {
                     step("place in the current");
-                    if !insertion.admit(array) {
+                    if !insertion.reserve_slot(array) {
                         self.begin(array);
                         return Step::StartOver;
                     }
@@ -177,10 +177,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
         step("closed");
         // One chunk before each slot that is taken from what `next` has left: so it lasts until the migration is over.
         self.help(array);
-        if !insertion.admit(next) {
+        if !insertion.reserve_slot(next) {
             if planted("next-left-before-its-predecessor") {
                 self.begin(next);
-                (0..next.chunks()).flat_map(|chunk| next.chunk(chunk)).for_each(|slot| self.leave_slot(next, slot));
+                (0..next.chunks()).flat_map(|chunk| next.chunk(chunk)).for_each(|slot| self.migrate_slot(next, slot));
             }
             self.finish(array);
             return Step::StartOver;
@@ -242,7 +242,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         word: Word,
         target: Target<'_>,
     ) -> Met {
-        let Some(entry) = self.bearing(word, target) else { return Met::Pass };
+        let Some(entry) = self.entry_with_key(word, target) else { return Met::Pass };
         match entry.life().load() {
             Life::Pending => return Met::Taken,
             Life::Live(stamp) => {
@@ -265,7 +265,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             return Met::Pass;
         }
         if let Some(previous) = previous {
-            self.settle(previous, target);
+            self.finish_moves_of(previous, target);
         }
         self.clear(slot, word, entry);
         Met::Again

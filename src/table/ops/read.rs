@@ -85,7 +85,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             for slot in array.probe(target.hash) {
                 let word = slot.load();
                 step("slot read");
-                if let Some(entry) = self.bearing(word, target) {
+                if let Some(entry) = self.entry_with_key(word, target) {
                     return Some(entry);
                 }
                 if word.is_empty() {
@@ -121,7 +121,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Forward => return Err(NotHere::Forward(version)),
                     Judgement::Revoked => return Err(NotHere::Absent(Absence::Unknown)),
                     Judgement::Expired => {
-                        (*self).take_out(target);
+                        (*self).clear_key(target);
                         let absence = if version.is_forward() { Absence::Unknown } else { Absence::Expired };
                         return Err(NotHere::Absent(absence));
                     }
@@ -150,7 +150,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Takes what has ended of the session with this key out of the table.
     #[cold]
-    fn take_out(self, target: Target<'_>) {
+    fn clear_key(self, target: Target<'_>) {
         self.locate(target);
     }
 }

@@ -53,7 +53,7 @@ impl<P: Payload> Table<P> {
                 return None;
             }
             let place = self.take_over(pinned.shard, newcomer);
-            pinned.clean_up(&found, target);
+            pinned.clear_found(&found, target);
             pinned.maintain();
             Some(place)
         })
@@ -68,13 +68,13 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Changed => {}
                 Judgement::Revoked => return Removal::Absent,
                 Judgement::Expired => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Removal::Absent;
                 }
                 Judgement::Forward => return Removal::Forwards(found.entry),
                 Judgement::Live => {
                     if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
-                        self.clean_up(&found, target);
+                        self.clear_found(&found, target);
                         return Removal::Ended;
                     }
                 }

@@ -50,7 +50,7 @@ impl<P: Payload> Table<P> {
             });
         }
         if cleared > BATCH {
-            self.settle_down(&targets, moment);
+            self.finish_and_shrink(&targets, moment);
         }
         ended
     }
@@ -66,17 +66,17 @@ impl<P: Payload> Table<P> {
     }
 
     /// Lets the shards shrink that many sessions have left.
-    fn settle_down(&self, targets: &[(u64, Hash, &Key)], moment: Moment<'_>) {
+    fn finish_and_shrink(&self, targets: &[(u64, Hash, &Key)], moment: Moment<'_>) {
         for of_a_shard in targets.chunk_by(|(one, ..), (other, ..)| one >> 32 == other >> 32) {
             self.pin_to(self.shard(of_a_shard[0].1), moment, |pinned| {
-                (0..of_a_shard.len().div_ceil(LEFT_A_CHUNK)).for_each(|_| pinned.maintain());
+                (0..of_a_shard.len().div_ceil(ENDED_PER_CHUNK)).for_each(|_| pinned.maintain());
             });
         }
     }
 }
 
 /// A chunk is moved for so many sessions that have ended: as many as suffice to shrink an array.
-const LEFT_A_CHUNK: usize = 4;
+const ENDED_PER_CHUNK: usize = 4;
 
 impl<'g, P: Payload> Pinned<'g, P> {
     /// Ends the session if it has been revoked, and says whether it had not expired before.
@@ -94,7 +94,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 if !listed {
                     self.removals.last_is_unlisted();
                 }
-                self.clean_up(&found, target);
+                self.clear_found(&found, target);
                 return Some(counts);
             }
         }

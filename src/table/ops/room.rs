@@ -25,7 +25,7 @@ use core::ops::Range;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whose {
     /// The idlest session's.
-    Anyones,
+    Any,
     /// The idlest one's of those that are bound to nobody.
     Unbound,
     /// The same, or if there is none, the idlest one's of the others.
@@ -79,12 +79,12 @@ impl Sample {
 
     /// Whether it is large enough.
     fn is_enough(&self, whose: Whose) -> bool {
-        (if whose == Whose::Anyones { self.examined } else { self.unbound }) >= SAMPLE
+        (if whose == Whose::Any { self.examined } else { self.unbound }) >= SAMPLE
     }
 
     fn choice(&self, whose: Whose) -> Option<Candidate> {
         match whose {
-            Whose::Anyones => self.idlest,
+            Whose::Any => self.idlest,
             Whose::Unbound => self.idlest_unbound,
             Whose::UnboundFirst => self.idlest_unbound.or(self.idlest),
         }
@@ -117,7 +117,7 @@ impl<P: Payload> Table<P> {
                 return Room::Again;
             }
             let place = self.take_over(pinned.shard, newcomer);
-            pinned.clean_up(&found, target);
+            pinned.clear_found(&found, target);
             pinned.maintain();
             Room::Place(place)
         })

@@ -55,7 +55,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Changed => continue,
                 Judgement::Revoked => return Err(Refusal::NotFound),
                 Judgement::Expired => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
             }
@@ -67,7 +67,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             match former {
                 Former::Ends(cause) => {
                     if self.kill_keeping_the_place(old, found.stamp, cause) {
-                        self.clean_up(&found, target);
+                        self.clear_found(&found, target);
                         self.table.take_over(self.shard, new).occupy();
                         return Ok(Some(stamp));
                     }
@@ -159,7 +159,7 @@ impl<P: Payload> Reserved<'_, P> {
         };
         self.version.life().supersede_pending();
         self.version = new;
-        self.clean_up();
+        self.clear_found();
     }
 
     /// Makes a session of it, unless another thread that has followed the forward has done so, and ended the session perhaps.
@@ -170,7 +170,7 @@ impl<P: Payload> Reserved<'_, P> {
     }
 
     /// Takes what has been superseded or withdrawn out of its slot.
-    fn clean_up(&self) {
+    fn clear_found(&self) {
         let target = self.pinned.target(&self.key);
         self.pinned.at(target).locate(target);
     }
@@ -179,6 +179,6 @@ impl<P: Payload> Reserved<'_, P> {
 impl<P: Payload> Drop for Reserved<'_, P> {
     fn drop(&mut self) {
         self.version.life().withdraw();
-        self.clean_up();
+        self.clear_found();
     }
 }

@@ -44,7 +44,7 @@ impl<P: Payload> Table<P> {
         for shard in &self.shards {
             let swept = self.pin_to(shard, moment, |pinned| {
                 let swept = pinned.sweep();
-                pinned.settle_down();
+                pinned.finish_and_shrink();
                 swept
             });
             memory::collect(swept.expired);
@@ -138,7 +138,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             }
             if matches!(entry.life().load(), Life::Dead | Life::Superseded) {
                 step("ended");
-                self.tidy(previous, slot, word, entry);
+                self.clear_swept(previous, slot, word, entry);
             }
         }
         swept
@@ -176,7 +176,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     /// Takes what has ended out of its slot: at once in the current array; with the writer's care for the one before elsewhere.
-    fn tidy(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
+    fn clear_swept(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
         let key = entry.key();
         if planted("sweep-skips-the-old-array") {
             self.clear(slot, word, entry);

@@ -84,7 +84,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Live => {}
                 Judgement::Changed => continue,
                 Judgement::Expired => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
                 Judgement::Forward | Judgement::Revoked => return Err(Refusal::NotFound),
@@ -99,7 +99,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Change::Keep => return Ok(()),
                 Change::Touch if self.touch(found.entry, found.stamp) => return Ok(()),
                 Change::End(cause) if self.kill(found.entry, found.stamp, cause) => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Ok(());
                 }
                 Change::Touch | Change::End(_) => continue,
@@ -134,7 +134,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         let superseded = self.supersede(found.entry, successor);
         step("superseded");
         if !(superseded && planted("superseded-left-in-its-slot")) {
-            self.clean_up(found, target);
+            self.clear_found(found, target);
         }
         superseded
     }

@@ -11,7 +11,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// How many sessions have come, how many have gone for which cause, and what those that are there take.
 pub(crate) struct Counters {
     created: AtomicU64,
-    arrays_left: AtomicU64,
+    migrations: AtomicU64,
     /// Bytes of the entries in the slots. A replacement is counted after it was made, so that what has come of it may be counted out first: this
     /// may be below zero for a moment, and wraps around then.
     bytes: AtomicU64,
@@ -21,7 +21,7 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { created: zero(), arrays_left: zero(), bytes: zero(), removed: std::array::from_fn(|_| zero()) }
+        Self { created: zero(), migrations: zero(), bytes: zero(), removed: std::array::from_fn(|_| zero()) }
     }
 
     pub(crate) fn created(&self) {
@@ -47,17 +47,17 @@ impl Counters {
     }
 
     /// An array has been left for the next one.
-    pub(crate) fn array_left(&self) {
+    pub(crate) fn migrated(&self) {
         if cfg!(loom) {
             return; // As above.
         }
-        self.arrays_left.fetch_add(1, Ordering::Relaxed);
+        self.migrations.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Adds this shard's counts to a sum.
     pub(crate) fn add_to(&self, sum: &mut Counts) {
         sum.created = sum.created.wrapping_add(self.created.load(Ordering::Relaxed));
-        sum.arrays_left = sum.arrays_left.wrapping_add(self.arrays_left.load(Ordering::Relaxed));
+        sum.migrations = sum.migrations.wrapping_add(self.migrations.load(Ordering::Relaxed));
         sum.bytes = sum.bytes.wrapping_add(self.bytes.load(Ordering::Relaxed));
         for (sum, count) in sum.removed.iter_mut().zip(&self.removed) {
             *sum = sum.wrapping_add(count.load(Ordering::Relaxed));
@@ -69,7 +69,7 @@ impl Counters {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counts {
     pub(crate) created: u64,
-    pub(crate) arrays_left: u64,
+    pub(crate) migrations: u64,
     bytes: u64,
     removed: [u64; RemovalCause::COUNT],
 }

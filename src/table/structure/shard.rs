@@ -76,7 +76,7 @@ impl Shard {
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }
             step("array retired");
-            self.counters().array_left();
+            self.counters().migrated();
         }
     }
 
@@ -89,7 +89,7 @@ impl Shard {
 
     /// Counts an entry that is about to come.
     pub(crate) fn count_in(&self) {
-        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: made visible by the admission that follows, A3.
+        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: made visible by the reservations that follows, A3.
     }
 
     /// Counts out an entry that has gone, or that did not come after all.

@@ -92,7 +92,7 @@ impl Word {
     }
 
     /// Whether the migration of this slot is finished: frozen, and without an entry.
-    pub(crate) fn is_left(self) -> bool {
+    pub(crate) fn is_migrated(self) -> bool {
         self.is_frozen() && (!self.holds_entry() || planted("pointer-kept-in-the-old-array") && self.has(KEPT_BIT))
     }
 
@@ -171,13 +171,13 @@ impl Slot {
     }
 
     /// entry → `TOMBSTONE`. True if this call did it: then the caller retires the entry.
-    pub(crate) fn bury(&self, seen: Word) -> bool {
+    pub(crate) fn remove(&self, seen: Word) -> bool {
         let grave = if planted("slot-back-to-empty") { Word::EMPTY } else { Word::TOMBSTONE };
         !seen.is_frozen() && self.change(seen, grave)
     }
 
     /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it: then the caller retires the entry.
-    pub(crate) fn bury_frozen(&self, seen: Word) -> bool {
+    pub(crate) fn remove_and_freeze(&self, seen: Word) -> bool {
         let frozen_too = planted("dead-shortcut-when-frozen");
         (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
     }
@@ -231,7 +231,7 @@ mod tests {
         let next = word.with_entry(two.pointer());
         for (word, entry) in [(word, &one), (word.frozen(), &one), (word.frozen().thawed(), &one), (next, &two)] {
             assert!(word.pointer() == entry.pointer() && word.holds_entry() && word.matches(HASH));
-            assert!(!word.is_empty() && !word.is_tombstone() && !word.is_left());
+            assert!(!word.is_empty() && !word.is_tombstone() && !word.is_migrated());
             for bit in 0..FINGERPRINT_MASK.count_ones() {
                 assert!(!word.matches(Hash(HASH.0 ^ 1 << (32 + bit))), "bit {bit} of the fingerprint is not looked at");
             }
@@ -245,8 +245,8 @@ mod tests {
     #[test]
     fn what_holds_no_entry_matches_no_hash() {
         for word in [Word::EMPTY, Word::TOMBSTONE] {
-            assert!(!word.holds_entry() && !word.matches(Hash(0)) && !word.same_entry(word) && !word.is_left());
-            assert!(word.frozen().is_left() && word.frozen().is_frozen() && !word.frozen().holds_entry());
+            assert!(!word.holds_entry() && !word.matches(Hash(0)) && !word.same_entry(word) && !word.is_migrated());
+            assert!(word.frozen().is_migrated() && word.frozen().is_frozen() && !word.frozen().holds_entry());
         }
         assert!(Word::EMPTY.is_empty() && Word::EMPTY.frozen().is_empty() && !Word::TOMBSTONE.is_empty());
         assert!(Word::TOMBSTONE.is_tombstone() && Word::TOMBSTONE.frozen().is_tombstone());
@@ -266,8 +266,8 @@ mod tests {
             (|slot, _, next| slot.fill(next), [Some(next), None, None, None, None, None]),
             (|slot, _, next| slot.fill_with_copy(next.frozen()), [Some(next), None, None, None, None, None]),
             (|slot, held, next| slot.replace(held, next), [None, None, Some(next), None, None, None]),
-            (|slot, held, _| slot.bury(held), [None, None, Some(grave), None, None, None]),
-            (|slot, held, _| slot.bury_frozen(held), [None, None, Some(grave.frozen()), None, None, None]),
+            (|slot, held, _| slot.remove(held), [None, None, Some(grave), None, None, None]),
+            (|slot, held, _| slot.remove_and_freeze(held), [None, None, Some(grave.frozen()), None, None, None]),
             (|slot, held, _| slot.freeze(held), [None, None, Some(held.frozen()), None, None, None]),
             (|slot, held, _| slot.moved(held.frozen()), [None, None, None, Some(grave.frozen()), None, None]),
         ];
@@ -279,7 +279,7 @@ mod tests {
             }
         }
         let frozen = Slot(AtomicPtr::new(held.frozen().0));
-        assert!(!frozen.bury(held.frozen()) && !frozen.bury_frozen(held.frozen()), "a frozen entry is moved first");
+        assert!(!frozen.remove(held.frozen()) && !frozen.remove_and_freeze(held.frozen()), "a frozen entry is moved first");
         assert!(frozen.load() == held.frozen());
     }
 }

@@ -312,7 +312,7 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
                 let entry = pinned.entry(word);
                 let Life::Live(stamp) = entry.life().load() else { unreachable!("nothing has ended") };
                 match (index + kind) % 7 {
-                    0 => pinned.leave_slot(array, slot),
+                    0 => pinned.migrate_slot(array, slot),
                     1 => assert!(slot.freeze(word)),
                     2 => {
                         assert!(slot.freeze(word));

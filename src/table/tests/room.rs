@@ -75,7 +75,7 @@ fn the_idlest_of_a_sample_is_chosen_whoever_it_is() {
         (0..SAMPLE).for_each(|number| assert!(fixture.insert_as(number, number < bound)));
         fixture.pass(1);
         (0..SAMPLE).filter(|&number| number != 7).for_each(|number| assert!(fixture.read(number).is_some()));
-        assert!(fixture.insert_in_place(SAMPLE, true, Whose::Anyones, usize::MAX));
+        assert!(fixture.insert_in_place(SAMPLE, true, Whose::Any, usize::MAX));
         assert!(!fixture.has(7), "nobody else was idle");
         assert_eq!(there(&fixture, 0..SAMPLE + 1), SAMPLE);
     }

@@ -5,7 +5,7 @@
 //!
 //! # Admission
 //!
-//! Every entry that is put into an array has a slot spoken for first: an insert by [`admit`](Array::admit), copies from the previous
+//! Every entry that is put into an array has a slot spoken for first: an insert by [`reserve_slot`](Array::reserve_slot), copies from the previous
 //! array by the number that this array was made with. Slots never become empty again, so no more are ever filled than were spoken
 //! for, and copies always find room. Admission ends for good when the array is [sealed](Array::seal), before its successor is sized.
 
@@ -40,7 +40,7 @@ pub(crate) struct Array {
     left: Box<[AtomicUsize]>,
     _before: LineApart,
     /// How many slots are spoken for, and whether the array is sealed.
-    admission: AtomicUsize,
+    reservations: AtomicUsize,
     /// The next chunk that nobody has started on. Only spreads the work: completion is told by the marks.
     cursor: AtomicUsize,
     _behind: LineApart,
@@ -50,9 +50,9 @@ pub(crate) struct Array {
 type LineApart = [u64; 8];
 
 impl Array {
-    /// An empty array with `spoken_for` of its slots kept for copies.
-    pub(crate) fn new(capacity: usize, spoken_for: usize) -> Self {
-        debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY && spoken_for <= capacity);
+    /// An empty array with `reserved` of its slots kept for copies.
+    pub(crate) fn new(capacity: usize, reserved: usize) -> Self {
+        debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY && reserved <= capacity);
         let words = capacity.div_ceil(CHUNK).div_ceil(usize::BITS as usize);
         Self {
             slots: Slots::new(capacity),
@@ -60,7 +60,7 @@ impl Array {
             longest_probe: AtomicUsize::new(0),
             left: (0..words).map(|_| AtomicUsize::new(0)).collect(),
             _before: [0; 8],
-            admission: AtomicUsize::new(spoken_for),
+            reservations: AtomicUsize::new(reserved),
             cursor: AtomicUsize::new(0),
             _behind: [0; 8],
         }
@@ -127,12 +127,12 @@ impl Array {
     }
 
     /// Speaks for one slot. False if all are spoken for or the array is sealed.
-    pub(crate) fn admit(&self) -> bool {
+    pub(crate) fn reserve_slot(&self) -> bool {
         let limit = if planted("next-without-reservations") { usize::MAX / 4 } else { Self::limit(self.capacity()) };
-        let one_more = |spoken_for: usize| (spoken_for < limit).then(|| spoken_for + 1);
+        let one_more = |reserved: usize| (reserved < limit).then(|| reserved + 1);
         // Release: the inserter's count in `occupied` comes first for whoever seals after it; pairs with A4.
         // Relaxed loads: only the number matters here.
-        self.admission.fetch_update(ordered("A3", Ordering::Release), Ordering::Relaxed, one_more).is_ok()
+        self.reservations.fetch_update(ordered("A3", Ordering::Release), Ordering::Relaxed, one_more).is_ok()
     }
 
     /// An entry has found its place in the slot of this number in its probing order.
@@ -154,14 +154,14 @@ impl Array {
 
     /// How many slots are spoken for.
     #[cfg(loom)]
-    pub(crate) fn spoken_for(&self) -> usize {
-        self.admission.load(Ordering::Relaxed) & !SEALED
+    pub(crate) fn reserved(&self) -> usize {
+        self.reservations.load(Ordering::Relaxed) & !SEALED
     }
 
     /// Ends admission.
     pub(crate) fn seal(&self) {
         // Acquire: who was admitted before has been counted in `occupied`; pairs with A3.
-        self.admission.fetch_or(SEALED, ordered("A4", Ordering::Acquire));
+        self.reservations.fetch_or(SEALED, ordered("A4", Ordering::Acquire));
     }
 
     /// How many chunks the slots make.
@@ -187,7 +187,7 @@ impl Array {
     }
 
     /// Marks a chunk as left. Every slot of it must have been seen left.
-    pub(crate) fn mark_left(&self, chunk: usize) {
+    pub(crate) fn mark_migrated(&self, chunk: usize) {
         let (word, bit) = (chunk / usize::BITS as usize, chunk % usize::BITS as usize);
         // Release: the slots' last words come with the mark; pairs with A6.
         self.left[word].fetch_or(1 << bit, ordered("A5", Ordering::Release));
@@ -213,14 +213,14 @@ mod tests {
 
     #[test]
     fn an_array_admits_up_to_its_limit_and_nobody_once_it_is_sealed() {
-        for (capacity, spoken_for) in [(8, 0), (64, 5), (1_024, 576)] {
-            let array = Array::new(capacity, spoken_for);
-            let admitted = (0..2 * capacity).filter(|_| array.admit()).count();
-            assert_eq!(admitted, capacity * 3 / 4 - spoken_for);
-            let sealed = Array::new(capacity, spoken_for);
-            assert!(sealed.admit());
+        for (capacity, reserved) in [(8, 0), (64, 5), (1_024, 576)] {
+            let array = Array::new(capacity, reserved);
+            let count = (0..2 * capacity).filter(|_| array.reserve_slot()).count();
+            assert_eq!(count, capacity * 3 / 4 - reserved);
+            let sealed = Array::new(capacity, reserved);
+            assert!(sealed.reserve_slot());
             sealed.seal();
-            assert!(!sealed.admit());
+            assert!(!sealed.reserve_slot());
         }
     }
 
@@ -251,10 +251,10 @@ mod tests {
             // From the last to the first, but for the first: that one is left over again and again.
             for chunk in (1..chunks).rev() {
                 assert_eq!(array.unfinished_chunk(), Some(0));
-                array.mark_left(chunk);
+                array.mark_migrated(chunk);
             }
             assert_eq!((array.claim_chunk(), array.claim_chunk()), (Some(0), Some(0)));
-            array.mark_left(0);
+            array.mark_migrated(0);
             assert_eq!((array.claim_chunk(), array.unfinished_chunk()), (None, None));
         }
     }
@@ -264,7 +264,7 @@ mod tests {
         let array = Array::new(256 * CHUNK, 0);
         for chunk in 0..256 {
             assert_eq!(array.unfinished_chunk(), Some(chunk));
-            array.mark_left(chunk);
+            array.mark_migrated(chunk);
         }
         assert_eq!(array.unfinished_chunk(), None);
     }
