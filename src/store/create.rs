@@ -98,7 +98,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             }
             let (whose, among) = match (self.config.when_full, bound) {
                 (WhenFull::Refuse, _) => return Err(CreateError::Full),
-                (WhenFull::EndIdlest, _) => (Whose::Anyones, usize::MAX),
+                (WhenFull::EndIdlest, _) => (Whose::Any, usize::MAX),
                 (WhenFull::EndUnbound, false) => (Whose::Unbound, ENTRIES_SEARCHED_WHEN_FULL),
                 (WhenFull::EndUnbound, true) => (Whose::UnboundFirst, ENTRIES_SEARCHED_FOR_THE_BOUND),
             };
