@@ -11,16 +11,16 @@ use crate::entry::{EntryRef, Payload};
 use crate::expiry::Tick;
 use crate::sync::{planted, step};
 
-/// Why a session is not there.
+/// Why there is no such session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absence {
-    /// There is none with this key.
+    /// There is no session with this key.
     Unknown,
-    /// There was, but it had expired, and is removed now.
+    /// The session had expired, and has been removed by this call.
     Expired,
 }
 
-/// Where a session's live version sits: in a slot that is not frozen, in an array whose predecessor is settled for its key.
+/// The place of a session's live version: a slot that is not frozen, in an array into which all moves of the key are finished.
 pub(super) struct Found<'g, P> {
     pub(super) slot: &'g Slot,
     pub(super) word: Word,
@@ -29,7 +29,7 @@ pub(super) struct Found<'g, P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// The slot of the live version of the session with this key; on the way, entries of that key that have ended are taken out.
+    /// The slot of the live version of the session with this key. Clears ended entries of the key on the way.
     pub(super) fn locate(&self, target: Target<'_>) -> Option<Found<'g, P>> {
         let mut array = self.shard.current(self.guard);
         let mut previous = None;
@@ -84,17 +84,17 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Takes a version that has ended out of the slot in which it was found, wherever it has been moved since.
+    /// Clears the slot of a version that has ended, wherever the version has been moved since.
     pub(super) fn clear_found(&self, found: &Found<'g, P>, target: Target<'_>) {
         if !self.clear(found.slot, found.word, found.entry) {
             self.locate(target);
         }
     }
 
-    /// Finishes what is left of moving entries of this key out of an array: to be called between seeing such an entry in the next
-    /// array and changing it there.
+    /// Finishes all moves of entries of this key out of an array. To be called after an entry of the key is seen in the next
+    /// array and before it is changed there.
     ///
-    /// Otherwise a thread suspended in the middle of copying the entry could put it into the next array once more.
+    /// Otherwise a thread that was suspended while it copied the entry could put the entry into the next array again.
     pub(super) fn finish_moves_of(&self, array: &'g Array, target: Target<'_>) {
         if planted("writer-skips-the-old-array") {
             return;

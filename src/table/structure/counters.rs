@@ -1,19 +1,18 @@
-//! Counts of what has happened in a shard since it was made, for whoever asks how the store is doing.
+//! Counts of what has happened in a shard since it was made.
 //!
-//! They lie on the line of the shard's other counters, which whoever adds to them has written just before or is about to write. No
-//! reader adds to any.
+//! They share a cache line with the shard's other counters, which the same operations write. No look-up writes them.
 
 #![deny(unsafe_code)]
 
 use crate::events::RemovalCause;
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many sessions have come, how many have gone for which cause, and what those that are there take.
+/// The number of created sessions, of ended sessions by cause, of migrations, and the bytes of the entries in the slots.
 pub(crate) struct Counters {
     created: AtomicU64,
     migrations: AtomicU64,
-    /// Bytes of the entries in the slots. A replacement is counted after it was made, so that what has come of it may be counted out first: this
-    /// may be below zero for a moment, and wraps around then.
+    /// Bytes of the entries in the slots. A replacement is counted after it was made, so another thread may count out the
+    /// new entry first. Then this is negative for a moment, and wraps.
     bytes: AtomicU64,
     removed: [AtomicU64; RemovalCause::COUNT],
 }
@@ -26,7 +25,7 @@ impl Counters {
 
     pub(crate) fn created(&self) {
         if cfg!(loom) {
-            return; // No matter of the protocols, so the models need not explore it.
+            return; // Not part of a protocol, so the models need not explore it.
         }
         self.created.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number, as all here.
     }
@@ -38,7 +37,7 @@ impl Counters {
         self.removed[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An entry of so many bytes is in a slot, in place of one of so many others. (0: there was none, or there is none any more.)
+    /// Counts an entry of `to` bytes in place of one of `from` bytes. 0 stands for no entry.
     pub(crate) fn resized(&self, from: usize, to: usize) {
         if cfg!(loom) || from == to {
             return; // As above.
@@ -46,7 +45,7 @@ impl Counters {
         self.bytes.fetch_add((to as u64).wrapping_sub(from as u64), Ordering::Relaxed);
     }
 
-    /// An array has been left for the next one.
+    /// Counts a finished migration.
     pub(crate) fn migrated(&self) {
         if cfg!(loom) {
             return; // As above.
@@ -79,7 +78,7 @@ impl Counts {
         self.removed[cause as usize]
     }
 
-    /// The bytes of all entries: zero where the sum is below that for a moment.
+    /// The bytes of all entries; 0 if the sum is negative for a moment.
     pub(crate) fn bytes(&self) -> u64 {
         if self.bytes.cast_signed() < 0 { 0 } else { self.bytes }
     }
