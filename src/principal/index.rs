@@ -1,12 +1,12 @@
 //! The index of sessions by principal.
 //!
-//! Two tables of the kind that sessions lie in, so that all that is promised of sessions holds for them too: changes are linearizable
-//! and lock-free.
+//! Two tables of the kind that sessions lie in, so that all that is promised of sessions holds for them too: changes
+//! are linearizable and lock-free.
 //!
 //! * `accounts` has an [`Account`] for each principal that has sessions: which of them stand.
-//! * `segments` has lists of up to 16 members each. A list is an immutable version that every change replaces. A change copies one
-//!   segment, so it costs the same however many sessions the principal has; a segment that becomes empty is gone. The segments of a
-//!   principal are numbered from 0; its account knows how many there may be.
+//! * `segments` has lists of up to 16 members each. A list is an immutable version that every change replaces. A change
+//!   copies one segment, so it costs the same however many sessions the principal has; a segment that becomes empty is
+//!   gone. The segments of a principal are numbered from 0; its account knows how many there may be.
 //!
 //! # Members
 //!
@@ -17,20 +17,21 @@
 //!               └────────────────────────┘
 //! ```
 //!
-//! A session has two members of one serial number while it changes its id: the old id and the new one. At any time one of them can be
-//! looked up, but for the instants between the effect of a rotation and its end.
+//! A session has two members of one serial number while it changes its id: the old id and the new one. At any time one
+//! of them can be looked up, but for the instants between the effect of a rotation and its end.
 //!
 //! # The end of all
 //!
 //! [`User::revoke`] moves the account's standing on, which ends all older sessions at once: from then on nobody takes them for
-//! live. What follows is only the return of memory. The revoking thread takes their members out and ends them one by one. A session
-//! that is just arriving, or changing its id, is ended by the thread that brings it.
+//! live. What follows is only the return of memory. The revoking thread takes their members out and ends them one by
+//! one. A session that is just arriving, or changing its id, is ended by the thread that brings it.
 //!
 //! # Limits
 //!
-//! With a limit, each segment has a share of it, and no more members than that; so a principal never has more sessions than allowed.
-//! A full segment is searched for members whose sessions have ended, of which a suspended thread may have left some: those make room.
-//! Without a limit nobody needs to know which members are arriving, and [`Joining::arrive`] changes nothing.
+//! With a limit, each segment has a share of it, and no more members than that; so a principal never has more sessions
+//! than allowed. A full segment is searched for members whose sessions have ended, of which a suspended thread may have
+//! left some: those make room. Without a limit nobody needs to know which members are arriving, and [`Joining::arrive`]
+//! changes nothing.
 
 #![deny(unsafe_code)]
 
@@ -160,8 +161,8 @@ impl Index {
         let _ = self.accounts.update(principal, Moment::TIMELESS, closed);
     }
 
-    /// Takes a session that has ended off the index, if it is `listed`, and gives up its use of its account. To be called once for each
-    /// session, by the thread that has ended it.
+    /// Takes a session that has ended off the index, if it is `listed`, and gives up its use of its account. To be
+    /// called once for each session, by the thread that has ended it.
     pub(crate) fn leave(&self, session: Use, binding: Binding, listed: bool) {
         let user = User::new(self, session);
         if listed {
@@ -169,7 +170,8 @@ impl Index {
         }
     }
 
-    /// Replaces a segment by what `f` makes of it, and returns what else it makes. Lock-free; `f` may be called several times.
+    /// Replaces a segment by what `f` makes of it, and returns what else it makes. Lock-free; `f` may be called several
+    /// times.
     fn change<R>(&self, SegmentKey(key): SegmentKey, mut f: impl FnMut(&Segment) -> (Next, R)) -> R {
         loop {
             let mut result = None;
@@ -265,8 +267,8 @@ impl<'i> User<'i> {
         SegmentKey::new(self.number, segment)
     }
 
-    /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails, and returns this user, if the principal has
-    /// `limit` sessions (0: any number); `is_live` says whether a session is in the table.
+    /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails, and returns this
+    /// user, if the principal has `limit` sessions (0: any number); `is_live` says whether a session is in the table.
     pub(crate) fn join(self, id: Key, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<Joining<'i>, Self> {
         let (serial, generation) = self.with(|account| (account.next_serial(), account.standing().generation()));
         let member = Member { id, generation, serial, arriving: limit > 0 };
@@ -379,7 +381,8 @@ impl<'i> User<'i> {
         self.members().iter().filter_map(of_it).collect()
     }
 
-    /// Lists the new id of a session beside the old one, from which it is about to move. False if the session is not listed any more.
+    /// Lists the new id of a session beside the old one, from which it is about to move. False if the session is not
+    /// listed any more.
     pub(crate) fn announce_move(&self, binding: Binding, from: &Key, to: Key) -> bool {
         self.change(binding.segment as usize, |segment| {
             let old = segment.0.iter().find(|member| member.serial == binding.serial && member.id == *from);
@@ -415,7 +418,8 @@ impl<'i> User<'i> {
         self.used().is_of(binding)
     }
 
-    /// Revokes all sessions that stand, but the one of the serial number that `exempt` says, if that one stands. At this instant they end.
+    /// Revokes all sessions that stand, but the one of the serial number that `exempt` says, if that one stands. At
+    /// this instant they end.
     pub(crate) fn revoke(&self, exempt: impl Fn() -> Option<Exempt>) {
         loop {
             let seen = self.with(Account::standing);
@@ -482,8 +486,8 @@ pub(crate) struct Joining<'i> {
 }
 
 impl Joining<'_> {
-    /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been revoked
-    /// meanwhile: then the caller has to end it.
+    /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been
+    /// revoked meanwhile: then the caller has to end it.
     pub(crate) fn arrive(mut self) -> bool {
         self.session = None;
         step("about to arrive");

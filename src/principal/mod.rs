@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 /// Names what sessions are bound to: a user, an account, a device; whatever the application logs in.
 ///
-/// Made from the name or number by which the application knows it, as bytes. Two of the same bytes are equal, and two of different bytes are
-/// not: up to 31 bytes are kept as they are, more are kept as their SHA-256. `Debug` shows neither.
+/// Made from the name or number by which the application knows it, as bytes. Two of the same bytes are equal, and two
+/// of different bytes are not: up to 31 bytes are kept as they are, more are kept as their SHA-256. `Debug` shows
+/// neither.
 ///
 /// # Examples
 ///

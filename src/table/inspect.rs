@@ -1,5 +1,5 @@
-//! What the models need beyond the table's own operations: arrays of a given size, single steps of a migration, operations
-//! abandoned half-way, and the checks that hold when nobody is at work. Compiled under loom only.
+//! Extra operations for the models: arrays of a given size, single steps of a migration, operations that are abandoned
+//! half-way, and checks that hold when no operation is under way. Compiled under loom only.
 
 use super::Table;
 use super::pinned::Pinned;
@@ -40,7 +40,7 @@ impl<P: Payload> Table<P> {
         });
     }
 
-    /// Leaves one slot of the current array, if a migration is under way.
+    /// Migrates one slot of the current array, if a migration is under way.
     pub(crate) fn leave(&self, index: usize) {
         self.inspect(|pinned, guard| {
             let array = pinned.shard.current(guard);
@@ -85,7 +85,7 @@ impl<P: Payload> Table<P> {
         })
     }
 
-    /// Ends a session, gives its place back, and stops before its forward is ended and its slot cleared.
+    /// Ends a session, gives its place back, and stops before ending its forward and clearing its slot.
     pub(crate) fn die_only(&self, key: &Key) -> bool {
         self.inspect(|pinned, _| {
             let found = pinned.locate(pinned.target(key));
@@ -116,12 +116,12 @@ impl<P: Payload> Table<P> {
         })
     }
 
-    /// Whether a slot holds an entry with this key, whatever has become of it.
+    /// Whether a slot holds an entry with this key, dead or not.
     pub(crate) fn holds_entry(&self, key: &Key) -> bool {
         self.inspect(|pinned, _| pinned.find(pinned.target(key)).is_some())
     }
 
-    /// What must hold when no operation is under way, none having been abandoned.
+    /// Asserts what holds when no operation is under way and none was abandoned.
     pub(crate) fn check_at_rest(&self) {
         self.inspect(|pinned, guard| {
             let (mut array, mut held, mut live) = (pinned.shard.current(guard), Vec::new(), 0);

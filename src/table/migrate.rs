@@ -2,24 +2,25 @@
 //!
 //! 1. **Begin.** The thread seals the array, and sizes and installs the next one.
 //! 2. **Move.** Chunk by chunk, each slot is migrated: its entry is copied to the next array, and the slot ends as
-//!    `EMPTY|FROZEN` or `TOMBSTONE|FROZEN`. Any thread may migrate any slot at any time, and several may work on the same one.
-//!    Each write that finds a migration moves one chunk.
+//!    `EMPTY|FROZEN` or `TOMBSTONE|FROZEN`. Any thread may migrate any slot at any time, and several may work on the
+//!    same one. Each write that finds a migration moves one chunk.
 //! 3. **Promote.** Once every slot has been seen migrated, the next array becomes the current one.
 //!
 //! # Room
 //!
-//! The next array never runs out of room for copies. An insert is counted in the shard's `occupied` before it reserves a slot,
-//! and counted out after its entry has left the table. Moving an entry does not change the count. So after the seal, `occupied`
-//! is at least the number of entries that the array holds or that earlier reservations can still add. The next array is made
-//! with that many slots reserved. This holds for every size of the next array, so it may be smaller. A reservation for a session
-//! that ended before it was moved is lost with the array, because the array after it is sized anew.
+//! The next array never runs out of room for copies. An insert is counted in the shard's `occupied` before it reserves
+//! a slot, and counted out after its entry has left the table. Moving an entry does not change the count. So after the
+//! seal, `occupied` is at least the number of entries that the array holds or that earlier reservations can still add.
+//! The next array is made with that many slots reserved. This holds for every size of the next array, so it may be
+//! smaller. A reservation for a session that ended before it was moved is lost with the array, because the array after
+//! it is sized anew.
 //!
 //! # Sizes
 //!
-//! A migration begins when 3/4 of an array's slots are reserved. The next array is the smallest whose initial reservations take
-//! at most 9/16 of its slots. It may be half as large as its predecessor, if they take at most 3/8 of its slots then. So at
-//! least a tenth of its slots remain for new entries. These are enough inserts to move every chunk of the old array, and a
-//! population of constant size never moves to a larger array twice.
+//! A migration begins when 3/4 of an array's slots are reserved. The next array is the smallest whose initial
+//! reservations take at most 9/16 of its slots. It may be half as large as its predecessor, if they take at most 3/8 of
+//! its slots then. So at least a tenth of its slots remain for new entries. These are enough inserts to move every
+//! chunk of the old array, and a population of constant size never moves to a larger array twice.
 
 use super::pinned::Pinned;
 use super::structure::array::{Array, MIN_CAPACITY};
@@ -85,7 +86,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Finishes the migration that is under way, and shrinks a sparse array.
     pub(super) fn finish_and_shrink(&self) {
-        // Each iteration halves the array or finishes another thread's migration. Other threads could keep this up for ever.
+        // Each iteration halves the array or finishes another thread's migration. Other threads could keep this up for
+        // ever.
         for _ in 0..usize::BITS {
             let array = self.shard.current(self.guard);
             if array.next(self.guard).is_none() {
@@ -134,7 +136,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     fn promote(&self, array: &'g Array) {
         step("all left");
-        // SAFETY: the callers have found a next array and all chunks marked, and a chunk is marked after its slots were seen migrated.
+        // SAFETY: the callers have found a next array and all chunks marked, and a chunk is marked after its slots were
+        // seen migrated.
         unsafe { self.shard.promote(array, self.guard) }
     }
 
@@ -223,8 +226,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     return false;
                 }
                 step("place found");
-                // Looks again between finding this place empty and filling it. If another thread has copied the entry, the entry
-                // may have been removed since, and this place may have become the first empty one only then.
+                // Looks again between finding this place empty and filling it. If another thread has copied the entry,
+                // the entry may have been removed since, and this place may have become the first empty one only then.
                 if !planted("copy-without-a-second-look") && slot.load() != word {
                     return false;
                 }

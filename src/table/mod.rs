@@ -9,12 +9,13 @@
 //! | [`migrate`] | growth, purging and shrinking |
 //! | [`removals`] | reporting ended sessions to an observer |
 //!
-//! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a slot. The
-//! life word of the live version decides whether and how the session exists. A slot only says where to look: an operation that
-//! has taken effect may leave a dead or superseded entry in a slot, and the next thread that meets the entry clears the slot.
+//! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a
+//! slot. The life word of the live version decides whether and how the session exists. A slot only says where to look:
+//! an operation that has taken effect may leave a dead or superseded entry in a slot, and the next thread that meets
+//! the entry clears the slot.
 //!
-//! Every operation is lock-free: a thread that stops at any instruction keeps no other thread from completing. The claim
-//! excludes the memory allocator.
+//! Every operation is lock-free: a thread that stops at any instruction keeps no other thread from completing. The
+//! claim excludes the memory allocator.
 
 #[cfg(loom)]
 mod inspect;
@@ -65,7 +66,8 @@ pub(crate) struct Table<P: Payload> {
 }
 
 impl<P: Payload> Table<P> {
-    /// Returns an empty table of `shards` shards, rounded up to a power of two, for at most `limit` sessions (0: any number).
+    /// Returns an empty table of `shards` shards, rounded up to a power of two, for at most `limit` sessions (0: any
+    /// number).
     ///
     /// May wait for another thread that makes its first table. No other operation waits.
     pub(crate) fn new(shards: usize, limit: usize) -> Self {
@@ -171,7 +173,8 @@ impl<P: Payload> Drop for Table<P> {
             for slot in shard.current_mut().slots_mut() {
                 let word = slot.load_exclusive();
                 if word.holds_entry() {
-                    // SAFETY: the shard has no other array, so no other slot holds the entry, and nothing uses the table.
+                    // SAFETY: the shard has no other array, so no other slot holds the entry, and nothing uses the
+                    // table.
                     unsafe { free_with_successors::<P>(word.pointer()) }
                 }
             }

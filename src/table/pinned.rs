@@ -181,8 +181,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
         killed
     }
 
-    /// Clears the slot of an ended entry: replaces a superseded entry by its successor and removes a dead one. False if the slot
-    /// had changed. All moves of the key out of the previous array must have been finished
+    /// Clears the slot of an ended entry: replaces a superseded entry by its successor and removes a dead one. False if
+    /// the slot had changed. All moves of the key out of the previous array must have been finished
     /// ([`finish_moves_of`](Self::finish_moves_of)).
     pub(super) fn clear(&self, slot: &Slot, word: Word, entry: EntryRef<'g, P>) -> bool {
         match entry.life().load() {

@@ -21,7 +21,8 @@ pub(crate) struct Ended {
 pub(crate) struct Bound {
     pub(crate) principal: Key,
     pub(crate) binding: Binding,
-    /// The session's use of its account, which the observer has to end. `None` if the session lives on under another key.
+    /// The session's use of its account, which the observer has to end. `None` if the session lives on under another
+    /// key.
     pub(crate) used: Option<Use>,
 }
 

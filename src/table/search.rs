@@ -1,7 +1,7 @@
 //! The writer's search: from a key to the slot of its live version.
 //!
-//! It goes through the arrays as a look-up does ([`read`](super::ops::read)). Unlike a look-up, it removes ended entries of
-//! its key, and finishes moving an entry of its key out of an array that is being left.
+//! It goes through the arrays as a look-up does ([`read`](super::ops::read)). Unlike a look-up, it removes ended
+//! entries of its key, and finishes moving an entry of its key out of an array that is being left.
 
 use super::pinned::{Pinned, Target};
 use super::structure::array::Array;
@@ -20,7 +20,8 @@ pub(crate) enum Absence {
     Expired,
 }
 
-/// The place of a session's live version: a slot that is not frozen, in an array into which all moves of the key are finished.
+/// The place of a session's live version: a slot that is not frozen, in an array into which all moves of the key are
+/// finished.
 pub(super) struct Found<'g, P> {
     pub(super) slot: &'g Slot,
     pub(super) word: Word,
@@ -71,7 +72,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// What [`locate`](Self::locate) must not do: to follow a superseded version without putting its successor into the slot.
+    /// What [`locate`](Self::locate) must not do: to follow a superseded version without putting its successor into the
+    /// slot.
     #[cold]
     fn followed(&self, slot: &'g Slot, word: Word, entry: EntryRef<'g, P>) -> Option<Found<'g, P>> {
         let mut version = entry;
@@ -91,8 +93,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Finishes all moves of entries of this key out of an array. To be called after an entry of the key is seen in the next
-    /// array and before it is changed there.
+    /// Finishes all moves of entries of this key out of an array. To be called after an entry of the key is seen in the
+    /// next array and before it is changed there.
     ///
     /// Otherwise a thread that was suspended while it copied the entry could put the entry into the next array again.
     pub(super) fn finish_moves_of(&self, array: &'g Array, target: Target<'_>) {

@@ -11,9 +11,9 @@ use crate::table::structure::population::Place;
 pub(in crate::table) enum Removal<'g, P: Payload> {
     /// The session was live, and this call has ended it.
     Ended,
-    /// There is no live one.
+    /// There is no live session.
     Absent,
-    /// This forward leads to it.
+    /// The key has this forward to the session.
     Forwards(EntryRef<'g, P>),
 }
 
@@ -61,7 +61,7 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Ends the session, if there is one.
+    /// Ends the session with this key, if it is live.
     pub(in crate::table) fn remove(&self, target: Target<'_>) -> Removal<'g, P> {
         while let Some(found) = self.locate(target) {
             match self.judge(found.entry, found.stamp) {

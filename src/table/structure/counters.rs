@@ -7,12 +7,13 @@
 use crate::events::RemovalCause;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The number of created sessions, of ended sessions by cause, of migrations, and the bytes of the entries in the slots.
+/// The number of created sessions, of ended sessions by cause, of migrations, and the bytes of the entries in the
+/// slots.
 pub(crate) struct Counters {
     created: AtomicU64,
     migrations: AtomicU64,
-    /// Bytes of the entries in the slots. A replacement is counted after it was made, so another thread may count out the
-    /// new entry first. Then this is negative for a moment, and wraps.
+    /// Bytes of the entries in the slots. A replacement is counted after it was made, so another thread may count out
+    /// the new entry first. Then this is negative for a moment, and wraps.
     bytes: AtomicU64,
     removed: [AtomicU64; RemovalCause::COUNT],
 }

@@ -1,9 +1,9 @@
 //! The number of sessions, and the limit that it never exceeds.
 //!
-//! Without a limit every shard counts its own sessions, so that threads at work on different shards share no cache line. With a
-//! limit a single counter decides. A session takes a place before it is inserted, and gives it back right after it died. So the
-//! number of sessions exceeds the limit at no instant. A thread that is suspended between the two keeps its place taken: a
-//! creation may then be refused early, and nothing else is affected.
+//! Without a limit every shard counts its own sessions, so that threads at work on different shards share no cache
+//! line. With a limit a single counter decides. A session takes a place before it is inserted, and gives it back right
+//! after it died. So the number of sessions exceeds the limit at no instant. A thread that is suspended between the two
+//! keeps its place taken: a creation may then be refused early, and nothing else is affected.
 
 use crate::sync::{AtomicUsize, Ordering, ordered, planted};
 use crossbeam_utils::CachePadded;
@@ -58,8 +58,8 @@ impl Population {
     /// The number of sessions, given the shards' own counts.
     pub(crate) fn count<'a>(&self, stripes: impl Iterator<Item = &'a AtomicUsize>) -> usize {
         if self.limit == 0 {
-            // Relaxed: a mere number. A session may move and end before its place is taken over. Then one stripe is negative,
-            // and so may be the sum, if the place is taken over while the stripes are read.
+            // Relaxed: a mere number. A session may move and end before its place is taken over. Then one stripe is
+            // negative, and so may be the sum, if the place is taken over while the stripes are read.
             let sum = stripes.map(|stripe| stripe.load(Ordering::Relaxed)).fold(0, usize::wrapping_add);
             if sum > usize::MAX / 2 { 0 } else { sum }
         } else {

@@ -1,8 +1,8 @@
 //! The probe sequence of a key: the slots of an array in which the key may be, in order.
 //!
-//! A probe starts at a slot of a line, both chosen by the key's hash. It goes round that line, then on to the next line, and
-//! visits every slot of the array once. The caller stops at the first empty slot. A line is a cache line of eight slots, so a
-//! probe that ends within its first line costs one cache miss.
+//! A probe starts at a slot of a line, both chosen by the key's hash. It goes round that line, then on to the next
+//! line, and visits every slot of the array once. The caller stops at the first empty slot. A line is a cache line of
+//! eight slots, so a probe that ends within its first line costs one cache miss.
 
 #![deny(unsafe_code)]
 

@@ -19,8 +19,8 @@ pub(crate) struct Shard {
 
 /// The counters that writers of the shard change, on one cache line.
 struct CounterLine {
-    /// Entries in the slots of all arrays. A moving entry counts once. An entry is counted before it is inserted, and until
-    /// after it was removed.
+    /// Entries in the slots of all arrays. A moving entry counts once. An entry is counted before it is inserted, and
+    /// until after it was removed.
     occupied: AtomicUsize,
     /// This shard's stripe of the table's population.
     sessions: AtomicUsize,
@@ -53,8 +53,8 @@ impl Shard {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `array` is an array of this shard, that it has a next array, and that every slot of it has
-    /// been seen migrated.
+    /// The caller must ensure that `array` is an array of this shard, that it has a next array, and that every slot of
+    /// it has been seen migrated.
     pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
         // Relaxed: not dereferenced. An array is freed by the pointer that came out of its box.
         let from = self.current.load(Ordering::Relaxed);
@@ -75,7 +75,8 @@ impl Shard {
         if swap.is_ok() || planted("array-retired-by-a-loser") {
             step("promoted");
             let retired = NonNull::new(from).expect("a shard has an array");
-            // SAFETY: it came out of a box, a thread that pins itself from now on starts at `next`, and one exchange wins.
+            // SAFETY: it came out of a box, a thread that pins itself from now on starts at `next`, and one exchange
+            // wins.
             unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }
             step("array retired");
             self.counters().migrated();
@@ -91,7 +92,7 @@ impl Shard {
 
     /// Counts an entry that is about to be inserted.
     pub(crate) fn count_in(&self) {
-        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: made visible by the reservations that follows, A3.
+        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: published by the reservation that follows, A3.
     }
 
     /// Counts out an entry that was removed, or was not inserted after all.
@@ -99,7 +100,8 @@ impl Shard {
         self.line.occupied.fetch_sub(1, Ordering::Relaxed); // Relaxed: a late decrement only makes the next array larger.
     }
 
-    /// At least the number of entries in the slots. After a [seal](Array::seal), at least the number that can ever be in them.
+    /// At least the number of entries in the slots. After a [seal](Array::seal), at least the number that can ever be
+    /// in them.
     pub(crate) fn occupied(&self) -> usize {
         self.line.occupied.load(Ordering::Relaxed) // Relaxed: A4 has made the counts visible that must be seen.
     }

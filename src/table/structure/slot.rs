@@ -6,7 +6,8 @@
 //! | entry and fingerprint | holds this entry |
 //! | `TOMBSTONE` | held an entry once; a probe goes on past it |
 //!
-//! Each of them may also be `FROZEN`: the array is being migrated, and nothing is put into the slot any more. The transitions:
+//! Each of them may also be `FROZEN`: the array is being migrated, and nothing is put into the slot any more. The
+//! transitions:
 //!
 //! ```text
 //! EMPTY ──fill──▶ entry ──replace──▶ entry' ──remove──▶ TOMBSTONE
@@ -16,17 +17,18 @@
 //! EMPTY|FROZEN    entry|FROZEN ──moved──▶ TOMBSTONE|FROZEN
 //! ```
 //!
-//! A slot never becomes `EMPTY` again, a tombstone stays a tombstone, and only [`moved`](Slot::moved) changes a frozen word. So
-//! a slot never has the same word twice, and a compare-and-swap cannot succeed on an outdated word (no ABA).
+//! A slot never becomes `EMPTY` again, a tombstone stays a tombstone, and only [`moved`](Slot::moved) changes a frozen
+//! word. So a slot never has the same word twice, and a compare-and-swap cannot succeed on an outdated word (no ABA).
 //!
-//! The fingerprint is a part of the key's hash, kept beside the address, so that a look-up rarely loads an entry of another key.
+//! The fingerprint is a part of the key's hash, kept beside the address, so that a look-up rarely loads an entry of
+//! another key.
 //!
 //! # Orderings
 //!
-//! One pair serves all transitions: every change is a release, every load an acquire. A filled slot publishes the entry's
-//! fields. A frozen word publishes that `next` is installed. `TOMBSTONE|FROZEN` publishes that the copy is in `next`. A word
-//! changed in `next` publishes that its slot in the previous array was finished before. They are S1 and S2 of
-//! `docs/orderings.md`.
+//! One pair serves all transitions: every change is a release, every load an acquire. A filled slot publishes the
+//! entry's fields. A frozen word publishes that `next` is installed. `TOMBSTONE|FROZEN` publishes that the copy is in
+//! `next`. A word changed in `next` publishes that its slot in the previous array was finished before. They are S1 and
+//! S2 of `docs/orderings.md`.
 
 use super::probe::Hash;
 use crate::entry::{Entry, EntryRef, Payload};
@@ -43,8 +45,8 @@ const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
 /// The bits of the address.
 const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
 
-/// The bits of the fingerprint: above the address, or where those may be in use, below it. An entry is aligned to 16 bytes,
-/// which leaves two bits beside the state.
+/// The bits of the fingerprint: above the address, or where those may be in use, below it. An entry is aligned to 16
+/// bytes, which leaves two bits beside the state.
 const FINGERPRINT_SHIFT: u32 = if UPPER_BITS_FREE { usize::BITS - 16 } else { 2 };
 const FINGERPRINT_MASK: usize = if UPPER_BITS_FREE { 0xffff << FINGERPRINT_SHIFT } else { 0b1100 };
 
@@ -127,12 +129,14 @@ impl Word {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that this word was loaded under `guard` from a slot of a table of `P`, and holds an entry.
+    /// The caller must ensure that this word was loaded under `guard` from a slot of a table of `P`, and holds an
+    /// entry.
     #[inline]
     pub(crate) unsafe fn entry_ref<P: Payload>(self, guard: &Guard) -> EntryRef<'_, P> {
         let entry = self.pointer();
         guard.assert_usable(entry.as_ptr());
-        // SAFETY: loaded by an acquire from a slot whose release published it, and not freed while this thread is pinned.
+        // SAFETY: loaded by an acquire from a slot whose release published it, and not freed while this thread is
+        // pinned.
         unsafe { EntryRef::new(entry) }
     }
 
@@ -178,7 +182,8 @@ impl Slot {
         !seen.is_frozen() && self.change(seen, grave)
     }
 
-    /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it; the caller then retires the entry.
+    /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it; the caller then retires the
+    /// entry.
     pub(crate) fn remove_and_freeze(&self, seen: Word) -> bool {
         let frozen_too = planted("dead-shortcut-when-frozen");
         (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
@@ -281,7 +286,10 @@ mod tests {
             }
         }
         let frozen = Slot(AtomicPtr::new(held.frozen().0));
-        assert!(!frozen.remove(held.frozen()) && !frozen.remove_and_freeze(held.frozen()), "a frozen entry is moved first");
+        assert!(
+            !frozen.remove(held.frozen()) && !frozen.remove_and_freeze(held.frozen()),
+            "a frozen entry is moved first"
+        );
         assert!(frozen.load() == held.frozen());
     }
 }

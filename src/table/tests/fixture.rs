@@ -233,7 +233,8 @@ impl Fixture {
         assert_eq!(held.len(), entries, "an entry in two slots");
     }
 
-    /// Drops the table and waits until every version is dropped: other tests' threads may hold back the collector for a while.
+    /// Drops the table and waits until every version is dropped: other tests' threads may hold back the collector for a
+    /// while.
     pub(super) fn assert_all_freed(self) {
         let Self { table, tokens, .. } = self;
         drop(table);

@@ -1,5 +1,5 @@
-//! Payloads whose `Drop` panics: each is dropped once and its memory given back, in whatever company it is freed, and no operation of
-//! any thread notices. And entries for which the allocator returns strange addresses.
+//! Payloads whose `Drop` panics: each is dropped once and its memory given back, in whatever company it is freed, and
+//! no operation of any thread notices. And entries for which the allocator returns strange addresses.
 
 use super::super::*;
 use super::fixture::IDLE;
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 /// The alignment by which the allocator knows the entries of these tests.
 const ALIGN: usize = 256;
 
-/// The alignment of entries whose addresses the allocator may make larger than any that the table has room for, if it is told to.
+/// The alignment of entries whose addresses the allocator may make larger than any that the table has room for, if it
+/// is told to.
 const FAR_ALIGN: usize = 512;
 const FAR_BIT: usize = 1 << 56;
 static FAR: AtomicBool = AtomicBool::new(false);
@@ -188,7 +189,8 @@ impl Magazine {
         });
     }
 
-    /// Waits until all charges but those of the sessions that are there are dropped: other tests may hold back the collector for a while.
+    /// Waits until all charges but those of the sessions that are there are dropped: other tests may hold back the
+    /// collector for a while.
     fn assert_freed_but(&self, left: usize) {
         let began = Instant::now();
         loop {

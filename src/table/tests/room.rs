@@ -4,7 +4,8 @@ use super::super::ops::SAMPLE;
 use super::fixture::Fixture;
 use crate::table::Whose;
 
-/// A full table of so many sessions that are bound, each idle for a tick longer than the next, then so many that are not.
+/// A full table of so many sessions that are bound, each idle for a tick longer than the next, then so many that are
+/// not.
 fn full(bound: usize, unbound: usize) -> Fixture {
     let fixture = Fixture::new(4, bound + unbound);
     for number in 0..bound + unbound {

@@ -1,10 +1,10 @@
 //! No thread holds up another, wherever it stops.
 //!
-//! One thread is stopped in the middle of an operation, at each of the steps that the sources name (`step("...")`). While it stands,
-//! another one does everything there is to do on the same shard and the same session, growing and shrinking the table several times, or
-//! just as much as to leave the stopped thread with a view that is out of date. It has to finish, and what it is told has to be
-//! explained by the stopped operation's having taken effect at one instant, or not yet. Then the stopped thread goes on, and at rest the
-//! table must be in order.
+//! One thread is stopped in the middle of an operation, at each of the steps that the sources name (`step("...")`).
+//! While it stands, another one does everything there is to do on the same shard and the same session, growing and
+//! shrinking the table several times, or just as much as to leave the stopped thread with a view that is out of date.
+//! It has to finish, and what it is told has to be explained by the stopped operation's having taken effect at one
+//! instant, or not yet. Then the stopped thread goes on, and at rest the table must be in order.
 
 use super::fixture::Fixture;
 use super::scenarios::{SCENARIOS, Scenario};
@@ -117,7 +117,8 @@ pub(super) struct Pending {
     pub(super) answer: Option<Answer>,
 }
 
-/// Whether these answers, in this order, and then a value of `last` are explained by each pending operation's taking effect at one instant.
+/// Whether these answers, in this order, and then a value of `last` are explained by each pending operation's taking
+/// effect at one instant.
 fn explained(state: Option<u64>, answers: &[(Call, Answer)], pending: &[Pending], last: Option<u64>) -> bool {
     if answers.is_empty() && state == last && pending.iter().all(|operation| operation.answer.is_none()) {
         return true;
@@ -232,7 +233,8 @@ impl Drop for GoingOn {
 }
 
 impl Victim {
-    /// Starts `doing`, to be stopped when it reaches the step `name` for the `nth` time. Returns when it has, or has ended before.
+    /// Starts `doing`, to be stopped when it reaches the step `name` for the `nth` time. Returns when it has, or has
+    /// ended before.
     fn start(fixture: &Arc<Fixture>, doing: Doing, name: &'static str, nth: usize) -> Self {
         let (stopped, going_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let thread = thread::spawn({
@@ -340,7 +342,8 @@ fn steps(scenario: &Scenario) -> BTreeMap<&'static str, usize> {
     Arc::into_inner(seen).expect("the hook is gone").into_inner().expect("no thread panics")
 }
 
-/// Stops the scenarios of this kind each time that they reach a step; for the longer work, the first, the last and a middle one.
+/// Stops the scenarios of this kind each time that they reach a step; for the longer work, the first, the last and a
+/// middle one.
 fn stop_everywhere(kind: &str) {
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.starts_with(kind)) {
         for (name, times) in steps(scenario) {

@@ -4,10 +4,10 @@
 //!
 //! # Reservations
 //!
-//! Every entry has a slot reserved before it is put into an array: an insert by [`reserve_slot`](Array::reserve_slot), copies
-//! from the previous array by the number with which this array was made. A slot never becomes empty again, so the filled slots
-//! never outnumber the reservations, and copies always find room. [Sealing](Array::seal) the array ends reservations for good,
-//! before its successor is sized.
+//! Every entry has a slot reserved before it is put into an array: an insert by [`reserve_slot`](Array::reserve_slot),
+//! copies from the previous array by the number with which this array was made. A slot never becomes empty again, so
+//! the filled slots never outnumber the reservations, and copies always find room. [Sealing](Array::seal) the array
+//! ends reservations for good, before its successor is sized.
 
 use super::probe::{Hash, LINE};
 use super::slot::Slot;
@@ -17,8 +17,8 @@ use slots::Slots;
 
 mod slots;
 
-/// Slots in the smallest array. One line would do, and is used in tests, where migrations are wanted. But a few inserts fill so
-/// small an array, and then each of them pays more for migrating than the memory is worth.
+/// Slots in the smallest array. One line would do, and is used in tests, where migrations are wanted. But a few inserts
+/// fill so small an array, and then each of them pays more for migrating than the memory is worth.
 pub(crate) const MIN_CAPACITY: usize = if MODEL || cfg!(any(test, fuzzing)) { LINE } else { 8 * LINE };
 
 /// Slots that a thread moves at a time, as its share of a migration.
@@ -28,8 +28,8 @@ const SEALED: usize = 1 << (usize::BITS - 1);
 
 /// One generation of a shard's slots.
 ///
-/// The fields that every look-up reads are a cache line away from the fields that every insert writes. Distance keeps them
-/// apart rather than alignment, because an aligned allocation takes the C library several times as long.
+/// The fields that every look-up reads are a cache line away from the fields that every insert writes. Distance keeps
+/// them apart rather than alignment, because an aligned allocation takes the C library several times as long.
 #[repr(C)]
 pub(crate) struct Array {
     slots: Slots,

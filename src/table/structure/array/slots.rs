@@ -1,8 +1,8 @@
 //! The memory of an array's slots: zeroed, and each line of slots on one cache line.
 //!
-//! The allocator returns zeroed memory. For a large array these are untouched pages, so making one takes constant time. With the
-//! alignment of a cache line the allocator would clear the memory itself. So the array asks for one line more, and its slots
-//! begin at the first cache line within.
+//! The allocator returns zeroed memory. For a large array these are untouched pages, so making one takes constant time.
+//! With the alignment of a cache line the allocator would clear the memory itself. So the array asks for one line more,
+//! and its slots begin at the first cache line within.
 
 use crate::table::structure::slot::Slot;
 
