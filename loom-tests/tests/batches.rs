@@ -1,32 +1,38 @@
-//! Models of what a thread retires, and of what is returned to it: its [batch](block::batch) while others take from it,
-//! the batches that come back while others take those too or the thread leaves, the tickets by which the collector
-//! comes for what has content, and the registry. What objects hold lies in cells that loom watches and carries a mark
-//! that loom misses when it leaks. The collector's part is played: what it is told to release, a model releases when
-//! all who may have been pinned have done.
+//! Models of the memory that threads retire, without the epochs: a thread's open [batch] while other threads take
+//! objects from it, the batches that are returned to it while other threads take those or the thread ends, the tickets
+//! under which the collector takes objects with contents, and the registry of threads.
+//!
+//! The contents of an object lie in a cell that loom watches and carry a mark that loom misses when it leaks. The
+//! models play the collector: they release a batch when every thread has ended that may have been pinned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
-#[path = "../../src/block/mod.rs"]
+#[path = "../../src/memory/batch.rs"]
+mod batch;
+#[path = "../../src/memory/block.rs"]
 mod block;
+#[path = "../../src/memory/object.rs"]
+mod object;
+#[path = "../../src/memory/record.rs"]
+mod record;
 #[path = "../../src/sync.rs"]
 mod sync;
 
-/// The guard of a thread that is pinned: in these models nothing is freed before its thread has ended.
-mod reclaim {
+/// The guard of a pinned thread. In these models nothing is freed before its thread has ended.
+mod epoch {
     pub(crate) struct Guard;
-
-    pub(crate) const BAG: usize = 64;
 }
 
-use block::batch::Batch;
-use block::record::{Record, Registry};
-use block::{Block, Contents, Kind, Spare};
+use batch::Batch;
+use block::Block;
 use core::ptr::NonNull;
+use epoch::Guard;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicPtr;
 use loom::thread;
-use reclaim::Guard;
+use object::{Contents, Kind, RetiredObject};
+use record::{Record, Registry};
 
 /// What an object holds: a number of freed ones that loom watches, which the one who frees it counts up.
 struct Content {
@@ -69,11 +75,11 @@ unsafe fn take_apart(object: NonNull<()>) -> Result<Block, usize> {
 }
 
 /// An object that this thread has just taken out of its table.
-fn object(kind: &'static Kind, all: &Arc<Freed>) -> Spare {
+fn object(kind: &'static Kind, all: &Arc<Freed>) -> RetiredObject {
     let content = Box::new(Content { freed: UnsafeCell::new(0), all: all.clone() });
     content.freed.with_mut(|_| ());
     // SAFETY: the functions of these kinds are sound for it, from any thread that has it alone.
-    unsafe { Spare::new(NonNull::from(Box::leak(content)).cast(), kind) }
+    unsafe { RetiredObject::new(NonNull::from(Box::leak(content)).cast(), kind) }
 }
 
 fn registry() -> Registry {
@@ -95,11 +101,11 @@ impl Open {
         Self(batch)
     }
 
-    fn push(&self, spare: Spare) {
+    fn push(&self, object: RetiredObject) {
         // SAFETY: the models free it last.
         let batch = unsafe { &*self.0 };
         // SAFETY: one thread of a model does it, and no more than there is room for.
-        unsafe { batch.push(spare) };
+        unsafe { batch.push(object) };
     }
 
     fn close(&self, record: &Record, has_contents: bool, surplus: bool) {
@@ -263,7 +269,7 @@ fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
     };
     both_ways(begin, end, returns, |scene, _, _| {
         let left = scene.record.take_returned();
-        left.for_each(|mut batch| batch.drain().for_each(|spare| assert!(!spare.has_contents(), "content is left")));
+        left.for_each(|mut batch| batch.drain().for_each(|object| assert!(!object.has_contents(), "content is left")));
         close_and_free(scene);
         assert_eq!((scene.all.number(), scene.record.returning()), (2, 0));
     });

@@ -4,26 +4,17 @@
 //!
 //! Each pair is explored both ways, for the explorer favours the thread that does not have to be spawned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../src/memory/mod.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "../../src/reclaim.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
 
 use expiry::{Moment, Tick};
 use loom::cell::UnsafeCell;
@@ -31,7 +22,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 use payload::Watched;
-use reclaim::collect;
+use memory::collect;
 use table::{Change, Population, Table};
 
 const KEY: [u8; 32] = [1; 32];

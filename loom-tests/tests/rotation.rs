@@ -2,26 +2,17 @@
 //! old one. Each is explored with each of its threads as the one that does not have to be spawned, and what has come of
 //! it must be what some order of the operations explains.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
 
 use entry::{EntryRef, Head, Key, Overrides, Owned};
 use expiry::{Moment, Tick};
@@ -29,8 +20,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use payload::Watched;
-use reclaim::{boundary, free_all};
-use removal::RemovalCause;
+use memory::{boundary, free_all};
+use events::RemovalCause;
 use std::sync::Mutex;
 use table::{Change, Former, Table};
 

@@ -8,30 +8,37 @@
 
 extern crate shuttle_tests as cloakroom;
 
-#[path = "../../tests/histories/checker.rs"]
+#[path = "../../support/checker.rs"]
 mod checker;
 #[path = "support/limit.rs"]
 mod limit;
-#[path = "../../tests/support/model/mod.rs"]
+#[path = "../../support/model/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests, which drive more operations")]
 mod model;
 #[path = "support/randomness.rs"]
 mod randomness;
-#[path = "support/recorder.rs"]
+#[path = "../../support/recorder.rs"]
 mod recorder;
 #[path = "support/schedules.rs"]
 mod schedules;
+#[path = "../../support/search.rs"]
+mod search;
+#[path = "../../support/subject.rs"]
+#[allow(dead_code, reason = "shared with other tests, which drive a store of their own")]
+mod subject;
+#[path = "support/threads.rs"]
+mod threads;
 
 use schedules::{Scheduling, explore};
 
 #[test]
 fn every_history_is_explained_under_random_schedules() {
-    explore(Scheduling::Random, recorder::execute);
+    explore(Scheduling::Random, threads::execute);
 }
 
 #[test]
 fn every_history_is_explained_under_the_schedules_of_pct() {
-    explore(Scheduling::Pct, recorder::execute);
+    explore(Scheduling::Pct, threads::execute);
 }
 
 #[test]

@@ -1,42 +1,20 @@
-//! A search in the manner of Wing and Gong ("Testing and verifying concurrent objects", 1993) for an order of a
-//! session's operations that respects real time and in which the model returns what was returned.
-
-use std::collections::HashSet;
+//! The check of a session's recorded history against the model.
 
 use crate::model::{Model, Operation, Settings};
 use crate::recorder::Event;
+use crate::search;
 
-/// Whether some order explains the events, at most 64 of them, all on the first session that the model creates.
+/// Whether some order that respects real time explains the events, at most 64 of them, all on the first session that
+/// the model creates.
 ///
 /// An expired session may be removed at any time by a sweep that is not among the events.
 pub(crate) fn explained(settings: Settings, events: &[Event]) -> bool {
-    assert!(events.len() <= 64, "{} events are too many", events.len());
-    Search { events, seen: HashSet::new() }.finish(0, &Model::new(settings))
-}
-
-struct Search<'a> {
-    events: &'a [Event],
-    /// Which events had taken place in which state, without a way on from there.
-    seen: HashSet<(u64, Model)>,
-}
-
-impl Search<'_> {
-    /// Whether the events that are not in the set `done` can follow.
-    fn finish(&mut self, done: u64, model: &Model) -> bool {
-        let events = self.events;
-        let open = || events.iter().enumerate().filter(|&(index, _)| done & 1 << index == 0);
-        let Some(first_return) = open().map(|(_, event)| event.returned).min() else { return true };
-        if !self.seen.insert((done, model.clone())) {
-            return false;
-        }
-        open().filter(|(_, event)| event.called < first_return).any(|(index, event)| {
-            let mut swept = model.clone();
-            swept.apply(&Operation::EvictExpired);
-            [model.clone(), swept]
-                .iter_mut()
-                .any(|after| after.apply(&event.operation) == event.outcome && self.finish(done | 1 << index, after))
-        })
-    }
+    search::explained(events, Model::new(settings), |model, event| {
+        let mut swept = model.clone();
+        swept.apply(&Operation::EvictExpired);
+        let explains = |mut after: Model| (after.apply(&event.operation) == event.outcome).then_some(after);
+        [model.clone(), swept].into_iter().filter_map(explains)
+    })
 }
 
 mod tests {

@@ -9,7 +9,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::atomic::Ordering;
 use shuttle::thread;
 
-use crate::recorder::Moved;
+use crate::threads::Moved;
 
 const LIMIT: usize = 3;
 const THREADS: usize = 4;
