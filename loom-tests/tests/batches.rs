@@ -182,7 +182,7 @@ fn take_and_free(scene: &Scene) -> bool {
 
 /// A thread that flushes takes from the open batch while its thread retires into it and closes it.
 #[test]
-fn what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired() {
+fn an_object_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired() {
     let retire = |scene: &Scene| {
         scene.retire(&BARE);
         scene.retire(&BARE);
@@ -202,7 +202,7 @@ fn close_and_free(scene: &Scene) {
 
 /// Two threads flush at once.
 #[test]
-fn two_that_take_from_an_open_batch_share_it() {
+fn two_threads_that_take_from_an_open_batch_share_its_objects() {
     let fill = |scene: &Scene| {
         scene.retire(&BARE);
         scene.retire(&BARE);
@@ -232,7 +232,7 @@ fn take_the_rest(scene: &Scene, number: usize) {
 /// The collector returns a batch while others return some as well, or take what has been returned: the thread, or one
 /// that flushes.
 #[test]
-fn what_is_returned_is_had_by_one_and_used_by_nobody_else() {
+fn a_returned_batch_has_one_owner() {
     let before = |scene: &Scene| assert!(return_one(scene));
     both_ways(before, return_one, take_returned, |scene, _, _| take_the_rest(scene, 2));
     both_ways(before, take_returned, take_returned, |scene, _, _| take_the_rest(scene, 1));
@@ -241,7 +241,7 @@ fn what_is_returned_is_had_by_one_and_used_by_nobody_else() {
 
 /// The thread ends while a batch is returned: the later of the two frees it.
 #[test]
-fn what_is_returned_to_a_thread_that_ends_is_freed_by_the_later() {
+fn a_batch_returned_to_a_thread_that_ends_is_freed_once() {
     let leave = |scene: &Scene| {
         scene.record.leave().for_each(drop);
         true
@@ -278,7 +278,7 @@ fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
 /// A ticket is redeemed while its thread retires one more object with content: that is taken with it, or the thread has
 /// another ticket.
 #[test]
-fn what_has_content_is_taken_under_some_ticket() {
+fn an_object_with_contents_is_taken_under_some_ticket() {
     let before = |scene: &Scene| {
         scene.retire(&FULL);
         assert!(scene.record.wants_ticket());
@@ -324,7 +324,7 @@ fn a_record_has_one_thread_at_a_time_and_keeps_its_counts() {
 
 /// A thread that flushes finds another one's record, and what it has retired, as soon as it finds either.
 #[test]
-fn a_record_is_found_with_what_its_thread_has_retired() {
+fn a_record_is_found_with_the_objects_that_its_thread_has_retired() {
     fn retire(registry: &Registry, all: &Arc<Freed>) -> Open {
         let record = registry.enter();
         record.count_retired(1);

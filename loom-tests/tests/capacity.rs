@@ -19,8 +19,8 @@ use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
-use payload::Watched;
 use memory::{boundary, free_all};
+use payload::Watched;
 use std::sync::Mutex;
 use table::{Change, Room, Table, Whose};
 

@@ -18,8 +18,8 @@ use entry::{Head, Key, Owned};
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::thread;
-use payload::Watched;
 use memory::{boundary, free_all};
+use payload::Watched;
 use table::{Change, Table};
 
 /// Two sessions that stay, and one that does not.
@@ -101,13 +101,13 @@ fn explore(before: Part, parts: &[Part]) {
 }
 
 #[test]
-fn who_stays_is_noted_once_during_growth() {
+fn a_session_that_stays_is_listed_once_during_growth() {
     explore(|_| (), &[enumerate, grow]);
 }
 
 /// Half-way from one array to the next, then on to a third.
 #[test]
-fn who_stays_is_noted_once_during_two_growths() {
+fn a_session_that_stays_is_listed_once_during_two_growths() {
     explore(
         |table| {
             table.begin();
@@ -121,12 +121,12 @@ fn who_stays_is_noted_once_during_two_growths() {
 }
 
 #[test]
-fn who_stays_is_noted_once_during_growth_and_set() {
+fn a_session_that_stays_is_listed_once_during_growth_and_set() {
     explore(Sessions::begin, &[enumerate, grow, set]);
 }
 
 #[test]
-fn who_stays_is_noted_once_while_others_come_and_go() {
+fn a_session_that_stays_is_listed_once_while_others_come_and_go() {
     explore(
         |_| (),
         &[enumerate, |table| {

@@ -15,13 +15,13 @@ mod memory;
 mod payload;
 
 use entry::{EntryRef, Head, Key, Overrides, Owned};
+use events::RemovalCause;
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
-use payload::Watched;
 use memory::{boundary, free_all};
-use events::RemovalCause;
+use payload::Watched;
 use std::sync::Mutex;
 use table::{Change, Former, Table};
 
@@ -364,7 +364,7 @@ fn rotation_with_grace_in_a_full_store() {
 
 /// A session that is listed can be written and ended, and what has been done to it stays done.
 #[test]
-fn rotation_with_grace_against_an_update_of_what_is_listed() {
+fn rotation_with_grace_against_an_update_of_each_listed_session() {
     let update_all = |world: &World| {
         let updated = world.keys().into_iter().filter_map(|key| world.set(key, 2)).count();
         world.note("updates", Some(updated));
@@ -377,7 +377,7 @@ fn rotation_with_grace_against_an_update_of_what_is_listed() {
 }
 
 #[test]
-fn rotation_with_grace_against_a_delete_of_what_is_listed() {
+fn rotation_with_grace_against_a_delete_of_each_listed_session() {
     let delete_all = |world: &World| {
         let deleted: Vec<Key> = world.keys().into_iter().filter(|key| world.delete(*key)).collect();
         assert!(deleted.len() <= 1, "one session is ended once");

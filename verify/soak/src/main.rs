@@ -1,6 +1,6 @@
 //! Uses one store from several threads for as long as you like, and checks all along that it keeps its promises.
 //!
-//! `cargo run --release --example soak -- --minutes 10`; `--help` for more. Ends with a summary and exit status 0, or,
+//! `cargo run --release -p soak -- --minutes 10`; `--help` for more. Ends with a summary and exit status 0, or,
 //! as soon as anything is not as it should be, with a line that says what and exit status 1.
 //!
 //! The workers do what a web server does: they log users in and out, look sessions up, set attributes, on sessions of

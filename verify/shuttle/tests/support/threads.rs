@@ -50,8 +50,9 @@ pub(crate) fn execute() {
         let recorder = recorder.clone();
         thread::spawn(move || work(&recorder, number))
     };
-    let mut threads: Vec<_> =
-        (0..THREADS).map(|number| spawn(|recorder, number| recorder.use_sessions(number, OPERATIONS), number)).collect();
+    let mut threads: Vec<_> = (0..THREADS)
+        .map(|number| spawn(|recorder, number| recorder.use_sessions(number, OPERATIONS), number))
+        .collect();
     threads.push(spawn(|recorder, _| grow_and_shrink(recorder), 0));
     threads.push(spawn(|recorder, _| recorder.move_the_clock(STEPS), 0));
     threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
