@@ -50,7 +50,7 @@ LIBRARY = sources("src/")
 RULES = all_of(r'\bplanted\("([a-z-]+)"\)', LIBRARY.values())
 TAGS = all_of(r'\bordered\(\s*"([A-Z]\d+)"', LIBRARY.values())
 STEPS = all_of(
-    r'\bstep\("([^"]+)"\)', [text for name, text in LIBRARY.items() if re.fullmatch(r"src/table/\w+\.rs", name)]
+    r'\bstep\("([^"]+)"\)', [text for name, text in LIBRARY.items() if name.startswith("src/table/")]
 )
 SCENARIOS = read("loom-tests/tests/scenarios.rs")
 WIDE = re.search(r"^// With one preemption less.*?\{\n    1:\n(.*?)^}", SCENARIOS, re.M | re.S)[1]
@@ -61,10 +61,11 @@ CONTENDERS = re.search(r"^contenders! \{\n(.*?)^\}", read("benches/src/contender
 CREATE, CONFIG = "src/store/create.rs", "src/config.rs"
 SEARCHED = constant(CREATE, "ENTRIES_SEARCHED_WHEN_FULL")
 FOR_THE_BOUND = constant(CREATE, "ENTRIES_SEARCHED_FOR_THE_BOUND")
-SAMPLE = constant("src/table/room.rs", "SAMPLE")
+SAMPLE = constant("src/table/ops/room.rs", "SAMPLE")
 MOST_SHARDS = constant(CONFIG, "MOST_SHARDS")
-LARGE = number(re.search(r"LARGE: usize = (\d+) \* 1024;", read("src/block/cache.rs"))[1])
-SCHEDULES = number(re.search(r"unwrap_or\((\d+_\d+)\)", read("shuttle-tests/tests/support/schedules.rs"))[1])
+LARGE = number(re.search(r"LARGE: usize = (\d+) \* 1024;", read("src/memory/cache.rs"))[1])
+BATCH = number(re.search(r"const BATCH: usize = if MODEL .*? else \{\n    (\d+)\n\};", read("src/memory/batch.rs"), re.S)[1])
+SCHEDULES = number(re.search(r"unwrap_or\((\d+_\d+)\)", read("verify/shuttle/tests/support/schedules.rs"))[1])
 RUST = number(re.search(r'^rust-version = "1\.(\d+)"', read("Cargo.toml"), re.M)[1])
 OTHERS = len(CONTENDERS) - 2  # But for cloakroom itself, and the floor.
 N = r"(\d[\d,]*|[a-z]+)"
@@ -94,8 +95,8 @@ COUNTS = [
     ("docs/design.md", rf"is bounded \({N} sessions", SEARCHED),
     ("docs/design.md", rf"sessions, {N} for a newcomer", FOR_THE_BOUND),
     ("docs/performance.md", rf"as they are retired only from {N} KB on", LARGE),
-    ("docs/design.md", rf"A batch that is full \({N} objects", constant("src/reclaim.rs", "BAG")),
-    ("docs/design.md", rf"moving a chunk of {N} slots", constant("src/table/array.rs", "CHUNK")),
+    ("docs/design.md", rf"A batch that is full \({N} objects", BATCH),
+    ("docs/design.md", rf"moving a chunk of {N} slots", constant("src/table/structure/array/mod.rs", "CHUNK")),
 ]
 
 
@@ -263,7 +264,7 @@ def floors():
         strong = re.search(r"Ordering::(Acquire|Release|AcqRel|SeqCst)", code)
         require(low or not strong, f"{name}, on floor {floor[module]}, has a memory ordering")
     epoch = [name for name, text in LIBRARY.items() if re.search(r"^[^/]*\bcrossbeam_epoch\b", text, re.M)]
-    require(epoch == ["src/reclaim.rs"], f"docs/design.md: not only reclaim.rs names crossbeam_epoch: {epoch}")
+    require(epoch == ["src/memory/epoch.rs"], f"docs/design.md: not only epoch.rs names crossbeam_epoch: {epoch}")
 
 
 for check in (counts, citations, lists, settings, scripts, floors):

@@ -1,6 +1,6 @@
 //! The atomics of this crate: `core`'s; or loom's under `--cfg loom`, shuttle's under `--cfg shuttle`, where the models
-//! in `loom-tests/` and `shuttle-tests/` explore the same sources. Under `--cfg cloakroom_count_writes` they count what
-//! they write.
+//! in `loom-tests/` and `verify/shuttle/` explore the same sources. Under `--cfg cloakroom_count_writes` they count
+//! what they write.
 
 #![deny(unsafe_code)]
 

@@ -34,7 +34,7 @@ pub(crate) use ops::{Change, Former, Part, Refusal, Room, Whose};
 pub(crate) use removals::{Bound, Ended, Observer};
 pub(crate) use search::Absence;
 pub(crate) use structure::counters::Counts;
-pub(crate) use structure::population::Place;
+pub(crate) use structure::population::{Place, Population};
 
 use crate::entry::{Key, Payload, free_with_successors};
 use crate::expiry::Moment;
@@ -47,7 +47,6 @@ use ops::Round;
 use pinned::{Pinned, Target};
 use removals::Removals;
 use structure::array::{Array, MIN_CAPACITY};
-use structure::population::Population;
 use structure::probe::Hash;
 use structure::shard::Shard;
 

@@ -3,6 +3,7 @@
 use super::structure::array::MIN_CAPACITY;
 use fixture::{Fixture, IDLE};
 
+mod calls;
 mod fixture;
 mod payloads;
 mod progress;
