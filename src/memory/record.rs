@@ -1,8 +1,8 @@
 //! Records: the part of a thread's state that other threads can reach, and the list of all records.
 //!
-//! Each thread that retires something has a [`Record`]. It holds the thread's open [batch](super::batch) and the batches
-//! that have been *returned* to it because no thread can use their objects any more. All records are in one list, the
-//! [`Registry`], which only grows: the record of an ended thread goes to the next new thread.
+//! Each thread that retires something has a [`Record`]. It holds the thread's open [batch](super::batch) and the
+//! batches that have been *returned* to it because no thread can use their objects any more. All records are in one
+//! list, the [`Registry`], which only grows: the record of an ended thread goes to the next new thread.
 //!
 //! # Returned batches
 //!
@@ -257,7 +257,8 @@ impl Record {
         self.own.cached.load(Ordering::Relaxed) // Relaxed: a mere number.
     }
 
-    /// Bytes that the record's threads have retired and not reused, less the bytes that other threads have freed. Wraps.
+    /// Bytes that the record's threads have retired and not reused, less the bytes that other threads have freed.
+    /// Wraps.
     pub(crate) fn balance(&self) -> usize {
         // Relaxed: mere numbers.
         let own = [&self.own.open_bytes, &self.own.retired, &self.own.cached];
