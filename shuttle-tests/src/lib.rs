@@ -24,7 +24,7 @@ mod expiry;
 #[path = "../../src/fingerprint.rs"]
 mod fingerprint;
 mod hash;
-#[path = "../../src/id.rs"]
+#[path = "../../src/id/mod.rs"]
 mod id;
 #[path = "../../src/principal/mod.rs"]
 mod principal;
