@@ -171,8 +171,8 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB and 1,024 attributes each, 64 shards, and ids in
-    /// batches.
+    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB and 1,024 attributes each, 64 shards, and ids
+    /// drawn in batches.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
