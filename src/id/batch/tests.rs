@@ -55,16 +55,20 @@ impl Thread {
 
     /// The page, which the thread has once it has drawn.
     fn page(&self) -> ManuallyDrop<Page> {
-        let state = self.batch.0.replace(State::Direct);
-        let State::Open(page) = &state else { panic!("the thread has no page") };
-        let alias = page.alias();
-        self.batch.0.set(state);
-        alias
+        page_of(&self.batch)
     }
 
     fn calls(&self) -> u8 {
         self.source.calls.get()
     }
+}
+
+fn page_of(batch: &Batch) -> ManuallyDrop<Page> {
+    let state = batch.0.replace(State::Direct);
+    let State::Open(page) = &state else { panic!("the thread has no page") };
+    let alias = page.alias();
+    batch.0.set(state);
+    alias
 }
 
 #[test]
@@ -225,25 +229,13 @@ fn a_discard_reaches_the_batch_of_another_thread() {
 
 #[test]
 fn the_public_call_discards_the_batch_of_this_thread() {
-    let draw = || batch_of_this_thread(|batch| batch.draw(&DISCARDED, getrandom::fill));
-    draw().expect("randomness");
-    let mark = batch_of_this_thread(|batch| mark_of(batch));
+    let draw_and_look = || {
+        draw().expect("randomness");
+        BATCH.with(|batch| page_of(batch).mark())
+    };
+    let mark = draw_and_look();
     SessionId::discard_batches();
-    assert!(DISCARDED.load(Ordering::Relaxed) > mark);
-    draw().expect("randomness");
-    assert!(batch_of_this_thread(|batch| mark_of(batch)) > mark);
-}
-
-fn batch_of_this_thread<R>(f: impl FnOnce(&Batch) -> R) -> R {
-    BATCH.with(f)
-}
-
-fn mark_of(batch: &Batch) -> u64 {
-    let state = batch.0.replace(State::Direct);
-    let State::Open(page) = &state else { panic!("the thread has no page") };
-    let mark = page.mark();
-    batch.0.set(state);
-    mark
+    assert!(draw_and_look() > mark);
 }
 
 #[test]
