@@ -1,8 +1,7 @@
 //! A page of memory that the kernel wipes in a forked child and leaves out of core dumps.
 //!
-//! [`Batch`](super::batch::Batch) keeps the ids in it that a thread has drawn ahead. The page holds three things: a
-//! mark, the number of ids that are left, and the ids. All of them are zero when the page is mapped, and in a child
-//! that was forked meanwhile.
+//! `batch.rs` keeps the ids in it that a thread has drawn ahead. The page holds three things: a mark, the number of ids
+//! that are left, and the ids. All of them are zero when the page is mapped, and in a child that was forked meanwhile.
 //!
 //! Each access is volatile, for two reasons:
 //!
