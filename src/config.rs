@@ -94,6 +94,18 @@ pub struct SessionConfig {
     /// empty. What looks at each of them takes longer: [`stats`](SessionStore::stats), sweeps, and `count` where there
     /// is no `max_sessions`. Beyond 1,024 nothing was measured to get faster.
     pub shards: usize,
+    /// Whether the ids of new and rotated sessions are drawn in batches. `true` by default.
+    ///
+    /// A call of the operating system's random source then makes eight ids for the calling thread, where it would make
+    /// one. The thread's unused ids lie in a page of memory that the kernel wipes in a forked child and leaves out of
+    /// core dumps. Each id is erased there when it is used, and the page is unmapped when the thread ends. The page is
+    /// shared by all stores of the process, and exists on Linux 4.14 or later only. Elsewhere each id is a call of its
+    /// own.
+    ///
+    /// **Turn it off in a virtual machine that is cloned or restored from a snapshot while the process runs**, unless
+    /// the process calls [`SessionId::discard_batches`](crate::SessionId::discard_batches) before it creates a session
+    /// there: both copies have the ids that were drawn ahead, and would give them to different sessions.
+    pub batch_ids: bool,
 }
 
 /// Says what becomes of a newcomer when a store holds [`max_sessions`](SessionConfig::max_sessions).
@@ -159,7 +171,8 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB and 1,024 attributes each, 64 shards.
+    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB and 1,024 attributes each, 64 shards, and ids
+    /// drawn in batches.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
@@ -172,6 +185,7 @@ impl Default for SessionConfig {
             max_session_bytes: 64 * 1024,
             max_attributes: 1_024,
             shards: 64,
+            batch_ids: true,
         }
     }
 }
@@ -344,6 +358,12 @@ impl SessionStoreBuilder {
     /// Sets into how many parts the store divides its sessions: [`SessionConfig::shards`].
     pub fn shards(mut self, shards: usize) -> Self {
         self.config.shards = shards;
+        self
+    }
+
+    /// Sets whether ids are drawn in batches: [`SessionConfig::batch_ids`].
+    pub fn batch_ids(mut self, batched: bool) -> Self {
+        self.config.batch_ids = batched;
         self
     }
 

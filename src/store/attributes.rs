@@ -37,9 +37,9 @@ impl SessionStore {
     /// that is given twice, the last value counts.
     ///
     /// Takes time in proportion to what is given, however many attributes that are and whatever their keys. The id is
-    /// 32 bytes from the operating system's random source, a call of its own for each session. At
-    /// [`max_sessions`](SessionConfig::max_sessions) it first looks for expired sessions to end, among no more
-    /// than 512.
+    /// 32 bytes from the operating system's random source ([`batch_ids`](SessionConfig::batch_ids) says how it is
+    /// called). At [`max_sessions`](SessionConfig::max_sessions) it first looks for expired sessions to end, among no
+    /// more than 512.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///

@@ -68,7 +68,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
         let moment = self.moment();
-        let id = SessionId::random().map_err(CreateError::Random)?;
+        let id = SessionId::draw(self.config.batch_ids).map_err(CreateError::Random)?;
         // The principal's limit comes first: a newcomer that is refused for it must not end anybody else's session for room.
         let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;
         let place = match joined.as_mut().and_then(|joined| joined.place.take()) {

@@ -8,7 +8,7 @@
 // |---|---|
 // | `memory` | `src/memory/mod.rs`, or the stand-in `verify/support/memory.rs` |
 // | `hash` | a hash without a random key, because an execution must be repeatable |
-// | `id` | `src/id.rs`, or ids that are numbers |
+// | `id` | `src/id/mod.rs`, or ids that are numbers |
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;

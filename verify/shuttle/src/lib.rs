@@ -5,7 +5,7 @@
 
 include!("../../support/sources.rs");
 mod hash;
-#[path = "../../../src/id.rs"]
+#[path = "../../../src/id/mod.rs"]
 mod id;
 #[path = "../../support/memory.rs"]
 pub mod memory;
