@@ -233,40 +233,38 @@ def scripts():
         require(f"`.ci/run` runs all of them but {but}" in text, f"{document}: .ci/run runs all but {but}")
 
 
-# The floors.
+# The layers.
 
 
-def floors():
-    section = re.search(r"^## Floors$.*?(?=^## )", read("docs/design.md"), re.M | re.S)[0]
+def layers():
+    section = re.search(r"^## Layers$.*?(?=^## )", read("docs/design.md"), re.M | re.S)[0]
     rows = re.findall(r"^\| (\d) \| (.*?) \|", section, re.M)
     of = {}
-    for floor, files in rows:
+    for layer, files in rows:
         for name in spans(files):
-            require(name not in of, f"docs/design.md: {name} is on two floors")
-            of[name] = int(floor)
+            require(name not in of, f"docs/design.md: {name} is on two layers")
+            of[name] = int(layer)
             there = f"src/{name}" in (FOLDERS if name.endswith("/") else FILES) or name in FOLDERS
-            require(there, f"docs/design.md: there is no src/{name} for floor {floor}")
-    floor = {Path(name).stem: number for name, number in of.items()}
+            require(there, f"docs/design.md: there is no src/{name} for layer {layer}")
+    layer = {Path(name).stem: number for name, number in of.items()}
     for name, text in LIBRARY.items():
         module = Path(name).parts[1].removesuffix(".rs")
         if name in ("src/lib.rs", "src/shared_writes.rs"):
             continue
-        require(module in floor, f"docs/design.md: {name} is on no floor")
-        if module not in floor:
+        require(module in layer, f"docs/design.md: {name} is on no layer")
+        if module not in layer:
             continue
         code = re.sub(r"^\s*//.*$", "", text, flags=re.M)
-        for other in all_of(r"\bcrate::(\w+)", [code]) & floor.keys():
-            complaint = f"docs/design.md: {name}, on floor {floor[module]}, imports {other}, on {floor[other]}"
-            require(floor[other] <= floor[module], complaint)
-        low = floor[module] in (1, 2)
-        denies = "#![deny(unsafe_code)]" in text
-        require(low or denies, f"{name}, on floor {floor[module]}, does not deny unsafe code")
+        for other in all_of(r"\bcrate::(\w+)", [code]) & layer.keys():
+            complaint = f"docs/design.md: {name}, on layer {layer[module]}, imports {other}, on {layer[other]}"
+            require(layer[other] <= layer[module], complaint)
+        low = layer[module] in (1, 2)
         strong = re.search(r"Ordering::(Acquire|Release|AcqRel|SeqCst)", code)
-        require(low or not strong, f"{name}, on floor {floor[module]}, has a memory ordering")
+        require(low or not strong, f"{name}, on layer {layer[module]}, has a memory ordering")
     epoch = [name for name, text in LIBRARY.items() if re.search(r"^[^/]*\bcrossbeam_epoch\b", text, re.M)]
     require(epoch == ["src/memory/epoch.rs"], f"docs/design.md: not only epoch.rs names crossbeam_epoch: {epoch}")
 
 
-for check in (counts, citations, lists, settings, scripts, floors):
+for check in (counts, citations, lists, settings, scripts, layers):
     check()
 findings.conclude("claims hold")

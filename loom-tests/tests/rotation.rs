@@ -15,7 +15,6 @@ mod memory;
 mod payload;
 
 use entry::{EntryRef, Head, Key, Overrides, Owned};
-use events::RemovalCause;
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +22,7 @@ use loom::thread;
 use memory::{boundary, free_all};
 use payload::Watched;
 use std::sync::Mutex;
+use table::RemovalCause;
 use table::{Change, Former, Table};
 
 const OLD: Key = [1; 32];

@@ -3,7 +3,8 @@
 mod removal;
 mod trace;
 
-pub use removal::{Removal, RemovalCause};
+pub use crate::table::RemovalCause;
+pub use removal::Removal;
 pub(crate) use trace::Tracer;
 
 use crate::id::SessionId;

@@ -27,9 +27,9 @@ pub(crate) use silence::Tracer;
 #[cfg(feature = "tracing")]
 mod events {
     use super::{CreateError, Fingerprints, Key, Observer};
-    use crate::events::removal::RemovalCause;
     use crate::sync::contain;
     use crate::table::Ended;
+    use crate::table::RemovalCause;
     use tracing::{Level, debug, enabled, trace};
 
     const TARGET: &str = "cloakroom";

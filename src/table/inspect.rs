@@ -8,9 +8,9 @@ use super::structure::shard::Shard;
 use super::structure::slot::Word;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Moment;
 use crate::memory::Guard;
+use crate::table::RemovalCause;
 
 impl<P: Payload> Table<P> {
     /// A table of one shard whose first array has this capacity.

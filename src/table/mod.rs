@@ -7,6 +7,7 @@
 //! | [`pinned`] | one pinned thread at work on one shard: judging, touching and ending versions, clearing slots |
 //! | [`search`] | the writer's search for a live version |
 //! | [`migrate`] | growth, purging and shrinking |
+//! | [`cause`] | why sessions end |
 //! | [`removals`] | reporting ended sessions to an observer |
 //!
 //! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a
@@ -17,6 +18,7 @@
 //! Every operation is lock-free: a thread that stops at any instruction keeps no other thread from completing. The
 //! claim excludes the memory allocator.
 
+mod cause;
 #[cfg(loom)]
 mod inspect;
 mod migrate;
@@ -28,6 +30,7 @@ mod structure;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+pub use cause::RemovalCause;
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them all"))]
 pub(crate) use ops::{Change, Former, Part, Refusal, Room, Whose};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model observes removals"))]

@@ -10,10 +10,10 @@ use super::structure::slot::{Slot, Word};
 use super::{KeyHasher, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick, Verdict};
 use crate::memory::Guard;
 use crate::sync::{planted, step};
+use crate::table::RemovalCause;
 use constant_time_eq::constant_time_eq_32;
 
 /// The key that a search looks for, and its hash.

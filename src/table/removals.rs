@@ -2,8 +2,8 @@
 
 use crate::entry::account::{Binding, Use};
 use crate::entry::{EntryRef, Key, Overrides, Payload};
-use crate::events::RemovalCause;
 use crate::memory::Guard;
+use crate::table::RemovalCause;
 use core::cell::Cell;
 
 /// A session that has ended.

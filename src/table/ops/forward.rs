@@ -12,9 +12,9 @@
 use super::remove::Removal;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Tick;
 use crate::sync::{planted, step};
+use crate::table::RemovalCause;
 use crate::table::pinned::Pinned;
 use crate::table::search::Absence;
 

@@ -7,9 +7,9 @@
 
 use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Moment;
 use crate::sync::{planted, step};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::array::Array;

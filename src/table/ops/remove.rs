@@ -1,8 +1,8 @@
 //! Ending one session by its key.
 
 use crate::entry::{EntryRef, Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::population::Place;

@@ -4,10 +4,10 @@
 //! look-up treats it as live from then on. Reclaiming its place below the limit, its slot and its memory can wait.
 
 use crate::entry::{Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Verdict};
 use crate::memory;
 use crate::sync::MODEL;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::probe::{Hash, LINE};

@@ -12,9 +12,9 @@
 use super::sweep::{SPAN, wrapped};
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
 use crate::sync::{Ordering, planted};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;

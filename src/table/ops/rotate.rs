@@ -18,9 +18,9 @@
 use super::update::Refusal;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
 use crate::sync::{planted, step};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::Absence;

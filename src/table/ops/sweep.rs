@@ -2,10 +2,10 @@
 
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Moment;
 use crate::memory::{self, FreesMany};
 use crate::sync::{Ordering, planted, step};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;

@@ -4,8 +4,8 @@
 
 #![deny(unsafe_code)]
 
-use crate::events::RemovalCause;
 use crate::sync::{AtomicU64, Ordering};
+use crate::table::RemovalCause;
 
 /// The number of created sessions, of ended sessions by cause, of migrations, and the bytes of the entries in the
 /// slots.
