@@ -91,12 +91,12 @@ COUNTS = [
     (CONFIG, rf"[Uu]p to {N} sessions(?: are looked at first|, of a sample)", SEARCHED),
     (CONFIG, rf"up to {N} sessions are looked at then", FOR_THE_BOUND),
     (CONFIG, rf"of a sample of at least {N}", SAMPLE),
-    ("docs/design.md", rf"among up to {N} entries", SEARCHED),
+    ("docs/design.md", rf"examines up to {N} entries", SEARCHED),
     ("docs/design.md", rf"is bounded \({N} sessions", SEARCHED),
-    ("docs/design.md", rf"sessions, {N} for a newcomer", FOR_THE_BOUND),
+    ("docs/design.md", rf"sessions, {N} for a new session", FOR_THE_BOUND),
     ("docs/performance.md", rf"as they are retired only from {N} KB on", LARGE),
-    ("docs/design.md", rf"A batch that is full \({N} objects", BATCH),
-    ("docs/design.md", rf"moving a chunk of {N} slots", constant("src/table/structure/array/mod.rs", "CHUNK")),
+    ("docs/design.md", rf"A full batch \({N} objects", BATCH),
+    ("docs/design.md", rf"moves a chunk of {N} slots", constant("src/table/structure/array/mod.rs", "CHUNK")),
 ]
 
 

@@ -37,7 +37,7 @@
 
 use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
 use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
-use crate::events::RemovalCause;
+use crate::table::RemovalCause;
 use crate::expiry::{Moment, Tick};
 use crate::sync::{AtomicU64, MODEL, Ordering, planted, step};
 use crate::table::{Change, Refusal, Table};

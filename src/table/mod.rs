@@ -2,13 +2,13 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | [`structure`] | slots, arrays, shards, counters |
-//! | [`ops`] | the operations, one file each |
-//! | [`pinned`] | one pinned thread at work on one shard: judging, touching and ending versions, clearing slots |
-//! | [`search`] | the writer's search for a live version |
-//! | [`migrate`] | growth, purging and shrinking |
-//! | [`cause`] | why sessions end |
-//! | [`removals`] | reporting ended sessions to an observer |
+//! | `structure` | slots, arrays, shards, counters |
+//! | `ops` | the operations, one file each |
+//! | `pinned` | one pinned thread at work on one shard: judging, touching and ending versions, clearing slots |
+//! | `search` | the writer's search for a live version |
+//! | `migrate` | growth, purging and shrinking |
+//! | `cause` | why sessions end |
+//! | `removals` | reporting ended sessions to an observer |
 //!
 //! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a
 //! slot. The life word of the live version decides whether and how the session exists. A slot only says where to look:
