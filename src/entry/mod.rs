@@ -11,8 +11,8 @@
 //!
 //! The tail saves the dependent cache miss of a second allocation: a look-up loads the line of slots and the entry.
 //!
-//! [`Owned`] is an entry that no other thread knows. [`EntryRef`] is an entry that may be shared, borrowed while its thread
-//! is pinned. The thread that removes an entry from the table's slots retires it. Freeing an entry that was not
+//! [`Owned`] is an entry that no other thread knows. [`EntryRef`] is an entry that may be shared, borrowed while its
+//! thread is pinned. The thread that removes an entry from the table's slots retires it. Freeing an entry that was not
 //! superseded also frees its successor, which never took effect ([`free`]).
 //!
 //! A panic in a payload's `Drop` is contained, because any thread may free what others have retired, in the middle of
