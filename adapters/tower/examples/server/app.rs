@@ -82,7 +82,8 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .route("/end", post(devices::end))
         .route("/logout-everywhere", post(devices::logout_everywhere))
         .route("/crowd", post(live::crowd))
-        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing here"))
+        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is no such page"))
+        .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "this page has no such method"))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(sessions(store, settings))
         // Around the sessions: what is refused for where it comes from needs none.
@@ -115,7 +116,8 @@ async fn login(
     let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
     let user = login.user.trim();
     if !(1..=MAX_USER_CHARS).contains(&user.chars().count()) || user.chars().any(char::is_control) {
-        let reason = format!("user must be 1 to {MAX_USER_CHARS} characters, none of them control characters");
+        // Called by the field's label on the page, where the message is shown.
+        let reason = format!("your name must have 1 to {MAX_USER_CHARS} characters, and no control characters");
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason).into_response());
     }
     let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;

@@ -119,7 +119,8 @@ async function request(method, path, body) {
 
 async function reason(response) {
   const answer = await response.json().catch(() => ({}));
-  return answer.error ?? `The server answered ${response.status}.`;
+  if (!answer.error) return `The server answered ${response.status}.`;
+  return `${answer.error[0].toUpperCase()}${answer.error.slice(1)}.`;
 }
 
 // Does what a button is for; meanwhile it can't be pressed again. Says what went wrong, if anything did.

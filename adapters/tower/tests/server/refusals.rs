@@ -2,7 +2,7 @@
 
 use reqwest::{StatusCode, header};
 
-use crate::harness::{Server, json, user_of};
+use crate::harness::{Server, json, raw, user_of};
 
 async fn refused_login(server: &Server, body: impl Into<reqwest::Body>, content_type: &str) -> (StatusCode, String) {
     let browser = server.jarless();
@@ -19,9 +19,9 @@ async fn a_login_without_a_proper_user_is_refused_with_a_reason() {
     let server = Server::start().await;
     let (long, huge) = (format!("user={}", "x".repeat(65)), format!("user={}", "x".repeat(5_000)));
     let cases: [(&str, &str, u16, &str); 10] = [
-        ("user=", FORM, 422, "1 to 64 characters"),
-        ("user=+%20%09", FORM, 422, "1 to 64 characters"),
-        (&long, FORM, 422, "1 to 64 characters"),
+        ("user=", FORM, 422, "your name must have 1 to 64 characters"),
+        ("user=+%20%09", FORM, 422, "your name must have 1 to 64 characters"),
+        (&long, FORM, 422, "your name must have 1 to 64 characters"),
         ("user=a%00b", FORM, 422, "control characters"),
         ("user=a%0d%0ab", FORM, 422, "control characters"),
         ("name=ada", FORM, 422, "missing field"),
@@ -36,6 +36,38 @@ async fn a_login_without_a_proper_user_is_refused_with_a_reason() {
         assert!(reason.contains(part), "{body:?}: {reason}");
     }
     assert_eq!(server.store.count(), 0);
+}
+
+#[tokio::test]
+async fn every_refusal_has_a_json_body_with_a_reason() {
+    const FORM: &str = "POST /login HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+    let server = Server::with(|store| store.max_sessions(1), crate::app::Settings { secure_cookies: false }).await;
+    server.browser().logged_in("ada").await;
+    let huge = format!("{FORM}\r\nContent-Length: 5005\r\n\r\nuser={}", "x".repeat(5_000));
+    let cases: [(u16, &str); 12] = [
+        (401, "GET /profile HTTP/1.1\r\n\r\n"),
+        (401, "GET /live HTTP/1.1\r\n\r\n"),
+        (401, "POST /crowd HTTP/1.1\r\n\r\n"),
+        (403, "POST /login HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\n\r\n"),
+        (404, "GET /nothing HTTP/1.1\r\n\r\n"),
+        (405, "GET /login HTTP/1.1\r\n\r\n"),
+        (405, "DELETE / HTTP/1.1\r\n\r\n"),
+        (413, &huge),
+        (415, "POST /login HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"),
+        (422, &format!("{FORM}\r\nContent-Length: 5\r\n\r\nuser=")),
+        (422, &format!("{FORM}\r\nContent-Length: 8\r\n\r\nname=ada")),
+        (503, &format!("{FORM}\r\nContent-Length: 8\r\n\r\nuser=eve")),
+    ];
+    for (status, request) in cases {
+        let request = request.replacen("\r\n", "\r\nHost: localhost\r\nConnection: close\r\n", 1);
+        let answer = raw(server.address, request.into_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
+        let reason: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert!(reason["error"].as_str().is_some_and(|reason| !reason.is_empty()), "{answer}");
+        assert_eq!(head.contains("\r\nallow: "), status == 405, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn is_logged_out(page: &Page, message: &str) {
 #[ignore = "needs Chromium: ci/browser.sh"]
 async fn two_browsers_see_each_other_and_one_ends_the_other() {
     let (server, driver) = (server().await, Driver::start());
-    let (laptop, phone) = (driver.browser().await, driver.phone().await);
+    let (laptop, phone) = (driver.browser().await, driver.phone(360).await);
     log_in(&laptop, &server, "ada").await;
     log_in(&phone, &server, "ada").await;
     assert_eq!(server.store.count(), 2);
@@ -122,7 +122,7 @@ async fn a_page_left_open_lets_its_session_expire() {
 #[ignore = "needs Chromium: ci/browser.sh"]
 async fn logging_out_everywhere_reaches_the_other_browser_and_no_other_user() {
     let (server, driver) = (server().await, Driver::start());
-    let (laptop, phone, other) = (driver.browser().await, driver.phone().await, driver.browser().await);
+    let (laptop, phone, other) = (driver.browser().await, driver.phone(360).await, driver.browser().await);
     log_in(&laptop, &server, "ada").await;
     log_in(&phone, &server, "ada").await;
     log_in(&other, &server, "<b>mallory</b>").await;
@@ -162,14 +162,111 @@ async fn pages_of_other_origins_end_no_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
+async fn titles_share_a_line_with_their_buttons_on_narrow_screens() {
+    let (server, driver) = (server().await, Driver::start());
+    // The centre of each visible button in a title, relative to the top and the bottom of the title's heading.
+    let beside = "return [...document.querySelectorAll('.title button')].map((button) => { \
+        const box = button.getBoundingClientRect(), middle = (box.top + box.bottom) / 2; \
+        const heading = button.parentElement.querySelector('h2').getBoundingClientRect(); \
+        return button.id + (heading.top <= middle && middle <= heading.bottom && heading.right <= box.left)})";
+    for width in [390, 320] {
+        let phone = driver.phone(width).await;
+        log_in(&phone, &server, "Augusta Ada King, Countess of Lovelace").await;
+        let expected = ["logouttrue", "logout-everywheretrue"];
+        assert_eq!(phone.script(beside, &[]).await, serde_json::json!(expected), "{width} pixels");
+        let broken = "return [...document.querySelectorAll('.title button, #devices-title')].filter((part) => { \
+            const range = document.createRange(); range.selectNodeContents(part); \
+            const words = part.id === 'devices-title' ? part.innerText.split(' ').length : 1; \
+            return new Set([...range.getClientRects()].map((line) => line.top)).size > words}).length";
+        assert_eq!(phone.script(broken, &[]).await, 0, "a word or a button's text breaks at {width} pixels");
+        phone.click("#logout-everywhere").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn the_time_left_is_one_line_box_on_narrow_screens() {
+    // As long a text as the server's default timeout shows.
+    let server = Server::with(|store| store.ttl(Duration::from_secs(30 * 60 - 2)), SECURE).await;
+    let driver = Driver::start();
+    for width in [390, 320] {
+        let phone = driver.phone(width).await;
+        log_in(&phone, &server, "ada").await;
+        assert_eq!(phone.text("#left").await.len(), "29:58".len());
+        let lines = "const range = document.createRange(); \
+            range.selectNodeContents(document.querySelector(arguments[0])); return range.getClientRects().length";
+        for fact in ["#since", "#visits", "#left"] {
+            assert_eq!(phone.script(lines, &[fact]).await, 1, "{fact} at {width} pixels");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn a_separating_dot_is_visible_only_between_two_texts_of_one_line() {
+    let (server, driver) = (server().await, Driver::start());
+    // For each dot: whether it is within its paragraph's visible box, and whether a text of its line precedes it.
+    let dots = "return [...document.querySelectorAll('#devices .dot')].map((dot) => { \
+        const box = dot.getBoundingClientRect(), line = dot.closest('.times').getBoundingClientRect(); \
+        const texts = [...dot.closest('.times').querySelectorAll('.began, .used')]; \
+        const before = texts.some((text) => { const there = text.getBoundingClientRect(); \
+            return there.right <= box.left + 1 && there.top < box.bottom && box.top < there.bottom}); \
+        return [box.right > line.left + 1, before]})";
+    for (width, on_one_line) in [(1200, true), (390, false), (320, false)] {
+        let page = if width == 1200 { driver.browser().await } else { driver.phone(width).await };
+        log_in(&page, &server, "ada").await;
+        log_in(&driver.browser().await, &server, "ada").await;
+        page.until("the other device is shown", async |page| devices(page).await.len() >= 2).await;
+        // As long a text as there is.
+        page.script(
+            "document.querySelectorAll('#devices .used').forEach((used) => used.textContent = arguments[0])",
+            &["used 59 min ago"],
+        )
+        .await;
+        let dots = page.script(dots, &[]).await;
+        let dots = dots.as_array().expect("a list");
+        assert!(dots.len() >= 4, "{dots:?}");
+        assert!(dots.iter().all(|dot| dot[0] == dot[1]), "{width} pixels: {dots:?}");
+        assert_eq!(dots.iter().any(|dot| dot[0] == true), on_one_line, "{width} pixels: {dots:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn a_refused_name_is_called_by_the_label_of_its_field() {
+    let (server, driver) = (server().await, Driver::start());
+    let page = driver.browser().await;
+    page.go_to(&url(&server)).await;
+    page.until("the form is shown", async |page| page.shows("#user").await).await;
+    page.type_text("   \u{e007}").await;
+    let label = page.text("label[for=user]").await;
+    page.until("the refusal is shown", async |page| {
+        page.shows("#message").await && !page.text("#message").await.is_empty()
+    })
+    .await;
+    let message = page.text("#message").await;
+    assert!(message.starts_with(&format!("{label} must have")) && message.ends_with('.'), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
 async fn the_page_fits_a_phone_and_each_control_has_a_name() {
     let (server, driver) = (server().await, Driver::start());
-    let phone = driver.phone().await;
+    for width in [390, 320] {
+        let phone = driver.phone(width).await;
+        log_in(&phone, &server, &"x".repeat(64)).await;
+        let wide = "return [...document.querySelectorAll('.card')].filter((card) => card.checkVisibility()).flatMap((card) => { \
+            const edge = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight); \
+            return [...card.querySelectorAll('*')].filter((part) => part.getBoundingClientRect().right > edge)}) \
+            .map((part) => part.id || part.className || part.localName).join()";
+        assert_eq!(phone.script(wide, &[]).await, "", "wider than its card at {width} pixels");
+        // `innerWidth` would grow with an element that is too wide.
+        let outside = "return [...document.querySelectorAll('*')].filter((part) => \
+            part.getBoundingClientRect().right > Number(arguments[0])).length";
+        assert_eq!(phone.script(outside, &[&width.to_string()]).await, 0, "outside of {width} pixels");
+    }
+    let phone = driver.phone(360).await;
     log_in(&phone, &server, &"x".repeat(64)).await;
-    // Not `innerWidth`, which grows with what does not fit.
-    let wide =
-        "return [...document.querySelectorAll('*')].filter((part) => part.getBoundingClientRect().right > 360).length";
-    assert_eq!(phone.script(wide, &[]).await, 0, "something does not fit");
     let small = "return [...document.querySelectorAll('button')].filter((button) => button.checkVisibility() && \
         button.getBoundingClientRect().height < 44).map((button) => button.id).join()";
     assert_eq!(phone.script(small, &[]).await, "", "too small for a finger");

@@ -56,10 +56,10 @@ impl Driver {
         self.open(json!({ "args": ["--window-size=1200,900"] })).await
     }
 
-    /// The same, as a phone 360 pixels wide.
-    pub(super) async fn phone(&self) -> Page {
+    /// Opens a new browser that emulates a phone with a screen of this width, in CSS pixels.
+    pub(super) async fn phone(&self, width: u32) -> Page {
         let agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1";
-        let screen = json!({ "width": 360, "height": 740, "pixelRatio": 2, "touch": true });
+        let screen = json!({ "width": width, "height": 740, "pixelRatio": 2, "touch": true });
         self.open(json!({ "args": [], "mobileEmulation": { "deviceMetrics": screen, "userAgent": agent } })).await
     }
 
