@@ -7,8 +7,8 @@ use core::fmt;
 /// Why an operation on a [`Session`](crate::Session) failed. The session is then unchanged, unless the operation's
 /// documentation says otherwise.
 ///
-/// With the feature `axum` it is a response: the status below, and the message as plain text. The message contains no id
-/// and no attribute.
+/// With the feature `axum` it is a response: the status below, and the message as plain text. The message contains no
+/// id and no attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -47,8 +47,8 @@ pub enum SessionError {
     Unserializable,
     /// The attribute is not the JSON of the requested type (feature `json`). 500.
     Undeserializable,
-    /// The response has already been made, so no cookie can be sent. A task that outlives the response may use the session,
-    /// but can neither create one nor change its id. 500.
+    /// The response has already been made, so no cookie can be sent. A task that outlives the response may use the
+    /// session, but can neither create one nor change its id. 500.
     Answered,
     /// This request has already changed the session's id a hundred times. 500.
     TooManyChanges,

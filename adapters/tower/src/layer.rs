@@ -19,10 +19,10 @@ use tower_service::Service;
 
 /// Adds a [`Session`] to the extensions of each request, and the session's cookie to the response.
 ///
-/// For each request, the layer looks for an id among the cookies and asks the store whether that session is live. It does
-/// not touch the session. A session that ends later, for any reason, is gone for this request too, and no other session
-/// is created in its place. A request without a live session has none until a handler stores something; until then
-/// nothing is added to the store.
+/// For each request, the layer looks for an id among the cookies and asks the store whether that session is live. It
+/// does not touch the session. A session that ends later, for any reason, is gone for this request too, and no other
+/// session is created in its place. A request without a live session has none until a handler stores something; until
+/// then nothing is added to the store.
 ///
 /// The layer adds at most one `Set-Cookie` to the response, and leaves other `Set-Cookie` headers as they are:
 ///
@@ -35,14 +35,14 @@ use tower_service::Service;
 /// | did not exist when the request came | none; with [`remove_stale`](Self::remove_stale), the removal of the cookie |
 ///
 /// A cache must not keep a response with this cookie, because it would give the id to other clients, and `Set-Cookie`
-/// alone does not prevent that (RFC 9111, section 7.3; [OWASP][owasp]). The layer therefore sets `Cache-Control` of such
-/// a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. For other responses that
-/// show data of a session, the application sets `Cache-Control` itself.
+/// alone does not prevent that (RFC 9111, section 7.3; [OWASP][owasp]). The layer therefore sets `Cache-Control` of
+/// such a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. For other responses
+/// that show data of a session, the application sets `Cache-Control` itself.
 ///
 /// Each request costs two allocations: the state that its handles share, and a box among the extensions. A `Set-Cookie`
-/// is one more. The future is not boxed. Everything that the layer does for a request is lock-free. The methods below are
-/// wait-free; those that change a setting allocate a copy of the configuration. To clone the layer, or a service that it
-/// made, is to copy a pointer.
+/// is one more. The future is not boxed. Everything that the layer does for a request is lock-free. The methods below
+/// are wait-free; those that change a setting allocate a copy of the configuration. To clone the layer, or a service
+/// that it made, is to copy a pointer.
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#web-content-caching
 ///
@@ -106,11 +106,12 @@ impl<T: Content + ?Sized> SessionLayer<T> {
         self.with(|config| config.cookie = cookie)
     }
 
-    /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off by
-    /// default. For a cookie whose [`max_age`](crate::SessionCookieBuilder::max_age) is to restart with each visit.
+    /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
+    /// by default. For a cookie whose [`max_age`](crate::SessionCookieBuilder::max_age) is to restart with each visit.
     ///
     /// If a request is in flight during a login, its response may arrive last and restore the id that the login has
-    /// ended. A user who logs in in another tab would then be logged out. Leave this off for a cookie without `max_age`.
+    /// ended. A user who logs in in another tab would then be logged out. Leave this off for a cookie without
+    /// `max_age`.
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
         self.with(|config| config.settings.rolling = rolling)
@@ -119,15 +120,15 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sets whether the response removes the cookie if the request named a session that does not exist and the handler
     /// created none. Off by default.
     ///
-    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. It has a
-    /// cost: a request that carries the old id during a login, and is answered after it, removes the new cookie.
+    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. It has
+    /// a cost: a request that carries the old id during a login, and is answered after it, removes the new cookie.
     #[must_use]
     pub fn remove_stale(self, remove: bool) -> Self {
         self.with(|config| config.settings.remove_stale = remove)
     }
 
-    /// Leaves `Cache-Control` unchanged in responses that set the cookie. The handlers must then keep those responses out
-    /// of caches.
+    /// Leaves `Cache-Control` unchanged in responses that set the cookie. The handlers must then keep those responses
+    /// out of caches.
     #[must_use]
     pub fn leave_cache_control(self) -> Self {
         self.with(|config| config.settings.no_store = false)
@@ -145,9 +146,9 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sets the absolute timeout of sessions that the handlers create, in place of the store's
     /// [`absolute_timeout`](cloakroom::SessionConfig::absolute_timeout). [`Duration::MAX`] means none.
     ///
-    /// **Each [login](Session::login) restarts the absolute timeout**: this one, or else the store's. A user who has just
-    /// logged in has all of it, even in an older session, because ASVS 5 requirement 7.3.2 limits the time since the
-    /// last authentication. [`Session::rotate`] and [`Session::bind`] leave the timeout as it is.
+    /// **Each [login](Session::login) restarts the absolute timeout**: this one, or else the store's. A user who has
+    /// just logged in has all of it, even in an older session, because ASVS 5 requirement 7.3.2 limits the time since
+    /// the last authentication. [`Session::rotate`] and [`Session::bind`] leave the timeout as it is.
     /// [`Session::set_timeouts`] changes that of a single session.
     ///
     /// ```

@@ -81,8 +81,8 @@
 //! # Sessions with a value
 //!
 //! A `SessionLayer<T>` works on a [`SessionStore<T>`](cloakroom::SessionStore), whose sessions hold a value of type `T`
-//! instead of string attributes, and provides a `Session<T>`. A server may have several layers over several stores, each
-//! with a type and a cookie name of its own.
+//! instead of string attributes, and provides a `Session<T>`. A server may have several layers over several stores,
+//! each with a type and a cookie name of its own.
 //!
 //! # In `async` handlers
 //!
@@ -90,20 +90,20 @@
 //! across an `.await`: values are returned owned, or are passed to the closure of [`Session::read`] or
 //! [`Session::update`], which cannot contain an `.await`.
 //!
-//! Keep those closures short. A long closure delays no operation of another request. But while it runs, no memory that any
-//! thread of the process has retired from any store is freed, so replaced and ended sessions stay in memory. Like any
-//! computation, it also keeps the executor's thread from other tasks. For long work, take a
+//! Keep those closures short. A long closure delays no operation of another request. But while it runs, no memory that
+//! any thread of the process has retired from any store is freed, so replaced and ended sessions stay in memory. Like
+//! any computation, it also keeps the executor's thread from other tasks. For long work, take a
 //! [`snapshot`](Session::snapshot).
 //!
 //! # The application's duties
 //!
-//! * **Authentication.** The application checks the user's identity before it calls [`login`](Session::login), and again
-//!   before sensitive operations (ASVS 5 requirements 7.5.1, 7.5.3).
-//! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most of them, but not out of requests from
-//!   sibling domains, nor out of `GET` requests. Let no `GET` change anything. For other methods, check `Sec-Fetch-Site` or
-//!   `Origin`, or require a token that is kept in the session ([OWASP][csrf]).
-//! * **Caches.** The layer keeps responses that set the cookie out of caches. Responses that show data of a session need
-//!   `Cache-Control: no-store` from the application.
+//! * **Authentication.** The application checks the user's identity before it calls [`login`](Session::login), and
+//!   again before sensitive operations (ASVS 5 requirements 7.5.1, 7.5.3).
+//! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most of them, but not out of requests
+//!   from sibling domains, nor out of `GET` requests. Let no `GET` change anything. For other methods, check
+//!   `Sec-Fetch-Site` or `Origin`, or require a token that is kept in the session ([OWASP][csrf]).
+//! * **Caches.** The layer keeps responses that set the cookie out of caches. Responses that show data of a session
+//!   need `Cache-Control: no-store` from the application.
 //! * **HTTPS.** Without it, the browser does not send the cookie.
 //! * **Limits on anonymous sessions.** Each visitor for whom a handler stores something has a session
 //!   ([`max_sessions`](cloakroom::SessionConfig::max_sessions),

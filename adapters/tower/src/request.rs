@@ -1,9 +1,9 @@
 //! The state of one request: the session that it came with, and the changes of the session's id until the response.
 //!
 //! A request has at most one session at a time. Its handler may end the session, give it another id, or create one. The
-//! handle in the handler and the layer, which writes the cookie, may be in different tasks, and the handle may be cloned
-//! into more tasks. They share a linked list of [`Node`]s. Each node holds the id that the session has from then on, or
-//! none if there is no session:
+//! handle in the handler and the layer, which writes the cookie, may be in different tasks, and the handle may be
+//! cloned into more tasks. They share a linked list of [`Node`]s. Each node holds the id that the session has from then
+//! on, or none if there is no session:
 //!
 //! ```text
 //! arrival: id A ──next──▶ id B (rotated) ──next──▶ none (logged out)
@@ -17,10 +17,10 @@
 //! # The response
 //!
 //! No cookie can be sent once the response has its headers, or once the client has disconnected. From then on the state
-//! is closed: a task that outlives the response must neither create a session, because no client would learn its id, nor
-//! change the id of one. The word `changes` decides whether a change or the closing came first. A change enters itself
-//! after it has appended its node. Closing enters itself before it reads the list. Both are read-modify-writes of one
-//! word, so either the change sees that the state is closed and is undone, or the response sees the node.
+//! is closed: a task that outlives the response must neither create a session, because no client would learn its id,
+//! nor change the id of one. The word `changes` decides whether a change or the closing came first. A change enters
+//! itself after it has appended its node. Closing enters itself before it reads the list. Both are read-modify-writes
+//! of one word, so either the change sees that the state is closed and is undone, or the response sees the node.
 //!
 //! # Orderings
 //!

@@ -1,16 +1,17 @@
-//! What the server answers: the same as the example `axum_login`, with JSON in place of a form, and without a page.
+//! The responses of the server: those of the example `axum_login`, with JSON instead of a form, and without a page.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `POST /login`, `{"user": .., "password": ..}` | 200, and the session has a new id and a user; 401 if the password is wrong |
-//! | `GET /profile` | 200 with what the session knows, this visit counted; 401 without a login |
-//! | `GET /devices` | 200 with the user's sessions: the browser of each, and which is this one |
+//! | `GET /profile` | 200 with the user and the number of visits; 401 without a login |
+//! | `GET /devices` | 200 with the user's sessions: the browser of each, and which one is this one |
 //! | `POST /logout` | 204, and the session has ended |
-//! | `POST /logout-elsewhere` | 200 with how many other sessions of the user have ended |
-//! | `POST /logout-everywhere` | 200 with how many sessions of the user have ended, this one included |
+//! | `POST /logout-elsewhere` | 200 with the number of the user's other sessions that have ended |
+//! | `POST /logout-everywhere` | 200 with the number of the user's sessions that have ended, including this one |
 //!
-//! A form of another site cannot send JSON with its content type, which is demanded, so it forges no login; nor does the browser send the
-//! cookie with its requests (`SameSite=Lax`). A server whose sibling domains are not to be trusted checks `Sec-Fetch-Site` as well.
+//! A form of another site can forge no login, because a form cannot send the content type of JSON, which this server
+//! requires. The browser does not send the cookie with such requests either (`SameSite=Lax`). A server that cannot
+//! trust its sibling domains also checks `Sec-Fetch-Site`.
 
 use cloakroom::Principal;
 use cloakroom_tower::{Session, SessionError};
@@ -22,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 
-/// Who may log in. A real server asks its database, and keeps hashes (argon2), not passwords.
+/// The users and their passwords. A real server keeps hashes (argon2) in a database.
 const USERS: [(&str, &str); 2] = [("ada", "engine"), ("grace", "compiler")];
 
 const LONGEST_LOGIN: usize = 4 << 10;
@@ -86,13 +87,13 @@ async fn login(session: &Session, request: Request<Incoming>) -> Result<Value, R
     if !USERS.contains(&(&given.user, &given.password)) {
         return Err(Refusal(StatusCode::UNAUTHORIZED, "wrong user or password"));
     }
-    // From here on the id from before the login is worth nothing.
+    // From here on, the id from before the login is dead.
     session.login(&Principal::new(&given.user))?;
     session.set_each([("user", given.user.as_str()), ("browser", &browser)])?;
     Ok(json!(given.user))
 }
 
-/// Who is logged in, where somebody is.
+/// The user that is logged in.
 fn user(session: &Session) -> Result<Principal, Refusal> {
     Ok(session.principal().filter(|_| session.touch()).ok_or(SessionError::Gone)?)
 }
@@ -106,7 +107,7 @@ fn profile(session: &Session) -> Result<Value, Refusal> {
 
 fn devices(session: &Session) -> Vec<Value> {
     let device = |id| {
-        // This touches none of the sessions: those that nobody uses expire, however often their owner looks at the list.
+        // `peek` touches no session, so unused sessions expire even if the user reloads the list.
         let browser = session.store().peek(&id, |device| device.get("browser").map(str::to_owned)).flatten()?;
         Some(json!({ "browser": browser, "this_one": session.id() == Some(id) }))
     };

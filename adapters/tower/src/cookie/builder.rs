@@ -24,7 +24,8 @@ const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///
 /// # Examples
 ///
-/// A cookie for all hosts of a domain that lasts two weeks. Its name cannot begin with `__Host-`, which allows no domain:
+/// A cookie for all hosts of a domain that lasts two weeks. Its name cannot begin with `__Host-`, which allows no
+/// domain:
 ///
 /// ```
 /// use cloakroom_tower::SessionCookie;
@@ -86,8 +87,8 @@ impl SessionCookieBuilder {
 
     /// Sets the path below which the browser sends the cookie. The default, `/`, means all paths.
     ///
-    /// A path does not protect the cookie from pages under other paths of the same host, because such pages can access each
-    /// other (RFC 6265bis, sections 8.5 and 8.6).
+    /// A path does not protect the cookie from pages under other paths of the same host, because such pages can access
+    /// each other (RFC 6265bis, sections 8.5 and 8.6).
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
@@ -95,8 +96,8 @@ impl SessionCookieBuilder {
 
     /// Makes the browser send the cookie to all hosts of a domain, not only to this host.
     ///
-    /// Any of those hosts can then read the cookie and replace it (RFC 6265bis, section 8.6). Browsers refuse a domain that
-    /// this host does not belong to, and a public suffix such as `com`.
+    /// Any of those hosts can then read the cookie and replace it (RFC 6265bis, section 8.6). Browsers refuse a domain
+    /// that this host does not belong to, and a public suffix such as `com`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
@@ -111,7 +112,8 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Sets whether the browser sends the cookie over HTTPS only. On by default ([OWASP][owasp], ASVS 5 requirement 3.3.1).
+    /// Sets whether the browser sends the cookie over HTTPS only. On by default ([OWASP][owasp], ASVS 5 requirement
+    /// 3.3.1).
     ///
     /// If this is off, anyone on the network path to the server can read the id. Turn it off only to try a server on
     /// `http://localhost` with Safari or another client that makes no exception for localhost. The name must then have no
@@ -131,8 +133,8 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Sets with which requests from other sites the browser sends the cookie: with links that the user follows (`Lax`, the
-    /// default), with none (`Strict`), or with all (`None`). See [OWASP][owasp] and RFC 6265bis, section 8.8.
+    /// Sets with which requests from other sites the browser sends the cookie: with links that the user follows (`Lax`,
+    /// the default), with none (`Strict`), or with all (`None`). See [OWASP][owasp] and RFC 6265bis, section 8.8.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#samesite-attribute
     pub fn same_site(mut self, same_site: SameSite) -> Self {
@@ -149,12 +151,12 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Sets how long the browser keeps the cookie, in whole seconds. Without it, the browser keeps the cookie until it is
-    /// closed.
+    /// Sets how long the browser keeps the cookie, in whole seconds. Without it, the browser keeps the cookie until it
+    /// is closed.
     ///
-    /// The store decides how long the session lasts; a cookie that outlives its session does no harm. The time counts from
-    /// the response that sets the cookie. [`SessionLayer::rolling`](crate::SessionLayer::rolling) sets it with every
-    /// response.
+    /// The store decides how long the session lasts; a cookie that outlives its session does no harm. The time counts
+    /// from the response that sets the cookie. [`SessionLayer::rolling`](crate::SessionLayer::rolling) sets it with
+    /// every response.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
@@ -164,8 +166,8 @@ impl SessionCookieBuilder {
     ///
     /// # Errors
     ///
-    /// A [`SessionCookieError`] for a setting that a browser would refuse, ignore or change, as far as this can be decided
-    /// without knowing the host.
+    /// A [`SessionCookieError`] for a setting that a browser would refuse, ignore or change, as far as this can be
+    /// decided without knowing the host.
     pub fn build(self) -> Result<SessionCookie, SessionCookieError> {
         self.check_texts()?;
         self.check_prefix()?;

@@ -21,8 +21,8 @@ use core::fmt;
 pub enum SessionCookieError {
     /// The name is empty, or has a byte that is not allowed in a token (RFC 6265, section 4.1.1).
     Name,
-    /// The name and the value together exceed 4,096 bytes, the path exceeds 1,024 bytes (RFC 6265bis, section 5.6), or the
-    /// domain exceeds 253 bytes (RFC 1035).
+    /// The name and the value together exceed 4,096 bytes, the path exceeds 1,024 bytes (RFC 6265bis, section 5.6), or
+    /// the domain exceeds 253 bytes (RFC 1035).
     TooLong,
     /// The path contains a control character, a semicolon or a character outside ASCII, ends with a space, or does not
     /// begin with `/`. Browsers would replace the last kind by the directory of the request's path.
@@ -30,8 +30,8 @@ pub enum SessionCookieError {
     /// The domain is not a domain name: labels of letters, digits and inner hyphens, separated by dots. Write names in
     /// other scripts in Punycode.
     Domain,
-    /// The lifetime is under a second, which would remove the cookie, or over 400 days, to which browsers would shorten it
-    /// (RFC 6265bis, section 5.5).
+    /// The lifetime is under a second, which would remove the cookie, or over 400 days, to which browsers would shorten
+    /// it (RFC 6265bis, section 5.5).
     MaxAge,
     /// A name that begins with `__Host-` needs `Secure`.
     HostWithoutSecure,

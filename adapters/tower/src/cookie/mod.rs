@@ -20,7 +20,8 @@ use core::fmt;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 
-/// The cookie that carries a session's id between the server and the browser: a name and attributes that browsers accept.
+/// The cookie that carries a session's id between the server and the browser: a name and attributes that browsers
+/// accept.
 ///
 /// The default name is `__Host-session_id`, and the default attributes are `HttpOnly; SameSite=Lax; Secure; Path=/`
 /// ([OWASP][owasp], ASVS 5 requirements 3.3.1 to 3.3.4):
@@ -83,8 +84,8 @@ impl SessionCookie {
 
     /// Returns the value of the `Set-Cookie` header that sends this id to the browser.
     ///
-    /// The value is marked as sensitive, so `Debug` does not show it and HTTP/2 does not keep it in its table of headers.
-    /// Wait-free; a single allocation.
+    /// The value is marked as sensitive, so `Debug` does not show it and HTTP/2 does not keep it in its table of
+    /// headers. Wait-free; a single allocation.
     #[must_use]
     pub fn issue(&self, id: &SessionId) -> HeaderValue {
         let length = self.name.len() + 1 + SESSION_ID_HEX_LEN + self.attributes.len();
@@ -98,8 +99,8 @@ impl SessionCookie {
         value
     }
 
-    /// Returns the value of the `Set-Cookie` header that removes the cookie from the browser. It has the same name, path and
-    /// domain, by which the browser finds the cookie. Wait-free; allocates nothing.
+    /// Returns the value of the `Set-Cookie` header that removes the cookie from the browser. It has the same name,
+    /// path and domain, by which the browser finds the cookie. Wait-free; allocates nothing.
     #[must_use]
     pub fn removal(&self) -> HeaderValue {
         self.removal.clone()
@@ -129,8 +130,9 @@ impl SessionCookie {
 
     /// Returns every well-formed id that a request carries under the cookie's name, in the order of the headers.
     ///
-    /// A request may carry several: a browser keeps cookies of one name for several paths and domains, and sends them all.
-    /// Unless the name begins with `__Host-`, a sibling domain can add one. HTTP/2 may split cookies over several headers.
+    /// A request may carry several: a browser keeps cookies of one name for several paths and domains, and sends them
+    /// all. Unless the name begins with `__Host-`, a sibling domain can add one. HTTP/2 may split cookies over several
+    /// headers.
     ///
     /// Everything that is not an id is skipped: other cookies, values of the wrong length, bytes that are not text. It
     /// cannot hide an id that follows it. The time grows with the length of the headers, which the server limits.

@@ -10,8 +10,8 @@ use memchr::memmem::Finder;
 /// An iterator over the well-formed session ids of a request, in the order of the headers. Made by
 /// [`SessionCookie::ids`](super::SessionCookie::ids).
 ///
-/// It searches for the cookie's name and does not parse other cookies, because they can take kilobytes. `next` is wait-free
-/// and allocates nothing.
+/// It searches for the cookie's name and does not parse other cookies, because they can take kilobytes. `next` is
+/// wait-free and allocates nothing.
 pub struct SessionIds<'a> {
     headers: <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter,
     header: &'a [u8],
@@ -66,8 +66,8 @@ fn begins_a_pair(before: &[u8]) -> bool {
     matches!(before.trim_ascii_end(), [] | [.., b';'])
 }
 
-/// The value of the pair whose name precedes these bytes: the text between an equals sign and the next semicolon, without
-/// the spaces around it.
+/// The value of the pair whose name precedes these bytes: the text between an equals sign and the next semicolon,
+/// without the spaces around it.
 fn value(after: &[u8]) -> Option<&[u8]> {
     let value = after.trim_ascii_start().strip_prefix(b"=")?;
     let end = memchr(b';', value).unwrap_or(value.len());
@@ -163,7 +163,10 @@ mod tests {
     fn header() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => any::<u8>().prop_map(|byte| format!("{NAME}={}", id(byte))),
-            2 => any::<u8>().prop_map(|byte| format!(" {NAME} = \"{}\" ", id(byte)).to_uppercase().replace("SID", NAME)),
+            2 => any::<u8>().prop_map(|byte| {
+                let pair = format!(" {NAME} = \"{}\" ", id(byte));
+                pair.to_uppercase().replace("SID", NAME)
+            }),
             2 => any::<u8>().prop_map(|byte| id(byte).to_string()),
             3 => Just(";".to_owned()),
             1 => Just(format!("{NAME}=")),
@@ -193,8 +196,8 @@ mod tests {
         #[test]
         fn any_bytes_give_the_same_ids_as_the_crate_cookie(pieces in prop::collection::vec(piece_of_bytes(), 0..20)) {
             let bytes = pieces.concat();
-            // The crate `cookie` takes text, and skips spaces outside ASCII too. No id contains a byte outside ASCII, so
-            // replacing those bytes changes no id.
+            // The crate `cookie` takes text, and skips spaces outside ASCII too. No id contains a byte outside ASCII,
+            // so replacing those bytes changes no id.
             let text = bytes.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect();
             prop_assert_eq!(found(&[&bytes]), expected(&[text]));
         }

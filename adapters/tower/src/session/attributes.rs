@@ -40,7 +40,8 @@ impl Session {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if another request or a timeout has ended the session.
-    /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the store.
+    /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the
+    ///   store.
     ///
     /// And if the session has to be created:
     ///
@@ -70,11 +71,11 @@ impl Session {
         )
     }
 
-    /// Changes attributes by a closure, all in one step, and returns the closure's result. Creates the session if there is
-    /// none.
+    /// Changes attributes by a closure, all in one step, and returns the closure's result. Creates the session if there
+    /// is none.
     ///
-    /// The closure may be called several times ([`SessionStore::update`](cloakroom::SessionStore::update)). Lock-free, if
-    /// the closure is; allocates.
+    /// The closure may be called several times ([`SessionStore::update`](cloakroom::SessionStore::update)). Lock-free,
+    /// if the closure is; allocates.
     ///
     /// # Errors
     ///
@@ -87,8 +88,8 @@ impl Session {
     }
 
     /// Adds to an attribute that holds a number, and returns the sum
-    /// ([`SessionStore::increment`](cloakroom::SessionStore::increment)). Creates the session if there is none. Lock-free;
-    /// allocates.
+    /// ([`SessionStore::increment`](cloakroom::SessionStore::increment)). Creates the session if there is none.
+    /// Lock-free; allocates.
     ///
     /// # Errors
     ///
@@ -131,14 +132,15 @@ impl Session {
         self.change(|id| self.store().clear(id))
     }
 
-    /// Logs a user in: binds the session to the user and gives it a new id, or starts a session that is bound to the user.
-    /// Call it each time that the user has authenticated.
+    /// Logs a user in: binds the session to the user and gives it a new id, or starts a session that is bound to the
+    /// user. Call it each time that the user has authenticated.
     ///
     /// When this returns, the old id is dead, so an id that an attacker has planted or learnt is worthless (session
-    /// fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4). Attributes that the visitor has stored before the login, such
-    /// as a basket, stay. If the session is bound to another user, it ends, and a session without attributes takes its
-    /// place ([`SessionStore::login`](cloakroom::SessionStore#method.login)). Other live sessions that the request named
-    /// end. If the [layer](crate::SessionLayer::absolute_timeout) or the store has an absolute timeout, it restarts.
+    /// fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4). Attributes that the visitor has stored before the login,
+    /// such as a basket, stay. If the session is bound to another user, it ends, and a session without attributes takes
+    /// its place ([`SessionStore::login`](cloakroom::SessionStore#method.login)). Other live sessions that the request
+    /// named end. If the [layer](crate::SessionLayer::absolute_timeout) or the store has an absolute timeout, it
+    /// restarts.
     ///
     /// Lock-free; allocates. Takes effect at one instant: when the version under the old id dies, or when the new
     /// session's entry is put into its slot. Other sessions that the request named end after that.

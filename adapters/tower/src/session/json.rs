@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 impl Session {
-    /// Sets an attribute to the JSON of a value ([`SessionStore::set_json`](cloakroom::SessionStore::set_json)). Creates
-    /// the session if there is none.
+    /// Sets an attribute to the JSON of a value ([`SessionStore::set_json`](cloakroom::SessionStore::set_json)).
+    /// Creates the session if there is none.
     ///
     /// If two requests read, change and set the same attribute at the same time, the later `set_json` wins.
     /// [`update`](Self::update) loses no change. Lock-free, if the value's `Serialize` is; allocates.

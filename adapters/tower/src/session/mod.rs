@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// The session of one request. The [`SessionLayer`](crate::SessionLayer) puts this handle among the extensions of the
 /// request; with the feature `axum` it is an extractor.
 ///
-/// The handle names the session that the request came with, or none. The first operation that stores something creates a
-/// session. [`login`](Self::login) gives it a new id and binds it to a user; [`logout`](Self::logout) ends it. Each
+/// The handle names the session that the request came with, or none. The first operation that stores something creates
+/// a session. [`login`](Self::login) gives it a new id and binds it to a user; [`logout`](Self::logout) ends it. Each
 /// operation changes the store at once, and other requests of the same session see the change; the cookie is sent with
 /// the response. All clones of a handle name the same session, and several tasks may use them at the same time.
 ///
@@ -35,8 +35,8 @@ use std::sync::Arc;
 /// [`SessionError::Gone`], `None` or `false`, and create no session in its place. Only a handler that has itself called
 /// [`logout`](Self::logout) can store something afterwards, in a new session.
 ///
-/// Every operation is lock-free and takes effect when the operation of [`SessionStore`] that it calls takes effect. None
-/// waits for another thread, so an `async` handler calls them directly.
+/// Every operation is lock-free and takes effect when the operation of [`SessionStore`] that it calls takes effect.
+/// None waits for another thread, so an `async` handler calls them directly.
 ///
 /// Another handle of the same request may change the session's id at the same time. An operation that runs between the
 /// two steps of such a change finds no session.
@@ -71,8 +71,8 @@ impl<T: Content + ?Sized> Session<T> {
     /// Returns the session's id, or `None` if the request has no session. The id is a secret: it gives access to the
     /// whole session.
     ///
-    /// The session was live when the request came or when the handler created it. [`exists`](Self::exists) tells whether
-    /// it still is. Wait-free; allocates nothing.
+    /// The session was live when the request came or when the handler created it. [`exists`](Self::exists) tells
+    /// whether it still is. Wait-free; allocates nothing.
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
         self.0.current().id().copied()
@@ -91,9 +91,9 @@ impl<T: Content + ?Sized> Session<T> {
 
     /// Passes the session's content to a closure, and touches the session. Returns `None` if there is no session.
     ///
-    /// Nothing is copied. While the closure runs, no memory that any thread retires is freed, so keep it short. It delays
-    /// no other operation ([`SessionStore::read`]). It cannot contain an `.await`. Lock-free, if the closure is; allocates
-    /// nothing.
+    /// Nothing is copied. While the closure runs, no memory that any thread retires is freed, so keep it short. It
+    /// delays no other operation ([`SessionStore::read`]). It cannot contain an `.await`. Lock-free, if the closure is;
+    /// allocates nothing.
     ///
     /// # Examples
     ///
@@ -108,8 +108,8 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().read(id, |content| f.take().map(|f| f(content))).flatten())
     }
 
-    /// Returns the time until the session expires if it is not used, without touching it. `None` if there is no session.
-    /// See [`SessionStore::expires_in`]. Lock-free; allocates nothing.
+    /// Returns the time until the session expires if it is not used, without touching it. `None` if there is no
+    /// session. See [`SessionStore::expires_in`]. Lock-free; allocates nothing.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.find(|id| self.store().expires_in(id))
@@ -118,9 +118,9 @@ impl<T: Content + ?Sized> Session<T> {
     /// Ends the session, and makes the response remove the cookie. Returns whether there was a session.
     ///
     /// When this returns, no other request can use or restore the session, even a request that was in flight before
-    /// ([`SessionStore::delete`]; ASVS 5 requirement 7.4.1). Other live sessions that the request named end too, so that
-    /// no id that the browser may still send is live. One exception: if another request gives the session a new id at the
-    /// same time (a login), that request may win, and the session lives on under the new id.
+    /// ([`SessionStore::delete`]; ASVS 5 requirement 7.4.1). Other live sessions that the request named end too, so
+    /// that no id that the browser may still send is live. One exception: if another request gives the session a new id
+    /// at the same time (a login), that request may win, and the session lives on under the new id.
     ///
     /// Operations of this handle that store something afterwards do so in a new session. Lock-free; allocates.
     pub fn logout(&self) -> bool {
@@ -128,7 +128,8 @@ impl<T: Content + ?Sized> Session<T> {
         loop {
             let at = self.0.current();
             ended |= at.id().is_some_and(|id| self.store().delete(id));
-            // A second logout in a row adds no node. A logout that is too late for the cookie has still ended the session.
+            // A second logout in a row adds no node. A logout that is too late for the cookie has still ended the
+            // session.
             if at.is_logout() || !matches!(self.0.append(at, None), Appended::Overtaken) {
                 return ended;
             }
@@ -149,8 +150,8 @@ impl<T: Replicate + ?Sized> Session<T> {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if there is no session.
-    /// * [`SessionError::Answered`] if the response has already been made. If it is made during the call, the session has
-    ///   ended.
+    /// * [`SessionError::Answered`] if the response has already been made. If it is made during the call, the session
+    ///   has ended.
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     pub fn rotate(&self) -> Result<(), SessionError> {

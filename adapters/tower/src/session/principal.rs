@@ -6,20 +6,20 @@ use crate::error::SessionError;
 use cloakroom::{BindError, Content, CreateError, NewSession, Principal, Replicate, Rotation, SessionId};
 
 impl<T: Content + ?Sized> Session<T> {
-    /// Returns the user that is logged in, without touching the session. `None` if no user is logged in, or if there is no
-    /// session. Lock-free; allocates nothing.
+    /// Returns the user that is logged in, without touching the session. `None` if no user is logged in, or if there is
+    /// no session. Lock-free; allocates nothing.
     #[must_use]
     pub fn principal(&self) -> Option<Principal> {
         self.find(|id| self.store().principal(id))
     }
 
-    /// Returns the live sessions of the user that is logged in, including this one, oldest first: the user's devices (ASVS
-    /// 5 requirement 7.5.2). Empty if no user is logged in.
+    /// Returns the live sessions of the user that is logged in, including this one, oldest first: the user's devices
+    /// (ASVS 5 requirement 7.5.2). Empty if no user is logged in.
     ///
-    /// The ids are secrets. A page that lists the devices must name them by something else, because a script on the page
-    /// could send the ids elsewhere. Read the content with [`SessionStore::peek`](cloakroom::SessionStore::peek), which
-    /// does not touch a session; [`SessionStore::read`](cloakroom::SessionStore::read) would keep all of them alive for as
-    /// long as the user watches the list. Lock-free; allocates.
+    /// The ids are secrets. A page that lists the devices must name them by something else, because a script on the
+    /// page could send the ids elsewhere. Read the content with [`SessionStore::peek`](cloakroom::SessionStore::peek),
+    /// which does not touch a session; [`SessionStore::read`](cloakroom::SessionStore::read) would keep all of them
+    /// alive for as long as the user watches the list. Lock-free; allocates.
     ///
     /// # Examples
     ///
@@ -35,8 +35,8 @@ impl<T: Content + ?Sized> Session<T> {
         self.principal().map(|principal| self.store().sessions_of(&principal)).unwrap_or_default()
     }
 
-    /// Ends a session of the user that is logged in: another one, or this one. Returns whether it was live. A session of
-    /// another user is left alone.
+    /// Ends a session of the user that is logged in: another one, or this one. Returns whether it was live. A session
+    /// of another user is left alone.
     ///
     /// ASVS 5 requirement 7.5.2 asks the user to authenticate again first. Lock-free; allocates.
     pub fn end_device(&self, id: &SessionId) -> bool {
@@ -49,8 +49,8 @@ impl<T: Content + ?Sized> Session<T> {
     ///
     /// The sessions end at one instant, whatever other requests are doing
     /// ([`SessionStore::end_sessions_of`](cloakroom::SessionStore::end_sessions_of)). Then this does what
-    /// [`logout`](Self::logout) does: the response removes the cookie, and other live sessions that the request named end;
-    /// those are not counted. Operations of this handle that store something afterwards do so in a new session.
+    /// [`logout`](Self::logout) does: the response removes the cookie, and other live sessions that the request named
+    /// end; those are not counted. Operations of this handle that store something afterwards do so in a new session.
     ///
     /// Lock-free; allocates. Takes effect when the store ends the user's sessions.
     ///
@@ -79,13 +79,13 @@ impl<T: Content + ?Sized> Session<T> {
         Ok(ended)
     }
 
-    /// Ends all sessions of the user that is logged in except this one, and returns how many it has ended. Offer it after
-    /// a change of the password or of a second factor (ASVS 5 requirement 7.4.3).
+    /// Ends all sessions of the user that is logged in except this one, and returns how many it has ended. Offer it
+    /// after a change of the password or of a second factor (ASVS 5 requirement 7.4.3).
     ///
     /// The sessions end at one instant, whatever other requests are doing
-    /// ([`SessionStore::end_other_sessions_of`](cloakroom::SessionStore::end_other_sessions_of)). This session keeps its
-    /// id; [`rotate`](Self::rotate) changes it. If another request ends this session or changes its id at the same time,
-    /// this session may end with the others. No session of the user that this request does not know stays live.
+    /// ([`SessionStore::end_other_sessions_of`](cloakroom::SessionStore::end_other_sessions_of)). This session keeps
+    /// its id; [`rotate`](Self::rotate) changes it. If another request ends this session or changes its id at the same
+    /// time, this session may end with the others. No session of the user that this request does not know stays live.
     ///
     /// Lock-free; allocates. Takes effect when the store ends the user's sessions.
     ///
@@ -134,7 +134,8 @@ impl<T: Content + ?Sized> Session<T> {
             let entered = at.id().map(|id| enter(self.store().rotation(id).timeouts(timeouts)));
             let new = match entered {
                 Some(Ok(new)) => new,
-                // Another request has ended or rotated the session. The user has just authenticated, and gets a new one.
+                // Another request has ended or rotated the session. The user has just authenticated, and gets a new
+                // one.
                 None | Some(Err(BindError::NotFound | BindError::Expired)) => {
                     begin(self.0.config().new_session().principal(*principal))?
                 }

@@ -60,12 +60,12 @@ impl<T: Send + Sync + 'static> Session<T> {
         Ok(())
     }
 
-    /// Logs a user in: gives the session a new id and the value that `f` returns, and binds it to the user. Call it each
-    /// time that the user has authenticated.
+    /// Logs a user in: gives the session a new id and the value that `f` returns, and binds it to the user. Call it
+    /// each time that the user has authenticated.
     ///
-    /// If there is a session that is bound to no user or to this user, `f` receives its value, so a basket can be kept. If
-    /// there is no session, or one of another user, which ends, `f` receives `None`. `f` may be called several times; a
-    /// value that can be made only once can be kept in an [`Arc`](std::sync::Arc). Everything else is as with
+    /// If there is a session that is bound to no user or to this user, `f` receives its value, so a basket can be kept.
+    /// If there is no session, or one of another user, which ends, `f` receives `None`. `f` may be called several
+    /// times; a value that can be made only once can be kept in an [`Arc`](std::sync::Arc). Everything else is as with
     /// [`login`](Session#method.login) for string attributes
     /// ([`SessionStore::login_with`](cloakroom::SessionStore::login_with)). Lock-free, if `f` is; allocates.
     ///
@@ -102,8 +102,8 @@ impl<T: Send + Sync + 'static> Session<T> {
     }
 
     /// Replaces the session's value by the value that `f` returns
-    /// ([`SessionStore::update`](cloakroom::SessionStore::update)). `f` may be called several times. Lock-free, if `f` is;
-    /// allocates.
+    /// ([`SessionStore::update`](cloakroom::SessionStore::update)). `f` may be called several times. Lock-free, if `f`
+    /// is; allocates.
     ///
     /// # Errors
     ///

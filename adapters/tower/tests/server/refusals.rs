@@ -1,4 +1,4 @@
-//! What the server refuses, and what it serves to anybody.
+//! Refused requests, and the files that every client may have.
 
 use reqwest::{StatusCode, header};
 
@@ -14,7 +14,7 @@ async fn refused_login(server: &Server, body: impl Into<reqwest::Body>, content_
 }
 
 #[tokio::test]
-async fn a_login_without_a_proper_user_is_refused_with_a_reason() {
+async fn a_login_without_a_valid_name_is_refused_with_a_reason() {
     const FORM: &str = "application/x-www-form-urlencoded";
     let server = Server::start().await;
     let (long, huge) = (format!("user={}", "x".repeat(65)), format!("user={}", "x".repeat(5_000)));
@@ -71,7 +71,7 @@ async fn every_refusal_has_a_json_body_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_refused_login_leaves_the_session_it_came_with_alone() {
+async fn a_refused_login_leaves_the_session_of_its_request() {
     let server = Server::start().await;
     let browser = server.browser();
     browser.logged_in("ada").await;
@@ -80,7 +80,7 @@ async fn a_refused_login_leaves_the_session_it_came_with_alone() {
 }
 
 #[tokio::test]
-async fn a_user_of_64_characters_of_any_script_is_accepted_as_it_is() {
+async fn a_name_of_64_characters_of_any_script_is_kept_as_it_is() {
     let server = Server::start().await;
     for user in ["x".repeat(64), "😀".repeat(64), "<script>alert(1)</script>".to_owned(), "a\"b\\c;d=e&f".to_owned()]
     {
@@ -124,7 +124,7 @@ async fn a_post_from_another_site_is_refused() {
 }
 
 #[tokio::test]
-async fn no_other_site_ends_anybodys_session_or_lets_visitors_in() {
+async fn no_other_site_ends_a_session_or_creates_visitors() {
     let server = Server::start().await;
     let browser = server.browser();
     browser.logged_in("ada").await;
@@ -141,7 +141,7 @@ async fn no_other_site_ends_anybodys_session_or_lets_visitors_in() {
 }
 
 #[tokio::test]
-async fn the_page_is_the_same_for_everybody_and_runs_nothing_but_its_own_script() {
+async fn the_page_is_the_same_for_all_users_and_runs_only_its_own_script() {
     let server = Server::start().await;
     let browser = server.browser();
     let get = async |path: &str| browser.client.get(browser.url(path)).send().await.expect("an answer");
@@ -171,7 +171,7 @@ async fn the_page_is_the_same_for_everybody_and_runs_nothing_but_its_own_script(
 }
 
 #[tokio::test]
-async fn no_answer_may_be_cached_or_taken_for_another_type() {
+async fn no_response_may_be_cached_or_sniffed() {
     let server = Server::with(|store| store.max_sessions(1), crate::app::Settings { secure_cookies: false }).await;
     let browser = server.browser();
     let cross_site = browser.client.post(browser.url("/login")).header("sec-fetch-site", "cross-site");

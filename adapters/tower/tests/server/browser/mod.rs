@@ -1,4 +1,4 @@
-//! The page in a real browser, or in two. Run by `ci/browser.sh`, which knows where Chromium is; not run without it.
+//! The page in one or two browsers. `ci/browser.sh` runs these tests, because they need Chromium.
 
 mod webdriver;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::webdriver::{Driver, Page};
 use crate::{app::Settings, harness::Server};
 
-/// The browser takes localhost for a safe place, so it keeps cookies that are `Secure`.
+/// Browsers trust localhost, and so keep `Secure` cookies of it.
 const SECURE: Settings = Settings { secure_cookies: true };
 
 async fn server() -> Server {
@@ -18,12 +18,12 @@ fn url(server: &Server) -> String {
     format!("http://localhost:{}/", server.address.port())
 }
 
-/// By the keyboard alone: the field has the focus, and Enter sends the form.
+/// Logs in by the keyboard only: the field has the focus, and Enter submits the form.
 async fn log_in(page: &Page, server: &Server, user: &str) {
     page.go_to(&url(server)).await;
     page.until("the form is shown", async |page| page.shows("#user").await).await;
     page.type_text(&format!("{user}\u{e007}")).await;
-    page.until("somebody is logged in", async |page| page.text("#name").await == user).await;
+    page.until("the user is logged in", async |page| page.text("#name").await == user).await;
     page.until("the greeting has the focus", async |page| page.focus().await == "session-title").await;
     page.until("the devices are shown", async |page| page.shows("#devices li").await).await;
 }
@@ -38,7 +38,7 @@ async fn is_logged_out(page: &Page, message: &str) {
     page.until(message, async |page| page.text("#message").await == message).await;
     assert!(page.shows("#login").await && !page.shows("#inside").await);
     let left = page.script("return document.getElementById('inside').textContent", &[]).await;
-    assert!(!left.as_str().expect("text").contains("ada"), "the page still knows who was logged in");
+    assert!(!left.as_str().expect("text").contains("ada"), "the page still names the user");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn two_browsers_see_each_other_and_one_ends_the_other() {
         (&laptop, ["Headless Chrome on Linux", "Safari on iPhone"]),
         (&phone, ["Safari on iPhone", "Headless Chrome on Linux"]),
     ] {
-        page.until("both devices are shown, the own one first", async |page| devices(page).await == expected).await;
+        page.until("both devices are shown, this one first", async |page| devices(page).await == expected).await;
         assert!(
             page.shows("#devices li:first-child .badge").await && !page.shows("#devices li:first-child .end").await
         );
@@ -63,7 +63,7 @@ async fn two_browsers_see_each_other_and_one_ends_the_other() {
 
     laptop.click("#devices li:last-child .end").await;
     is_logged_out(&phone, "This session has ended.").await;
-    laptop.until("it is said", async |page| page.text("#message").await == "Ended: Safari on iPhone.").await;
+    laptop.until("the end is reported", async |page| page.text("#message").await == "Ended: Safari on iPhone.").await;
     laptop.until("one device is left", async |page| devices(page).await.len() == 1).await;
     assert_eq!(server.store.count(), 1);
     laptop.click("#visit").await;
@@ -77,7 +77,7 @@ async fn two_browsers_see_each_other_and_one_ends_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
-async fn the_figures_of_the_store_move() {
+async fn the_figures_of_the_store_follow_its_sessions() {
     let (server, driver) = (server().await, Driver::start());
     let page = driver.browser().await;
     log_in(&page, &server, "ada").await;
@@ -91,13 +91,13 @@ async fn the_figures_of_the_store_move() {
     assert_eq!(page.text("#peak").await, "at most 1,001");
     server.clock.advance(Duration::from_secs(11));
     assert_eq!(server.store.evict_expired(), 1_000);
-    page.until("they are evicted", async |page| page.number("#evicted").await == 1_000).await;
+    page.until("the visitors are evicted", async |page| page.number("#evicted").await == 1_000).await;
     assert_eq!(page.number("#sessions").await, 1);
 
     page.click("#burst").await;
     page.until("the gets are counted", async |page| page.number("#visits").await == 202).await;
     page.until("their rate is shown", async |page| page.number("#rate").await > 10).await;
-    page.until("and falls", async |page| page.number("#rate").await <= 10).await;
+    page.until("the rate falls", async |page| page.number("#rate").await <= 10).await;
     let points =
         page.script("return document.getElementById('line').getAttribute('points').split(' ').length", &[]).await;
     assert!(points.as_u64() > peak.as_u64(), "the line does not grow");
@@ -106,13 +106,13 @@ async fn the_figures_of_the_store_move() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
-async fn a_page_left_open_lets_its_session_expire() {
+async fn the_session_of_an_open_page_expires() {
     let (server, driver) = (server().await, Driver::start());
     let page = driver.browser().await;
     log_in(&page, &server, "ada").await;
     server.clock.advance(Duration::from_secs(40));
     page.until("the time left is shown", async |page| page.text("#left").await == "0:20").await;
-    page.until("it has been asked for again", async |page| page.number("#rate").await > 0).await;
+    page.until("the figures have been requested again", async |page| page.number("#rate").await > 0).await;
     server.clock.advance(Duration::from_secs(21));
     is_logged_out(&page, "This session has ended.").await;
     assert_eq!(server.store.count(), 0);
@@ -136,8 +136,8 @@ async fn logging_out_everywhere_reaches_the_other_browser_and_no_other_user() {
     assert_eq!(server.store.count(), 0);
 }
 
-/// A page of another port of the same host is of the same site: `SameSite` lets the cookie go along, and the server has to see by itself where the
-/// request comes from.
+/// A page on another port of the same host belongs to the same site. `SameSite` does not keep the cookie out of its
+/// requests, so the server itself must check where a request comes from.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
 async fn pages_of_other_origins_end_no_session() {
@@ -147,7 +147,7 @@ async fn pages_of_other_origins_end_no_session() {
     let target = format!("{}logout-everywhere", url(&server));
     let port = elsewhere.address.port();
     for origin in [format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")] {
-        // Not the page itself, whose own policy forbids it to send forms elsewhere.
+        // Not the page itself, because its policy forbids forms to other origins.
         page.go_to(&format!("{origin}/page.js")).await;
         let post = "const form = document.createElement('form'); form.method = 'post'; form.action = arguments[0]; \
             document.body.append(form); form.submit()";
@@ -255,7 +255,8 @@ async fn the_page_fits_a_phone_and_each_control_has_a_name() {
     for width in [390, 320] {
         let phone = driver.phone(width).await;
         log_in(&phone, &server, &"x".repeat(64)).await;
-        let wide = "return [...document.querySelectorAll('.card')].filter((card) => card.checkVisibility()).flatMap((card) => { \
+        let wide = "const cards = [...document.querySelectorAll('.card')].filter((card) => card.checkVisibility()); \
+            return cards.flatMap((card) => { \
             const edge = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight); \
             return [...card.querySelectorAll('*')].filter((part) => part.getBoundingClientRect().right > edge)}) \
             .map((part) => part.id || part.className || part.localName).join()";
@@ -269,9 +270,11 @@ async fn the_page_fits_a_phone_and_each_control_has_a_name() {
     log_in(&phone, &server, &"x".repeat(64)).await;
     let small = "return [...document.querySelectorAll('button')].filter((button) => button.checkVisibility() && \
         button.getBoundingClientRect().height < 44).map((button) => button.id).join()";
-    assert_eq!(phone.script(small, &[]).await, "", "too small for a finger");
-    let nameless = "return [...document.querySelectorAll('button, input')].filter((control) => !(control.ariaLabel || \
-        control.innerText.trim() || control.textContent.trim() || control.labels?.length)).map((control) => control.id).join()";
+    assert_eq!(phone.script(small, &[]).await, "", "too low for a finger");
+    let nameless = "const name = (control) => \
+            control.ariaLabel || control.textContent.trim() || control.labels?.length; \
+        return [...document.querySelectorAll('button, input')].filter((control) => !name(control)) \
+        .map((control) => control.id).join()";
     assert_eq!(phone.script(nameless, &[]).await, "", "without a name");
     phone.has_no_complaint().await;
 }
