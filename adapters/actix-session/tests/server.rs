@@ -111,7 +111,7 @@ async fn a_visitor_logs_in_sees_the_profile_and_logs_out() {
     let Server { address, sessions, .. } = start();
     let browser = Browser::new(address);
     assert_eq!(browser.profile().await.0, 401);
-    assert_eq!(sessions.count(), 0, "nothing is stored for a visitor who has stored nothing");
+    assert_eq!(sessions.count(), 0, "a visit without data creates no session");
     let cookie = browser.login("ada").await;
     for visits in 1..=3 {
         assert_eq!(browser.profile().await, (200, json!({ "user": "ada", "visits": visits })));
@@ -162,7 +162,7 @@ async fn a_session_that_is_not_changed_expires() {
     }
     clock.advance(std::time::Duration::from_millis(60_001));
     assert_eq!(status_with(address, &cookie).await, 401);
-    assert_eq!(sessions.count(), 0, "who meets an expired session removes it");
+    assert_eq!(sessions.count(), 0, "a request with an expired session removes it");
 }
 
 #[actix_web::test]
@@ -195,7 +195,7 @@ async fn a_logout_while_another_request_is_in_flight_ends_the_session_for_good()
     held.resume.notify_one();
     let late = late.await.expect("no panic");
     assert_eq!(late.status(), 200);
-    let late = cookie_of(&late).expect("a cookie that leads nowhere");
+    let late = cookie_of(&late).expect("a cookie that names no session");
     assert_ne!(late, cookie);
     for cookie in [cookie, late] {
         assert_eq!(status_with(address, &cookie).await, 401);

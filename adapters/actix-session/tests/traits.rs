@@ -37,7 +37,7 @@ fn ada() -> HashMap<String, String> {
 
 /// A copy of a key, which is not `Clone`.
 fn again(key: &SessionKey) -> SessionKey {
-    key.as_ref().to_owned().try_into().expect("it is one already")
+    key.as_ref().to_owned().try_into().expect("the copy of a key is a key")
 }
 
 #[actix_web::test]

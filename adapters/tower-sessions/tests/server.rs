@@ -81,7 +81,7 @@ async fn a_visitor_logs_in_sees_the_profile_and_logs_out() {
     let (address, store, _) = start().await;
     let browser = Browser::new(address);
     assert_eq!(browser.profile().await.0, 401);
-    assert_eq!(store.count(), 0, "nothing is stored for a visitor who has stored nothing");
+    assert_eq!(store.count(), 0, "a visit without data creates no session");
     let cookie = browser.login("ada").await;
     for visits in 1..=3 {
         assert_eq!(browser.profile().await, (200, json!({ "user": "ada", "visits": visits })));
@@ -122,7 +122,7 @@ async fn a_session_that_is_not_changed_expires() {
     assert_eq!(status_with(address, &cookie).await, 200);
     clock.advance(std::time::Duration::from_secs(61));
     assert_eq!(status_with(address, &cookie).await, 401);
-    assert_eq!(store.count(), 0, "who meets an expired session removes it");
+    assert_eq!(store.count(), 0, "a request with an expired session removes it");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn a_record_created_expired_is_not_stored() {
+            async fn a_record_created_expired_is_not_stored_and_takes_no_live_id() {
                 let (store, _) = new();
                 let mut live = new_record();
                 store.create(&mut live).await.unwrap();
@@ -106,10 +106,11 @@ macro_rules! both_kinds {
                 let mut record = record(30, json!({ "user": "ada" }));
                 store.create(&mut record).await.unwrap();
                 clock.advance(29 * MINUTE);
-                assert_eq!(store.load(&record.id).await.unwrap().as_ref(), Some(&record), "loading is no activity");
+                let loaded = store.load(&record.id).await.unwrap();
+                assert_eq!(loaded.as_ref(), Some(&record), "loading does not count as activity");
                 clock.advance(2 * MINUTE);
                 assert_eq!(store.load(&record.id).await.unwrap(), None);
-                assert_eq!(store.count(), 0, "who meets it removes it");
+                assert_eq!(store.count(), 0, "loading an expired session removes it");
             }
 
             #[tokio::test]
@@ -420,7 +421,7 @@ macro_rules! version {
             }
 
             #[test]
-            fn one_of_several_concurrent_saves_is_in_the_cache() {
+            fn concurrent_saves_leave_at_most_one_copy_in_the_cache() {
                 let (cache, _) = store(CloakroomCache::with);
                 let record = new_record();
                 thread::scope(|scope| {
@@ -440,7 +441,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn a_caching_store_loads_a_session_from_the_store_behind_only_once() {
+            async fn a_caching_store_keeps_the_cache_and_the_store_behind_it_equal() {
                 let ((cache, _), (behind, _)) = (store(CloakroomCache::with), store(CloakroomStore::with));
                 let caching = CachingSessionStore::new(cache.clone(), behind.clone());
                 let mut record = new_record();

@@ -28,7 +28,7 @@ async fn start() -> (Server, UnboundedReceiver<()>) {
             if request.uri().path() != "/slow" {
                 return app::answer(request).await;
             }
-            let session = request.extensions().get::<Session>().expect("the layer is around this");
+            let session = request.extensions().get::<Session>().expect("the layer surrounds this service");
             let status = if sessions.slow(session).await.is_ok() { 200 } else { 401 };
             Ok(Response::builder().status(status).body(Full::default()).expect("a response"))
         }

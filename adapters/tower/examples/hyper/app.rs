@@ -29,7 +29,7 @@ const USERS: [(&str, &str); 2] = [("ada", "engine"), ("grace", "compiler")];
 const LONGEST_LOGIN: usize = 4 << 10;
 
 pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let session = request.extensions().get::<Session>().expect("the layer is around this").clone();
+    let session = request.extensions().get::<Session>().expect("the layer surrounds this service").clone();
     let answered = match (request.method(), request.uri().path()) {
         (&Method::POST, "/login") => login(&session, request).await,
         (&Method::GET, "/profile") => profile(&session),
@@ -40,7 +40,7 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Full<B
         }
         (&Method::POST, "/logout-elsewhere") => user(&session).and_then(|_| Ok(json!(session.logout_other_devices()?))),
         (&Method::POST, "/logout-everywhere") => user(&session).and_then(|_| Ok(json!(session.logout_all_devices()?))),
-        _ => Err(Refusal(StatusCode::NOT_FOUND, "there is nothing here")),
+        _ => Err(Refusal(StatusCode::NOT_FOUND, "there is no such page")),
     };
     let (status, body) = match answered {
         Ok(Value::Null) => (StatusCode::NO_CONTENT, Bytes::new()),
@@ -59,7 +59,7 @@ impl From<SessionError> for Refusal {
         match error {
             SessionError::Gone | SessionError::NotLoggedIn => Self(StatusCode::UNAUTHORIZED, "not logged in"),
             SessionError::Full => Self(StatusCode::SERVICE_UNAVAILABLE, "too many sessions, try again later"),
-            SessionError::PrincipalFull => Self(StatusCode::CONFLICT, "logged in too often, log out somewhere first"),
+            SessionError::PrincipalFull => Self(StatusCode::CONFLICT, "too many devices, log out on one of them first"),
             error => {
                 eprintln!("internal error: {error}");
                 Self(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
@@ -76,14 +76,14 @@ struct Credentials {
 
 async fn login(session: &Session, request: Request<Incoming>) -> Result<Value, Refusal> {
     if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
-        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is wanted"));
+        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"));
     }
     let browser = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
     let browser: String = browser.chars().take(100).collect();
     let body = Limited::new(request.into_body(), LONGEST_LOGIN).collect().await;
-    let body = body.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body is too long or broken off"))?.to_bytes();
+    let body = body.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body is too long or incomplete"))?.to_bytes();
     let given: Credentials = serde_json::from_slice(&body)
-        .map_err(|_| Refusal(StatusCode::UNPROCESSABLE_ENTITY, "user and password are wanted"))?;
+        .map_err(|_| Refusal(StatusCode::UNPROCESSABLE_ENTITY, "the body must have a user and a password"))?;
     if !USERS.contains(&(&given.user, &given.password)) {
         return Err(Refusal(StatusCode::UNAUTHORIZED, "wrong user or password"));
     }

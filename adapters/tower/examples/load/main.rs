@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let kind = env::args().nth(1).unwrap_or_default();
-    let app = app(&kind).ok_or("what is to be served: cloakroom, memory or tower-sessions")?;
+    let app = app(&kind).ok_or("name the sessions to use: cloakroom, memory or tower-sessions")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
     let closed = async { while stdin().read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {} };

@@ -126,7 +126,7 @@ fn too_many_attributes_have_an_error_of_their_own() {
     site.visit(&[], |session| {
         assert_eq!(session.update(|draft| ["a", "b"].map(|key| draft.set(key, ""))), Err(refused));
         assert_eq!(site.store.count(), 0);
-        session.set("a", "1").expect("it is the first");
+        session.set("a", "1").expect("the first attribute fits");
         assert_eq!(session.set("b", "2"), Err(refused));
         assert_eq!(session.increment("b", 1), Err(refused));
     });

@@ -133,7 +133,7 @@ fn a_session_created_while_the_client_disconnects_is_ended() {
     let (response, session) = suspended(&site, &format!("{NAME}={id}"));
     *clock.0.lock().expect("no panic") = Some(Box::new(move || drop(response)));
     assert_eq!(session.rotate(), Err(SessionError::Answered));
-    assert_eq!(site.store.count(), 0, "nobody would know its id");
+    assert_eq!(site.store.count(), 0, "no client would know its id");
 }
 
 #[test]
