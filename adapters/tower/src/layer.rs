@@ -95,6 +95,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// assert_eq!(layer.session_cookie().name(), "__Host-sid");
     /// # Ok::<(), cloakroom::ConfigError>(())
     /// ```
+    #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
         let cookie = SessionCookie::named_by_store(store.cookie_name());
         Self { config: Arc::new(LayerConfig { store, cookie, settings: Settings::default() }) }

@@ -123,7 +123,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-// A module imports only modules below it:
+// A module imports only modules below it (`tests/imports.rs` checks this):
 //
 //     axum    layer
 //       │      │ │
