@@ -123,17 +123,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-// A module imports only modules below it (`tests/imports.rs` checks this):
+// A module imports only modules below it (`tests/imports.rs` checks that there is no circle):
 //
-//     axum    layer
-//       │      │ │
-//      session ┘ │
-//       │   │    │
-//     error request
-//              │
-//            config
-//              │
-//            cookie
+// | module | imports |
+// |---|---|
+// | `axum` | `session`, `error` |
+// | `layer` | `session`, `request`, `config`, `cookie` |
+// | `session` | `request`, `error` |
+// | `request` | `config` |
+// | `config` | `cookie` |
+// | `error`, `cookie` | |
 #[cfg(feature = "axum")]
 mod axum;
 mod config;

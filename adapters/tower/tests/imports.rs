@@ -1,4 +1,4 @@
-//! The modules of the crate import each other without a circle: see the diagram in `src/lib.rs`.
+//! The modules of the crate import each other without a circle: see the table in `src/lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

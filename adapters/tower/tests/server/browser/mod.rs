@@ -212,10 +212,10 @@ async fn a_separating_dot_is_visible_only_between_two_texts_of_one_line() {
         const before = texts.some((text) => { const there = text.getBoundingClientRect(); \
             return there.right <= box.left + 1 && there.top < box.bottom && box.top < there.bottom}); \
         return [box.right > line.left + 1, before]})";
+    log_in(&driver.browser().await, &server, "ada").await;
     for (width, on_one_line) in [(1200, true), (390, false), (320, false)] {
         let page = if width == 1200 { driver.browser().await } else { driver.phone(width).await };
         log_in(&page, &server, "ada").await;
-        log_in(&driver.browser().await, &server, "ada").await;
         page.until("the other device is shown", async |page| devices(page).await.len() >= 2).await;
         // As long a text as there is.
         page.script(
