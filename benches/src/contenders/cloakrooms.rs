@@ -1,7 +1,8 @@
-//! The store of this repository, as it comes.
+//! The store of this repository with its default settings, except the timeout and the clock.
 
 use crate::clock::Clock;
-use crate::contender::{Contender, Id, Setup};
+use crate::contender::{Contender, Setup};
+use crate::ids::Id;
 use cloakroom::{SessionId, SessionStore};
 
 impl Contender for SessionStore {
