@@ -10,8 +10,8 @@
 //! | 1 | [`contender`]: the operations and the settings of a store |
 //! | 0 | [`attributes`], [`clock`], [`ids`], [`memory`], [`random`] |
 //!
-//! On top of them, the binary `compare` runs and reports, and `shared-writes` counts writes to shared memory. The binary
-//! `instructions` judges instruction counts, and needs no module of the library.
+//! On top of them, the binary `compare` runs and reports, and `shared-writes` counts writes to shared memory. The
+//! binary `instructions` judges instruction counts, and needs no module of the library.
 //!
 //! `benches/README.md` tells what the figures mean.
 

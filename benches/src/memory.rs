@@ -98,8 +98,8 @@ pub fn live() -> i64 {
 
 /// The resident bytes of this process that no file backs: its heap, its stacks and its other mappings, without code.
 ///
-/// From `/proc/self/smaps_rollup`, for which the kernel counts the pages one by one. The counter in `statm` may be wrong
-/// by some dozens of pages for each processor, and includes code pages that are loaded when they are first executed.
+/// From `/proc/self/smaps_rollup`, for which the kernel counts the pages one by one. The counter in `statm` may be
+/// wrong by some dozens of pages for each processor, and includes the code pages, which are loaded on first use.
 pub fn resident() -> i64 {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("the kernel has smaps_rollup, since 4.14");
     anonymous(&rollup).expect("smaps_rollup tells the anonymous pages")

@@ -1,8 +1,9 @@
 //! The limit: the cost of a look-up on this machine if no session can be removed.
 //!
-//! An array of pointers to sessions, allocated in advance and at most half full. The upper sixteen bits of a pointer hold
-//! bits of the hash. A session is one allocation, with its block inside. There is no guard, no lock, no version, no removal
-//! and no growth. Like all contenders, it reads the clock and touches the session, and it uses the same hash.
+//! An array of pointers to sessions, allocated in advance and at most half full. The upper sixteen bits of a pointer
+//! hold bits of the hash. A session is one allocation, with its block inside. There is no guard, no lock, no version,
+//! no removal and no growth. Like all contenders, it reads the clock and touches the session, and it uses the same
+//! hash.
 
 use crate::contender::{Contender, Extent, Setup};
 use crate::ids::Id;

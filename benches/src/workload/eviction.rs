@@ -1,9 +1,9 @@
 //! An eviction, the latency of another thread's gets meanwhile, and when the memory is freed.
 //!
-//! A reader gets live sessions at a fixed pace, whatever the store does. A get is timed from the moment it was due, so a
-//! stall counts for every get that it delays, and not only for the first. Another thread lets the reader run alone for a
-//! while, then evicts, and then waits for the memory. While it waits, it creates and deletes a few sessions, as a server
-//! would. Half of the sessions have expired: every other one in the order of creation.
+//! A reader gets live sessions at a fixed pace, whatever the store does. A get is timed from the moment it was due, so
+//! a stall counts for every get that it delays, and not only for the first. Another thread lets the reader run alone
+//! for a while, then evicts, and then waits for the memory. While it waits, it creates and deletes a few sessions, as a
+//! server would. Half of the sessions have expired: every other one in the order of creation.
 
 use super::latency::histogram;
 use super::order::{Measured, Order, Time};

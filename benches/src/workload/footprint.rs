@@ -1,5 +1,5 @@
-//! Bytes a session: of a full store, after half of its sessions were deleted, and after all were. Bytes of a store of ten
-//! sessions.
+//! Bytes a session of a full store, after half of its sessions were deleted, and after all were; and the bytes of a
+//! store of ten sessions.
 //!
 //! Each count follows a flush, where the crate has one, and `malloc_trim`.
 

@@ -18,8 +18,8 @@ fn processors() -> &'static [usize] {
     })
 }
 
-/// Binds the calling thread to one processor: thread 0 to the last processor, thread 1 to the one before it, and so on,
-/// in a circle. The first processor comes last, because it has the most interrupts.
+/// Binds the calling thread to one processor: thread 0 to the last processor, thread 1 to the one before it, and so
+/// on, in a circle. The first processor comes last, because it has the most interrupts.
 pub fn bind(thread: usize) {
     let processors = processors();
     let mut set = CpuSet::new();
@@ -34,8 +34,8 @@ pub fn prepare() {
 
 /// Runs the threads for `window`, and returns the nanoseconds that an operation takes each thread.
 ///
-/// `worker` is called on each thread with the thread's number, and returns a closure that does [`BATCH`] operations. The
-/// threads warm up for a quarter of the window first.
+/// `worker` is called on each thread with the thread's number, and returns a closure that does [`BATCH`] operations.
+/// The threads warm up for a quarter of the window first.
 pub fn race<W: FnMut()>(threads: usize, window: Duration, worker: impl Fn(usize) -> W + Sync) -> f64 {
     let (barrier, worker) = (&Barrier::new(threads), &worker);
     let rates: Vec<f64> = thread::scope(|scope| {

@@ -210,6 +210,7 @@ mod tests {
     #[test]
     fn a_job_is_done_by_a_record_of_its_own_variant_only() {
         let jobs = plan(&["--scenes", "churn", "--contenders", "papaya", "--rounds", "1"]).jobs;
+        assert_eq!(jobs.len() % 2, 0, "there are two variants");
         let Job { round, contender, order } = jobs[0].clone();
         let record = Record { round, contender: contender.to_owned(), variant: order.variant, measured: Vec::new() };
         let done: Vec<bool> = jobs.iter().map(|job| job.is_done(std::slice::from_ref(&record))).collect();

@@ -81,8 +81,8 @@ fn count<C: Contender>() -> Vec<Means> {
     let set = |id: &Id| assert!(store.set(id, WRITTEN_KEY, "author"), "a session was lost");
     let set_while_growing = measure("set, while shards grow", &sample, set);
     let growing = writes(&store, ["create, while shards grow", "delete, while shards grow"], &sample, || ());
-    // After filling, most shards grow at the same time. The other rows are therefore sampled from a long run of sessions
-    // that are created and deleted.
+    // After filling, most shards grow at the same time. The other rows are therefore sampled from a long run of
+    // sessions that are created and deleted.
     let churn = || come_and_go(&store);
     clock.pass(TICK);
     sample.iter().for_each(get);

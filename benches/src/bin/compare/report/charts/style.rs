@@ -14,8 +14,7 @@ pub(super) fn colour(name: &str) -> &'static str {
         "64 Mutexes" => "#0891b2",
         "DashMap" => "#7c3aed",
         "papaya" => "#15803d",
-        "scc HashIndex" => "#a16207",
-        "scc HashMap" => "#0f766e",
+        "scc HashIndex" | "scc HashMap" => "#a16207",
         "moka" => "#be185d",
         _ => "#64748b",
     }
