@@ -1,7 +1,8 @@
 //! Instructions of single operations, counted by valgrind's callgrind. `ci/instructions.sh` runs it and judges the
 //! counts.
 //!
-//! Each benchmark does [`TURNS`] operations on a store. Filling the store before and dropping it afterwards do not count.
+//! Each benchmark does [`TURNS`] operations on a store. Filling the store before and dropping it afterwards do not
+//! count.
 
 #![allow(missing_docs, reason = "the macros generate items without documentation")]
 

@@ -1,7 +1,7 @@
 //! Times of single operations on one thread, for everyday work: `cargo bench -p cloakroom-benches --bench operations`.
 //!
-//! Threads are not bound to processors, and a run is compared with the one before only. `benches/README.md` tells how to
-//! compare stores.
+//! Threads are not bound to processors, and a run is compared with the one before only. `benches/README.md` tells how
+//! to compare stores.
 
 use cloakroom::{SessionId, SessionStore};
 use cloakroom_benches::attributes::{ATTRIBUTES, READ_KEY, WRITTEN_KEY, WRITTEN_VALUES};

@@ -1,8 +1,8 @@
 //! Judges instruction counts: reads the output of the benchmark `counts`, one JSON object a line, and compares it with
 //! the baseline file, or writes that file.
 //!
-//! A baseline holds for one compiler and one kind of processor. With another compiler the same source has other counts, so
-//! a higher count need not be the fault of a change. The report says so.
+//! A baseline holds for one compiler and one kind of processor. With another compiler the same source has other counts,
+//! so a higher count need not be the fault of a change. The report says so.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Runs the comparison and reports it: see `benches/README.md`.
 //!
 //! The runner starts a process of this program for each contender, scene and round ([`run`]), and writes the figures
-//! that the process prints to a file of JSON lines ([`data::records`]). The tables, the charts and the verdict on the bar
-//! are made from that file alone ([`report`]).
+//! that the process prints to a file of JSON lines ([`data::records`]). The tables, the charts and the verdict on the
+//! bar are made from that file alone ([`report`]).
 //!
 //! Modules import from lower layers only:
 //!

@@ -33,7 +33,8 @@ pub(super) fn chart(title: &str, subtitle: &str, bars: &[Entry]) -> String {
         whisker(&mut canvas, (x(value.least), x(value.greatest)), middle);
         canvas.label(&number(value.median), (x(value.greatest) + 8.0, middle + 4.0), Anchor::Start, strong);
     }
-    let note = "Bars: the median of the rounds; whiskers: their least and greatest. The floor is not a store: it can only look up.";
+    let note = "Bars: the median of the rounds; whiskers: their least and greatest. \
+                The floor is not a store: it can only look up.";
     canvas.note(note, (24.0, bottom + 40.0), Anchor::Start);
     canvas.finish()
 }

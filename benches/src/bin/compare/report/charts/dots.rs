@@ -1,5 +1,5 @@
-//! A chart with two points for each contender on a logarithmic axis, the latency without an eviction and that during one,
-//! and a stroke for the longest latency.
+//! A chart with two points for each contender on a logarithmic axis, the latency without an eviction and that during
+//! one, and a stroke for the longest latency.
 
 use super::canvas::{Anchor, Canvas};
 use super::style::colour;
