@@ -52,7 +52,10 @@ fn lookups<C: Contender>(source: Ids) {
     for id in &ids {
         for (key, value) in ATTRIBUTES {
             require::<C>(store.get(id, key).as_deref() == Some(value), "get returns a value of a new session");
-            require::<C>(store.read(id, key, |seen| seen == value) == Some(true), "read passes a value of a new session");
+            require::<C>(
+                store.read(id, key, |seen| seen == value) == Some(true),
+                "read passes a value of a new session",
+            );
         }
         require::<C>(store.get(id, "absent").is_none(), "an attribute that was never set does not exist");
         require::<C>(store.exists(id), "a created session exists");
