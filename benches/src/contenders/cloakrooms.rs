@@ -1,13 +1,15 @@
-//! The store of this repository, as it comes.
+//! The store of this repository with its default settings, except the timeout and the clock.
 
 use crate::clock::Clock;
-use crate::contender::{Contender, Id, Setup};
+use crate::contender::{Contender, Setup};
+use crate::ids::Id;
 use cloakroom::{SessionId, SessionStore};
 
 impl Contender for SessionStore {
     const NAME: &'static str = "cloakroom";
 
     fn open(setup: Setup) -> Self {
+        // `setup.ids` has no effect, because the store has one source of ids.
         let builder = Self::builder().ttl(setup.ttl);
         let builder = match setup.clock {
             Clock::Coarse => builder,

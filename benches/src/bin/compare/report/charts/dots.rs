@@ -1,10 +1,10 @@
-//! Two points for each contender on a logarithmic axis: without an eviction and during one; and a stroke for the
-//! longest of all.
+//! A chart with two points for each contender on a logarithmic axis, the latency without an eviction and that during
+//! one, and a stroke for the longest latency.
 
 use super::canvas::{Anchor, Canvas};
-use super::colour;
-use crate::figures::Summary;
-use crate::tables::number;
+use super::style::colour;
+use crate::data::figures::Summary;
+use crate::data::format::number;
 
 const LEFT: f64 = 210.0;
 const TOP: f64 = 98.0;
@@ -44,8 +44,8 @@ pub(super) fn chart(title: &str, subtitle: &str, dots: &[Dots]) -> String {
         let end = x(max.max(during.greatest).max(quiet.median));
         canvas.label(&number(during.median), (end + 10.0, middle + 4.0), Anchor::Start, strong);
     }
-    let note = "Medians of the rounds; the line through the full point: their least and greatest. \
-                The number is that of the full point.";
+    let note = "Points: the median of the rounds; lines: the least and the greatest during the eviction. \
+                Numbers: the full points.";
     canvas.note(note, (24.0, bottom + 40.0), Anchor::Start);
     canvas.finish()
 }
@@ -60,7 +60,7 @@ fn legend(canvas: &mut Canvas) {
     canvas.label("the longest during it", (412.0, Y + 4.0), Anchor::Start, false);
 }
 
-/// A power of ten of microseconds.
+/// Ten to this power, in microseconds.
 fn time(power: i32) -> String {
     match power {
         6.. => format!("{} s", 10_f64.powi(power - 6)),

@@ -1,21 +1,21 @@
-//! A line for each contender over the number of threads, named at its end.
+//! A chart with a line for each contender over the number of threads, and its name at the end of the line.
 
 use super::canvas::{Anchor, Canvas};
-use super::{colour, marks};
-use crate::figures::Summary;
+use super::style::{colour, marks};
+use crate::data::figures::Summary;
 
 const LEFT: f64 = 64.0;
 const TOP: f64 = 76.0;
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 320.0;
 const BOTTOM: f64 = TOP + HEIGHT;
-/// From the axis to the first point.
+/// The distance from the axis to the first point.
 const INSET: f64 = 40.0;
-/// Between the lines of two names.
+/// The least distance between two names.
 const NAME: f64 = 16.0;
 
 /// A contender's name, and its figures by the number of threads.
-type Line = (&'static str, Vec<(usize, Summary)>);
+pub(super) type Line = (&'static str, Vec<(usize, Summary)>);
 
 pub(super) fn chart(title: &str, subtitle: &str, axis: &str, lines: &[Line]) -> String {
     let mut canvas = Canvas::new(LEFT + WIDTH + 170.0, BOTTOM + 76.0, title, subtitle);
@@ -49,13 +49,15 @@ pub(super) fn chart(title: &str, subtitle: &str, axis: &str, lines: &[Line]) -> 
     for ((name, _), height) in lines.iter().zip(names(lines, y)) {
         canvas.coloured_label(name, (LEFT + WIDTH + 8.0, height + 4.0), colour(name), *name == "cloakroom");
     }
-    let note =
-        "Points: the median of the rounds; strokes: their least and greatest. The floor is no store: it only looks up.";
-    canvas.note(note, (24.0, BOTTOM + 62.0), Anchor::Start);
+    let mut note = "Points: the median of the rounds; strokes: their least and greatest.".to_owned();
+    if lines.iter().any(|(name, _)| *name == "floor") {
+        note += " The floor is not a store: it can only look up.";
+    }
+    canvas.note(&note, (24.0, BOTTOM + 62.0), Anchor::Start);
     canvas.finish()
 }
 
-/// Where the names go: at the ends of their lines, moved apart from below upwards as far as needed.
+/// The heights of the names: those of the ends of the lines, moved upwards where two names would overlap.
 fn names(lines: &[Line], y: impl Fn(f64) -> f64) -> Vec<f64> {
     let end = |(_, points): &Line| points.last().map_or(BOTTOM, |(_, value)| y(value.median));
     let mut heights: Vec<f64> = lines.iter().map(end).collect();

@@ -1,4 +1,4 @@
-//! What the figures were made on and with.
+//! The machine, the system and the crates with which the figures were measured.
 
 use cloakroom_benches::contenders::ALL;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ pub(crate) struct Machine {
     pub(crate) processors: usize,
     pub(crate) memory_gb: u64,
     pub(crate) kernel: String,
-    /// When the kernel gives large pages without being asked.
+    /// The mode of transparent huge pages.
     pub(crate) huge_pages: String,
     pub(crate) clock_source: String,
     pub(crate) c_library: String,
     pub(crate) compiler: String,
     pub(crate) profile: String,
     pub(crate) allocator: String,
-    /// Of each contender's crate.
+    /// The version of each contender's crate.
     pub(crate) versions: BTreeMap<String, String>,
 }
 
@@ -40,27 +40,28 @@ impl Machine {
             compiler: env!("COMPILER").to_owned(),
             profile: env!("PROFILE_NAME").to_owned(),
             allocator: "the C library's".to_owned(),
-            versions: versions(include_str!("../../../../Cargo.lock")),
+            versions: versions(include_str!("../../../../../Cargo.lock")),
         }
     }
 }
 
-/// The value of the first line `name : value`.
+/// The value of the first line of the form `name : value`.
 fn field(text: &str, name: &str) -> String {
     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     line.split_once(':').map_or_else(String::new, |(_, value)| value.trim().to_owned())
 }
 
-/// Of `always [madvise] never` the one in brackets.
+/// The choice in brackets: `madvise` of `always [madvise] never`.
 fn chosen(choices: &str) -> String {
     choices.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(chosen, _)| chosen).to_owned()
 }
 
 #[cfg(target_env = "gnu")]
+#[allow(unsafe_code, reason = "a call of the C library")]
 fn c_library() -> String {
-    // SAFETY: it may be called at any time.
+    // SAFETY: `gnu_get_libc_version` has no preconditions.
     let version = unsafe { libc::gnu_get_libc_version() };
-    // SAFETY: it is a string that ends in a zero, and lasts.
+    // SAFETY: the string ends in a NUL and is static.
     let version = unsafe { std::ffi::CStr::from_ptr(version) };
     format!("glibc {}", version.to_string_lossy())
 }
@@ -70,7 +71,7 @@ fn c_library() -> String {
     String::new()
 }
 
-/// The versions of the contenders' crates in a lock file. Of a crate that is there twice, the newer.
+/// The versions of the contenders' crates in a lock file. Of a crate that is listed twice, the newer version.
 fn versions(lock: &str) -> BTreeMap<String, String> {
     let wanted: Vec<&str> = ALL.iter().filter_map(|contender| contender.package).collect();
     let quoted = |line: &str, name: &str| Some(line.strip_prefix(name)?.trim_matches('"').to_owned());
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_crate_of_a_contender_has_a_version() {
-        let versions = versions(include_str!("../../../../Cargo.lock"));
+        let versions = versions(include_str!("../../../../../Cargo.lock"));
         for package in ALL.iter().filter_map(|contender| contender.package) {
             assert!(versions.get(package).is_some_and(|version| version.contains('.')), "{package}");
         }

@@ -1,11 +1,10 @@
-//! The file of figures: a line that says what was measured where, then a line for each process.
+//! The file of figures: a line with the machine and the settings, then a line for each process.
 //!
-//! A line is written once its process has ended well, so a run that is interrupted loses one process's work; half a
-//! line at the end is passed over.
+//! A line is written when its process has succeeded, so an interrupted run loses the work of one process. An incomplete
+//! line at the end is ignored.
 
-use crate::machine::Machine;
-use crate::plan::{Job, Settings};
-use cloakroom_benches::workload::{Measured, Scene, Time};
+use super::machine::Machine;
+use cloakroom_benches::workload::{Measured, Sizes, Variant};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
@@ -14,27 +13,27 @@ use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Header {
-    /// The command line that began the run.
+    /// The command line of the run.
     pub(crate) command: String,
     pub(crate) machine: Machine,
     pub(crate) settings: Settings,
 }
 
+/// The settings that the figures depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) sizes: Sizes,
+    pub(crate) threads: Vec<usize>,
+}
+
+/// The figures of one process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) round: usize,
     pub(crate) contender: String,
-    pub(crate) scene: Scene,
-    pub(crate) time: Time,
+    #[serde(flatten)]
+    pub(crate) variant: Variant,
     pub(crate) measured: Vec<Measured>,
-}
-
-impl Record {
-    pub(crate) fn is_of(&self, job: &Job) -> bool {
-        self.round == job.round
-            && self.contender == job.contender
-            && (self.scene, self.time) == (job.order.scene, job.order.time)
-    }
 }
 
 pub(crate) fn path(directory: &Path) -> PathBuf {
@@ -43,7 +42,7 @@ pub(crate) fn path(directory: &Path) -> PathBuf {
 
 type Contents = (Header, Vec<Record>);
 
-/// What is in the file; `None` if there is no file.
+/// The contents of the file. `None` if there is no file.
 pub(crate) fn load(directory: &Path) -> Result<Option<Contents>, Box<dyn Error>> {
     let path = path(directory);
     if !path.exists() {
@@ -60,7 +59,7 @@ fn whole_lines(text: &str) -> &str {
     &text[..text.rfind('\n').map_or(0, |end| end + 1)]
 }
 
-/// A file of figures that is being written.
+/// A file of figures, open for writing.
 pub(crate) struct Writer(File);
 
 impl Writer {
@@ -71,7 +70,7 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Goes on where the last whole line ends.
+    /// Continues a file after its last complete line.
     pub(crate) fn resume(directory: &Path) -> Result<Self, Box<dyn Error>> {
         let path = path(directory);
         let whole = whole_lines(&fs::read_to_string(&path)?).len();
@@ -96,7 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_line_at_the_end_is_passed_over() {
+    fn records_from_before_there_was_a_choice_of_ids_have_ids_from_the_system() {
+        let line = r#"{"round":0,"contender":"papaya","scene":"churn","time":"coarse","measured":[]}"#;
+        let record: Record = serde_json::from_str(line).unwrap();
+        assert_eq!(record.variant, Variant::new(cloakroom_benches::workload::Scene::Churn));
+    }
+
+    #[test]
+    fn an_incomplete_line_at_the_end_is_ignored() {
         assert_eq!(whole_lines("a\nb\nc"), "a\nb\n");
         assert_eq!(whole_lines("a\n"), "a\n");
         assert_eq!(whole_lines("a"), "");

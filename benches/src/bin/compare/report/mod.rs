@@ -1,9 +1,12 @@
-//! The report: the verdict, the tables, the charts, all from the file of figures.
+//! The report: the verdict, the tables and the charts, all made from the file of figures.
 
-use crate::figures::Figures;
-use crate::machine::Machine;
-use crate::records::{self, Header};
-use crate::{bar, charts, tables};
+mod bar;
+mod charts;
+mod tables;
+
+use crate::data::figures::Figures;
+use crate::data::machine::Machine;
+use crate::data::records::{self, Header};
 use clap::Args;
 use std::error::Error;
 use std::fmt::Write;
@@ -12,7 +15,7 @@ use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Style {
-    /// What the others are compared with in the tables.
+    /// The contender with which the tables compare all others.
     #[arg(long, default_value = "one std Mutex")]
     reference: String,
 }

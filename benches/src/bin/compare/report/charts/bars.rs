@@ -1,8 +1,8 @@
-//! A bar for each contender, the longest first, with its value at the end.
+//! A chart with a bar for each contender, the longest first, and its value at the end of the bar.
 
 use super::canvas::{Anchor, Canvas};
-use super::{Entry, colour, marks};
-use crate::tables::number;
+use super::style::{Entry, colour, marks};
+use crate::data::format::number;
 
 const LEFT: f64 = 210.0;
 const TOP: f64 = 72.0;
@@ -33,8 +33,8 @@ pub(super) fn chart(title: &str, subtitle: &str, bars: &[Entry]) -> String {
         whisker(&mut canvas, (x(value.least), x(value.greatest)), middle);
         canvas.label(&number(value.median), (x(value.greatest) + 8.0, middle + 4.0), Anchor::Start, strong);
     }
-    let note =
-        "Bars: the median of the rounds; whiskers: their least and greatest. The floor is no store: it only looks up.";
+    let note = "Bars: the median of the rounds; whiskers: their least and greatest. \
+                The floor is not a store: it can only look up.";
     canvas.note(note, (24.0, bottom + 40.0), Anchor::Start);
     canvas.finish()
 }

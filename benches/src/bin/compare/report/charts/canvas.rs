@@ -1,4 +1,4 @@
-//! A page with a title, and what is drawn on it.
+//! A page with a title, and the elements of a drawing.
 
 use svg::node::element::{Circle, Line, Polyline, Rectangle, Text};
 use svg::{Document, Node};
@@ -7,7 +7,7 @@ const TEXT: &str = "#1f2937";
 const PALE: &str = "#6b7280";
 const GRID: &str = "#e5e7eb";
 
-/// Where a text ends, or lies about, or begins.
+/// The part of a text that lies at its position.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -28,7 +28,7 @@ impl Anchor {
 pub(super) struct Canvas(Document);
 
 impl Canvas {
-    /// White, so that it can be read on a dark page as well.
+    /// The page is white, so that the chart is readable on a dark web page too.
     pub(super) fn new(width: f64, height: f64, title: &str, subtitle: &str) -> Self {
         let page = Rectangle::new().set("width", width).set("height", height).set("fill", "white");
         let document = Document::new()
@@ -120,7 +120,7 @@ impl Canvas {
     }
 }
 
-/// A tenth of a pixel is enough.
+/// Rounds to a tenth of a pixel.
 fn short(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }

@@ -1,25 +1,26 @@
-//! The bar that the store is held to, row by row: what was reached, beside whom, and whether that is enough.
+//! The bar: for each of its rows the figure of cloakroom, the best peer, and whether the bar is met.
 
-use crate::figures::{Figures, Subject, Summary};
-use crate::plan::Settings;
-use crate::tables::{NS, number, spread};
+use crate::data::figures::{Figures, NS, Subject, Summary};
+use crate::data::format::{number, spread, thousands};
+use crate::data::records::Settings;
 use cloakroom_benches::contender::Extent;
 use cloakroom_benches::contenders::ALL;
-use cloakroom_benches::workload::{Row, Scene, Sizes, Time};
+use cloakroom_benches::workload::{Row, Scene, Sizes, Variant};
 use std::fmt::Write;
 
 const OURS: &str = "cloakroom";
 const FLOOR: &str = "floor";
 
 enum Demand {
-    /// At least so many times as fast as the best peer, or as the floor.
+    /// At least this many times the speed of the best peer.
     Peers(f64),
+    /// At least this many times the speed of the floor.
     Floor(f64),
-    /// At most so much, by itself.
+    /// At most this value.
     AtMost(f64),
     /// Less than every peer.
     Least,
-    /// At most so many times another metric of our own.
+    /// At most this many times another metric of cloakroom.
     Times(f64, &'static str),
 }
 
@@ -67,7 +68,7 @@ fn lines() -> Vec<Line> {
     lines
 }
 
-/// The verdict as a table. A line that was not measured says so.
+/// The verdict as a table, which also lists the rows that were not measured.
 pub(crate) fn verdict(figures: &Figures, settings: &Settings) -> String {
     let mut text = "| row | bar | reached | the best peer | met |\n|---|---|---|---|---|\n".to_owned();
     for line in lines() {
@@ -75,7 +76,7 @@ pub(crate) fn verdict(figures: &Figures, settings: &Settings) -> String {
         let threads = if line.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", line.threads) };
         let Row { name, sessions, .. } = &subject.row;
         let metric = if line.metric == NS { String::new() } else { format!(", {}", line.metric) };
-        let _ = write!(text, "| {name}, {}, {threads}{metric} |", crate::tables::thousands(*sessions));
+        let _ = write!(text, "| {name}, {}, {threads}{metric} |", thousands(*sessions));
         let _ = match line.judge(figures, &subject) {
             Some(Verdict { bar, reached, peer, met }) => {
                 writeln!(text, " {bar} | {reached} | {peer} | {} |", if met { "yes" } else { "**no**" })
@@ -96,7 +97,7 @@ struct Verdict {
 impl Line {
     fn subject(&self, settings: &Settings) -> Subject {
         let row = Row { name: self.row.to_owned(), sessions: (self.size)(&settings.sizes), threads: self.threads };
-        Subject { scene: self.scene, time: Time::Coarse, row, metric: self.metric.to_owned() }
+        Subject { variant: Variant::new(self.scene), row, metric: self.metric.to_owned() }
     }
 
     fn judge(&self, figures: &Figures, subject: &Subject) -> Option<Verdict> {
@@ -128,11 +129,10 @@ impl Line {
     }
 }
 
-/// Less is better in every row of the bar.
+/// The peer with the least median. Less is better in every row of the bar.
 fn best_peer<'a>(figures: &'a Figures, subject: &Subject) -> Option<(&'a str, Summary)> {
     let is_peer =
         |name: &str| name != OURS && ALL.iter().any(|known| known.name == name && known.extent != Extent::Lookups);
-    let subject = figures.subjects().find(|known| *known == subject)?;
     let peers = figures.contenders(subject).filter(|name| is_peer(name));
     let summaries = peers.filter_map(|name| Some((name, figures.summary(subject, name)?)));
     summaries.min_by(|(_, a), (_, b)| a.median.total_cmp(&b.median))
@@ -141,23 +141,23 @@ fn best_peer<'a>(figures: &'a Figures, subject: &Subject) -> Option<(&'a str, Su
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Record;
+    use crate::data::records::Record;
     use cloakroom_benches::workload::Measured;
 
     const SIZES: Sizes =
         Sizes { small: 10, middle: 100, large: 1_000, busy: 10, window_ms: 1, quiet_ms: 1, back_ms: 1 };
 
     fn figures(line: &Line, settings: &Settings, values: &[(&str, f64)]) -> Figures {
-        let Subject { scene, time, row, metric } = line.subject(settings);
+        let Subject { variant, row, metric } = line.subject(settings);
         let record = |(contender, value): &(&str, f64)| {
             let measured = vec![Measured { row: row.clone(), metric: metric.clone(), value: *value }];
-            Record { round: 0, contender: (*contender).to_owned(), scene, time, measured }
+            Record { round: 0, contender: (*contender).to_owned(), variant, measured }
         };
         Figures::new(&values.iter().map(record).collect::<Vec<_>>())
     }
 
     #[test]
-    fn a_bar_is_met_from_its_value_on_and_the_floor_is_no_peer() {
+    fn a_bar_is_met_at_its_value_and_the_floor_is_no_peer() {
         let settings = Settings { sizes: SIZES, threads: vec![1, 2, 4] };
         let line = Line { demand: Demand::Peers(1.1), ..lines().remove(0) };
         let met = |ours: f64| {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_judged_or_said_not_to_be_measured() {
+    fn a_line_without_figures_is_reported_as_not_measured() {
         let settings = Settings { sizes: SIZES, threads: vec![1, 2, 4] };
         let text = verdict(&Figures::default(), &settings);
         assert_eq!(text.matches("not measured").count(), lines().len());
