@@ -1,32 +1,37 @@
-//! Models of what a thread retires, and of what is returned to it: its [batch](block::batch) while others take from it,
+//! Models of what a thread retires, and of what is returned to it: its [batch](batch) while others take from it,
 //! the batches that come back while others take those too or the thread leaves, the tickets by which the collector
 //! comes for what has content, and the registry. What objects hold lies in cells that loom watches and carries a mark
 //! that loom misses when it leaks. The collector's part is played: what it is told to release, a model releases when
 //! all who may have been pinned have done.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-#[path = "../../src/block/mod.rs"]
+#[path = "../../src/memory/batch.rs"]
+mod batch;
+#[path = "../../src/memory/block.rs"]
 mod block;
+#[path = "../../src/memory/object.rs"]
+mod object;
+#[path = "../../src/memory/record.rs"]
+mod record;
 #[path = "../../src/sync.rs"]
 mod sync;
 
 /// The guard of a thread that is pinned: in these models nothing is freed before its thread has ended.
-mod reclaim {
+mod epoch {
     pub(crate) struct Guard;
-
-    pub(crate) const BAG: usize = 64;
 }
 
-use block::batch::Batch;
-use block::record::{Record, Registry};
-use block::{Block, Contents, Kind, Spare};
+use batch::Batch;
+use block::Block;
 use core::ptr::NonNull;
+use epoch::Guard;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicPtr;
 use loom::thread;
-use reclaim::Guard;
+use object::{Contents, Kind, RetiredObject};
+use record::{Record, Registry};
 
 /// What an object holds: a number of freed ones that loom watches, which the one who frees it counts up.
 struct Content {
@@ -69,11 +74,11 @@ unsafe fn take_apart(object: NonNull<()>) -> Result<Block, usize> {
 }
 
 /// An object that this thread has just taken out of its table.
-fn object(kind: &'static Kind, all: &Arc<Freed>) -> Spare {
+fn object(kind: &'static Kind, all: &Arc<Freed>) -> RetiredObject {
     let content = Box::new(Content { freed: UnsafeCell::new(0), all: all.clone() });
     content.freed.with_mut(|_| ());
     // SAFETY: the functions of these kinds are sound for it, from any thread that has it alone.
-    unsafe { Spare::new(NonNull::from(Box::leak(content)).cast(), kind) }
+    unsafe { RetiredObject::new(NonNull::from(Box::leak(content)).cast(), kind) }
 }
 
 fn registry() -> Registry {
@@ -95,7 +100,7 @@ impl Open {
         Self(batch)
     }
 
-    fn push(&self, spare: Spare) {
+    fn push(&self, spare: RetiredObject) {
         // SAFETY: the models free it last.
         let batch = unsafe { &*self.0 };
         // SAFETY: one thread of a model does it, and no more than there is room for.

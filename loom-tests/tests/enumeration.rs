@@ -2,33 +2,41 @@
 //! grows, shrinks and loses sessions. Each is explored with each of its threads as the one that does not have to be
 //! spawned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
+#[path = "support/events.rs"]
+mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
 #[path = "../../src/sync.rs"]
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
 
+/// The names in an event of the store, of which the table knows the cause only.
+mod id {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct SessionId;
+}
+mod principal {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Principal;
+}
+
 use entry::{Head, Key, Owned};
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::thread;
+use memory::{boundary, free_all};
 use payload::Watched;
-use reclaim::{boundary, free_all};
 use table::{Change, Table};
 
 /// Two sessions that stay, and one that does not.

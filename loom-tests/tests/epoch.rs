@@ -4,35 +4,46 @@
 //!
 //! Each pair is explored both ways, for the explorer favours the thread that does not have to be spawned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
+#[path = "support/events.rs"]
+mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "../../src/memory/mod.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "../../src/reclaim.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
+#[path = "../../src/table/structure/population.rs"]
+mod population;
 #[path = "../../src/sync.rs"]
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
+
+/// The names in an event of the store, of which the table knows the cause only.
+mod id {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct SessionId;
+}
+mod principal {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Principal;
+}
 
 use expiry::{Moment, Tick};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
+use memory::collect;
 use payload::Watched;
-use reclaim::collect;
-use table::{Change, Population, Table};
+use population::Population;
+use table::{Change, Table};
 
 const KEY: [u8; 32] = [1; 32];
 const OTHER: [u8; 32] = [2; 32];

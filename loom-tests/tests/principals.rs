@@ -6,8 +6,6 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
-#[path = "../../src/block/mod.rs"]
-mod block;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/config.rs"]
@@ -18,7 +16,7 @@ mod content;
 mod entry;
 #[path = "../../src/error/mod.rs"]
 mod error;
-#[path = "../../src/events.rs"]
+#[path = "../../src/events/mod.rs"]
 mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
@@ -28,20 +26,16 @@ mod fingerprint;
 mod hash;
 #[path = "support/id.rs"]
 mod id;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "../../src/principal/mod.rs"]
 mod principal;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
 #[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
-#[path = "../../src/trace.rs"]
-mod trace;
 
 use attributes::Attributes;
 use clock::ManualClock;
@@ -49,8 +43,8 @@ use config::SessionConfig;
 use id::SessionId;
 use loom::sync::Arc;
 use loom::thread;
+use memory::{boundary, free_all};
 use principal::{Principal, WhenPrincipalFull};
-use reclaim::{boundary, free_all};
 use std::sync::Mutex;
 use std::time::Duration;
 use store::SessionStore;

@@ -2,35 +2,43 @@
 //! old one. Each is explored with each of its threads as the one that does not have to be spawned, and what has come of
 //! it must be what some order of the operations explains.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
 #[path = "../../src/entry/mod.rs"]
 mod entry;
+#[path = "support/events.rs"]
+mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
 #[path = "../../src/sync.rs"]
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
 
+/// The names in an event of the store, of which the table knows the cause only.
+mod id {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct SessionId;
+}
+mod principal {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Principal;
+}
+
 use entry::{EntryRef, Head, Key, Overrides, Owned};
+use events::RemovalCause;
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use memory::{boundary, free_all};
 use payload::Watched;
-use reclaim::{boundary, free_all};
-use removal::RemovalCause;
 use std::sync::Mutex;
 use table::{Change, Former, Table};
 

@@ -5,8 +5,6 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
-#[path = "../../src/block/mod.rs"]
-mod block;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/config.rs"]
@@ -17,7 +15,7 @@ mod content;
 mod entry;
 #[path = "../../src/error/mod.rs"]
 mod error;
-#[path = "../../src/events.rs"]
+#[path = "../../src/events/mod.rs"]
 mod events;
 #[path = "../../src/expiry.rs"]
 mod expiry;
@@ -26,19 +24,15 @@ mod fingerprint;
 mod hash;
 #[path = "../../src/id.rs"]
 mod id;
+pub mod memory;
 #[path = "../../src/principal/mod.rs"]
 mod principal;
-pub mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
 #[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]
 mod sync;
 #[path = "../../src/table/mod.rs"]
 mod table;
-#[path = "../../src/trace.rs"]
-mod trace;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
@@ -48,9 +42,8 @@ pub use error::{
     BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, ParseIdError, RandomError,
     RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
 };
-pub use events::Removal;
+pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use removal::RemovalCause;
 pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Timeouts};

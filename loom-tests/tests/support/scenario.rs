@@ -17,7 +17,7 @@
 //! | `b` | the clock is set back by 6 ms | | |
 
 use crate::expiry::{Moment, Tick};
-use crate::reclaim::{boundary, free_all};
+use crate::memory::{boundary, free_all};
 use crate::table::{Change, Refusal, Table};
 use history::{Event, IDLE, Kind, linearizable, linearizable_within};
 use loom::sync::Arc;

@@ -1,9 +1,9 @@
-//! A stand-in for `reclaim`, in which nothing is freed before the end of an execution and every rule is checked
+//! A stand-in for `epoch` and `retire`, in which nothing is freed before the end of an execution and every rule is checked
 //! instead: nothing is retired twice, and no thread that pinned itself after a retirement ever reaches what was
 //! retired. It has the same shape and takes a fraction of the schedules of the real epochs, so that three threads can
 //! be explored.
 
-use crate::block::{Kind, Spare};
+use crate::memory::{Kind, RetiredObject};
 use core::ptr::NonNull;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use std::cell::{Cell, RefCell};
@@ -55,17 +55,19 @@ pub(crate) fn pin() -> Guard {
     Guard(BOUNDARY.with(Cell::get))
 }
 
-pub(crate) const BAG: usize = 64;
-
 pub(crate) fn collect(_retired: usize) {}
 
 pub(crate) fn flush(_retired: usize) {}
 
 impl Guard {
+    pub(super) unsafe fn defer(&self, _f: impl FnOnce()) {
+        unreachable!("nothing is retired into a cache")
+    }
+
     pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, _bytes: usize) {
         let free = move || {
             // SAFETY: called once, when the execution is over.
-            drop(unsafe { Spare::new(object, kind) });
+            drop(unsafe { RetiredObject::new(object, kind) });
         };
         retire(object.addr().get(), Box::new(free));
     }

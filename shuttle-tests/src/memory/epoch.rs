@@ -1,8 +1,8 @@
-//! A stand-in for `reclaim`, in which nothing is freed before an execution ends and the rules are checked instead:
+//! A stand-in for `epoch` and `retire`, in which nothing is freed before an execution ends and the rules are checked instead:
 //! nothing is retired twice, and no thread that pinned itself after a retirement reaches what was retired. That is when
 //! the real epochs may have freed it.
 
-use crate::block::{Kind, Spare};
+use crate::memory::{Kind, RetiredObject};
 use core::ptr::NonNull;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -37,17 +37,19 @@ pub(crate) fn pin() -> Guard {
     Guard(instant())
 }
 
-pub(crate) const BAG: usize = 64;
-
 pub(crate) fn collect(_retired: usize) {}
 
 pub(crate) fn flush(_retired: usize) {}
 
 impl Guard {
+    pub(super) unsafe fn defer(&self, _f: impl FnOnce()) {
+        unreachable!("nothing is retired into a cache")
+    }
+
     pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, _bytes: usize) {
         let free = move || {
             // SAFETY: called once, when the execution is over.
-            drop(unsafe { Spare::new(object, kind) });
+            drop(unsafe { RetiredObject::new(object, kind) });
         };
         retire(object.addr().get(), Box::new(free));
     }
