@@ -23,7 +23,7 @@
 //! One pair: L1 and L2 of `docs/orderings.md`. What else the states tell needs no order but that of the word itself.
 
 use crate::expiry::Tick;
-use crate::sync::{AtomicU64, Ordering, ordered, planted};
+use crate::sync::{AtomicU64, Ordering, ordered};
 
 const STATE: u64 = 0b11;
 const DEAD: u64 = 0;
@@ -99,12 +99,6 @@ impl LifeWord {
 
     /// `Live(seen)` → `Dead`.
     pub(crate) fn kill(&self, seen: Tick) -> Result<(), Life> {
-        if planted("kill-whatever-the-stamp") {
-            return match self.load() {
-                Life::Live(other) => self.advance(other, Life::Dead),
-                ended => Err(ended),
-            };
-        }
         self.advance(seen, Life::Dead)
     }
 

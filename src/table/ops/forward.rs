@@ -14,7 +14,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::events::RemovalCause;
 use crate::expiry::Tick;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::pinned::Pinned;
 use crate::table::search::Absence;
 
@@ -50,9 +50,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Activates the version that a forward of this stamp leads to, if it is still pending.
     pub(in crate::table) fn activate_target(&self, forward: EntryRef<'g, P>, stamp: Tick) {
-        if planted("forward-followed-to-a-pending-session") {
-            return;
-        }
         let key = forward.forward().expect("a forward leads somewhere");
         let target = self.target(&key);
         let mut version = self.at(target).find(target);
@@ -98,9 +95,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Ends a forward of this stamp if it leads to no session any more. False if it does.
     #[cold]
     pub(in crate::table) fn end_idle_forward(&self, forward: EntryRef<'g, P>, stamp: Tick) -> bool {
-        if planted("forward-outlives-its-session") {
-            return false;
-        }
         let idle = self.follow(forward, false).is_err();
         if idle {
             // Won or lost, it is dead.

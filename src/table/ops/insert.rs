@@ -9,7 +9,7 @@ use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
 use crate::events::RemovalCause;
 use crate::expiry::Moment;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::array::Array;
@@ -80,16 +80,10 @@ impl<P: Payload> Table<P> {
     pub(in crate::table) fn put(&self, new: Owned<P>, moment: Moment<'_>) -> Result<&Counters, Owned<P>> {
         let key = *new.key();
         self.pin(&key, moment, |pinned, target| {
-            if planted("counted-in-late") {
-                pinned.shard.count_out();
-            }
             let arrival = Arrival::new(pinned.shard, new.borrow().size());
             let word = Word::entry(new.pointer(), target.hash);
             if !pinned.insert(Insertion::new(target, word)) {
                 return Err(new);
-            }
-            if planted("counted-in-late") {
-                pinned.shard.count_in();
             }
             step("arrived");
             new.publish();
@@ -143,10 +137,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
         for (number, slot) in array.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
+                if word.is_frozen() {
                     return Step::StartOver;
                 }
-                if word.is_empty() || planted("tombstone-filled-again") && word.is_tombstone() {
+                if word.is_empty() {
                     step("place in the current");
                     if !insertion.admit(array) {
                         self.begin(array);
@@ -178,10 +172,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
         // One chunk before each slot that is taken from what `next` has left: so it lasts until the migration is over.
         self.help(array);
         if !insertion.admit(next) {
-            if planted("next-left-before-its-predecessor") {
-                self.begin(next);
-                (0..next.chunks()).flat_map(|chunk| next.chunk(chunk)).for_each(|slot| self.leave_slot(next, slot));
-            }
             self.finish(array);
             return Step::StartOver;
         }
@@ -189,7 +179,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         for (number, slot) in next.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && (word.is_empty() || !planted("insert-past-a-frozen-entry")) {
+                if word.is_frozen() {
                     return Step::StartOver;
                 }
                 if word.is_empty() {
@@ -219,7 +209,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 let word = slot.load();
                 if word.is_empty() {
                     step("end of the probe");
-                    if word.is_frozen() || planted("next-before-the-old-is-closed") || slot.freeze(word) {
+                    if word.is_frozen() || slot.freeze(word) {
                         return None;
                     }
                     continue;

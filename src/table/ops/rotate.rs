@@ -18,7 +18,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::Absence;
@@ -135,7 +135,7 @@ impl<P: Payload> Table<P> {
 
     /// Puts a pending version into the table. Gives the entry back if there is a session with its key.
     fn reserve<'g>(&self, new: Owned<P>, pinned: Pinned<'g, P>) -> Result<Reserved<'g, P>, Owned<P>> {
-        let new = if planted("new-version-visible-too-early") { new } else { new.into_pending() };
+        let new = new.into_pending();
         let (key, pointer) = (*new.key(), new.pointer());
         self.put(new, pinned.moment)?;
         // SAFETY: published just now, while this thread was pinned.

@@ -5,7 +5,7 @@ use crate::entry::{EntryRef, Payload};
 use crate::events::RemovalCause;
 use crate::expiry::Moment;
 use crate::memory::{self, FreesMany};
-use crate::sync::{Ordering, planted, step};
+use crate::sync::{Ordering, step};
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;
@@ -178,10 +178,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Takes what has ended out of its slot: at once in the current array; with the writer's care for the one before elsewhere.
     fn tidy(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
         let key = entry.key();
-        if planted("sweep-skips-the-old-array") {
-            self.clear(slot, word, entry);
-            return;
-        }
         if !(previous.is_none() && self.clear(slot, word, entry) && entry.life().load() == Life::Dead) {
             self.locate(self.target(key));
         }

@@ -4,7 +4,7 @@ use super::array::Array;
 use super::counters::Counters;
 use crate::memory::Guard;
 use crate::memory::{Block, Kind};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, step};
 use core::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
@@ -55,24 +55,22 @@ impl Shard {
     /// The caller must ensure that `array` is one of this shard's and has a next one, and that every slot of it has been seen left.
     pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
         // Relaxed: it is not followed. The pointers that arrays are freed by are those that came out of their boxes.
-        let from = self.current.load(Ordering::Relaxed);
+        let current = self.current.load(Ordering::Relaxed);
         step("still current");
-        let current = ptr::eq(from, array);
-        if !current && !planted("array-retired-by-a-loser") {
+        if !ptr::eq(current, array) {
             return;
         }
-        let from = if current { from } else { ptr::from_ref(array).cast_mut() };
         // Release: who finds `next` here also finds its predecessor left; pairs with T1.
         // Relaxed on failure: somebody else did it.
         let swap = self.current.compare_exchange(
-            from,
+            current,
             array.next_pointer(),
             ordered("T2", Ordering::Release),
             Ordering::Relaxed,
         );
-        if swap.is_ok() || planted("array-retired-by-a-loser") {
+        if swap.is_ok() {
             step("promoted");
-            let retired = NonNull::new(from).expect("a shard has an array");
+            let retired = NonNull::new(current).expect("a shard has an array");
             // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
             unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }
             step("array retired");

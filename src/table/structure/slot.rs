@@ -31,14 +31,12 @@ use super::probe::Hash;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::memory::Guard;
 use crate::memory::UPPER_BITS_FREE;
-use crate::sync::{AtomicPtr, MODEL, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, Ordering, ordered};
 use core::ptr::{self, NonNull};
 
 const TOMBSTONE_BIT: usize = 0b01;
 const FROZEN_BIT: usize = 0b10;
-/// Set by no protocol rule, only by a broken one ([`planted`]).
-const KEPT_BIT: usize = if MODEL { 0b100 } else { 0 };
-const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
+const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT;
 /// Where the address lies.
 const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
 
@@ -93,7 +91,7 @@ impl Word {
 
     /// Whether the migration of this slot is finished: frozen, and without an entry.
     pub(crate) fn is_left(self) -> bool {
-        self.is_frozen() && (!self.holds_entry() || planted("pointer-kept-in-the-old-array") && self.has(KEPT_BIT))
+        self.is_frozen() && !self.holds_entry()
     }
 
     /// Whether this may be an entry whose key has this hash. Never for a word without an entry.
@@ -159,9 +157,6 @@ impl Slot {
 
     /// `EMPTY` → entry. True if this call did it.
     pub(crate) fn fill(&self, entry: Word) -> bool {
-        if planted("tombstone-filled-again") && self.change(Word::TOMBSTONE, entry) {
-            return true;
-        }
         self.change(Word::EMPTY, entry)
     }
 
@@ -172,14 +167,12 @@ impl Slot {
 
     /// entry → `TOMBSTONE`. True if this call did it: then the caller retires the entry.
     pub(crate) fn bury(&self, seen: Word) -> bool {
-        let grave = if planted("slot-back-to-empty") { Word::EMPTY } else { Word::TOMBSTONE };
-        !seen.is_frozen() && self.change(seen, grave)
+        !seen.is_frozen() && self.change(seen, Word::TOMBSTONE)
     }
 
     /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it: then the caller retires the entry.
     pub(crate) fn bury_frozen(&self, seen: Word) -> bool {
-        let frozen_too = planted("dead-shortcut-when-frozen");
-        (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
+        !seen.is_frozen() && self.change(seen, Word::TOMBSTONE.frozen())
     }
 
     /// anything → the same, frozen. True if this call did it.
@@ -190,9 +183,6 @@ impl Slot {
     /// entry|`FROZEN` → `TOMBSTONE|FROZEN`, its copy being in the next array. True if this call did it.
     pub(crate) fn moved(&self, seen: Word) -> bool {
         debug_assert!(seen.is_frozen() && seen.holds_entry());
-        if planted("pointer-kept-in-the-old-array") {
-            return self.change(seen, Word(seen.0.map_addr(|address| address | KEPT_BIT)));
-        }
         self.change(seen, Word::TOMBSTONE.frozen())
     }
 

@@ -12,7 +12,7 @@
 use super::probe::{Hash, LINE};
 use super::slot::Slot;
 use crate::memory::Guard;
-use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered};
 use slots::Slots;
 
 mod slots;
@@ -128,7 +128,7 @@ impl Array {
 
     /// Speaks for one slot. False if all are spoken for or the array is sealed.
     pub(crate) fn admit(&self) -> bool {
-        let limit = if planted("next-without-reservations") { usize::MAX / 4 } else { Self::limit(self.capacity()) };
+        let limit = Self::limit(self.capacity());
         let one_more = |spoken_for: usize| (spoken_for < limit).then(|| spoken_for + 1);
         // Release: the inserter's count in `occupied` comes first for whoever seals after it; pairs with A4.
         // Relaxed loads: only the number matters here.
