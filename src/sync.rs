@@ -25,15 +25,6 @@ pub(crate) type OwnUsize = AtomicUsize;
 /// Whether a model checker runs this. Then arrays are small, so that they are left all the time.
 pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
 
-/// Whether the protocol rule of this name is broken on purpose. The models are tested by requiring that they fail then
-/// (`ci/planted-bugs.sh`): there the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and
-/// nothing remains of it.
-#[cfg(not(any(loom, shuttle)))]
-#[inline(always)]
-pub(crate) const fn planted(_rule: &str) -> bool {
-    false
-}
-
 /// A point between two atomic steps of an operation. In the crate's own tests it calls the thread's hook, by which a
 /// thread is stopped there (`src/table/tests/suspended.rs`). Elsewhere nothing remains of it.
 #[cfg(any(loom, not(test)))]
@@ -74,12 +65,6 @@ pub(crate) fn ordered(tag: &str, ordering: Ordering) -> Ordering {
     static WEAKENED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     let weakened = WEAKENED.get_or_init(|| std::env::var("CLOAKROOM_WEAKEN").ok()).as_deref() == Some(tag);
     if weakened { Ordering::Relaxed } else { ordering }
-}
-
-#[cfg(any(loom, shuttle))]
-pub(crate) fn planted(rule: &str) -> bool {
-    static BROKEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    BROKEN.get_or_init(|| std::env::var("CLOAKROOM_PLANT").ok()).as_deref() == Some(rule)
 }
 
 #[cfg(all(test, not(loom)))]

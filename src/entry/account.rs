@@ -18,7 +18,7 @@
 
 use super::{Entry, EntryRef, Key, Owned};
 use crate::memory::{self, Guard};
-use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered, planted};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered};
 use core::ptr::NonNull;
 
 /// Set in the count of users once an account is closed.
@@ -212,7 +212,7 @@ impl Binding {
     /// Whether the session stands.
     #[inline]
     pub(crate) fn is_included(self, standing: Standing) -> bool {
-        standing.includes(self.generation, self.serial) || planted("revoked-sessions-live-on")
+        standing.includes(self.generation, self.serial)
     }
 
     /// A binding to no account.

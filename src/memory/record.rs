@@ -30,7 +30,7 @@
 use super::batch::Batch;
 use super::epoch::Guard;
 use super::object::RetiredObject;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, OwnUsize, ordered, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, OwnUsize, ordered};
 use core::iter::successors;
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -129,12 +129,10 @@ impl Record {
 
     /// Takes the objects in the thread's open batch when a ticket is due.
     pub(crate) fn redeem(&self, guard: &Guard) -> Vec<RetiredObject> {
-        let late = planted("ticket-redeemed-too-late");
-        let early = if late { self.take_retired(guard) } else { Vec::new() };
         // Before looking at the batch, so that an object retired later gets a ticket of its own.
         // Acquire: the objects retired under this ticket; pairs with B5.
         self.ticket.swap(0, ordered("B6", Ordering::Acquire));
-        if late { early } else { self.take_retired(guard) }
+        self.take_retired(guard)
     }
 
     /// Returns a batch that no thread can use any more to its thread, or gives it to the caller to free.
@@ -142,7 +140,7 @@ impl Record {
         let mut word = self.returned.load(Ordering::Relaxed); // Relaxed, as below: not dereferenced.
         loop {
             let state = word.addr() & (SWEEPING | ORPHANED);
-            if state == ORPHANED && !planted("returned-to-an-orphan") || state == 0 && batch.closed().surplus {
+            if state == ORPHANED || state == 0 && batch.closed().surplus {
                 self.forget(&mut batch);
                 return Some(batch);
             }

@@ -39,7 +39,7 @@ use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
 use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
 use crate::table::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::sync::{AtomicU64, MODEL, Ordering, planted, step};
+use crate::sync::{AtomicU64, MODEL, Ordering, step};
 use crate::table::{Change, Refusal, Table};
 use core::convert::Infallible;
 
@@ -303,7 +303,7 @@ impl<'i> User<'i> {
     fn add_to(&self, segment: usize, member: Member, share: usize) -> bool {
         self.change(segment, |segment| {
             let full = segment.0.len() >= share && segment.sessions() >= share;
-            if full && !planted("joined-past-the-limit") {
+            if full {
                 return (Next::Same, false);
             }
             (Next::Segment(segment.with(member)), true)
@@ -522,7 +522,7 @@ impl Drop for Joining<'_> {
 impl User<'_> {
     /// Whether a session that this thread has just inserted stands.
     pub(crate) fn stands_after_arrival(&self, binding: Binding) -> bool {
-        planted("arrives-though-revoked") || binding.is_included(self.with(Account::standing_after_arrival))
+        binding.is_included(self.with(Account::standing_after_arrival))
     }
 }
 

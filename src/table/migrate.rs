@@ -28,13 +28,10 @@ use super::structure::probe::Hash;
 use super::structure::slot::{Slot, Word};
 use crate::entry::Payload;
 use crate::entry::life::Life;
-use crate::sync::{planted, step};
+use crate::sync::step;
 
 /// The capacity of the array that follows one of `capacity` slots with `occupied` entries to move.
 fn next_capacity(capacity: usize, occupied: usize) -> usize {
-    if planted("next-without-reservations") {
-        return (occupied + 1).next_power_of_two().max(MIN_CAPACITY);
-    }
     if capacity > MIN_CAPACITY && within(occupied, 3, capacity) {
         return capacity / 2;
     }
@@ -57,9 +54,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             return next;
         }
         step("no next");
-        if !planted("sized-without-a-seal") {
-            array.seal();
-        }
+        array.seal();
         step("sealed");
         let occupied = self.shard.occupied();
         step("sized");
@@ -118,7 +113,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         if let Some(chunk) = chunk {
             self.migrate_chunk(array, chunk);
         }
-        if array.all_claimed() && (planted("claimed-counts-as-done") || array.unfinished_chunk().is_none()) {
+        if array.all_claimed() && array.unfinished_chunk().is_none() {
             self.promote(array);
         }
     }
@@ -126,9 +121,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Migrates all remaining chunks of an array, and promotes the next array.
     pub(super) fn finish(&self, array: &'g Array) {
         while let Some(chunk) = array.claim_chunk() {
-            if planted("claimed-counts-as-done") && array.all_claimed() {
-                break;
-            }
             self.migrate_chunk(array, chunk);
         }
         self.promote(array);
@@ -171,7 +163,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             let entry = self.entry(word);
             let dead = entry.life().load() == Life::Dead;
             step("life seen");
-            if dead && (!word.is_frozen() || planted("dead-shortcut-when-frozen")) {
+            if dead && !word.is_frozen() {
                 // A dead entry need not be in the next array, as long as no copy of it can be there yet.
                 if slot.remove_and_freeze(word) {
                     self.retire_cleared(entry);
@@ -187,27 +179,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Copies the entry of a frozen slot to the next array, dead or not, unless that is done, and ends the slot.
     pub(super) fn finish_copy(&self, array: &'g Array, slot: &Slot, word: Word, hash: Hash) {
         let next = array.next(self.guard).expect("a slot is frozen after next is installed");
-        if planted("successor-copied-instead") {
-            return self.copy_successor(next, slot, word, hash);
-        }
         if !self.copy(next, slot, word, hash) {
             return;
         }
         step("copied");
         slot.moved(word);
-    }
-
-    /// What [`finish_copy`](Self::finish_copy) must not do: to put the successor of a superseded entry into `next`.
-    #[cold]
-    fn copy_successor(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) {
-        let entry = self.entry(word);
-        let superseded = entry.life().load() == Life::Superseded;
-        let put =
-            entry.successor().filter(|_| superseded).map_or(word, |successor| word.with_entry(successor.pointer()));
-        if self.copy(next, slot, put, hash) && slot.moved(word) && superseded {
-            // SAFETY: none: it is the broken rule.
-            unsafe { entry.retire(entry.size(), self.guard) }
-        }
     }
 
     /// Puts the entry of a frozen slot into `next`. False if another thread has ended the slot meanwhile.
@@ -228,7 +204,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 step("place found");
                 // Looks again between finding this place empty and filling it. If another thread has copied the entry,
                 // the entry may have been removed since, and this place may have become the first empty one only then.
-                if !planted("copy-without-a-second-look") && slot.load() != word {
+                if slot.load() != word {
                     return false;
                 }
                 step("place for a copy");

@@ -12,7 +12,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::{Moment, Tick, Verdict};
 use crate::memory::Guard;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::RemovalCause;
 use constant_time_eq::constant_time_eq_32;
 
@@ -134,7 +134,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live if version.is_forward() => Judgement::Forward,
             Verdict::Live => Judgement::Live,
-            Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
             Verdict::Expired(limit) => {
                 step("found expired");
                 if version.is_forward() {
@@ -155,12 +154,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
     ///
     /// A forward is not a session: it has no place below the limit, and its end is not reported.
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
-        let early = planted("place-given-back-before-the-kill");
-        if early {
-            self.table.population.leave(self.shard.sessions());
-        }
         let killed = self.kill_keeping_the_place(version, stamp, cause);
-        if (killed && !early || planted("place-given-back-by-a-loser")) && !version.is_forward() {
+        if killed && !version.is_forward() {
             self.table.population.leave(self.shard.sessions());
             step("place given back");
         }
@@ -200,11 +195,9 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 step("to be replaced");
                 let replaced = !word.is_frozen() && slot.replace(word, word.with_entry(successor.pointer()));
                 step("replaced");
-                let size = entry.size();
                 if replaced {
+                    let size = entry.size();
                     self.shard.counters().resized(size, successor.size());
-                }
-                if replaced && !planted("retired-when-superseded") {
                     // SAFETY: superseded, in no slot, all moves finished; only the winner of the exchange gets here.
                     unsafe { entry.retire(size, self.guard) }
                 }

@@ -9,7 +9,7 @@ use super::structure::slot::{Slot, Word};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
 use crate::expiry::Tick;
-use crate::sync::{planted, step};
+use crate::sync::step;
 
 /// Why there is no such session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     let Some(entry) = self.entry_with_key(word, target) else { break };
                     step("bears the key");
                     if word.is_frozen() {
-                        if !planted("frozen-match-left-to-others") {
-                            self.finish_copy(array, slot, word, target.hash);
-                        }
+                        self.finish_copy(array, slot, word, target.hash);
                         break;
                     }
                     if let Some(previous) = previous {
@@ -59,9 +57,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
                             return Some(Found { slot, word, entry, stamp });
                         }
                         Life::Pending => return None,
-                        Life::Superseded if planted("superseded-left-in-its-slot") => {
-                            return self.followed(slot, word, entry);
-                        }
                         Life::Dead | Life::Superseded => self.clear(slot, word, entry),
                     };
                 }
@@ -69,20 +64,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
             step("array searched");
             previous = Some(array);
             array = array.next(self.guard)?;
-        }
-    }
-
-    /// What [`locate`](Self::locate) must not do: to follow a superseded version without putting its successor into the
-    /// slot.
-    #[cold]
-    fn followed(&self, slot: &'g Slot, word: Word, entry: EntryRef<'g, P>) -> Option<Found<'g, P>> {
-        let mut version = entry;
-        loop {
-            match version.life().load() {
-                Life::Live(stamp) => return Some(Found { slot, word, entry: version, stamp }),
-                Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
-                Life::Dead | Life::Pending => return None,
-            }
         }
     }
 
@@ -98,9 +79,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
     ///
     /// Otherwise a thread that was suspended while it copied the entry could put the entry into the next array again.
     pub(super) fn finish_moves_of(&self, array: &'g Array, target: Target<'_>) {
-        if planted("writer-skips-the-old-array") {
-            return;
-        }
         for slot in array.probe(target.hash) {
             let word = slot.load();
             if word.is_empty() {

@@ -13,7 +13,7 @@ use super::remove::Removal;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::Tick;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::RemovalCause;
 use crate::table::pinned::Pinned;
 use crate::table::search::Absence;
@@ -51,9 +51,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Activates the session of a forward with this stamp, if the session is still pending.
     pub(in crate::table) fn activate_target(&self, forward: EntryRef<'g, P>, stamp: Tick) {
-        if planted("forward-followed-to-a-pending-session") {
-            return;
-        }
         let key = forward.forward().expect("a forward has a key");
         let target = self.target(&key);
         let mut version = self.at(target).find(target);
@@ -99,9 +96,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Ends a forward of this stamp if its session has ended. False if the session is live.
     #[cold]
     pub(in crate::table) fn end_idle_forward(&self, forward: EntryRef<'g, P>, stamp: Tick) -> bool {
-        if planted("forward-outlives-its-session") {
-            return false;
-        }
         let idle = self.follow(forward, false).is_err();
         if idle {
             // Whether this call or another thread's killed it, it is dead.

@@ -8,7 +8,7 @@
 use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
 use crate::expiry::Moment;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
@@ -80,16 +80,10 @@ impl<P: Payload> Table<P> {
     pub(in crate::table) fn put(&self, new: Owned<P>, moment: Moment<'_>) -> Result<&Counters, Owned<P>> {
         let key = *new.key();
         self.pin(&key, moment, |pinned, target| {
-            if planted("counted-in-late") {
-                pinned.shard.count_out();
-            }
             let arrival = Arrival::new(pinned.shard, new.borrow().size());
             let word = Word::entry(new.pointer(), target.hash);
             if !pinned.insert(Insertion::new(target, word)) {
                 return Err(new);
-            }
-            if planted("counted-in-late") {
-                pinned.shard.count_in();
             }
             step("arrived");
             new.publish();
@@ -144,10 +138,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
         for (number, slot) in array.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
+                if word.is_frozen() {
                     return Step::StartOver;
                 }
-                if word.is_empty() || planted("tombstone-filled-again") && word.is_tombstone() {
+                if word.is_empty() {
                     step("place in the current");
                     if !insertion.reserve_slot(array) {
                         self.begin(array);
@@ -180,10 +174,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
         // over.
         self.help(array);
         if !insertion.reserve_slot(next) {
-            if planted("next-left-before-its-predecessor") {
-                self.begin(next);
-                (0..next.chunks()).flat_map(|chunk| next.chunk(chunk)).for_each(|slot| self.migrate_slot(next, slot));
-            }
             self.finish(array);
             return Step::StartOver;
         }
@@ -191,7 +181,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         for (number, slot) in next.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && (word.is_empty() || !planted("insert-past-a-frozen-entry")) {
+                if word.is_frozen() {
                     return Step::StartOver;
                 }
                 if word.is_empty() {
@@ -221,7 +211,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 let word = slot.load();
                 if word.is_empty() {
                     step("end of the probe");
-                    if word.is_frozen() || planted("next-before-the-old-is-closed") || slot.freeze(word) {
+                    if word.is_frozen() || slot.freeze(word) {
                         return None;
                     }
                     continue;

@@ -11,7 +11,7 @@
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};
 use crate::memory;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::Table;
 
 impl<P: Payload> Table<P> {
@@ -42,14 +42,12 @@ impl<P: Payload> Table<P> {
                 }
             }
             step("array noted");
-            match array.next(&guard) {
-                Some(next) if !planted("keys-of-the-current-array-only") => array = next,
-                _ => break,
-            }
+            let Some(next) = array.next(&guard) else { break };
+            array = next;
             arrays += 1;
         }
         drop(guard);
-        if arrays > 1 && !planted("keys-noted-twice") {
+        if arrays > 1 {
             keys.sort_unstable();
             keys.dedup();
         }

@@ -9,7 +9,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::Moment;
 use crate::memory;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::Absence;
@@ -77,11 +77,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     #[inline(always)]
     pub(in crate::table) fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
         let mut array = self.shard.current(self.guard);
-        for generation in 0_usize.. {
-            if generation == 2 && planted("two-generations-followed") {
-                return None;
-            }
-            let early = if planted("next-read-before-the-probe") { Some(array.next(self.guard)) } else { None };
+        loop {
             for slot in array.probe(target.hash) {
                 let word = slot.load();
                 step("slot read");
@@ -92,13 +88,9 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     break;
                 }
             }
-            if planted("next-not-read") {
-                return None;
-            }
             step("array read");
-            array = early.unwrap_or_else(|| array.next(self.guard))?;
+            array = array.next(self.guard)?;
         }
-        None
     }
 
     /// The live version of the session with this key. An expired session is dead and removed when this returns.

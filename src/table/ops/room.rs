@@ -13,7 +13,7 @@ use super::sweep::{SPAN, wrapped};
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};
 use crate::expiry::{Moment, Tick};
-use crate::sync::{Ordering, planted};
+use crate::sync::Ordering;
 use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
@@ -105,16 +105,10 @@ impl<P: Payload> Table<P> {
                 Judgement::Revoked => RemovalCause::Principal,
                 Judgement::Forward | Judgement::Expired | Judgement::Changed => return Room::Again,
             };
-            let same = found.stamp == choice.stamp || planted("victim-used-meanwhile");
-            if !same || found.entry.is_bound() != choice.bound {
+            if found.stamp != choice.stamp || found.entry.is_bound() != choice.bound {
                 return Room::Again;
             }
-            let killed = if planted("victims-place-given-twice") {
-                pinned.kill(found.entry, found.stamp, cause)
-            } else {
-                pinned.kill_keeping_the_place(found.entry, found.stamp, cause)
-            };
-            if !killed {
+            if !pinned.kill_keeping_the_place(found.entry, found.stamp, cause) {
                 return Room::Again;
             }
             let place = self.take_over(pinned.shard, newcomer);

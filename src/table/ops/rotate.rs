@@ -19,7 +19,7 @@ use super::update::Refusal;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::{Moment, Tick};
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
@@ -140,7 +140,7 @@ impl<P: Payload> Table<P> {
 
     /// Puts a pending version into the table. Returns the entry if there is a session with its key.
     fn reserve<'g>(&self, new: Owned<P>, pinned: Pinned<'g, P>) -> Result<Reserved<'g, P>, Owned<P>> {
-        let new = if planted("new-version-visible-too-early") { new } else { new.into_pending() };
+        let new = new.into_pending();
         let (key, pointer) = (*new.key(), new.pointer());
         self.put(new, pinned.moment)?;
         // SAFETY: published under this guard.

@@ -4,7 +4,7 @@ use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
 use crate::expiry::Moment;
 use crate::memory::{self, FreesMany};
-use crate::sync::{Ordering, planted, step};
+use crate::sync::{Ordering, step};
 use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
@@ -179,10 +179,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Clears the slot of an ended entry: directly in the current array, and by the writer's search in the next one.
     fn clear_swept(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
         let key = entry.key();
-        if planted("sweep-skips-the-old-array") {
-            self.clear(slot, word, entry);
-            return;
-        }
         if !(previous.is_none() && self.clear(slot, word, entry) && entry.life().load() == Life::Dead) {
             self.locate(self.target(key));
         }

@@ -13,7 +13,7 @@
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::{Moment, Tick};
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
@@ -111,14 +111,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     self.complete(&found, first, target);
                 }
                 Ok(new) => {
-                    if self.complete(&found, new, target) {
-                        return Ok(());
-                    }
-                    if planted("setter-frees-the-successor") {
-                        // SAFETY: none: it is the broken rule.
-                        unsafe { new.retire(new.size(), self.guard) }
-                    }
-                    return Err(Refusal::NotFound);
+                    let superseded = self.complete(&found, new, target);
+                    return if superseded { Ok(()) } else { Err(Refusal::NotFound) };
                 }
             }
         }
@@ -134,9 +128,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         step("succeeded");
         let superseded = self.supersede(found.entry, successor);
         step("superseded");
-        if !(superseded && planted("superseded-left-in-its-slot")) {
-            self.clear_found(found, target);
-        }
+        self.clear_found(found, target);
         superseded
     }
 
@@ -147,22 +139,16 @@ impl<'g, P: Payload> Pinned<'g, P> {
     pub(in crate::table) fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> bool {
         loop {
             match old.life().load() {
-                Life::Dead => return planted("set-without-a-look-at-life"),
+                Life::Dead => return false,
                 Life::Superseded => return true,
                 Life::Pending => unreachable!("a pending version is superseded by the thread that made it"),
                 Life::Live(stamp) => {
                     step("to be raised");
-                    if !planted("stamp-not-raised") {
-                        new.life().raise(stamp);
-                    }
+                    new.life().raise(stamp);
                     step("raised");
                     if old.life().supersede(stamp).is_ok() {
                         if let Some(key) = new.forward() {
                             self.moved_on(old, &key);
-                        }
-                        if planted("retired-when-superseded") {
-                            // SAFETY: none: it is the broken rule.
-                            unsafe { old.retire(old.size(), self.guard) }
                         }
                         return true;
                     }

@@ -5,7 +5,7 @@
 //! after it died. So the number of sessions exceeds the limit at no instant. A thread that is suspended between the two
 //! keeps its place taken: a creation may then be refused early, and nothing else is affected.
 
-use crate::sync::{AtomicUsize, Ordering, ordered, planted};
+use crate::sync::{AtomicUsize, Ordering, ordered};
 use crossbeam_utils::CachePadded;
 
 /// The count of sessions of a whole table.
@@ -24,11 +24,6 @@ impl Population {
     pub(crate) fn enter<'a>(&'a self, stripe: &'a AtomicUsize) -> Option<Place<'a>> {
         if self.limit == 0 {
             stripe.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
-        } else if planted("limit-looked-at-before") {
-            if self.total.load(Ordering::Relaxed) >= self.limit {
-                return None;
-            }
-            self.total.fetch_add(1, Ordering::Acquire);
         } else {
             let one_more = |taken: usize| (taken < self.limit).then(|| taken + 1);
             // Acquire: the session that left this place died before the new one is inserted; pairs with P2.
@@ -83,9 +78,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if !planted("place-kept-by-a-refused-insert") {
-            self.population.leave(self.stripe);
-        }
+        self.population.leave(self.stripe);
     }
 }
 

@@ -4,7 +4,7 @@ use super::array::Array;
 use super::counters::Counters;
 use crate::memory::Guard;
 use crate::memory::{Block, Kind};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, step};
 use core::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
@@ -57,24 +57,22 @@ impl Shard {
     /// it has been seen migrated.
     pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
         // Relaxed: not dereferenced. An array is freed by the pointer that came out of its box.
-        let from = self.current.load(Ordering::Relaxed);
+        let current = self.current.load(Ordering::Relaxed);
         step("still current");
-        let current = ptr::eq(from, array);
-        if !current && !planted("array-retired-by-a-loser") {
+        if !ptr::eq(current, array) {
             return;
         }
-        let from = if current { from } else { ptr::from_ref(array).cast_mut() };
         // Release: a thread that loads `next` here sees its predecessor migrated; pairs with T1.
         // Relaxed on failure: another thread did it.
         let swap = self.current.compare_exchange(
-            from,
+            current,
             array.next_pointer(),
             ordered("T2", Ordering::Release),
             Ordering::Relaxed,
         );
-        if swap.is_ok() || planted("array-retired-by-a-loser") {
+        if swap.is_ok() {
             step("promoted");
-            let retired = NonNull::new(from).expect("a shard has an array");
+            let retired = NonNull::new(current).expect("a shard has an array");
             // SAFETY: it came out of a box, a thread that pins itself from now on starts at `next`, and one exchange
             // wins.
             unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }

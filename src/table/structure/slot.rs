@@ -34,14 +34,12 @@ use super::probe::Hash;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::memory::Guard;
 use crate::memory::UPPER_BITS_FREE;
-use crate::sync::{AtomicPtr, MODEL, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, Ordering, ordered};
 use core::ptr::{self, NonNull};
 
 const TOMBSTONE_BIT: usize = 0b01;
 const FROZEN_BIT: usize = 0b10;
-/// Set by no protocol rule, only by a broken one ([`planted`]).
-const KEPT_BIT: usize = if MODEL { 0b100 } else { 0 };
-const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
+const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT;
 /// The bits of the address.
 const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
 
@@ -97,7 +95,7 @@ impl Word {
 
     /// Whether the slot has been migrated: frozen, and without an entry.
     pub(crate) fn is_migrated(self) -> bool {
-        self.is_frozen() && (!self.holds_entry() || planted("pointer-kept-in-the-old-array") && self.has(KEPT_BIT))
+        self.is_frozen() && !self.holds_entry()
     }
 
     /// Whether this may be an entry whose key has this hash. False for a word without an entry.
@@ -165,9 +163,6 @@ impl Slot {
 
     /// `EMPTY` → entry. True if this call did it.
     pub(crate) fn fill(&self, entry: Word) -> bool {
-        if planted("tombstone-filled-again") && self.change(Word::TOMBSTONE, entry) {
-            return true;
-        }
         self.change(Word::EMPTY, entry)
     }
 
@@ -178,15 +173,13 @@ impl Slot {
 
     /// entry → `TOMBSTONE`. True if this call did it; the caller then retires the entry.
     pub(crate) fn remove(&self, seen: Word) -> bool {
-        let grave = if planted("slot-back-to-empty") { Word::EMPTY } else { Word::TOMBSTONE };
-        !seen.is_frozen() && self.change(seen, grave)
+        !seen.is_frozen() && self.change(seen, Word::TOMBSTONE)
     }
 
     /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it; the caller then retires the
     /// entry.
     pub(crate) fn remove_and_freeze(&self, seen: Word) -> bool {
-        let frozen_too = planted("dead-shortcut-when-frozen");
-        (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
+        !seen.is_frozen() && self.change(seen, Word::TOMBSTONE.frozen())
     }
 
     /// anything → the same, frozen. True if this call did it.
@@ -197,9 +190,6 @@ impl Slot {
     /// entry|`FROZEN` → `TOMBSTONE|FROZEN`, when its copy is in the next array. True if this call did it.
     pub(crate) fn moved(&self, seen: Word) -> bool {
         debug_assert!(seen.is_frozen() && seen.holds_entry());
-        if planted("pointer-kept-in-the-old-array") {
-            return self.change(seen, Word(seen.0.map_addr(|address| address | KEPT_BIT)));
-        }
         self.change(seen, Word::TOMBSTONE.frozen())
     }
 

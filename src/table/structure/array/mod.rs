@@ -12,7 +12,7 @@
 use super::probe::{Hash, LINE};
 use super::slot::Slot;
 use crate::memory::Guard;
-use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered};
 use slots::Slots;
 
 mod slots;
@@ -128,7 +128,7 @@ impl Array {
 
     /// Reserves a slot. False if all are reserved or the array is sealed.
     pub(crate) fn reserve_slot(&self) -> bool {
-        let limit = if planted("next-without-reservations") { usize::MAX / 4 } else { Self::limit(self.capacity()) };
+        let limit = Self::limit(self.capacity());
         let one_more = |reserved: usize| (reserved < limit).then(|| reserved + 1);
         // Release: a thread that seals later sees this insert counted in `occupied`; pairs with A4.
         // Relaxed loads: only the number matters.
