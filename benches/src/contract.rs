@@ -51,8 +51,11 @@ fn lookups<C: Contender>(source: Ids) {
     require::<C>(ids.iter().collect::<HashSet<_>>().len() == ids.len(), "an id is drawn once");
     for id in &ids {
         for (key, value) in ATTRIBUTES {
-            require::<C>(store.get(id, key).as_deref() == Some(value), "get returns what was created");
-            require::<C>(store.read(id, key, |seen| seen == value) == Some(true), "read shows what was created");
+            require::<C>(store.get(id, key).as_deref() == Some(value), "get returns a value of a new session");
+            require::<C>(
+                store.read(id, key, |seen| seen == value) == Some(true),
+                "read passes a value of a new session",
+            );
         }
         require::<C>(store.get(id, "absent").is_none(), "an attribute that was never set does not exist");
         require::<C>(store.exists(id), "a created session exists");
@@ -69,7 +72,7 @@ fn writes<C: Contender>() {
     let (id, other) = (store.create(&[]), store.create(&ATTRIBUTES));
     for (key, value) in [("a", "1"), ("b", "2"), ("a", "3"), ("a", "a longer value"), ("c", "")] {
         require::<C>(store.set(&id, key, value), "a live session is set");
-        require::<C>(store.get(&id, key).as_deref() == Some(value), "get returns what was set");
+        require::<C>(store.get(&id, key).as_deref() == Some(value), "get returns the value of the last set");
     }
     require::<C>(store.get(&id, "b").as_deref() == Some("2"), "a set leaves other attributes alone");
     require::<C>(store.delete(&id), "a live session is deleted");

@@ -13,7 +13,7 @@
 //! On top of them, the binary `compare` runs and reports, and `shared-writes` counts writes to shared memory. The
 //! binary `instructions` judges instruction counts, and needs no module of the library.
 //!
-//! `benches/README.md` tells what the figures mean.
+//! `benches/README.md` explains the figures.
 
 #![deny(unsafe_code)]
 #![allow(missing_docs, reason = "a tool of this repository, not a library for others")]

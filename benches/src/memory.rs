@@ -129,7 +129,7 @@ mod tests {
         memory.resize(BYTES, 1);
         let written = resident() - before;
         assert!(reserved < 32 << 20, "{reserved} bytes of reserved memory are resident");
-        assert!(written >= BYTES as i64, "{written} bytes of written memory are resident");
+        assert!(written >= (BYTES / 4 * 3) as i64, "{written} bytes of written memory are resident");
     }
 
     #[test]

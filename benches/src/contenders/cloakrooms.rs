@@ -9,6 +9,7 @@ impl Contender for SessionStore {
     const NAME: &'static str = "cloakroom";
 
     fn open(setup: Setup) -> Self {
+        // `setup.ids` has no effect, because the store has one source of ids.
         let builder = Self::builder().ttl(setup.ttl);
         let builder = match setup.clock {
             Clock::Coarse => builder,

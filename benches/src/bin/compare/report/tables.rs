@@ -106,7 +106,7 @@ fn heading(column: &Subject) -> String {
     }
 }
 
-/// What a reader has to know to compare this table with another one, or its columns with each other.
+/// Facts that a reader needs to compare the table with another one, or its columns with each other.
 fn notes(row: &str, columns: &[&Subject]) -> Vec<&'static str> {
     let mut notes = Vec::new();
     let may_miss_the_cache = columns.iter().any(|column| matches!(column.variant.scene, Scene::Middle | Scene::Large));

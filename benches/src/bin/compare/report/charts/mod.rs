@@ -1,7 +1,7 @@
 //! The charts, made from the figures.
 //!
-//! Each chart tells what was measured, and shows the spread of the rounds. Axes begin at zero, except that of
-//! latencies, which span five powers of ten: they are points on a logarithmic axis.
+//! Each chart names its measurement and shows the spread of the rounds. Axes begin at zero, except that of latencies,
+//! which span five powers of ten: they are points on a logarithmic axis.
 
 mod bars;
 mod canvas;
