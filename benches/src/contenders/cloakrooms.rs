@@ -2,15 +2,15 @@
 
 use crate::clock::Clock;
 use crate::contender::{Contender, Setup};
-use crate::ids::Id;
+use crate::ids::{Id, Ids};
 use cloakroom::{SessionId, SessionStore};
 
 impl Contender for SessionStore {
     const NAME: &'static str = "cloakroom";
 
     fn open(setup: Setup) -> Self {
-        // `setup.ids` has no effect, because the store has one source of ids.
-        let builder = Self::builder().ttl(setup.ttl);
+        // A batch of ids takes the place of a generator in user space. Otherwise each id is a call, as it is for the peers.
+        let builder = Self::builder().ttl(setup.ttl).batch_ids(setup.ids == Ids::UserSpace);
         let builder = match setup.clock {
             Clock::Coarse => builder,
             clock => builder.clock(clock),
