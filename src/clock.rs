@@ -3,8 +3,6 @@
 //! A store reads a [`Clock`]: by default a [`CoarseClock`], in tests a [`ManualClock`], so that no test has to wait.
 //! Wall-clock time is not asked of it anywhere: a clock that somebody sets would end sessions or keep them alive.
 
-#![deny(unsafe_code)]
-
 use crate::expiry::{Tick, Ticking};
 use core::fmt;
 use core::time::Duration;

@@ -1,7 +1,5 @@
 //! The settings of a store: [`SessionConfig`] holds valid ones, [`SessionStoreBuilder`] checks them.
 
-#![deny(unsafe_code)]
-
 use crate::attributes::Limits;
 use crate::clock::{Clock, TimeSource};
 use crate::content::Content;

@@ -1,7 +1,5 @@
 //! What a session may hold: string attributes, or a value of any type.
 
-#![deny(unsafe_code)]
-
 use crate::attributes::Attributes;
 use crate::entry::{EntryRef, Head, Owned, Payload};
 use core::fmt::Write;

@@ -5,8 +5,6 @@
 //! number `idle`, then `now - stamp > idle`. What a clock of coarse resolution may be behind is added to the idle
 //! timeout as grace.
 
-#![deny(unsafe_code)]
-
 use core::time::Duration;
 
 /// A reading of the store's clock in whole milliseconds, at most [`Tick::MAX`].

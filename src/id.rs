@@ -4,8 +4,6 @@
 //! system's randomness, is compared in constant time, and shows in no debug output and no error. The digits come out
 //! only where they are asked for, through [`Display`](core::fmt::Display), [`SessionId::hex`] or serde.
 
-#![deny(unsafe_code)]
-
 use crate::error::{ParseIdError, RandomError};
 use constant_time_eq::constant_time_eq_32;
 use core::fmt;

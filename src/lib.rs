@@ -118,6 +118,7 @@
 //! [`stats`]: SessionStore::stats
 //! [`fingerprint`]: SessionStore::fingerprint
 
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -129,6 +130,7 @@ mod content;
 #[cfg(doc)]
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
+#[allow(unsafe_code, reason = "entries are raw memory with a tail of variable length")]
 mod entry;
 mod error;
 mod events;
@@ -136,6 +138,7 @@ mod expiry;
 mod fingerprint;
 mod hash;
 mod id;
+#[allow(unsafe_code, reason = "it allocates, retires and frees raw memory")]
 mod memory;
 mod principal;
 #[cfg(cloakroom_count_writes)]

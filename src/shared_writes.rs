@@ -5,7 +5,6 @@
 //! staying as it is. An atomic of this module has no operation that is not noted: what is missing here does not
 //! compile.
 
-#![deny(unsafe_code)]
 #![allow(missing_docs, reason = "it is there for one tool of this repository")]
 
 use core::sync::atomic::{self, Ordering};

@@ -3,8 +3,6 @@
 //! Sessions expire without it: an expired one is never returned. It gives their memory back, which otherwise happens
 //! only when somebody asks for them.
 
-#![deny(unsafe_code)]
-
 use crate::content::Content;
 use crate::store::{Eviction, SessionStore};
 use core::ops::Deref;

@@ -2,8 +2,6 @@
 //! in `loom-tests/` and `shuttle-tests/` explore the same sources. Under `--cfg cloakroom_count_writes` they count what
 //! they write.
 
-#![deny(unsafe_code)]
-
 #[cfg(cloakroom_count_writes)]
 pub(crate) use crate::shared_writes::{AtomicPtr, AtomicU64, AtomicUsize};
 #[cfg(not(any(loom, shuttle)))]

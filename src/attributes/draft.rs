@@ -1,7 +1,5 @@
 //! Attributes that are being changed, before anyone else sees them.
 
-#![deny(unsafe_code)]
-
 use super::Attributes;
 use super::index::Indexed;
 use super::layout::{Pair, Pairs};

@@ -8,8 +8,6 @@
 //! Keys come from visitors, so the hash has a random key, as that of ids has: nobody outside can pick keys that meet in
 //! one place.
 
-#![deny(unsafe_code)]
-
 use super::layout::{Bounds, Pair, same};
 use super::limits::{Excess, Limits};
 use ahash::RandomState;

@@ -16,8 +16,6 @@
 //! attributes: looking one up walks the block, which lies in the cache lines that follow its session's header. What
 //! writes a block is in [`pack`](mod@super::pack).
 
-#![deny(unsafe_code)]
-
 use core::fmt::{self, Write};
 use core::ops::Range;
 

@@ -1,7 +1,5 @@
 //! How many attributes a session may have, and how many bytes they may take.
 
-#![deny(unsafe_code)]
-
 use super::layout::LEAST_SIZE;
 use crate::error::{CreateError, InsertError, SetError};
 

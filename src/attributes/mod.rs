@@ -4,8 +4,6 @@
 //! changes in [`index`], and what a session may have of them in [`limits`]; here is the view of them that users get. A
 //! [`Draft`] is a map that is being changed; a [`Snapshot`] one to be kept.
 
-#![deny(unsafe_code)]
-
 mod draft;
 mod index;
 mod layout;

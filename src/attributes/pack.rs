@@ -4,8 +4,6 @@
 //! A block ([`layout`](super::layout)) is written by [`pack`], [`Assignment`], [`Removal`], [`Merge`], the editor made
 //! of them ([`Draft`](super::Draft)) and, for many attributes, [`Indexed`] only, so it is well-formed by construction.
 
-#![deny(unsafe_code)]
-
 use super::Attributes;
 use super::index::Indexed;
 use super::layout::{Bounds, Pair, Pairs, value_of};

@@ -1,7 +1,5 @@
 //! Which version of a session is meant, and an owned copy of one.
 
-#![deny(unsafe_code)]
-
 use super::Attributes;
 use core::fmt;
 use core::ops::Deref;

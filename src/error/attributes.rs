@@ -1,7 +1,5 @@
 //! What can go wrong with a session's attributes, beyond [`SetError`].
 
-#![deny(unsafe_code)]
-
 use super::{EXPIRED, NOT_FOUND, SetError, UpdateError, too_large, too_many};
 use core::error::Error;
 use core::fmt;

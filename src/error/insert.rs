@@ -1,7 +1,5 @@
 //! What can go wrong when a session is created under an id that the caller brings.
 
-#![deny(unsafe_code)]
-
 use super::{FULL, too_large, too_many};
 use core::error::Error;
 use core::fmt;

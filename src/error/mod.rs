@@ -4,8 +4,6 @@
 //! that they can be logged and shown. An error that another one caused is found under
 //! [`source`](core::error::Error::source) and is not repeated in the message.
 
-#![deny(unsafe_code)]
-
 mod attributes;
 mod insert;
 

@@ -12,8 +12,6 @@
 //! The target is `cloakroom`. A session is named by its [fingerprint](crate::fingerprint), never by its id. Looking a
 //! session up makes no event, unless it is found expired.
 
-#![deny(unsafe_code)]
-
 use crate::entry::Key;
 use crate::error::CreateError;
 use crate::fingerprint::Fingerprints;

@@ -32,8 +32,6 @@
 //! A full segment is searched for members whose sessions have ended, of which a suspended thread may have left some: those make room.
 //! Without a limit nobody needs to know which members are arriving, and [`Joining::arrive`] changes nothing.
 
-#![deny(unsafe_code)]
-
 use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
 use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
 use crate::events::RemovalCause;

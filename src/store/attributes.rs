@@ -1,7 +1,5 @@
 //! Sessions with string attributes: creating them and looking at them. Changing them is in [`edit`](super::edit).
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::attributes::{Attributes, Snapshot, Version};
 use crate::clock::TimeSource;

@@ -1,7 +1,5 @@
 //! Creating sessions, and making room for them.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use super::timeouts::Timeouts;
 use crate::attributes::{Attributes, pack};

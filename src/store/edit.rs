@@ -4,8 +4,6 @@
 //! version is still the session's own, and is built again from its successor if it is not. What they build is written
 //! straight into the new entry.
 
-#![deny(unsafe_code)]
-
 use super::{SessionStore, why_unchanged};
 use crate::attributes::{Assignment, Attributes, Draft, Given, Merge, Removal, Version};
 use crate::content::{Packed, Stored, packed_entry};

@@ -1,7 +1,5 @@
 //! Operations on all sessions, one after the other.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::content::Content;
 use crate::entry::life::Life;

@@ -1,7 +1,5 @@
 //! Eviction of expired sessions, all at once or a piece at a time.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::content::Content;
 use crate::table::Part;

@@ -1,7 +1,5 @@
 //! A store's figures by way of the `metrics` facade.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::content::Content;
 use crate::events::RemovalCause;

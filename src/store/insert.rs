@@ -4,8 +4,6 @@
 //! Such a session is bound to no principal: the index of principals counts on it that an id which has ended never comes
 //! back.
 
-#![deny(unsafe_code)]
-
 use super::{SessionStore, Timeouts, why_unchanged};
 use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};

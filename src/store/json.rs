@@ -1,7 +1,5 @@
 //! Attributes that hold values of any type, as JSON.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::error::{GetJsonError, SetJsonError};
 use crate::id::SessionId;

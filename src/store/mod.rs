@@ -18,8 +18,6 @@
 //! | `rotate` | another id for a session |
 //! | `principals` | all sessions of somebody |
 
-#![deny(unsafe_code)]
-
 mod attributes;
 mod create;
 mod edit;

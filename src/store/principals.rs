@@ -3,8 +3,6 @@
 //! A session is bound when it is created, or when it gets a new id, and stays bound under that id: so an id's principal never changes.
 //! How the index of principals and the table of sessions keep in step is told in [`crate::principal::index`].
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::content::{Content, Replicate};
 use crate::entry::account::Binding;

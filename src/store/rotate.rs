@@ -1,7 +1,5 @@
 //! Another id for a session.
 
-#![deny(unsafe_code)]
-
 use super::{SessionStore, Timeouts};
 use crate::attributes::Attributes;
 use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};

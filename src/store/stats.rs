@@ -1,7 +1,5 @@
 //! Figures on how a store is doing.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::content::Content;
 use crate::error::CreateError;

@@ -1,7 +1,5 @@
 //! A session's own limits, and what is left of its time.
 
-#![deny(unsafe_code)]
-
 use super::{SessionStore, why_unchanged};
 use crate::content::{Content, Replicate};
 use crate::entry::life::Life;

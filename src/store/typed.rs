@@ -1,7 +1,5 @@
 //! Sessions with a value of the user's own type.
 
-#![deny(unsafe_code)]
-
 use super::{SessionStore, why_unchanged};
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;

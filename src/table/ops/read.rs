@@ -103,7 +103,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// The live version of the session with this key. An expired session is dead, and out of the table, when this returns.
     #[inline(always)]
-    pub(in crate::table) fn live_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, NotHere<'g, P>> {
+    pub(in crate::table) fn live_version(
+        &self,
+        target: Target<'_>,
+        touch: bool,
+    ) -> Result<EntryRef<'g, P>, NotHere<'g, P>> {
         let mut version = self.find(target).ok_or(NotHere::Absent(Absence::Unknown))?;
         step("found");
         loop {

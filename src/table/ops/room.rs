@@ -6,8 +6,6 @@
 //!
 //! Where entries lie in the table, a keyed hash of random keys decides: any stretch of it is as good a sample as any other.
 
-#![deny(unsafe_code)]
-
 use super::sweep::{SPAN, wrapped};
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};

@@ -10,8 +10,6 @@
 //! Slots are counted by their place in the array. When a shard's array is left for a smaller one while the round is within it, sessions may
 //! get from places that are still to come into places that have been, and are left for the next round.
 
-#![deny(unsafe_code)]
-
 use super::sweep::SPAN;
 use crate::entry::Payload;
 use crate::expiry::Moment;

@@ -124,7 +124,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     /// Sees an update through whose successor is set, whoever set it. False if the version that was found has died instead.
-    pub(in crate::table) fn complete(&self, found: &Found<'g, P>, successor: EntryRef<'g, P>, target: Target<'_>) -> bool {
+    pub(in crate::table) fn complete(
+        &self,
+        found: &Found<'g, P>,
+        successor: EntryRef<'g, P>,
+        target: Target<'_>,
+    ) -> bool {
         step("succeeded");
         let superseded = self.supersede(found.entry, successor);
         step("superseded");

@@ -3,8 +3,6 @@
 //! They lie on the line of the shard's other counters, which whoever adds to them has written just before or is about to write. No
 //! reader adds to any.
 
-#![deny(unsafe_code)]
-
 use crate::events::RemovalCause;
 use crate::sync::{AtomicU64, Ordering};
 

@@ -4,8 +4,6 @@
 //! slot of the array once; its caller stops it at the first empty one. A line is a cache line of eight slots, so a probe
 //! that ends within its first line costs one miss.
 
-#![deny(unsafe_code)]
-
 use crate::sync::MODEL;
 
 /// Slots in a line.

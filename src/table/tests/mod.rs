@@ -4,6 +4,7 @@ use super::structure::array::MIN_CAPACITY;
 use fixture::{Fixture, IDLE};
 
 mod fixture;
+#[allow(unsafe_code, reason = "it counts what the allocator is asked for")]
 mod payloads;
 mod progress;
 mod room;
