@@ -151,7 +151,7 @@ mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
-pub use config::{CookieName, SessionConfig, SessionStoreBuilder, WhenFull};
+pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
 pub use error::{
     BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, ParseIdError, RandomError,
@@ -163,5 +163,5 @@ pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Stats, Timeouts};
+pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts};
 pub use sweeper::Sweeper;

@@ -1,9 +1,9 @@
 //! Sessions with string attributes: creating them and looking at them. Changing them is in [`edit`](super::edit).
 
-use super::SessionStore;
+use super::{SessionStore, SessionStoreBuilder};
 use crate::attributes::{Attributes, Snapshot, Version};
 use crate::clock::TimeSource;
-use crate::config::{SessionConfig, SessionStoreBuilder};
+use crate::config::SessionConfig;
 use crate::content::Stored;
 use crate::error::CreateError;
 use crate::id::SessionId;

@@ -19,6 +19,7 @@
 //! | `principals` | all sessions of somebody |
 
 mod attributes;
+mod builder;
 mod create;
 mod edit;
 mod enumerate;
@@ -34,6 +35,7 @@ mod stats;
 mod timeouts;
 mod typed;
 
+pub use builder::SessionStoreBuilder;
 pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;

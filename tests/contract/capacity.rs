@@ -107,7 +107,7 @@ fn a_create_that_fails_otherwise_ends_nobody() {
 
 #[test]
 fn sessions_of_values_are_ended_as_well() {
-    let config = SessionConfig { max_sessions: 2, when_full: WhenFull::EndIdlest, ..SessionConfig::default() };
+    let config = SessionConfig::default().max_sessions(2).when_full(WhenFull::EndIdlest);
     let store = SessionStore::<u32>::typed(config);
     let ids: Vec<_> = (0..10).map(|value| store.create_with(value).expect("somebody goes")).collect();
     assert_eq!(store.count(), 2);

@@ -11,7 +11,7 @@ use cloakroom::{Content, SessionConfig, SessionId, SessionStore, Sweeper};
 const STACK: usize = 256 * 1024;
 
 fn typed<T: Content>(shards: usize) -> SessionStore<T> {
-    SessionStore::typed(SessionConfig { shards, ..SessionConfig::default() })
+    SessionStore::typed(SessionConfig::default().shards(shards))
 }
 
 /// Runs `f` on a small stack.
