@@ -4,7 +4,7 @@
 
 use std::{error::Error, thread, time::Duration};
 
-use cloakroom::{ManualClock, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId, SessionStore, SetError};
+use cloakroom::{ManualClock, MissingError, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId, SessionStore, SetError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(30 * 60);
@@ -53,7 +53,7 @@ fn one_session(store: &SessionStore) -> Result<(), Box<dyn Error>> {
 
     assert!(store.delete(&id));
     assert!(!store.exists(&id));
-    assert_eq!(store.set(&id, "role", "admin"), Err(SetError::NotFound));
+    assert_eq!(store.set(&id, "role", "admin"), Err(SetError::Missing(MissingError::NotFound)));
     assert!(!store.delete(&id));
     assert_eq!(store.count(), 0);
     println!("  delete: gone, and neither set nor a second delete finds it");
@@ -78,7 +78,7 @@ fn expiry(store: &SessionStore, clock: &ManualClock) -> Result<(), Box<dyn Error
     println!("  exists: the idle one has expired, the other has not");
 
     clock.advance(TTL + MINUTE);
-    assert_eq!(store.set(&busy, "role", "admin"), Err(SetError::Expired));
+    assert_eq!(store.set(&busy, "role", "admin"), Err(SetError::Missing(MissingError::Expired)));
     assert_eq!(store.count(), 0);
     println!("  set on an expired session: refused, and the session is removed");
     Ok(())

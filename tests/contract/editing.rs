@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cloakroom::{
-    IncrementError, ManualClock, SessionId, SessionStore, SetError, SetIfError, Timeouts, TryUpdateError, UpdateError,
+    IncrementError, ManualClock, MissingError, SessionId, SessionStore, SetError, SetIfError, Timeouts, TryUpdateError,
 };
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
@@ -180,15 +180,21 @@ fn the_refusal_says_how_the_session_has_ended() {
         clock.advance(TTL + TICK);
         id
     };
-    let (update, set) = (UpdateError::NotFound, SetError::NotFound);
+    let (update, set) = (MissingError::NotFound, SetError::Missing(MissingError::NotFound));
     let refusals = (Err(update), Err(update), Err(set));
     assert_eq!(told(&|| unknown).0, refusals);
-    assert_eq!(told(&|| unknown).1, (Err(IncrementError::NotFound), Err(set), Err(SetIfError::NotFound)));
-    assert_eq!(told(&|| unknown).2, Err(TryUpdateError::NotFound));
-    let (update, set) = (UpdateError::Expired, SetError::Expired);
+    assert_eq!(
+        told(&|| unknown).1,
+        (Err(IncrementError::from(MissingError::NotFound)), Err(set), Err(SetIfError::from(MissingError::NotFound)))
+    );
+    assert_eq!(told(&|| unknown).2, Err(TryUpdateError::from(MissingError::NotFound)));
+    let (update, set) = (MissingError::Expired, SetError::Missing(MissingError::Expired));
     assert_eq!(told(&expired).0, (Err(update), Err(update), Err(set)));
-    assert_eq!(told(&expired).1, (Err(IncrementError::Expired), Err(set), Err(SetIfError::Expired)));
-    assert_eq!(told(&expired).2, Err(TryUpdateError::Expired));
+    assert_eq!(
+        told(&expired).1,
+        (Err(IncrementError::from(MissingError::Expired)), Err(set), Err(SetIfError::from(MissingError::Expired)))
+    );
+    assert_eq!(told(&expired).2, Err(TryUpdateError::from(MissingError::Expired)));
     for none in [unknown, expired()] {
         assert!(!store.contains(&none, "user"));
         assert_eq!((store.take(&none, "user"), store.keys(&none), store.version(&none)), (None, None, None));
@@ -258,7 +264,10 @@ fn set_each_sets_all_or_none() {
     assert_eq!(store.set_each(&id, [("d", "x".repeat(20))]), too_large(23));
     assert_eq!(all(&store, &id), pairs(&[("a", "1"), ("b", "2"), ("c", "3")]));
     assert_eq!(store.set_each(&id, [("d", "4"), ("e", "5")]), Ok(()));
-    assert_eq!(store.set_each(&SessionId::from_bytes([1; 32]), [("d", "x".repeat(20))]), Err(SetError::NotFound));
+    assert_eq!(
+        store.set_each(&SessionId::from_bytes([1; 32]), [("d", "x".repeat(20))]),
+        Err(SetError::Missing(MissingError::NotFound))
+    );
 }
 
 #[test]
@@ -298,7 +307,10 @@ fn increment_refuses_what_is_no_number_and_what_does_not_fit() {
     }
     let id = store.create_with([("n", "9223372036854775807")]).expect("there is room");
     assert_eq!(store.increment(&id, "n", 1), Err(IncrementError::Overflow));
-    assert_eq!(store.increment(&id, "m", i64::MAX), Err(IncrementError::TooLarge { size: 44, limit: 40 }));
+    assert_eq!(
+        store.increment(&id, "m", i64::MAX),
+        Err(IncrementError::Set(SetError::TooLarge { size: 44, limit: 40 }))
+    );
     assert_eq!(all(&store, &id), pairs(&[("n", "9223372036854775807")]));
 }
 
@@ -359,7 +371,7 @@ fn an_update_of_a_session_that_is_deleted_meanwhile_fails() {
         store.delete(&id);
         draft.set("user", "eve");
     });
-    assert_eq!(update, Err(SetError::NotFound));
+    assert_eq!(update, Err(SetError::Missing(MissingError::NotFound)));
     assert_gone(&store, &id);
 }
 
@@ -403,11 +415,11 @@ fn under_an_old_id_attributes_can_be_read_and_not_changed() {
     let snapshot = store.snapshot(&old).expect("within the grace");
     assert_eq!(Some(snapshot.version()), store.version(&new));
     assert!(store.contains(&old, "a"));
-    assert_eq!(store.remove(&old, "a"), Err(UpdateError::NotFound));
+    assert_eq!(store.remove(&old, "a"), Err(MissingError::NotFound));
     assert_eq!(store.take(&old, "a"), None);
-    assert_eq!(store.clear(&old), Err(UpdateError::NotFound));
-    assert_eq!(store.increment(&old, "a", 1), Err(IncrementError::NotFound));
-    assert_eq!(store.update(&old, |draft| draft.clear()), Err(SetError::NotFound));
-    assert_eq!(store.set_if(&old, snapshot.version(), "a", "x"), Err(SetIfError::NotFound));
+    assert_eq!(store.clear(&old), Err(MissingError::NotFound));
+    assert_eq!(store.increment(&old, "a", 1), Err(IncrementError::from(MissingError::NotFound)));
+    assert_eq!(store.update(&old, |draft| draft.clear()), Err(SetError::Missing(MissingError::NotFound)));
+    assert_eq!(store.set_if(&old, snapshot.version(), "a", "x"), Err(SetIfError::from(MissingError::NotFound)));
     assert_eq!(all(&store, &new), pairs(&[("a", "1"), ("b", "2"), ("c", "3")]));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{Clock, ManualClock, SessionId, SessionStore, SetError};
+use cloakroom::{Clock, ManualClock, MissingError, SessionId, SessionStore, SetError};
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
 
@@ -75,7 +75,9 @@ fn an_expired_session_is_never_returned_and_goes_when_it_is_met() {
     const MEETINGS: [Operation; 4] = [
         ("get", |store, id| assert_eq!(store.get(id, "user"), None)),
         ("read", |store, id| assert_eq!(store.read(id, |_| ()), None)),
-        ("set", |store, id| assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Expired)))),
+        ("set", |store, id| {
+            assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::Expired))))
+        }),
         ("delete", |store, id| assert!(!store.delete(id))),
     ];
     for (name, meet) in MEETINGS {
@@ -95,7 +97,9 @@ fn a_session_once_reported_expired_stays_so_though_the_clock_goes_back() {
     const REPORTS: [Operation; 5] = [
         ("exists", |store, id| assert!(!store.exists(id))),
         ("get", |store, id| assert_eq!(store.get(id, "user"), None)),
-        ("set", |store, id| assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Expired)))),
+        ("set", |store, id| {
+            assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::Expired))))
+        }),
         ("delete", |store, id| assert!(!store.delete(id))),
         ("evict_expired", |store, _| assert_eq!(store.evict_expired(), 1)),
     ];

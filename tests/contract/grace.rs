@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cloakroom::{ManualClock, RotateError, SessionId, SessionStore};
+use cloakroom::{ManualClock, MissingError, RotateError, SessionId, SessionStore};
 
 use crate::support::{TICK, TTL, session, store};
 
@@ -16,7 +16,7 @@ fn an_id_that_leads_on_is_not_rotated_and_the_attempt_touches_nothing() {
         let old = session(&store);
         let new = store.rotation(&old).grace(GRACE).rotate().expect("it is live");
         clock.advance(TTL);
-        assert_eq!(store.rotation(&old).grace(grace).rotate(), Err(RotateError::NotFound));
+        assert_eq!(store.rotation(&old).grace(grace).rotate(), Err(RotateError::Missing(MissingError::NotFound)));
         clock.advance(TICK);
         assert!(!store.exists(&new), "the refused rotation has touched the session");
     }
@@ -28,8 +28,8 @@ fn that_the_session_has_expired_is_not_reported_to_who_rotates_an_id_that_leads_
     let old = session(&store);
     let new = store.rotation(&old).grace(GRACE).rotate().expect("it is live");
     clock.advance(TTL + TICK);
-    assert_eq!(store.rotation(&old).grace(GRACE).rotate(), Err(RotateError::NotFound));
-    assert_eq!(store.rotate_id(&new), Err(RotateError::Expired));
+    assert_eq!(store.rotation(&old).grace(GRACE).rotate(), Err(RotateError::Missing(MissingError::NotFound)));
+    assert_eq!(store.rotate_id(&new), Err(RotateError::Missing(MissingError::Expired)));
 }
 
 type Between = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use cloakroom::{
-    BindError, ManualClock, Principal, RemovalCause, SessionConfig, SessionId, SessionStore, Timeouts,
+    BindError, ManualClock, MissingError, Principal, RemovalCause, SessionConfig, SessionId, SessionStore, Timeouts,
     WhenPrincipalFull,
 };
 
@@ -89,11 +89,11 @@ fn a_login_that_is_refused_leaves_the_session_as_it_is() {
     let (hers, others, visitor) = (bound(&store, ada()), bound(&store, eve()), session(&store));
     assert_eq!(store.login(&hers, &eve()), Err(BindError::PrincipalFull));
     assert_eq!(store.login(&visitor, &eve()), Err(BindError::PrincipalFull));
-    assert_eq!(store.login(&SessionId::from_bytes([7; 32]), &eve()), Err(BindError::NotFound));
+    assert_eq!(store.login(&SessionId::from_bytes([7; 32]), &eve()), Err(BindError::Missing(MissingError::NotFound)));
     assert!([hers, others, visitor].iter().all(|id| store.exists(id)));
     assert_eq!(store.sessions_of(&ada()), [hers]);
     clock.advance(TTL + TICK);
-    assert_eq!(store.login(&visitor, &ada()), Err(BindError::Expired));
+    assert_eq!(store.login(&visitor, &ada()), Err(BindError::Missing(MissingError::Expired)));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use cloakroom::{
-    Attributes, InsertError, ManualClock, Principal, SessionId, SessionStore, SetError, Timeouts, UpdateError, WhenFull,
+    Attributes, InsertError, ManualClock, MissingError, Principal, SessionId, SessionStore, SetError, Timeouts,
+    WhenFull,
 };
 
 use crate::support::{TICK, TTL, assert_gone, crowd, session, store, store_with};
@@ -202,8 +203,8 @@ fn a_replaced_session_has_nothing_of_what_it_held_and_other_timeouts() {
         assert!(store.touch(&id));
     }
     clock.advance(TICK);
-    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::Expired));
-    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::NotFound));
+    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::Missing(MissingError::Expired)));
+    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::Missing(MissingError::NotFound)));
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn a_replacement_keeps_the_timeouts_that_it_does_not_name() {
 #[test]
 fn a_replacement_never_creates_a_session() {
     let (store, _) = store();
-    assert_eq!(store.replace_with(&id(1), usual(), ADA), Err(SetError::NotFound));
+    assert_eq!(store.replace_with(&id(1), usual(), ADA), Err(SetError::Missing(MissingError::NotFound)));
     assert_gone(&store, &id(1));
 }
 
@@ -236,8 +237,8 @@ fn values_are_inserted_and_replaced_as_attributes_are() {
     clock.advance(TTL);
     assert!(store.exists(&id(1)));
     clock.advance(TICK);
-    assert_eq!(store.replace_with(&id(1), usual(), push), Err(UpdateError::Expired));
-    assert_eq!(store.replace_with(&id(1), usual(), push), Err(UpdateError::NotFound));
+    assert_eq!(store.replace_with(&id(1), usual(), push), Err(MissingError::Expired));
+    assert_eq!(store.replace_with(&id(1), usual(), push), Err(MissingError::NotFound));
     store.insert_with(&id(1), usual(), vec![8]).expect("the session has ended");
     assert_eq!(store.read(&id(1), Vec::clone), Some(vec![8]));
 }

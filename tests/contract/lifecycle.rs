@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cloakroom::{SessionId, SetError};
+use cloakroom::{MissingError, SessionId, SetError};
 
 use crate::support::{assert_gone, session, store};
 
@@ -109,7 +109,7 @@ fn after_delete_every_operation_fails() {
 fn set_never_creates_a_session() {
     let (store, _) = store();
     let unknown = SessionId::random().expect("random bytes");
-    assert!(matches!(store.set(&unknown, "user", "eve"), Err(SetError::NotFound)));
+    assert!(matches!(store.set(&unknown, "user", "eve"), Err(SetError::Missing(MissingError::NotFound))));
     assert_eq!(store.count(), 0);
     assert_gone(&store, &unknown);
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use cloakroom::{CreateError, SessionStore, SetError};
+use cloakroom::{CreateError, MissingError, SessionStore, SetError};
 
 use crate::support::{TICK, TTL, assert_gone, session, store_with};
 
@@ -99,7 +99,7 @@ fn a_place_freed_by_expiry_on_access_is_usable_at_once() {
     let (one, other) = (session(&store), session(&store));
     clock.advance(TTL + TICK);
     assert_eq!(store.get(&one, "user"), None);
-    assert!(matches!(store.set(&other, "user", "eve"), Err(SetError::Expired)));
+    assert!(matches!(store.set(&other, "user", "eve"), Err(SetError::Missing(MissingError::Expired))));
     assert_eq!(store.count(), 0);
     session(&store);
     session(&store);

@@ -111,11 +111,11 @@ fn no_operation_adds_an_attribute_to_a_session_that_has_as_many_as_it_may() {
         draft.set("new", "");
         Ok::<_, ()>(())
     });
-    assert_eq!(tried, Err(TryUpdateError::TooManyAttributes { count, limit }));
-    assert_eq!(store.set_if(&id, seen, "new", ""), Err(SetIfError::TooManyAttributes { count, limit }));
+    assert_eq!(tried, Err(TryUpdateError::Set(SetError::TooManyAttributes { count, limit })));
+    assert_eq!(store.set_if(&id, seen, "new", ""), Err(SetIfError::Set(SetError::TooManyAttributes { count, limit })));
     let updated = store.update_if(&id, seen, |draft| draft.set("new", ""));
-    assert_eq!(updated.map(|_| ()), Err(SetIfError::TooManyAttributes { count, limit }));
-    assert_eq!(store.increment(&id, "new", 1), Err(IncrementError::TooManyAttributes { count, limit }));
+    assert_eq!(updated.map(|_| ()), Err(SetIfError::Set(SetError::TooManyAttributes { count, limit })));
+    assert_eq!(store.increment(&id, "new", 1), Err(IncrementError::Set(SetError::TooManyAttributes { count, limit })));
     assert_eq!(store.version(&id), Some(seen));
     let unchanged: Vec<_> = numbered(LIMIT).into_iter().map(|(key, _)| key).collect();
     assert_eq!(store.keys(&id), Some(unchanged));

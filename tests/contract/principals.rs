@@ -1,7 +1,8 @@
 //! Sessions bound to a principal: who has which, and how they end together.
 
 use cloakroom::{
-    BindError, Clock, CreateError, ManualClock, Principal, RemovalCause, SessionId, SessionStore, WhenPrincipalFull,
+    BindError, Clock, CreateError, ManualClock, MissingError, Principal, RemovalCause, SessionId, SessionStore,
+    WhenPrincipalFull,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -113,8 +114,8 @@ fn binding_what_is_not_there_is_refused_and_ends_nothing() {
     let visitor = session(&store);
     clock.advance(TTL + TICK);
     let hers = login(&store, ada());
-    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Expired));
-    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::NotFound));
+    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Missing(MissingError::Expired)));
+    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Missing(MissingError::NotFound)));
     assert_eq!(store.sessions_of(&ada()), [hers]);
 }
 
@@ -144,7 +145,7 @@ fn binding_a_session_that_expires_meanwhile_takes_no_place() {
         clock.0.store(usize::MAX, Ordering::Relaxed);
         match bound {
             Ok(id) => assert!(store.delete(&id)),
-            Err(error) => assert_eq!(error, BindError::Expired),
+            Err(error) => assert_eq!(error, BindError::Missing(MissingError::Expired)),
         }
         refused += usize::from(bound.is_err());
         assert!(store.delete(&login(&store, ada())), "its place is free");

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cloakroom::{
-    Clock, CreateError, InsertError, ManualClock, Principal, RotateError, SessionId, SessionStore, SessionStoreBuilder,
-    Timeouts, UpdateError, WhenFull, WhenPrincipalFull,
+    Clock, CreateError, InsertError, ManualClock, MissingError, Principal, RotateError, SessionId, SessionStore,
+    SessionStoreBuilder, Timeouts, WhenFull, WhenPrincipalFull,
 };
 
 use crate::support::{TICK, TTL, session, store, store_with};
@@ -115,7 +115,7 @@ impl Scene {
         ids
     }
 
-    fn increment(&self, id: &SessionId) -> Result<(), UpdateError> {
+    fn increment(&self, id: &SessionId) -> Result<(), MissingError> {
         self.store.update(id, |before| Counter(before.0 + 1))
     }
 
@@ -603,5 +603,5 @@ fn a_rotation_that_finds_the_id_leading_on_and_its_grace_over_finds_no_session_a
     };
     let found = acting(at_stop, || scene.store.rotate_id(&scene.old));
     assert!(new.take().is_some_and(|new| scene.store.exists(&new)));
-    assert!(matches!(found, Err(RotateError::NotFound)), "{found:?}");
+    assert!(matches!(found, Err(RotateError::Missing(MissingError::NotFound))), "{found:?}");
 }

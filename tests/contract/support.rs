@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{ManualClock, SessionId, SessionStore, SessionStoreBuilder, SetError};
+use cloakroom::{ManualClock, MissingError, SessionId, SessionStore, SessionStoreBuilder, SetError};
 
 /// The idle timeout of the stores here.
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub(crate) fn crowd(store: &SessionStore, sessions: usize) {
 #[track_caller]
 pub(crate) fn assert_gone(store: &SessionStore, id: &SessionId) {
     let before = store.count();
-    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::NotFound)));
+    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::NotFound))));
     assert_eq!(store.get(id, "user"), None);
     assert_eq!(store.read(id, |_| ()), None);
     assert!(!store.exists(id));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, LazyLock};
 use std::thread;
 
-use cloakroom::{CreateError, SessionId, SessionStore, SetError, SetIfError};
+use cloakroom::{CreateError, MissingError, SessionId, SessionStore, SetError, SetIfError};
 
 use crate::support::{assert_gone, session, store, store_with};
 
@@ -76,7 +76,7 @@ fn sessions_live_whole_lives_on_every_thread() {
 fn assert_gone_on_this_thread(store: &SessionStore, id: &SessionId) {
     assert!(!store.exists(id));
     assert_eq!(store.get(id, "user"), None);
-    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::NotFound)));
+    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::NotFound))));
 }
 
 #[test]

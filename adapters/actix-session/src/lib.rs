@@ -56,7 +56,7 @@ use std::time::Duration;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
-use cloakroom::{SessionId, SetError, Timeouts};
+use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 
 /// Keeps the sessions of all workers in a [`cloakroom::SessionStore`].
 ///
@@ -159,11 +159,12 @@ impl SessionStore for CloakroomSessionStore {
         state: HashMap<String, String>,
         ttl: &time::Duration,
     ) -> Result<SessionKey, UpdateError> {
-        let updated = id_of(&key).map_or(Err(SetError::NotFound), |id| self.0.replace_with(&id, lives(ttl), &state));
+        let replace = |id| self.0.replace_with(&id, lives(ttl), &state);
+        let updated = id_of(&key).map_or(Err(MissingError::NotFound.into()), replace);
         match updated {
             Ok(()) => Ok(key),
             // The session stays ended, whatever the request has made of it.
-            Err(SetError::NotFound | SetError::Expired) => {
+            Err(SetError::Missing(_)) => {
                 let nobodys = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
                 Ok(key_of(&nobodys))
             }

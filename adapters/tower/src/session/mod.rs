@@ -248,9 +248,7 @@ impl<T: Content + ?Sized> Session<T> {
             let new = match entered {
                 Some(Ok(new)) => new,
                 // Ended or moved by others. The user has just proved who they are, and gets a session all the same.
-                None | Some(Err(BindError::NotFound | BindError::Expired)) => {
-                    begin(self.0.shared().new_session().principal(*principal))?
-                }
+                None | Some(Err(BindError::Missing(_))) => begin(self.0.shared().new_session().principal(*principal))?,
                 Some(Err(error)) => return Err(error.into()),
             };
             if let Moved::Yes = self.move_to(at, new)? {
