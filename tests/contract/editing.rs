@@ -1,4 +1,4 @@
-//! Changing attributes beyond `set`: each operation makes one version of the session out of the one before, or none.
+//! Changing attributes by other operations than `set`: each makes one new version of the session, or none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use cloakroom::{
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
 
-/// The attributes of a live session, in their order. Does not tell whether it has been touched.
+/// The attributes of a live session, in their order, without touching it.
 fn all(store: &SessionStore, id: &SessionId) -> Vec<(String, String)> {
     let pairs =
         store.read(id, |attributes| attributes.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect());
@@ -24,10 +24,10 @@ fn abc(store: &SessionStore) -> SessionId {
     store.create_with([("a", "1"), ("b", "2"), ("c", "3")]).expect("there is room")
 }
 
-/// An operation on the session of [`abc`], with what it is called.
+/// An operation on the session of [`abc`], with its name.
 type Named = (&'static str, fn(&SessionStore, &SessionId));
 
-/// Every operation here that touches, in a form that changes something and in one that does not.
+/// Every operation of this file that touches, once with a change and once without.
 const TOUCHING: [Named; 18] = [
     ("remove", |store, id| _ = store.remove(id, "b")),
     ("remove nothing", |store, id| _ = store.remove(id, "x")),
@@ -54,7 +54,7 @@ const TOUCHING: [Named; 18] = [
     ("set_if", |store, id| _ = store.set_if(id, store.version(id).expect("it is live"), "b", "x")),
 ];
 
-/// Every operation here that must not touch: those that look at no attribute, and those that were refused.
+/// Every operation of this file that must not touch: those that read no attribute, and those that are refused.
 const NOT_TOUCHING: [Named; 8] = [
     ("version", |store, id| _ = store.version(id)),
     ("increment of a word", |store, id| _ = store.increment(id, "word", 1)),
@@ -86,7 +86,7 @@ fn small_store() -> (SessionStore, ManualClock) {
     store_with(|builder| builder.max_session_bytes(100))
 }
 
-/// The session of [`abc`] with another attribute, changed once, so that its version is not the first.
+/// The session of [`abc`] after a change, so that its version is not the first.
 fn changed(store: &SessionStore) -> SessionId {
     let id = abc(store);
     store.set(&id, "word", "word").expect("it is live");
@@ -94,7 +94,7 @@ fn changed(store: &SessionStore) -> SessionId {
 }
 
 #[test]
-fn what_looks_or_changes_touches() {
+fn every_read_and_change_touches() {
     for (name, operation) in TOUCHING {
         let (store, clock) = small_store();
         let id = changed(&store);
@@ -106,7 +106,7 @@ fn what_looks_or_changes_touches() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing_and_touches_nothing() {
+fn a_refused_operation_changes_nothing_and_touches_nothing() {
     for (name, operation) in NOT_TOUCHING {
         let (store, clock) = small_store();
         let id = changed(&store);
@@ -164,7 +164,7 @@ fn no_operation_finds_or_revives_a_session_that_has_ended() {
 }
 
 #[test]
-fn the_refusal_says_how_the_session_has_ended() {
+fn the_error_tells_an_expired_session_from_an_unknown_id() {
     let (store, clock) = store();
     let unknown = SessionId::from_bytes([9; 32]);
     let version = store.version(&session(&store)).expect("it is live");
@@ -226,7 +226,7 @@ fn clear_leaves_a_session_without_attributes() {
 }
 
 #[test]
-fn keys_and_contains_show_what_there_is() {
+fn keys_and_contains_show_the_attributes() {
     let (store, _) = store();
     let id = abc(&store);
     assert_eq!(store.keys(&id).expect("it is live"), ["a", "b", "c"]);
@@ -234,7 +234,7 @@ fn keys_and_contains_show_what_there_is() {
 }
 
 #[test]
-fn get_each_gives_each_value_in_its_place() {
+fn get_each_returns_the_values_in_the_order_of_the_keys() {
     let (store, _) = store();
     let id = abc(&store);
     let [c, missing, a, again] = store.get_each(&id, ["c", "x", "a", "c"]).expect("it is live");
@@ -250,7 +250,7 @@ fn set_each_sets_all_in_one_version() {
     let before = store.version(&id).expect("it is live");
     store.set_each(&id, [("d", "4"), ("b", "x"), ("d", "5"), ("e", "6")]).expect("it is live");
     assert_eq!(all(&store, &id), pairs(&[("a", "1"), ("b", "x"), ("c", "3"), ("d", "5"), ("e", "6")]));
-    // One change after the version before: the same as a single `set` makes on a session that is made alike.
+    // One version later, as after a single `set` on an equal session.
     let other = abc(&store);
     assert_eq!(store.set_if(&other, before, "a", "x"), Ok(store.version(&id).expect("it is live")));
 }
@@ -271,7 +271,7 @@ fn set_each_sets_all_or_none() {
 }
 
 #[test]
-fn a_snapshot_is_of_one_version_and_stays() {
+fn a_snapshot_has_one_version_and_does_not_change() {
     let (store, _) = store();
     let id = abc(&store);
     let snapshot = store.snapshot(&id).expect("it is live");
@@ -285,7 +285,7 @@ fn a_snapshot_is_of_one_version_and_stays() {
 }
 
 #[test]
-fn increment_counts_from_nothing_up_and_down() {
+fn increment_starts_at_zero_and_counts_up_and_down() {
     let (store, _) = store();
     let id = store.create_with([("signed", "+7"), ("least", "-9223372036854775808")]).expect("there is room");
     assert_eq!(store.increment(&id, "n", 0), Ok(0));
@@ -298,7 +298,7 @@ fn increment_counts_from_nothing_up_and_down() {
 }
 
 #[test]
-fn increment_refuses_what_is_no_number_and_what_does_not_fit() {
+fn increment_refuses_non_numbers_and_overflow() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(40));
     for value in ["", " 1", "1 ", "1.5", "one", "0x10", "9223372036854775808", "١"] {
         let id = store.create_with([("n", value)]).expect("there is room");
@@ -315,7 +315,7 @@ fn increment_refuses_what_is_no_number_and_what_does_not_fit() {
 }
 
 #[test]
-fn a_draft_reads_as_it_was_written() {
+fn a_draft_shows_its_changes() {
     let (store, _) = store();
     let id = abc(&store);
     let answer = store.update(&id, |draft| {
@@ -333,7 +333,7 @@ fn a_draft_reads_as_it_was_written() {
 }
 
 #[test]
-fn the_limit_is_for_what_an_update_leaves_behind() {
+fn the_limit_applies_to_the_result_of_an_update() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(12));
     let id = abc(&store);
     let update = store.update(&id, |draft| {
@@ -346,7 +346,7 @@ fn the_limit_is_for_what_an_update_leaves_behind() {
 }
 
 #[test]
-fn an_update_that_is_overtaken_is_made_again_from_what_overtook_it() {
+fn an_overtaken_update_is_repeated_on_the_newer_version() {
     let (store, _) = store();
     let id = session(&store);
     let mut calls = 0;
@@ -364,7 +364,7 @@ fn an_update_that_is_overtaken_is_made_again_from_what_overtook_it() {
 }
 
 #[test]
-fn an_update_of_a_session_that_is_deleted_meanwhile_fails() {
+fn an_update_fails_if_its_session_is_deleted_in_between() {
     let (store, _) = store();
     let id = session(&store);
     let update = store.update(&id, |draft| {
@@ -376,7 +376,7 @@ fn an_update_of_a_session_that_is_deleted_meanwhile_fails() {
 }
 
 #[test]
-fn set_if_and_update_if_change_the_version_that_was_seen_and_no_other() {
+fn set_if_and_update_if_change_only_the_given_version() {
     let (store, _) = store();
     let id = abc(&store);
     let first = store.version(&id).expect("it is live");
@@ -389,7 +389,7 @@ fn set_if_and_update_if_change_the_version_that_was_seen_and_no_other() {
     );
     let (b, third) = store.update_if(&id, second, |draft| draft.take("b")).expect("nobody changed it");
     assert_eq!((b.as_deref(), store.version(&id)), (Some("2"), Some(third)));
-    // What changes nothing leaves the version as it is.
+    // An update without a change keeps the version.
     assert_eq!(store.set_if(&id, third, "a", "x"), Ok(third));
     assert_eq!(all(&store, &id), pairs(&[("a", "x"), ("c", "3")]));
 }
@@ -408,7 +408,7 @@ fn an_overtaken_update_if_is_refused() {
 }
 
 #[test]
-fn under_an_old_id_attributes_can_be_read_and_not_changed() {
+fn an_old_id_in_grace_reads_attributes_and_cannot_change_them() {
     let (store, _) = store();
     let old = abc(&store);
     let new = store.rotation(&old).grace(Duration::from_secs(5)).rotate().expect("it is live");

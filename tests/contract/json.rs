@@ -13,7 +13,7 @@ struct Basket {
 }
 
 #[test]
-fn a_value_comes_back_as_it_was_set() {
+fn a_value_is_read_as_it_was_set() {
     let (store, _) = store();
     let id = session(&store);
     let basket = Basket { items: vec![("äpple \"\\".to_owned(), 3)], coupon: None };
@@ -24,7 +24,7 @@ fn a_value_comes_back_as_it_was_set() {
 }
 
 #[test]
-fn what_is_refused_says_why_and_where() {
+fn errors_of_json_have_the_reason_and_the_position() {
     let (store, clock) = store_with(|builder| builder.max_session_bytes(40));
     let id = store.create_with([("text", "[1,\n 2"), ("list", "[1,2]")]).expect("there is room");
     assert_eq!(store.get_json::<Vec<u8>>(&id, "none"), Err(GetJsonError::NoAttribute));

@@ -1,4 +1,4 @@
-//! Nothing that formats to text gives away an id, a key or a value. (An id's `Display` is how it gets into a cookie.)
+//! No text shows an id, a key or a value. (Except the `Display` of an id, for the cookie.)
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -63,7 +63,7 @@ fn debug_of_an_id_is_redacted() {
 }
 
 #[test]
-fn the_checks_above_would_notice_an_id() {
+fn the_checks_of_this_file_detect_an_id() {
     let id = SessionId::from_bytes(BYTES);
     let leaks = [id.to_string(), id.to_string().to_uppercase(), format!("{BYTES:?}"), format!("{BYTES:#?}")];
     for leak in leaks {

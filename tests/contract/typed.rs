@@ -83,7 +83,7 @@ fn each_value_is_dropped_once() {
 }
 
 #[test]
-fn a_value_that_can_be_cloned_goes_with_a_rotation() {
+fn a_rotation_keeps_a_value_that_can_be_cloned() {
     let store = SessionStore::<String>::typed(SessionConfig::default());
     let old = store.create_with("ada".to_owned()).expect("there is room");
     let new = store.rotate_id(&old).expect("it is live");
