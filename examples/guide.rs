@@ -107,7 +107,8 @@ fn many_threads(store: &SessionStore) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// In each round, writes the thread's attribute of the shared session, and creates, uses and deletes a session of its own.
+/// In each round, writes the thread's attribute of the shared session, and creates, uses and deletes a session of its
+/// own.
 fn hammer(store: &SessionStore, shared: &SessionId, thread: usize, rounds: usize) {
     let key = format!("thread {thread}");
     for round in 0..rounds {

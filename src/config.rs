@@ -8,17 +8,18 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-/// Beyond this number nothing gets faster, and every operation that looks at each shard gets slower: with 65,536 shards,
-/// `stats` took 3 milliseconds and an empty store took 139 MB.
+/// Beyond this number nothing gets faster, and every operation that looks at each shard gets slower: with 65,536
+/// shards, `stats` took 3 milliseconds and an empty store took 139 MB.
 const MOST_SHARDS: usize = 1 << 10;
 const MOST_BYTES: usize = 256 << 20;
 const _: () = assert!(MOST_BYTES <= LONGEST_TEXT as usize, "an entry can hold the largest session");
 
 /// Holds the settings of a [`SessionStore`](crate::SessionStore).
 ///
-/// Start from [`default`](Self::default) and change single settings with the methods of the same names, or assign to the
-/// fields. Every value is valid, so no store is ever refused for its `SessionConfig`.
-/// [`SessionStore::builder`](crate::SessionStore::builder) has the same setters, and also sets the clock and the listener.
+/// Start from [`default`](Self::default) and change single settings with the methods of the same names, or assign to
+/// the fields. Every value is valid, so no store is ever refused for its `SessionConfig`.
+/// [`SessionStore::builder`](crate::SessionStore::builder) has the same setters, and also sets the clock and the
+/// listener.
 ///
 /// # Examples
 ///
@@ -38,10 +39,11 @@ pub struct SessionConfig {
     /// The idle timeout: a session expires when more time than this has passed since its last use, and never earlier.
     /// 30 minutes by default.
     ///
-    /// Every operation on the session counts as a use, unless its documentation says that it does not touch the session.
-    /// The [OWASP Session Management Cheat Sheet][owasp] calls 15 to 30 minutes common for applications of low risk, and
-    /// 2 to 5 minutes for those of high value. The store rounds the time up to whole milliseconds and adds one step of
-    /// the clock ([`Clock::resolution`](crate::Clock::resolution)). With [`Duration::MAX`] sessions never expire.
+    /// Every operation on the session counts as a use, unless its documentation says that it does not touch the
+    /// session. The [OWASP Session Management Cheat Sheet][owasp] calls 15 to 30 minutes common for applications of low
+    /// risk, and 2 to 5 minutes for those of high value. The store rounds the time up to whole milliseconds and adds
+    /// one step of the clock ([`Clock::resolution`](crate::Clock::resolution)). With [`Duration::MAX`] sessions never
+    /// expire.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
     pub ttl: Duration,
@@ -56,8 +58,8 @@ pub struct SessionConfig {
     /// The name of the cookie that carries the id. `session_id` by default. The store itself neither sets nor reads
     /// cookies.
     pub cookie_name: CookieName,
-    /// The most sessions that the store holds, including expired sessions that are not evicted yet. 0, the default, means
-    /// no limit but the memory.
+    /// The most sessions that the store holds, including expired sessions that are not evicted yet. 0, the default,
+    /// means no limit but the memory.
     ///
     /// A session takes one place throughout a rotation, even while its former id still forwards to it
     /// ([`Rotation::grace`](crate::Rotation::grace)).
@@ -67,7 +69,8 @@ pub struct SessionConfig {
     /// The limit is never exceeded, not for an instant. A session that is being rotated counts once. The store checks
     /// this limit before [`max_sessions`](Self::max_sessions) and before it ends any session to make room, so a login
     /// that this limit refuses has ended no session. Without a limit the cost of a login does not depend on how many
-    /// sessions the principal has. With a limit of more than 16, a refused login looks at all sessions of the principal.
+    /// sessions the principal has. With a limit of more than 16, a refused login looks at all sessions of the
+    /// principal.
     pub max_sessions_per_principal: usize,
     /// What happens to a login beyond that limit. [`WhenPrincipalFull::Refuse`] by default.
     pub when_principal_full: WhenPrincipalFull,
@@ -76,9 +79,9 @@ pub struct SessionConfig {
     pub when_full: WhenFull,
     /// The most bytes that the attributes of one session may take. 64 KiB by default.
     ///
-    /// Counted are the keys and values in UTF-8, and two more bytes for each attribute (one more for each key or value of
-    /// 64 bytes or more, and again from 4,096, 262,144, 16,777,216 and 1,073,741,824 bytes on). 0 allows only sessions
-    /// without attributes. More than 256 MiB counts as 256 MiB.
+    /// Counted are the keys and values in UTF-8, and two more bytes for each attribute (one more for each key or value
+    /// of 64 bytes or more, and again from 4,096, 262,144, 16,777,216 and 1,073,741,824 bytes on). 0 allows only
+    /// sessions without attributes. More than 256 MiB counts as 256 MiB.
     pub max_session_bytes: usize,
     /// The most attributes that one session may have. 1,024 by default. 0 means no limit but
     /// [`max_session_bytes`](Self::max_session_bytes): an attribute takes at least two bytes.
@@ -86,12 +89,13 @@ pub struct SessionConfig {
     /// Getting or setting an attribute takes time in proportion to the number of attributes. An application that lets
     /// visitors choose how many attributes a session has lets them choose the cost of its requests.
     pub max_attributes: usize,
-    /// The number of shards: the parts, growing independently, into which the store divides its sessions. 64 by default.
+    /// The number of shards: the parts, growing independently, into which the store divides its sessions. 64 by
+    /// default.
     ///
-    /// Rounded up to a power of two, at least 1; more than 1,024 count as 1,024. More of them spread growth and counting
-    /// over more threads, but make no lookup faster. An empty shard takes two kilobytes. Operations that look at each
-    /// shard take longer: [`stats`](crate::SessionStore::stats), sweeps, and `count` if there is no `max_sessions`.
-    /// Beyond 1,024 nothing was measured to get faster.
+    /// Rounded up to a power of two, at least 1; more than 1,024 count as 1,024. More of them spread growth and
+    /// counting over more threads, but make no lookup faster. An empty shard takes two kilobytes. Operations that look
+    /// at each shard take longer: [`stats`](crate::SessionStore::stats), sweeps, and `count` if there is no
+    /// `max_sessions`. Beyond 1,024 nothing was measured to get faster.
     pub shards: usize,
 }
 
@@ -104,8 +108,8 @@ pub struct SessionConfig {
 /// * A session that is ended to make room ends like a deleted session: at one instant, for good, and with the cause
 ///   [`Capacity`](crate::RemovalCause::Capacity). A session that is used after it was chosen stays, and another session
 ///   is chosen.
-/// * A creation for which a session of its own principal has ended ([`WhenPrincipalFull::EndIdlest`]) takes the place of
-///   that session, and this policy does not apply.
+/// * A creation for which a session of its own principal has ended ([`WhenPrincipalFull::EndIdlest`]) takes the place
+///   of that session, and this policy does not apply.
 /// * A creation is refused if no session can be ended because all places are reserved by other creations in progress.
 ///
 /// # Examples
@@ -127,20 +131,20 @@ pub enum WhenFull {
     /// opens sessions faster than they expire keeps all new users out.
     #[default]
     Refuse,
-    /// Ends the idlest session of a sample: the session with the oldest last use, of a sample of at least 32 sessions (or
-    /// of all, if there are fewer). Successive samples move through the store. No new user is kept out, but a client that
-    /// opens sessions without end logs out every user that is idle.
+    /// Ends the idlest session of a sample: the session with the oldest last use, of a sample of at least 32 sessions
+    /// (or of all, if there are fewer). Successive samples move through the store. No new user is kept out, but a
+    /// client that opens sessions without end logs out every user that is idle.
     EndIdlest,
     /// Ends the idlest session that is bound to no principal, which is a visitor that has not logged in. **Opening
     /// anonymous sessions, however many, ends no session of a user that has logged in.**
     ///
     /// Up to 512 sessions, of a sample that moves through the store, are looked at in search of an unbound session. If
-    /// the sample has none, the creation is refused. (A search through all sessions would let one request keep the server
-    /// busy for milliseconds.)
+    /// the sample has none, the creation is refused. (A search through all sessions would let one request keep the
+    /// server busy for milliseconds.)
     ///
     /// The creation of a session that is itself bound to a principal is not refused: up to 8,192 sessions are looked at
-    /// then, and if none of them is unbound, the idlest of them ends. So if more than about one session in a thousand is
-    /// unbound, no logged-in user is affected. Limit the number of sessions of one user with
+    /// then, and if none of them is unbound, the idlest of them ends. So if more than about one session in a thousand
+    /// is unbound, no logged-in user is affected. Limit the number of sessions of one user with
     /// [`max_sessions_per_principal`](SessionConfig::max_sessions_per_principal).
     EndUnbound,
 }
@@ -248,11 +252,11 @@ impl Default for SessionConfig {
 /// Names a cookie: a token of 1 to 256 bytes.
 ///
 /// [RFC 6265, section 4.1.1] defines a token: ASCII letters, digits and ``!#$%&'*+-.^_`|~``. So a name contains nothing
-/// that could end it in a header. Browsers drop a cookie if its name and value together exceed 4,096 bytes (RFC 6265bis);
-/// a limit of 256 bytes leaves room for the id.
+/// that could end it in a header. Browsers drop a cookie if its name and value together exceed 4,096 bytes (RFC
+/// 6265bis); a limit of 256 bytes leaves room for the id.
 ///
-/// Names that begin with `__Host-` or `__Secure-` are tokens too. RFC 6265bis has browsers refuse such a cookie if it was
-/// not set securely, so `__Host-session_id` is a good choice for a site on one host.
+/// Names that begin with `__Host-` or `__Secure-` are tokens too. RFC 6265bis has browsers refuse such a cookie if it
+/// was not set securely, so `__Host-session_id` is a good choice for a site on one host.
 ///
 /// [RFC 6265, section 4.1.1]: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1
 ///
@@ -363,7 +367,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_valid_if_each_character_is_a_token_character(name in "[!-~]{1,4}|.{1,4}|[a-z]{1,4}[^a-z][a-z]{0,4}") {
+        fn a_name_of_token_characters_is_valid(name in "[!-~]{1,4}|.{1,4}|[a-z]{1,4}[^a-z][a-z]{0,4}") {
             let valid = name.chars().all(is_token_character);
             prop_assert_eq!(name.parse::<CookieName>().is_ok(), valid);
             prop_assert_eq!(CookieName::try_from(&*name).is_ok(), valid);

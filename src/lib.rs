@@ -35,7 +35,7 @@
 //! | Making a store | [`SessionStore::builder`], [`SessionConfig`]; [`SessionStore::typed`] for values in place of attributes |
 //! | Sessions | [`create_with`], [`new_session`], [`exists`], [`delete`], [`lookup`], [`peek`], [`count`] |
 //! | Attributes | [`get`], [`read`], [`set`], [`set_each`], [`take`], [`increment`], [`update`], [`set_if`], [`snapshot`] |
-//! | Timeouts | [`SessionConfig::ttl`], [`SessionConfig::absolute_timeout`], [`set_timeouts`], [`touch`], [`expires_in`] |
+//! | Timeouts | [`ttl`](SessionConfig#structfield.ttl), [`absolute_timeout`](SessionConfig#structfield.absolute_timeout), [`set_timeouts`], [`touch`], [`expires_in`] |
 //! | Login, with a new id | [`login`], [`login_with`], [`bind`] |
 //! | A new id at other times | [`rotate_id`], [`rotation`] with a grace |
 //! | Sessions of a user | [`Principal`], [`sessions_of`], [`end_sessions_of`], [`end_other_sessions_of`] |

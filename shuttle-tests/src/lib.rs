@@ -45,8 +45,8 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError, RandomError,
-    RotateError, SetError, SetIfError, TryUpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
+    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
 };
 pub use events::Removal;
 pub use fingerprint::Fingerprint;

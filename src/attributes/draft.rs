@@ -278,8 +278,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Shows the attributes in one piece. After many changes, the first use copies them, which allocates. (If the closure shares its
-/// draft among threads, a thread may block while another makes that copy.)
+/// Shows the attributes in one piece. After many changes, the first use copies them, which allocates. (If the closure
+/// shares its draft among threads, a thread may block while another makes that copy.)
 impl Deref for Draft<'_> {
     type Target = Attributes;
 

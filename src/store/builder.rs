@@ -132,24 +132,25 @@ impl SessionStoreBuilder {
     /// Allocates.
     ///
     /// The thread that has ended the session calls the listener, once for each end. That thread holds nothing of the
-    /// store at that point, so the listener may call the store. A slow listener delays that thread and no other. A panic
-    /// of the listener is caught after the panic hook has reported it, and has no other effect. Dropping the store does
-    /// not report the sessions that are left.
+    /// store at that point, so the listener may call the store. A slow listener delays that thread and no other. A
+    /// panic of the listener is caught after the panic hook has reported it, and has no other effect. Dropping the
+    /// store does not report the sessions that are left.
     ///
     /// # Order of events
     ///
-    /// * The store calls the listener **after the end**, and before the operation that has ended the session returns. So
-    ///   when [`delete`](SessionStore::delete) has returned true, the listener has returned too.
+    /// * The store calls the listener **after the end**, and before the operation that has ended the session returns.
+    ///   So when [`delete`](SessionStore::delete) has returned true, the listener has returned too.
     /// * If one thread ends sessions by several operations, the calls are in the order of the operations.
     /// * There is **no order between threads**. Threads may call the listener at the same time, and a thread may be
-    ///   suspended right before its call. Another thread may find the session gone long before the listener receives the
-    ///   end. The listener may receive the end of a rotated session before the
+    ///   suspended right before its call. Another thread may find the session gone long before the listener receives
+    ///   the end. The listener may receive the end of a rotated session before the
     ///   [`Rotated`](crate::RemovalCause::Rotated) of its former id.
     /// * If the id was given to [`insert_with`](SessionStore#method.insert_with), **a new session may have it** at the
     ///   time of the call. [`Removal::serial`] tells the two sessions apart: an application that keeps notes about
     ///   sessions should file them by id and serial.
-    /// * [`end_sessions_of`](SessionStore::end_sessions_of) ends all sessions at one instant and reports them one by one
-    ///   afterwards. An operation of another thread that meets such a session first, for example an eviction, reports it.
+    /// * [`end_sessions_of`](SessionStore::end_sessions_of) ends all sessions at one instant and reports them one by
+    ///   one afterwards. An operation of another thread that meets such a session first, for example an eviction,
+    ///   reports it.
     ///
     /// # Examples
     ///
