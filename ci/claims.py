@@ -247,6 +247,7 @@ def layers():
             there = f"src/{name}" in (FOLDERS if name.endswith("/") else FILES) or name in FOLDERS
             require(there, f"docs/design.md: there is no src/{name} for layer {layer}")
     layer = {Path(name).stem: number for name, number in of.items()}
+    require("#![deny(unsafe_code)]" in read("src/lib.rs"), "src/lib.rs does not deny unsafe code")
     for name, text in LIBRARY.items():
         module = Path(name).parts[1].removesuffix(".rs")
         if name in ("src/lib.rs", "src/shared_writes.rs"):
@@ -259,6 +260,8 @@ def layers():
             complaint = f"docs/design.md: {name}, on layer {layer[module]}, imports {other}, on {layer[other]}"
             require(layer[other] <= layer[module], complaint)
         low = layer[module] in (1, 2)
+        allows = "allow(unsafe_code" in text and name != "src/attributes/mod.rs"
+        require(low or not allows, f"{name}, on layer {layer[module]}, allows unsafe code")
         strong = re.search(r"Ordering::(Acquire|Release|AcqRel|SeqCst)", code)
         require(low or not strong, f"{name}, on layer {layer[module]}, has a memory ordering")
     epoch = [name for name, text in LIBRARY.items() if re.search(r"^[^/]*\bcrossbeam_epoch\b", text, re.M)]

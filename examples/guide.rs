@@ -1,10 +1,10 @@
-//! The session guide's working example, step by step: `cargo run --example guide`.
+//! The steps of the session guide: `cargo run --example guide`.
 //!
-//! Every step prints what it did and asserts what it claims. Time is a `ManualClock`, so nothing waits.
+//! Each step prints a line and asserts its claim. The clock is a `ManualClock`, so the example does not wait.
 
 use std::{error::Error, thread, time::Duration};
 
-use cloakroom::{ManualClock, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId, SessionStore, SetError};
+use cloakroom::{ManualClock, MissingError, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId, SessionStore, SetError};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(30 * 60);
@@ -45,7 +45,7 @@ fn one_session(store: &SessionStore) -> Result<(), Box<dyn Error>> {
     let from_cookie: SessionId = id.hex().parse()?;
     assert_eq!(from_cookie, id);
     assert!("no session id".parse::<SessionId>().is_err());
-    println!("  parse: what a cookie brings back is the same id, and anything else is refused");
+    println!("  parse: the text of an id parses to the same id, and other text is refused");
 
     assert!(store.exists(&id));
     assert_eq!(store.count(), 1);
@@ -53,7 +53,7 @@ fn one_session(store: &SessionStore) -> Result<(), Box<dyn Error>> {
 
     assert!(store.delete(&id));
     assert!(!store.exists(&id));
-    assert_eq!(store.set(&id, "role", "admin"), Err(SetError::NotFound));
+    assert_eq!(store.set(&id, "role", "admin"), Err(SetError::Missing(MissingError::NotFound)));
     assert!(!store.delete(&id));
     assert_eq!(store.count(), 0);
     println!("  delete: gone, and neither set nor a second delete finds it");
@@ -66,7 +66,7 @@ fn expiry(store: &SessionStore, clock: &ManualClock) -> Result<(), Box<dyn Error
     let (idle, busy) = (store.create()?, store.create()?);
     clock.advance(20 * MINUTE);
     assert_eq!(store.get(&busy, "any"), None);
-    println!("  after 20 minutes: one of two sessions is used; even asking for a missing attribute counts");
+    println!("  after 20 minutes: one of two sessions is used; a get of a missing attribute counts as a use");
 
     clock.advance(20 * MINUTE);
     assert_eq!(store.count(), 2);
@@ -78,7 +78,7 @@ fn expiry(store: &SessionStore, clock: &ManualClock) -> Result<(), Box<dyn Error
     println!("  exists: the idle one has expired, the other has not");
 
     clock.advance(TTL + MINUTE);
-    assert_eq!(store.set(&busy, "role", "admin"), Err(SetError::Expired));
+    assert_eq!(store.set(&busy, "role", "admin"), Err(SetError::Missing(MissingError::Expired)));
     assert_eq!(store.count(), 0);
     println!("  set on an expired session: refused, and the session is removed");
     Ok(())
@@ -107,7 +107,8 @@ fn many_threads(store: &SessionStore) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes its own attribute of the shared session, and takes a session of its own through its life, round by round.
+/// In each round, writes the thread's attribute of the shared session, and creates, uses and deletes a session of its
+/// own.
 fn hammer(store: &SessionStore, shared: &SessionId, thread: usize, rounds: usize) {
     let key = format!("thread {thread}");
     for round in 0..rounds {
@@ -134,29 +135,29 @@ fn cookies(store: &SessionStore) -> Result<(), Box<dyn Error>> {
 
     assert_eq!(profile(store, ""), Err(401));
     assert_eq!(profile(store, &format!("session_id={}", SessionId::random()?)), Err(401));
-    println!("  profile: 401 without a cookie, and 401 with an id that was made up");
+    println!("  profile: 401 without a cookie, and 401 with an invented id");
 
     let removal = logout(store, cookie);
     assert_eq!(removal, "session_id=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
     println!("  logout:  Set-Cookie: {removal}");
 
     assert_eq!(profile(store, cookie), Err(401));
-    println!("  profile: 401 with the old cookie, whoever has kept it");
+    println!("  profile: 401 with the old cookie");
     Ok(())
 }
 
-/// Answers with the `Set-Cookie` header of a new session.
+/// Creates a session, and returns its `Set-Cookie` header.
 fn login(store: &SessionStore, user: &str) -> Result<String, Box<dyn Error>> {
     let id = store.create_with([("user", user)])?;
     Ok(format!("{}={}; Path=/; HttpOnly; Secure; SameSite=Lax", store.cookie_name(), id.hex()))
 }
 
-/// Answers a `Cookie` header with the user it belongs to, or with the status 401.
+/// Returns the user for a `Cookie` header, or the status 401.
 fn profile(store: &SessionStore, cookie: &str) -> Result<String, u16> {
     session_id(store, cookie).and_then(|id| store.get(&id, "user")).ok_or(401)
 }
 
-/// Ends the session, if there is one, and answers with the `Set-Cookie` header that removes the cookie.
+/// Ends the session, if there is one, and returns the `Set-Cookie` header that removes the cookie.
 fn logout(store: &SessionStore, cookie: &str) -> String {
     if let Some(id) = session_id(store, cookie) {
         store.delete(&id);
@@ -164,7 +165,7 @@ fn logout(store: &SessionStore, cookie: &str) -> String {
     format!("{}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax", store.cookie_name())
 }
 
-/// The id in a `Cookie` header. The server example does this for several cookies of one name.
+/// Returns the id in a `Cookie` header. The server example handles several cookies of one name.
 fn session_id(store: &SessionStore, cookie: &str) -> Option<SessionId> {
     let pairs = cookie.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs.filter(|&(name, _)| name == store.cookie_name()).find_map(|(_, value)| value.parse().ok())

@@ -1,31 +1,30 @@
-//! The time that sessions grow old by.
+//! The clock by which sessions expire.
 //!
-//! A store reads a [`Clock`]: by default a [`CoarseClock`], in tests a [`ManualClock`], so that no test has to wait.
-//! Wall-clock time is not asked of it anywhere: a clock that somebody sets would end sessions or keep them alive.
-
-#![deny(unsafe_code)]
+//! A store reads a [`Clock`]: a [`CoarseClock`] by default, and a [`ManualClock`] in tests, so that no test has to
+//! wait. No clock of this module is the wall clock, because setting the wall clock would end sessions or keep them
+//! alive.
 
 use crate::expiry::{Tick, Ticking};
 use core::fmt;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Tells how much time has passed since an origin of the clock's own choice.
+/// Tells the time since an origin of the clock's choice.
 ///
-/// The time should be monotonic. No clock can do worse to a store than to let sessions live too long or end too soon:
+/// The time should be monotonic. A clock that is not can only let sessions live too long or end too early:
 ///
-/// * A clock that stops lets nothing expire while it stands.
-/// * A clock that jumps ahead lets sessions expire that were idle for so long by its own account.
-/// * A clock that goes back makes sessions seem to have been touched in the future. Up to the idle timeout ahead they
-///   are left as they are and live longer by as much as the clock went back; a session further ahead than that counts
-///   as touched at the moment at which this is found out, so that none becomes immortal.
+/// * While a clock stands still, nothing expires.
+/// * If a clock jumps ahead, the sessions expire that were idle for long enough by that clock.
+/// * If a clock goes back, the last use of some sessions is in the future. Sessions up to one idle timeout ahead stay
+///   unchanged, and live longer by the time that the clock went back. The last use of a session that is further ahead
+///   is reset to the present when an operation finds it, so that no session becomes immortal.
 /// * A reading beyond 146 million years counts as 146 million years.
 ///
-/// A clock may panic. The operation that read it panics then, and the session that it was about is unchanged.
+/// A clock may panic. The operation that read it panics then, and its session is unchanged.
 ///
-/// A store reads its clock in each operation on a session, on the thread that makes it. So a reading should take
-/// nanoseconds, must not wait for anything that itself waits for the store, and with a clock that may block the store's
-/// operations may block.
+/// The store reads the clock in each operation on a session, on the calling thread. So a reading should take
+/// nanoseconds and must not wait for anything that waits for the store. **With a clock that may block, every operation
+/// of the store may block.**
 ///
 /// # Examples
 ///
@@ -49,10 +48,10 @@ pub trait Clock: Send + Sync + 'static {
     /// Returns the time since the clock's origin.
     fn now(&self) -> Duration;
 
-    /// Returns how far [`now`](Self::now) may be behind the true time: the length of the clock's steps.
+    /// Returns the length of the clock's steps, which is how far [`now`](Self::now) may be behind the true time.
     ///
-    /// The store reads it once, when it is made, and lets sessions live that much longer, so that a coarse clock ends
-    /// none early. The default, zero, is right for every clock with steps of a millisecond or less.
+    /// The store reads it once, when the store is made, and lets sessions live that much longer, so that a coarse clock
+    /// ends none early. The default, zero, is right for every clock with steps of a millisecond or less.
     fn resolution(&self) -> Duration {
         Duration::ZERO
     }
@@ -69,18 +68,17 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// Reads the cheapest monotonic clock of the platform. The clock of a store that is given no other.
+/// Reads the cheapest monotonic clock of the platform. The default clock of a store.
 ///
-/// On Linux that is `CLOCK_MONOTONIC_COARSE`, which the kernel moves on at every timer interrupt, commonly each 1 to 4
-/// ms ([`resolution`](Clock::resolution) says what the kernel says), and which takes a fifth of the time of
-/// [`Instant::now`] to read. Elsewhere it is [`Instant`] itself.
+/// On Linux it is `CLOCK_MONOTONIC_COARSE`, which the kernel advances at every timer interrupt, usually each 1 to 4
+/// milliseconds ([`resolution`](Clock::resolution) returns the kernel's figure). Reading it takes a fifth of the time
+/// of [`Instant::now`]. On other platforms it is [`Instant`].
 ///
-/// **On Linux the clock does not run while the machine is suspended**: sessions do not grow older in a sleeping laptop.
-/// Where they must, give the store a [`Clock`] that reads `CLOCK_BOOTTIME`. On other platforms it is as [`Instant`] has
-/// it there.
+/// **On Linux this clock stops while the machine is suspended**, so sessions do not age in a sleeping laptop. If they
+/// must, give the store a [`Clock`] that reads `CLOCK_BOOTTIME`. On other platforms [`Instant`] defines the behaviour.
 ///
-/// Reading it is wait-free (on Linux for as long as the kernel serves this clock without a system call, as it commonly
-/// does) and allocates nothing.
+/// A reading is wait-free (on Linux, as long as the kernel serves this clock without a system call, as it usually does)
+/// and allocates nothing.
 ///
 /// [`Instant`]: std::time::Instant
 /// [`Instant::now`]: std::time::Instant::now
@@ -98,7 +96,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 pub struct CoarseClock(platform::Source);
 
 impl CoarseClock {
-    /// Makes a clock; on Linux, asks the kernel for the clock's resolution.
+    /// Makes a clock. On Linux it asks the kernel for the clock's resolution. Wait-free; allocates nothing.
     #[must_use]
     pub fn new() -> Self {
         Self(platform::Source::new())
@@ -128,7 +126,7 @@ use coarse as platform;
 #[cfg(not(all(target_os = "linux", not(miri))))]
 use precise as platform;
 
-// Miri has no clock_getres.
+// Not under Miri, which has no clock_getres.
 #[cfg(all(target_os = "linux", not(miri)))]
 mod coarse {
     use core::time::Duration;
@@ -149,7 +147,7 @@ mod coarse {
             duration(clock_gettime(ClockId::MonotonicCoarse))
         }
 
-        /// The whole milliseconds of [`now`](Self::now), for a third of the instructions.
+        /// The whole milliseconds of [`now`](Self::now), with a third of the instructions.
         #[inline]
         pub(super) fn milliseconds(self) -> u64 {
             milliseconds(clock_gettime(ClockId::MonotonicCoarse))
@@ -160,15 +158,15 @@ mod coarse {
         }
     }
 
-    /// Cannot panic either. The kernel counts from when it was started, so neither part is negative nor the product too
-    /// large; if it did say so, the reading would be a wrong one, as any clock may have.
+    /// Cannot panic. The kernel counts from its start, so no part is negative and the product does not overflow. If
+    /// they were or did, the reading would be wrong, which the store tolerates of any clock.
     #[inline]
     pub(super) fn milliseconds(time: Timespec) -> u64 {
         let whole = (time.tv_sec as u64).wrapping_mul(1_000);
         whole.wrapping_add(time.tv_nsec as u64 / 1_000_000)
     }
 
-    /// Cannot panic, whatever the kernel says: a negative part counts as zero, and the sum saturates.
+    /// Cannot panic: a negative part counts as zero, and the sum saturates.
     #[inline]
     pub(super) fn duration(time: Timespec) -> Duration {
         let seconds = Duration::from_secs(time.tv_sec.try_into().unwrap_or(0));
@@ -207,12 +205,12 @@ mod precise {
     }
 }
 
-/// Stands still until it is told to move: a clock for tests.
+/// Stands still until a test moves it.
 ///
-/// Clones show and move the same time, so that a test can keep one and give the other to a store.
+/// Clones share the time, so a test can keep one clone and give the other to a store.
 ///
-/// It holds its time, any [`Duration`], behind a mutex: reading it may block, for as long as another thread reads or
-/// moves it. A store with this clock is for tests; it keeps everything that a store promises but lock-freedom.
+/// The time, any [`Duration`], is behind a mutex, so reading it **may block** while another thread reads or moves it. A
+/// store with this clock keeps all guarantees except lock-freedom.
 ///
 /// # Examples
 ///
@@ -236,19 +234,19 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Makes a clock that stands at zero.
+    /// Makes a clock at zero. Allocates.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the clock on; at [`Duration::MAX`] it stops. May block.
+    /// Moves the clock ahead, up to [`Duration::MAX`]. May block; allocates nothing.
     pub fn advance(&self, by: Duration) {
         let mut time = self.time();
         *time = time.saturating_add(by);
     }
 
-    /// Sets the clock, ahead or back. May block.
+    /// Sets the clock, ahead or back. May block; allocates nothing.
     ///
     /// # Examples
     ///
@@ -278,7 +276,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// The clock of a store: the default one without the indirection, or any other.
+/// The clock of a store: the default clock, without an indirection, or a custom one.
 #[derive(Clone)]
 pub(crate) enum TimeSource {
     Coarse(CoarseClock),
@@ -329,7 +327,7 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn a_manual_clock_starts_at_zero_and_moves_only_when_told() {
+    fn a_manual_clock_starts_at_zero_and_moves_only_by_advance() {
         let clock = ManualClock::new();
         assert_eq!(clock.now(), Duration::ZERO);
         clock.advance(Duration::from_nanos(1));
@@ -355,7 +353,7 @@ mod tests {
         assert_eq!(clock.now(), Duration::from_secs(3));
     }
 
-    /// Readings of the coarse clock lie between those of the precise one, give or take one step.
+    /// The coarse clock differs from the precise one by one step at most.
     #[test]
     fn the_coarse_clock_runs_at_the_pace_of_time() {
         let clock = CoarseClock::new();
@@ -370,7 +368,7 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
-    fn the_coarse_clock_says_what_the_kernel_says() {
+    fn the_coarse_clock_has_the_resolution_that_the_kernel_reports() {
         use rustix::time::{ClockId, clock_getres};
         let kernel = clock_getres(ClockId::MonotonicCoarse);
         let said = CoarseClock::new().resolution();
@@ -404,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_clock_is_the_clock_itself() {
+    fn a_clock_in_an_arc_reads_like_the_clock() {
         let shared: Arc<dyn Clock> = Arc::new(Steps);
         assert_eq!((shared.now(), shared.resolution()), (Steps.now(), Steps.resolution()));
         let source = TimeSource::custom(shared);
@@ -412,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_has_no_steps_unless_it_says_so() {
+    fn the_resolution_is_zero_by_default() {
         assert_eq!(TimeSource::custom(ManualClock::new()).resolution(), Duration::ZERO);
     }
 

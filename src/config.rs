@@ -1,98 +1,101 @@
-//! The settings of a store: [`SessionConfig`] holds valid ones, [`SessionStoreBuilder`] checks them.
-
-#![deny(unsafe_code)]
+//! The settings of a store: [`SessionConfig`] and the types of its fields. Every value of them is valid.
 
 use crate::attributes::Limits;
-use crate::clock::{Clock, TimeSource};
-use crate::content::Content;
 use crate::entry::LONGEST_TEXT;
-use crate::error::{ConfigError, CookieNameError};
-use crate::events::{Listener, Removal};
+use crate::error::CookieNameError;
 use crate::principal::WhenPrincipalFull;
-use crate::store::SessionStore;
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-/// Beyond that nothing gets faster, and what looks at every part gets slower: with 65,536, `stats` took 3 milliseconds,
-/// and an empty store 139 MB.
+/// Beyond this number nothing gets faster, and every operation that looks at each shard gets slower: with 65,536
+/// shards, `stats` took 3 milliseconds and an empty store took 139 MB.
 const MOST_SHARDS: usize = 1 << 10;
 const MOST_BYTES: usize = 256 << 20;
-const _: () = assert!(MOST_BYTES <= LONGEST_TEXT as usize, "an entry holds what a session may");
+const _: () = assert!(MOST_BYTES <= LONGEST_TEXT as usize, "an entry can hold the largest session");
 
-/// Holds the settings of a [`SessionStore`]. Every value is a valid one.
+/// Holds the settings of a [`SessionStore`](crate::SessionStore).
+///
+/// Start from [`default`](Self::default) and change single settings with the methods of the same names, or assign to
+/// the fields. Every value is valid, so no store is ever refused for its `SessionConfig`.
+/// [`SessionStore::builder`](crate::SessionStore::builder) has the same setters, and also sets the clock and the
+/// listener.
 ///
 /// # Examples
 ///
 /// ```
-/// use cloakroom::{CookieName, SessionConfig, SessionStore};
+/// use cloakroom::{SessionConfig, SessionStore};
 /// use std::time::Duration;
 ///
-/// let store = SessionStore::new(SessionConfig {
-///     ttl: Duration::from_secs(15 * 60),
-///     cookie_name: CookieName::try_from("__Host-session_id")?,
-///     ..SessionConfig::default()
-/// });
+/// let config = SessionConfig::default().ttl(Duration::from_secs(15 * 60)).cookie_name("__Host-session_id".parse()?);
+/// let store = SessionStore::new(config);
+/// assert_eq!(store.config().ttl, Duration::from_secs(15 * 60));
 /// assert_eq!(store.config().max_sessions, 0);
 /// # Ok::<(), cloakroom::CookieNameError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SessionConfig {
-    /// How long a session may lie untouched: it expires once more time than this has passed since the last `get`,
-    /// `read` or `set`, and never earlier. 30 minutes by default.
+    /// The idle timeout: a session expires when more time than this has passed since its last use, and never earlier.
+    /// 30 minutes by default.
     ///
-    /// The [OWASP Session Management Cheat Sheet][owasp] has 15 to 30 minutes as common for applications of low risk,
-    /// and 2 to 5 for those of high value. The time is rounded up to whole milliseconds, and one step of the clock is
-    /// added ([`Clock::resolution`]). [`Duration::MAX`] is for ever.
+    /// Every operation on the session counts as a use, unless its documentation says that it does not touch the
+    /// session. The [OWASP Session Management Cheat Sheet][owasp] calls 15 to 30 minutes common for applications of low
+    /// risk, and 2 to 5 minutes for those of high value. The store rounds the time up to whole milliseconds and adds
+    /// one step of the clock ([`Clock::resolution`](crate::Clock::resolution)). With [`Duration::MAX`] sessions never
+    /// expire.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#session-expiration
     pub ttl: Duration,
-    /// How long a session lives after its creation, used or not, unless it was created with an absolute timeout of its
-    /// own. `None`, the default, is for ever.
+    /// The absolute timeout: a session expires this long after its creation, used or not, unless it was created with an
+    /// absolute timeout of its own. `None`, the default, means no absolute timeout.
     ///
-    /// An upper bound even for a session that is in use, so that a stolen id does not serve for good ([OWASP][owasp],
-    /// ASVS 5 requirement 7.3.2). Rounded up as the `ttl` is. It costs each session 16 bytes.
+    /// It bounds the time for which a stolen id is of use ([OWASP][owasp], ASVS 5 requirement 7.3.2). It is rounded up
+    /// like [`ttl`](Self::ttl). With it each session takes 16 more bytes.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#absolute-timeout
     pub absolute_timeout: Option<Duration>,
-    /// The name of the cookie that carries the id. `session_id` by default. The store itself sets and reads no cookie.
+    /// The name of the cookie that carries the id. `session_id` by default. The store itself neither sets nor reads
+    /// cookies.
     pub cookie_name: CookieName,
-    /// How many sessions the store holds at most, those included that have expired and are not evicted yet. 0, the
-    /// default, is as many as memory holds.
+    /// The most sessions that the store holds, including expired sessions that are not evicted yet. 0, the default,
+    /// means no limit but the memory.
     ///
-    /// A session that changes its id takes one place all the time, also while its former id still leads to it
+    /// A session takes one place throughout a rotation, even while its former id still forwards to it
     /// ([`Rotation::grace`](crate::Rotation::grace)).
     pub max_sessions: usize,
-    /// How many sessions may be bound to one principal at a time. 0, the default, is any number.
+    /// The most sessions that may be bound to one principal. 0, the default, means no limit.
     ///
-    /// Never exceeded, not for an instant. A session that changes its id counts once. The limit is decided on before
-    /// [`max_sessions`](Self::max_sessions) is, and before any session ends for a newcomer: a login that is refused for
-    /// this limit has ended nobody's session. Without a limit a login takes as long however many sessions its principal
-    /// has; at a limit of more than 16, a login that is refused looks at all of the principal's sessions.
+    /// The limit is never exceeded, not for an instant. A session that is being rotated counts once. The store checks
+    /// this limit before [`max_sessions`](Self::max_sessions) and before it ends any session to make room, so a login
+    /// that this limit refuses has ended no session. Without a limit the cost of a login does not depend on how many
+    /// sessions the principal has. With a limit of more than 16, a refused login looks at all sessions of the
+    /// principal.
     pub max_sessions_per_principal: usize,
-    /// What becomes of a login beyond that: it is refused by default.
+    /// What happens to a login beyond that limit. [`WhenPrincipalFull::Refuse`] by default.
     pub when_principal_full: WhenPrincipalFull,
-    /// What becomes of a newcomer when there are `max_sessions`, none of which is found expired. [`WhenFull::Refuse`]
-    /// by default.
+    /// What happens to a creation at [`max_sessions`](Self::max_sessions), if no expired session is found.
+    /// [`WhenFull::Refuse`] by default.
     pub when_full: WhenFull,
-    /// How many bytes the attributes of one session may take: the bytes of their keys and values in UTF-8, and two more
-    /// for each attribute (one more for each key or value of 64 bytes, and again of 4,096, of 262,144, of
-    /// 16,777,216 and of 1,073,741,824). 64 KiB by default.
+    /// The most bytes that the attributes of one session may take. 64 KiB by default.
     ///
-    /// 0 allows sessions without attributes only. More than 256 MiB counts as 256 MiB.
+    /// Counted are the keys and values in UTF-8, and two more bytes for each attribute (one more for each key or value
+    /// of 64 bytes or more, and again from 4,096, 262,144, 16,777,216 and 1,073,741,824 bytes on). 0 allows only
+    /// sessions without attributes. More than 256 MiB counts as 256 MiB.
     pub max_session_bytes: usize,
-    /// How many attributes one session may have. 1,024 by default. 0 is as many as `max_session_bytes` allows: an
-    /// attribute takes at least two bytes.
+    /// The most attributes that one session may have. 1,024 by default. 0 means no limit but
+    /// [`max_session_bytes`](Self::max_session_bytes): an attribute takes at least two bytes.
     ///
-    /// Looking an attribute up, and setting one, takes time in proportion to how many there are, so whatever lets
-    /// visitors choose how many a session has lets them choose what its requests cost.
+    /// Getting or setting an attribute takes time in proportion to the number of attributes. An application that lets
+    /// visitors choose how many attributes a session has lets them choose the cost of its requests.
     pub max_attributes: usize,
-    /// Into how many parts, which grow independently of each other, the store divides its sessions. 64 by default.
+    /// The number of shards: the parts, growing independently, into which the store divides its sessions. 64 by
+    /// default.
     ///
-    /// Rounded up to a power of two, at least 1; more than 1,024 count as 1,024. More of them spread the work of
-    /// growing and the counting over more threads; they make no lookup faster, and each takes two kilobytes when it is
-    /// empty. What looks at each of them takes longer: [`stats`](SessionStore::stats), sweeps, and `count` where there
-    /// is no `max_sessions`. Beyond 1,024 nothing was measured to get faster.
+    /// Rounded up to a power of two, at least 1; more than 1,024 count as 1,024. More of them spread growth and
+    /// counting over more threads, but make no lookup faster. An empty shard takes two kilobytes. Operations that look
+    /// at each shard take longer: [`stats`](crate::SessionStore::stats), sweeps, and `count` if there is no
+    /// `max_sessions`. Beyond 1,024 nothing was measured to get faster.
     pub shards: usize,
     /// Whether the ids of new and rotated sessions are drawn in batches. `true` by default.
     ///
@@ -108,19 +111,18 @@ pub struct SessionConfig {
     pub batch_ids: bool,
 }
 
-/// Says what becomes of a newcomer when a store holds [`max_sessions`](SessionConfig::max_sessions).
+/// Says what happens to a creation when a store holds [`max_sessions`](SessionConfig::max_sessions).
 ///
-/// Whatever it is, up to 512 sessions are looked at first, to find an expired one in place of which the newcomer may
-/// come. And whatever it is, there are never more than `max_sessions`, not for an instant. A session that is ended ends
-/// as if it was deleted, at one instant and for good, and with the cause
-/// [`Capacity`](crate::RemovalCause::Capacity); one that is used between being chosen and being ended stays, and
-/// another is chosen.
+/// Under every policy:
 ///
-/// Nothing of this concerns a newcomer for which a session of its own principal has ended
-/// ([`WhenPrincipalFull::EndIdlest`]): it has the place of that one.
-///
-/// Where no session can be ended because all places belong to newcomers that have not arrived yet, a newcomer is
-/// refused.
+/// * Up to 512 sessions are looked at first, in search of an expired session to replace.
+/// * There are never more than `max_sessions`, not for an instant.
+/// * A session that is ended to make room ends like a deleted session: at one instant, for good, and with the cause
+///   [`Capacity`](crate::RemovalCause::Capacity). A session that is used after it was chosen stays, and another session
+///   is chosen.
+/// * A creation for which a session of its own principal has ended ([`WhenPrincipalFull::EndIdlest`]) takes the place
+///   of that session, and this policy does not apply.
+/// * A creation is refused if no session can be ended because all places are reserved by other creations in progress.
 ///
 /// # Examples
 ///
@@ -137,29 +139,107 @@ pub struct SessionConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// The newcomer is refused: [`CreateError::Full`](crate::CreateError::Full). Nobody is logged out; but who opens
-    /// sessions faster than they expire keeps everybody else out.
+    /// Refuses the creation: [`CreateError::Full`](crate::CreateError::Full). No user is logged out, but a client that
+    /// opens sessions faster than they expire keeps all new users out.
     #[default]
     Refuse,
-    /// The idlest session is ended: the one that was touched least recently, of a sample of at least 32 (of all, if
-    /// there are fewer), which goes round the store from one newcomer to the next. Nobody is kept out; but who opens
-    /// sessions without end logs everybody out who is not using theirs.
+    /// Ends the idlest session of a sample: the session with the oldest last use, of a sample of at least 32 sessions
+    /// (or of all, if there are fewer). Successive samples move through the store. No new user is kept out, but a
+    /// client that opens sessions without end logs out every user that is idle.
     EndIdlest,
-    /// The idlest session is ended of those in a sample that are bound to no principal: visitors who have not logged
-    /// in. **Opening anonymous sessions, however many, ends no session of a user who has logged in.**
+    /// Ends the idlest session that is bound to no principal, which is a visitor that has not logged in. **Opening
+    /// anonymous sessions, however many, ends no session of a user that has logged in.**
     ///
-    /// Up to 512 sessions, of a sample that goes round the store, are looked at for an unbound one, and the newcomer is
-    /// refused if there is none among them. (To look at all of them would let anybody keep the server busy for
-    /// milliseconds by one request.)
+    /// Up to 512 sessions, of a sample that moves through the store, are looked at in search of an unbound session. If
+    /// the sample has none, the creation is refused. (A search through all sessions would let one request keep the
+    /// server busy for milliseconds.)
     ///
-    /// A newcomer that is itself bound to a principal comes in all the same: up to 8,192 sessions are looked at then,
-    /// and if none of them is unbound, the idlest of them ends. So where more than about one session in a thousand is
-    /// unbound, nobody who has logged in is ended; and how many sessions one user can have is to be limited by other
-    /// means.
+    /// The creation of a session that is itself bound to a principal is not refused: up to 8,192 sessions are looked at
+    /// then, and if none of them is unbound, the idlest of them ends. So if more than about one session in a thousand
+    /// is unbound, no logged-in user is affected. Limit the number of sessions of one user with
+    /// [`max_sessions_per_principal`](SessionConfig::max_sessions_per_principal).
     EndUnbound,
 }
 
+/// The setters take the setting and return the configuration. Wait-free; none allocates.
 impl SessionConfig {
+    /// Sets the idle timeout, [`ttl`](#structfield.ttl).
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Sets an [`absolute_timeout`](#structfield.absolute_timeout).
+    #[must_use]
+    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
+        self.absolute_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the [`cookie_name`](#structfield.cookie_name).
+    #[must_use]
+    pub fn cookie_name(mut self, name: CookieName) -> Self {
+        self.cookie_name = name;
+        self
+    }
+
+    /// Sets [`max_sessions`](#structfield.max_sessions), 0 for no limit.
+    #[must_use]
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
+    }
+
+    /// Sets [`max_sessions_per_principal`](#structfield.max_sessions_per_principal), 0 for no limit.
+    #[must_use]
+    pub fn max_sessions_per_principal(mut self, sessions: usize) -> Self {
+        self.max_sessions_per_principal = sessions;
+        self
+    }
+
+    /// Sets the policy [`when_principal_full`](#structfield.when_principal_full).
+    #[must_use]
+    pub fn when_principal_full(mut self, policy: WhenPrincipalFull) -> Self {
+        self.when_principal_full = policy;
+        self
+    }
+
+    /// Sets the policy [`when_full`](#structfield.when_full).
+    #[must_use]
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.when_full = policy;
+        self
+    }
+
+    /// Sets [`max_session_bytes`](#structfield.max_session_bytes).
+    #[must_use]
+    pub fn max_session_bytes(mut self, bytes: usize) -> Self {
+        self.max_session_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_attributes`](#structfield.max_attributes), 0 for no limit.
+    #[must_use]
+    pub fn max_attributes(mut self, attributes: usize) -> Self {
+        self.max_attributes = attributes;
+        self
+    }
+
+    /// Sets the number of [`shards`](#structfield.shards).
+    #[must_use]
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Sets [`batch_ids`](#structfield.batch_ids).
+    #[must_use]
+    pub fn batch_ids(mut self, batched: bool) -> Self {
+        self.batch_ids = batched;
+        self
+    }
+
     pub(crate) fn shard_count(&self) -> usize {
         self.shards.clamp(1, MOST_SHARDS).next_power_of_two()
     }
@@ -171,8 +251,8 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, any number of sessions, 64 KiB and 1,024 attributes each, 64 shards, and ids
-    /// drawn in batches.
+    /// Returns 30 minutes, `session_id`, no limit on sessions, 64 KiB and 1,024 attributes for each, 64 shards, and
+    /// ids drawn in batches.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
@@ -192,12 +272,12 @@ impl Default for SessionConfig {
 
 /// Names a cookie: a token of 1 to 256 bytes.
 ///
-/// What a token is, [RFC 6265, section 4.1.1] says: ASCII letters, digits and ``!#$%&'*+-.^_`|~``, and so nothing that
-/// could end the name and begin something else in a header. Browsers drop a cookie whose name and value together are
-/// over 4,096 bytes (RFC 6265bis); 256 leave the id its room there, and are more than any name needs.
+/// [RFC 6265, section 4.1.1] defines a token: ASCII letters, digits and ``!#$%&'*+-.^_`|~``. So a name contains nothing
+/// that could end it in a header. Browsers drop a cookie if its name and value together exceed 4,096 bytes (RFC
+/// 6265bis); a limit of 256 bytes leaves room for the id.
 ///
-/// Names that begin with `__Host-` or `__Secure-` are tokens too; RFC 6265bis has browsers refuse such a cookie where
-/// it was not set securely, which makes `__Host-session_id` a good choice for a site on one host.
+/// Names that begin with `__Host-` or `__Secure-` are tokens too. RFC 6265bis has browsers refuse such a cookie if it
+/// was not set securely, so `__Host-session_id` is a good choice for a site on one host.
 ///
 /// [RFC 6265, section 4.1.1]: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1
 ///
@@ -231,7 +311,8 @@ impl CookieName {
     }
 }
 
-/// `token` of RFC 2616, section 2.2, to which RFC 6265 refers: any ASCII character but controls and separators.
+/// Whether RFC 2616, section 2.2, to which RFC 6265 refers, allows the byte in a `token`: any ASCII character except
+/// controls and separators.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
 }
@@ -281,191 +362,9 @@ impl fmt::Display for CookieName {
     }
 }
 
-/// Builds a [`SessionStore`] from single settings; what is not set is as in [`SessionConfig::default`].
-///
-/// Made by [`SessionStore::builder`]. Building allocates and reads the clock, which may block if it is the caller's
-/// own; and a thread that makes the first store of the process may wait for another one that does so at the same time.
-/// Nothing else here blocks.
-///
-/// # Examples
-///
-/// ```
-/// use cloakroom::SessionStore;
-/// use std::time::Duration;
-///
-/// let store = SessionStore::builder()
-///     .ttl(Duration::from_secs(15 * 60))
-///     .cookie_name("sid")
-///     .max_sessions(100_000)
-///     .build()?;
-/// assert_eq!(store.cookie_name(), "sid");
-/// # Ok::<(), cloakroom::ConfigError>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct SessionStoreBuilder {
-    config: SessionConfig,
-    /// Taken for `config.cookie_name` once it has been checked.
-    cookie_name: Option<String>,
-    /// `None` for the coarse clock.
-    time: Option<TimeSource>,
-    listener: Option<Listener>,
-}
-
-impl SessionStoreBuilder {
-    /// Sets how long a session may lie untouched: [`SessionConfig::ttl`].
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.config.ttl = ttl;
-        self
-    }
-
-    /// Sets how long a session lives at most: [`SessionConfig::absolute_timeout`].
-    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
-        self.config.absolute_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets the name of the cookie, which [`build`](Self::build) checks: [`SessionConfig::cookie_name`].
-    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
-        self.cookie_name = Some(name.into());
-        self
-    }
-
-    /// Sets how many sessions there may be, 0 for any number: [`SessionConfig::max_sessions`].
-    pub fn max_sessions(mut self, sessions: usize) -> Self {
-        self.config.max_sessions = sessions;
-        self
-    }
-
-    /// Sets what becomes of a newcomer when there are as many: [`SessionConfig::when_full`].
-    pub fn when_full(mut self, policy: WhenFull) -> Self {
-        self.config.when_full = policy;
-        self
-    }
-
-    /// Sets how many bytes the attributes of one session may take: [`SessionConfig::max_session_bytes`].
-    pub fn max_session_bytes(mut self, bytes: usize) -> Self {
-        self.config.max_session_bytes = bytes;
-        self
-    }
-
-    /// Sets how many attributes one session may have, 0 for any number: [`SessionConfig::max_attributes`].
-    pub fn max_attributes(mut self, attributes: usize) -> Self {
-        self.config.max_attributes = attributes;
-        self
-    }
-
-    /// Sets into how many parts the store divides its sessions: [`SessionConfig::shards`].
-    pub fn shards(mut self, shards: usize) -> Self {
-        self.config.shards = shards;
-        self
-    }
-
-    /// Sets whether ids are drawn in batches: [`SessionConfig::batch_ids`].
-    pub fn batch_ids(mut self, batched: bool) -> Self {
-        self.config.batch_ids = batched;
-        self
-    }
-
-    /// Sets the clock; a [`CoarseClock`](crate::CoarseClock) if this is not called.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.time = Some(TimeSource::custom(clock));
-        self
-    }
-
-    /// Sets the listener, which is told of each session that ends, and why; of several, the last one.
-    ///
-    /// It is called once for each end, by the thread that has ended the session, which holds nothing of the store then:
-    /// the listener may call the store. It delays that thread, not others. Where it panics, the panic is caught (after
-    /// its hook has reported it), and nothing else comes of it. The sessions that are left when the store is dropped
-    /// are not reported.
-    ///
-    /// # Order of events
-    ///
-    /// * The listener is called **after the end**, and before the operation returns that has ended the session. So when
-    ///   [`delete`](SessionStore::delete) has returned true, the listener has returned too.
-    /// * The ends that one thread brings about by several operations are told in the order of the operations.
-    /// * There is **no order between threads**. Each calls the listener when it gets to it, also at the same time as
-    ///   others, and may be suspended right before. Another thread may have found the session gone long before the
-    ///   listener is told of that, and the end of a rotated session may be told before the
-    ///   [`Rotated`](crate::RemovalCause::Rotated) of its former id.
-    /// * An id that was given to [`insert_with`](SessionStore#method.insert_with) **may live again** by then, for
-    ///   another session. [`Removal::serial`] tells the two apart: what the application has noted for a session is
-    ///   found by id and serial.
-    /// * [`end_sessions_of`](SessionStore::end_sessions_of) ends all sessions at one instant, and tells of them one by
-    ///   one afterwards. An operation of another thread that comes upon one of them first, such as an eviction, tells
-    ///   of it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cloakroom::{RemovalCause, SessionStore};
-    /// use std::sync::mpsc::channel;
-    ///
-    /// let (causes, seen) = channel();
-    /// let store = SessionStore::builder().on_removal(move |removal| _ = causes.send(removal.cause)).build()?;
-    /// let id = store.create()?;
-    /// let id = store.rotate_id(&id)?;
-    /// store.delete(&id);
-    /// assert_eq!(seen.try_iter().collect::<Vec<_>>(), [RemovalCause::Rotated, RemovalCause::Deleted]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn on_removal(mut self, listener: impl Fn(&Removal) + Send + Sync + 'static) -> Self {
-        self.listener = Some(Listener::new(listener));
-        self
-    }
-
-    /// Sets how many sessions a principal may have: [`SessionConfig::max_sessions_per_principal`].
-    pub fn max_sessions_per_principal(mut self, sessions: usize) -> Self {
-        self.config.max_sessions_per_principal = sessions;
-        self
-    }
-
-    /// Sets what becomes of a login beyond that: [`SessionConfig::when_principal_full`].
-    pub fn when_principal_full(mut self, policy: WhenPrincipalFull) -> Self {
-        self.config.when_principal_full = policy;
-        self
-    }
-
-    /// Makes the store.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::CookieName`] if the name that was set is not a [`CookieName`].
-    ///
-    /// # Panics
-    ///
-    /// If the clock that was set panics.
-    pub fn build(self) -> Result<SessionStore, ConfigError> {
-        self.build_any()
-    }
-
-    /// Makes a store of sessions that each hold a value rather than attributes: see [`SessionStore::typed`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`build`](Self::build).
-    ///
-    /// # Panics
-    ///
-    /// If the clock that was set panics.
-    pub fn build_typed<T: Send + Sync + 'static>(self) -> Result<SessionStore<T>, ConfigError> {
-        self.build_any()
-    }
-
-    fn build_any<T: Content + ?Sized>(self) -> Result<SessionStore<T>, ConfigError> {
-        let Self { mut config, cookie_name, time, listener } = self;
-        if let Some(name) = cookie_name {
-            config.cookie_name = name.try_into()?;
-        }
-        Ok(SessionStore::assemble(config, time.unwrap_or_default(), listener))
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
     use proptest::prelude::*;
 
     /// The characters of a token as RFC 9110, section 5.6.2, lists them.
@@ -474,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_one_character_is_valid_if_that_is_a_token_character() {
+    fn one_character_is_a_name_if_it_is_a_token_character() {
         for c in '\0'..='\u{2ff}' {
             assert_eq!(CookieName::try_from(c.to_string()).is_ok(), is_token_character(c), "{c:?}");
         }
@@ -489,7 +388,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_valid_if_all_its_characters_are(name in "[!-~]{1,4}|.{1,4}|[a-z]{1,4}[^a-z][a-z]{0,4}") {
+        fn a_name_of_token_characters_is_valid(name in "[!-~]{1,4}|.{1,4}|[a-z]{1,4}[^a-z][a-z]{0,4}") {
             let valid = name.chars().all(is_token_character);
             prop_assert_eq!(name.parse::<CookieName>().is_ok(), valid);
             prop_assert_eq!(CookieName::try_from(&*name).is_ok(), valid);
@@ -498,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_kept_as_it_was_given() {
+    fn a_name_keeps_its_case() {
         let name = CookieName::try_from("__Host-Sid").unwrap();
         assert_eq!((name.as_str(), name.as_ref(), &*name.to_string()), ("__Host-Sid", "__Host-Sid", "__Host-Sid"));
         assert_eq!(Ok(name), CookieName::try_from("__Host-Sid".to_owned()));
@@ -524,61 +423,23 @@ mod tests {
             (usize::MAX, 1_024),
         ];
         for (shards, count) in expected {
-            assert_eq!(SessionConfig { shards, ..SessionConfig::default() }.shard_count(), count, "{shards}");
+            assert_eq!(SessionConfig::default().shards(shards).shard_count(), count, "{shards}");
         }
     }
 
     #[test]
-    fn a_size_limit_above_the_most_counts_as_the_most() {
+    fn a_size_limit_above_the_maximum_counts_as_the_maximum() {
         for (bytes, limit) in [(0, 0), (65_536, 65_536), (268_435_457, 268_435_456), (usize::MAX, 268_435_456)] {
-            let config = SessionConfig { max_session_bytes: bytes, ..SessionConfig::default() };
+            let config = SessionConfig::default().max_session_bytes(bytes);
             assert_eq!(config.limits().bytes, limit);
         }
     }
 
     #[test]
-    fn a_limit_of_no_attributes_counts_as_none() {
+    fn a_limit_of_zero_attributes_means_no_limit() {
         for (attributes, limit) in [(0, usize::MAX), (1, 1), (1_024, 1_024), (usize::MAX, usize::MAX)] {
-            let config = SessionConfig { max_attributes: attributes, ..SessionConfig::default() };
+            let config = SessionConfig::default().max_attributes(attributes);
             assert_eq!(config.limits().count, limit);
         }
-    }
-
-    #[test]
-    fn an_untouched_builder_builds_the_default_configuration() {
-        let (built, default) = (SessionStoreBuilder::default().build().unwrap(), SessionConfig::default());
-        assert_eq!(format!("{:?}", built.config()), format!("{default:?}"));
-        assert_eq!(default.ttl, Duration::from_secs(1_800));
-        assert_eq!((default.max_sessions, default.max_session_bytes, default.shards), (0, 65_536, 64));
-        assert_eq!(default.max_attributes, 1_024);
-    }
-
-    #[test]
-    fn every_setting_reaches_the_store() {
-        let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).cookie_name("sid").max_sessions(2);
-        let store = builder.max_session_bytes(3).max_attributes(5).shards(4).build().unwrap();
-        let config = store.config();
-        assert_eq!((config.ttl, config.cookie_name.as_str()), (Duration::from_secs(1), "sid"));
-        assert_eq!((config.max_sessions, config.max_session_bytes, config.shards), (2, 3, 4));
-        assert_eq!(config.max_attributes, 5);
-    }
-
-    #[test]
-    fn the_clock_that_is_set_is_the_one_that_is_read() {
-        let clock = ManualClock::new();
-        let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).clock(clock.clone());
-        let store = builder.build().unwrap();
-        let id = store.create().unwrap();
-        clock.advance(Duration::from_secs(1));
-        assert!(store.exists(&id));
-        clock.advance(Duration::from_millis(1));
-        assert!(!store.exists(&id));
-    }
-
-    #[test]
-    fn an_invalid_cookie_name_is_refused_by_build_and_the_last_one_counts() {
-        let builder = SessionStoreBuilder::default().cookie_name("a b");
-        assert_eq!(builder.clone().build().err(), Some(ConfigError::CookieName(CookieNameError)));
-        assert_eq!(builder.cookie_name("ab").build().unwrap().cookie_name(), "ab");
     }
 }

@@ -1,46 +1,44 @@
-//! What a session may hold: string attributes, or a value of any type.
-
-#![deny(unsafe_code)]
+//! The content of a session: string attributes, or a value of any type.
 
 use crate::attributes::Attributes;
 use crate::entry::{EntryRef, Head, Owned, Payload};
 use core::fmt::Write;
 
-/// What a [`SessionStore`](crate::SessionStore) keeps for each session: [`Attributes`], or a value of any type that
-/// threads may share.
+/// Marks a type that a [`SessionStore`](crate::SessionStore) can hold for each session: [`Attributes`], or any type
+/// that threads can share.
 ///
-/// Implemented for all of them; there is nothing to implement by hand.
+/// It is implemented for all such types, and cannot be implemented otherwise.
 pub trait Content: Stored + Send + Sync + 'static {}
 
 impl<C: Stored + Send + Sync + 'static + ?Sized> Content for C {}
 
-/// Content of which a session can be given another version under other terms, or under another id: [`Attributes`], and
-/// whatever is [`Clone`].
+/// Marks content that the store can copy, to give a session another id or other timeouts: [`Attributes`], and any type
+/// that is [`Clone`].
 ///
-/// For a type that is dear to clone, or cannot be, keep an [`Arc`](std::sync::Arc) of it.
+/// If a type is expensive to clone, or is not `Clone`, hold an [`Arc`](std::sync::Arc) of it.
 pub trait Replicate: Content + Replicated {}
 
 impl<C: Content + Replicated + ?Sized> Replicate for C {}
 
-/// How content lies in an entry.
+/// Reads content from an entry.
 pub trait Stored {
     #[allow(private_bounds, reason = "sealed: users name neither this trait nor its types")]
     type Payload: Payload;
 
-    /// The payload of a version that only leads to where its session has gone.
+    /// The payload of a version that only forwards to another id.
     fn absent() -> Self::Payload;
 
     #[allow(private_interfaces, reason = "as above")]
     fn of(version: EntryRef<'_, Self::Payload>) -> &Self;
 }
 
-/// How content is copied.
+/// Copies content into a new entry.
 pub trait Replicated: Stored {
     #[allow(private_interfaces, reason = "as above")]
     fn replicate(version: EntryRef<'_, Self::Payload>, head: Head<'_>) -> Owned<Self::Payload>;
 }
 
-/// The payload of a session with string attributes: nothing. They are the text of its entry.
+/// The payload of a session with string attributes: empty, because the attributes are the text of the entry.
 pub struct Packed;
 
 impl Stored for Attributes {
@@ -64,13 +62,13 @@ impl Replicated for Attributes {
     }
 }
 
-/// An entry whose attributes are packed already.
+/// Makes an entry of packed attributes.
 pub(crate) fn packed_entry(head: Head<'_>, packed: &str) -> Owned<Packed> {
     let len = u32::try_from(packed.len()).expect("a session's size limit fits 32 bits");
-    Owned::new(head, Packed, len, |text| text.write_str(packed).expect("the text is as long as what is written"))
+    Owned::new(head, Packed, len, |text| text.write_str(packed).expect("the text has the length of the attributes"))
 }
 
-/// The payload of a session with a value: none where the entry only leads on.
+/// The payload of a session with a value: `None` if the entry only forwards.
 pub struct Typed<T>(Option<T>);
 
 impl<T: Send + Sync + 'static> Stored for T {
@@ -83,7 +81,7 @@ impl<T: Send + Sync + 'static> Stored for T {
     #[inline]
     #[allow(private_interfaces, reason = "as above")]
     fn of(version: EntryRef<'_, Typed<T>>) -> &T {
-        version.payload().0.as_ref().expect("a version that does not lead on has a value")
+        version.payload().0.as_ref().expect("a version that does not forward has a value")
     }
 }
 

@@ -1,11 +1,8 @@
-//! When a session has been idle for too long: pure functions on ticks.
+//! Expiry: pure functions on ticks.
 //!
-//! A [`Tick`] is a millisecond of the store's clock. Readings and stamps are cut down to whole ticks and the comparison
-//! is strict, so that cutting never makes a session expire early: if `floor(now) - floor(stamp) > idle` for a whole
-//! number `idle`, then `now - stamp > idle`. What a clock of coarse resolution may be behind is added to the idle
-//! timeout as grace.
-
-#![deny(unsafe_code)]
+//! A [`Tick`] is a millisecond of the store's clock. Readings and stamps are rounded down to whole ticks and the
+//! comparison is strict, so rounding never makes a session expire early: if `floor(now) - floor(stamp) > idle` for a
+//! whole number `idle`, then `now - stamp > idle`. The resolution of a coarse clock is added to the idle timeout.
 
 use core::time::Duration;
 
@@ -14,15 +11,15 @@ use core::time::Duration;
 pub(crate) struct Tick(u64);
 
 impl Tick {
-    /// The last tick, 146 million years in; later readings count as this one. Two bits stay free for the entry's life
-    /// word.
+    /// The last tick, after 146 million years; later readings count as this one. It leaves two bits free for the
+    /// entry's life word.
     pub(crate) const MAX: Self = Self(u64::MAX >> 2);
 
     pub(crate) const fn new(milliseconds: u64) -> Self {
         if milliseconds > Self::MAX.0 { Self::MAX } else { Self(milliseconds) }
     }
 
-    /// The tick in which `reading` lies.
+    /// The tick that contains `reading`.
     pub(crate) fn from_reading(reading: Duration) -> Self {
         let whole = reading.as_secs().saturating_mul(1_000);
         Self::new(whole.saturating_add(u64::from(reading.subsec_millis())))
@@ -33,20 +30,18 @@ impl Tick {
     }
 }
 
-/// The longest time, in ticks, that a timeout lets a session live: `timeout`, rounded up, and one `resolution` of the
-/// clock as grace.
+/// A timeout in ticks: `timeout`, rounded up, plus one `resolution` of the clock.
 pub(crate) fn limit(timeout: Duration, resolution: Duration) -> u64 {
     ticks_up(timeout).saturating_add(ticks_up(resolution))
 }
 
-/// So many ticks as a duration.
+/// The duration of `ticks` ticks.
 pub(crate) const fn span(ticks: u64) -> Duration {
     Duration::from_millis(ticks)
 }
 
 impl Limits {
-    /// How long a session that was touched last at `stamp` has to live, as far as is known at `now`, if it is not
-    /// touched.
+    /// The remaining ticks, at `now`, of a session that was last touched at `stamp`, if it is not touched again.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
         let untouched = now.0.saturating_sub(stamp.0);
         let idle = if self.idle == u64::MAX { u64::MAX } else { self.idle.saturating_sub(untouched) };
@@ -56,7 +51,7 @@ impl Limits {
 }
 
 impl Tick {
-    /// So many ticks later.
+    /// The tick `ticks` later.
     pub(crate) fn after(self, ticks: u64) -> Self {
         Self::new(self.0.saturating_add(ticks))
     }
@@ -67,43 +62,43 @@ fn ticks_up(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000).saturating_add(u64::from(part))
 }
 
-/// For how long a session lives.
+/// The limits on a session's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Ticks that it may lie untouched.
+    /// The idle timeout in ticks.
     pub(crate) idle: u64,
-    /// The last tick of its life, touched or not.
+    /// The last tick before the absolute timeout.
     pub(crate) end: Tick,
 }
 
-/// Which limit has ended a session.
+/// The limit that has ended a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
-    /// Untouched for longer than it may be.
+    /// The idle timeout.
     Idle,
-    /// Its time is over, touched or not.
+    /// The absolute timeout.
     Absolute,
 }
 
-/// What a moment says of a stamp.
+/// The verdict on a stamp at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Touched recently enough, and not over.
+    /// Within both limits.
     Live,
-    /// Ended by a limit.
+    /// Beyond a limit.
     Expired(Expiry),
-    /// Further ahead of the clock than the limit: the clock has been set back since. Left alone, such a stamp would
-    /// keep its session alive until the clock has caught up, so it is to be brought back to the tick given here, a
-    /// reading made after the stamp was seen.
+    /// Further ahead of the clock than the idle timeout: the clock was set back. Such a stamp would keep its session
+    /// alive until the clock catches up, so the caller resets it to this tick, which was read after the stamp was
+    /// loaded.
     Ahead(Tick),
 }
 
-/// A clock that an operation may read more than once.
+/// A clock that an operation can read again.
 pub(crate) trait Ticking {
     fn tick(&self) -> Tick;
 }
 
-/// A clock that has stopped.
+/// A clock that stands still.
 impl Ticking for Tick {
     fn tick(&self) -> Tick {
         *self
@@ -116,21 +111,20 @@ impl<F: Fn() -> Tick> Ticking for F {
     }
 }
 
-/// One operation's view of time: its reading of the clock, the store's idle timeout, and the clock for another reading.
+/// The time of one operation: its reading of the clock, the store's idle timeout, and the clock for another reading.
 #[derive(Clone, Copy)]
 pub(crate) struct Moment<'a> {
     now: Tick,
-    /// The idle timeout, in ticks, of a session without limits of its own.
+    /// The idle timeout, in ticks, of sessions without their own limits.
     idle: u64,
     clock: &'a dyn Ticking,
 }
 
 impl<'a> Moment<'a> {
-    /// A moment at which nothing has expired.
+    /// A moment at which no session has expired.
     pub(crate) const TIMELESS: Moment<'static> = Moment { now: Tick(0), idle: u64::MAX, clock: &Tick(0) };
 
-    /// A moment with the reading `now` of `clock`, at which sessions without limits of their own may be idle for `idle`
-    /// ticks.
+    /// A moment with the reading `now` of `clock`, and the idle timeout `idle` for sessions without their own limits.
     #[inline]
     pub(crate) fn new(now: Tick, idle: u64, clock: &'a dyn Ticking) -> Self {
         Self { now, idle, clock }
@@ -145,10 +139,11 @@ impl<'a> Moment<'a> {
         self.clock.tick()
     }
 
-    /// Whether a stamp that the caller has just loaded is that of a live session, by the session's own limits if it has
-    /// any.
+    /// Whether a stamp that the caller has just loaded is within the session's own limits, or the store's if `own` is
+    /// `None`.
     ///
-    /// The reading may be old by then (the thread may have been suspended), which errs on the side of life.
+    /// The reading may be old, because the thread may have been suspended. Then this may return true for a session that
+    /// has expired since, and never false for a live one.
     #[inline(always)]
     pub(crate) fn finds_live(self, stamp: Tick, own: Option<Limits>) -> bool {
         match own {
@@ -165,9 +160,9 @@ impl<'a> Moment<'a> {
         self.judge_afresh(stamp, own.unwrap_or(Limits { idle: self.idle, end: Tick::MAX }))
     }
 
-    /// Makes sure by a reading of the clock that is younger than the stamp. The one that the operation began with may
-    /// be older, so that the stamp lies ahead though the clock runs as it should; and the clock may have been set back
-    /// between the two, so that the stamp lies far behind though it was made just now.
+    /// Judges by a new reading of the clock, which is younger than the stamp. The operation's first reading may be
+    /// older than the stamp, so that the stamp is ahead although the clock is right. Or the clock was set back between
+    /// the two, so that the stamp is far behind although it is new.
     #[cold]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = self.afresh();
@@ -192,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_tick_of_the_limit_is_live_and_the_next_is_not() {
+    fn a_session_is_live_at_the_last_tick_of_the_limit_and_not_at_the_next() {
         assert_eq!(judge(130, 100, 30), Verdict::Live);
         assert_eq!(judge(131, 100, 30), Verdict::Expired(Expiry::Idle));
     }
@@ -204,34 +199,34 @@ mod tests {
     }
 
     #[test]
-    fn who_lay_idle_for_too_long_by_the_last_tick_of_its_absolute_timeout_has_not_outlived_that() {
+    fn an_idle_session_at_the_last_tick_of_its_absolute_timeout_expires_by_its_idle_timeout() {
         let limits = |idle| Some(Limits { idle, end: Tick::new(130) });
         let judge = |now, own| Moment::new(Tick::new(now), 0, &|| Tick::new(now)).judge(Tick::new(100), own);
         assert_eq!(judge(130, limits(29)), Verdict::Expired(Expiry::Idle));
         assert_eq!(judge(131, limits(29)), Verdict::Expired(Expiry::Absolute));
-        // By the reading that it is judged by, not by the one that the operation began with.
+        // By the new reading, and not by the reading with which the operation began.
         let late = Moment::new(Tick::new(131), 0, &|| Tick::new(130));
         assert_eq!(late.judge(Tick::new(100), limits(30)), Verdict::Live);
     }
 
     #[test]
-    fn an_endless_limit_leaves_endless_time() {
-        let endless = Limits { idle: limit(Duration::MAX, Duration::ZERO), end: Tick::MAX };
-        assert_eq!(endless.left(Tick::new(3), Tick::new(9)), u64::MAX);
-        assert_eq!(Limits { end: Tick::new(10), ..endless }.left(Tick::new(3), Tick::new(9)), 1);
-        assert_eq!(Limits { idle: 7, ..endless }.left(Tick::new(3), Tick::new(9)), 1);
+    fn an_infinite_limit_leaves_infinite_time() {
+        let infinite = Limits { idle: limit(Duration::MAX, Duration::ZERO), end: Tick::MAX };
+        assert_eq!(infinite.left(Tick::new(3), Tick::new(9)), u64::MAX);
+        assert_eq!(Limits { end: Tick::new(10), ..infinite }.left(Tick::new(3), Tick::new(9)), 1);
+        assert_eq!(Limits { idle: 7, ..infinite }.left(Tick::new(3), Tick::new(9)), 1);
     }
 
     #[test]
-    fn an_endless_limit_never_expires() {
-        let endless = limit(Duration::MAX, Duration::ZERO);
-        assert_eq!(endless, u64::MAX);
-        assert_eq!(judge(Tick::MAX.get(), 0, endless), Verdict::Live);
-        assert_eq!(judge(0, Tick::MAX.get(), endless), Verdict::Live);
+    fn an_infinite_limit_never_expires() {
+        let infinite = limit(Duration::MAX, Duration::ZERO);
+        assert_eq!(infinite, u64::MAX);
+        assert_eq!(judge(Tick::MAX.get(), 0, infinite), Verdict::Live);
+        assert_eq!(judge(0, Tick::MAX.get(), infinite), Verdict::Live);
     }
 
     #[test]
-    fn a_stamp_a_little_ahead_is_live_and_one_beyond_the_limit_is_brought_back() {
+    fn a_stamp_ahead_is_live_within_the_limit_and_reset_beyond_it() {
         assert_eq!(judge(100, 130, 30), Verdict::Live);
         assert_eq!(judge(100, 131, 30), Verdict::Ahead(Tick::new(100)));
     }
@@ -243,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_from_before_the_clock_went_back_ends_nothing() {
+    fn a_reading_from_before_the_clock_was_set_back_ends_no_session() {
         let moment = Moment::new(Tick::new(1_000), 30, &|| Tick::new(5));
         assert_eq!(moment.judge(Tick::new(5), None), Verdict::Live);
         assert_eq!(moment.judge(Tick::new(1_100), None), Verdict::Ahead(Tick::new(5)));
@@ -262,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_has_for_ever_to_live_however_long_it_has_been_idle() {
+    fn a_session_that_never_expires_has_infinite_time_left_even_when_idle() {
         let left = |idle, end| Limits { idle, end }.left(Tick::new(100), Tick::new(130));
         assert_eq!(left(u64::MAX, Tick::MAX), u64::MAX);
         assert_eq!([left(u64::MAX, Tick::new(150)), left(40, Tick::MAX), left(40, Tick::new(135))], [20, 10, 5]);
     }
 
     #[test]
-    fn the_end_too_is_judged_by_a_fresh_reading() {
+    fn the_absolute_timeout_is_judged_by_a_new_reading() {
         let moment = Moment::new(Tick::new(1_000), 30, &|| Tick::new(5));
         let own = Limits { idle: 30, end: Tick::new(100) };
         assert_eq!(moment.judge(Tick::new(5), Some(own)), Verdict::Live);

@@ -1,17 +1,17 @@
-//! What names a session in a log: a short hash of its id under a key that each store draws for this alone.
+//! Fingerprints, which name sessions in logs: short hashes of ids under a key that each store draws for this purpose.
 //!
-//! The same id has the same fingerprint in one store for as long as the store lives, and another one in another store.
-//! So a reader of the log can follow a session from line to line, and cannot find its id.
-
-#![deny(unsafe_code)]
+//! An id keeps its fingerprint for the life of the store, and has another one in another store. So a reader of the log
+//! can follow a session from line to line, and cannot find its id.
 
 use crate::entry::Key;
 use crate::hash::KeyHasher;
 use core::fmt;
 use std::sync::Arc;
 
-/// Names a session in logs, as eight hex digits that do not give its id away. Made by
+/// Names a session in logs by eight hex digits, from which its id cannot be found. Made by
 /// [`SessionStore::fingerprint`](crate::SessionStore::fingerprint).
+///
+/// Formatting it is wait-free and allocates nothing, as far as the formatter does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u32);
 

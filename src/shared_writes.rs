@@ -1,24 +1,22 @@
-//! Counts writes to shared memory, under `--cfg cloakroom_count_writes` only: the atomics of [`crate::sync`], each of
-//! which notes what it writes.
+//! Counts writes to shared memory, under `--cfg cloakroom_count_writes` only: versions of the atomics of
+//! [`crate::sync`] that record what they write.
 //!
-//! For `benches/shared-writes.sh`, which shows which lines an operation writes. It has no other use, and no promise of
-//! staying as it is. An atomic of this module has no operation that is not noted: what is missing here does not
-//! compile.
+//! For `benches/shared-writes.sh`, which shows the cache lines that an operation writes. It has no other use, and may
+//! change at any time. An operation that is not recorded does not exist here, so using one does not compile.
 
-#![deny(unsafe_code)]
-#![allow(missing_docs, reason = "it is there for one tool of this repository")]
+#![allow(missing_docs, reason = "it serves one tool of this repository")]
 
 use core::sync::atomic::{self, Ordering};
 use std::cell::RefCell;
 
-/// How memory was written.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// An atomic store, or one that is not atomic.
+    /// A store, atomic or not.
     Store,
     /// An atomic read-modify-write that succeeded.
     Exchange,
-    /// A compare-and-swap that failed: it has fetched the line to write it, all the same.
+    /// A compare-and-swap that failed: it has fetched the cache line for writing too.
     Failed,
 }
 
@@ -26,16 +24,16 @@ std::thread_local! {
     static LOG: RefCell<Option<Vec<(Write, usize)>>> = const { RefCell::new(None) };
 }
 
-/// Runs `f`, and returns what this thread wrote meanwhile, and at which addresses.
+/// Runs `f`, and returns its result and the writes of this thread during it, with their addresses.
 pub fn record<R>(f: impl FnOnce() -> R) -> (R, Vec<(Write, usize)>) {
     LOG.set(Some(Vec::new()));
     let result = f();
     (result, LOG.take().unwrap_or_default())
 }
 
-/// Notes a write.
+/// Records a write.
 pub fn note<T: ?Sized>(write: Write, place: &T) {
-    // A thread that is being torn down records nothing.
+    // A thread that is exiting records nothing.
     let _ = LOG.try_with(|log| {
         if let Some(log) = &mut *log.borrow_mut() {
             log.push((write, core::ptr::from_ref(place).addr()));
@@ -43,7 +41,7 @@ pub fn note<T: ?Sized>(write: Write, place: &T) {
     });
 }
 
-/// An atomic of `core` that notes its writes.
+/// An atomic of `core` that records its writes.
 #[derive(Default)]
 #[repr(transparent)]
 pub(crate) struct Counted<A>(A);

@@ -1,9 +1,7 @@
-//! A thread that evicts expired sessions from time to time.
+//! A thread that evicts expired sessions at intervals.
 //!
-//! Sessions expire without it: an expired one is never returned. It gives their memory back, which otherwise happens
-//! only when somebody asks for them.
-
-#![deny(unsafe_code)]
+//! Sessions expire without it: an expired session is never returned. The thread frees their memory, which otherwise
+//! happens only when an operation asks for them.
 
 use crate::content::Content;
 use crate::store::{Eviction, SessionStore};
@@ -16,31 +14,29 @@ use std::{io, mem, process};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// For how long the thread sweeps at a time, and rests in between.
+/// How long the thread sweeps at a time, and how long it rests in between.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// Evicts expired sessions at intervals, on a thread of its own, until it is dropped.
+/// Evicts expired sessions at intervals, on its own thread, until it is dropped.
 ///
-/// It goes through the store in rounds, by [`SessionStore::evict_expired_within`]: a millisecond at a time, with a rest
-/// of a millisecond in between, so that it takes no more than half of one core. After a round it gives back the memory
-/// of what has ended, and with the feature `metrics` exports the store's figures.
+/// The thread goes through the store in rounds, with [`SessionStore::evict_expired_within`]: it sweeps for a
+/// millisecond at a time and rests for a millisecond in between, so it takes at most half of one core. After a round it
+/// frees the memory of the ended sessions, and with the feature `metrics` it exports the store's figures.
 ///
-/// The interval is the longest pause between the end of one round and the beginning of the next, in real time, whatever
-/// clock the store has. One that is shorter than a millisecond, zero too, counts as a millisecond. After a round that
-/// has ended an eighth of all sessions or more the pause is halved, down to a sixteenth of the interval; after one that
-/// has ended less than a thirty-second it is doubled again, up to the interval.
+/// The interval is the longest pause between two rounds, in real time, whatever clock the store has. The shortest
+/// interval is a millisecond; a shorter one, including zero, counts as that. If a round has ended an eighth of all
+/// sessions or more, the next pause is halved, down to a sixteenth of the interval. If it has ended at most a
+/// thirty-second, the next pause is doubled, up to the interval.
 ///
-/// The thread keeps the store alive, and sweeping stands in no other thread's way: the store's operations are as they
-/// are without it. If the store's clock panics, that round is broken off (its message goes where panic messages go) and
-/// taken up again after the interval; with `panic = "abort"` the process ends, as ever.
+/// The thread keeps the store alive. Sweeping does not delay other threads. If the store's clock panics, the panic hook
+/// reports it, and the round continues after the interval; with `panic = "abort"` the process ends.
 ///
-/// **Dropping it stops the thread and waits for its end**, and so may block, for the millisecond that it sweeps at a
-/// time; a pause ends at once. Only its own thread, to which the store's clock could bring it, does not wait for
-/// itself: dropped there, the sweep at hand is the last.
+/// **Dropping the sweeper may block**: it stops the thread and waits for its end, which takes as long as the sweep of a
+/// millisecond and the freeing after it. A pause ends at once. If the sweeper is dropped on its own thread, which a
+/// custom clock or a listener could do, it does not wait, and the present sweep is the last.
 ///
-/// **A forked child** has the sweeper, but not its thread: there nothing sweeps, and dropping the sweeper does nothing.
-/// (What the thread held, the handle of the store included, is not given back.) A child that goes on with the store
-/// starts a sweeper of its own.
+/// **A forked child** has the sweeper, but not its thread: nothing sweeps there, and dropping the sweeper does nothing
+/// (and leaks the thread's handle of the store). A child that uses the store starts its own sweeper.
 ///
 /// # Examples
 ///
@@ -59,19 +55,22 @@ const SLICE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 #[must_use = "dropping a sweeper stops it"]
 pub struct Sweeper {
-    /// `None` only while the sweeper is being dropped. Nothing is ever sent: the thread ends when the channel closes.
+    /// `None` only while the sweeper is being dropped. Nothing is ever sent: the thread ends when the channel is
+    /// closed.
     running: Option<(Sender<()>, JoinHandle<()>)>,
-    /// The process that the thread is in. One that is forked from it has this sweeper too, but not the thread.
+    /// The process that has the thread. A forked child has a copy of this sweeper, but not the thread.
     process: u32,
 }
 
 impl Sweeper {
-    /// Starts a thread that sweeps `store`, an `Arc<SessionStore>` or a `&'static SessionStore`, for the first time
+    /// Starts a thread that sweeps `store`, an `Arc<SessionStore>` or a `&'static SessionStore`. The first round begins
     /// after one `interval`.
+    ///
+    /// Allocates. Makes a system call, and **may block** as [`std::thread::Builder::spawn`] does.
     ///
     /// # Errors
     ///
-    /// What the operating system says if it makes no thread.
+    /// The error of the operating system if it cannot start a thread.
     ///
     /// # Examples
     ///
@@ -99,8 +98,8 @@ impl Sweeper {
         Ok(Self { running: Some((open, thread)), process: process::id() })
     }
 
-    /// Stops the thread and waits for its end: the same as dropping the sweeper. May block as that may, and does
-    /// nothing in a forked child.
+    /// Stops the thread and waits for its end, as dropping the sweeper does. **May block.** Does nothing in a forked
+    /// child.
     pub fn stop(self) {
         drop(self);
     }
@@ -111,20 +110,20 @@ impl Drop for Sweeper {
         let Some((open, thread)) = self.running.take() else { return };
         let own = thread.thread().id() == thread::current().id();
         if !own && process::id() != self.process {
-            // There is no thread to be joined or detached. It may have held the channel's lock at the fork, so that to
-            // close the channel might be to wait for ever.
+            // A forked child: there is no thread to join or detach. Closing the channel could wait forever, because the
+            // thread may have held the channel's lock at the fork.
             mem::forget((open, thread));
             return;
         }
         drop(open);
         if !own {
-            // An error would be a panic of the store's handle as it was dropped, which has been reported.
+            // An error is a panic in the `Drop` of the store's handle, which the panic hook has reported.
             let _ = thread.join();
         }
     }
 }
 
-/// Whether the sweeper goes on after a wait of this length.
+/// Waits for `pause`, and returns whether the sweeper goes on.
 fn waited(pause: Duration, closed: &Receiver<()>) -> bool {
     closed.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
 }
@@ -134,7 +133,7 @@ fn run<T: Content + ?Sized>(store: &impl Deref<Target = SessionStore<T>>, interv
     while waited(pause, closed) {
         let mut ended = 0;
         pause = loop {
-            // Unwind safe: a clock that panics leaves the store as it is. The panic has been reported by its hook.
+            // Unwind safe, because a panic of the clock leaves the store unchanged. The panic hook has reported it.
             let Ok((eviction, left)) = catch_unwind(AssertUnwindSafe(|| sweep(store))) else { break interval };
             ended += eviction.ended;
             if eviction.complete {
@@ -147,7 +146,7 @@ fn run<T: Content + ?Sized>(store: &impl Deref<Target = SessionStore<T>>, interv
     }
 }
 
-/// Does a slice of a round, and says how many sessions are left.
+/// Does a slice of a round, and returns the number of sessions that are left too.
 fn sweep<T: Content + ?Sized>(store: &SessionStore<T>) -> (Eviction, usize) {
     let eviction = store.evict_expired_within(SLICE);
     if eviction.complete {
@@ -158,7 +157,7 @@ fn sweep<T: Content + ?Sized>(store: &SessionStore<T>) -> (Eviction, usize) {
     (eviction, store.count())
 }
 
-/// The pause after a round that has ended so many sessions and left so many.
+/// The pause after a round that has ended `ended` sessions and left `left`.
 fn next_pause(pause: Duration, interval: Duration, ended: usize, left: usize) -> Duration {
     let all = ended.saturating_add(left);
     if ended > 0 && ended >= all / 8 {
@@ -193,7 +192,7 @@ mod tests {
         Arc::new(SessionStore::builder().ttl(TTL).clock(clock).build().unwrap())
     }
 
-    /// Ends with a panic, not with a test that hangs, if `action` does.
+    /// Panics if `action` does not end in time, so that the test fails instead of hanging.
     fn in_time(what: &str, action: impl FnOnce() + Send + 'static) {
         let (done, finished) = channel();
         let thread = thread::spawn(move || {
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_ends_the_longest_wait() {
+    fn stop_ends_the_longest_pause_at_once() {
         for interval in [Duration::from_secs(3_600), Duration::MAX] {
             let store = store_with(ManualClock::new());
             let sweeper = Sweeper::start(Arc::clone(&store), interval).unwrap();
@@ -231,7 +230,7 @@ mod tests {
         }
     }
 
-    /// A handle to a store that runs something when the sweeper's thread lets go of it, or when it sweeps.
+    /// A handle of a store that calls a closure at each sweep, and when the sweeper's thread drops the handle.
     struct Handle<F: FnMut(Event) + Send + 'static>(Arc<SessionStore>, Mutex<F>);
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -264,7 +263,7 @@ mod tests {
             store_with(ManualClock::new()),
             Mutex::new(move |event| {
                 if event == Event::End {
-                    // The time for a drop that does not wait to come first.
+                    // Gives a drop that does not wait the time to return first.
                     let _ = has_returned.recv_timeout(Duration::from_millis(100));
                     thread_log.lock().unwrap().push("thread has ended");
                 }
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_of_many_slices_is_swept_to_its_end() {
+    fn a_store_of_many_slices_is_swept_completely() {
         let clock = ManualClock::new();
         let store = store_with(clock.clone());
         for _ in 0..50_000 {
@@ -338,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_shrink_when_much_is_found_and_grow_when_little_is_and_stay_within_bounds() {
+    fn pauses_shrink_after_many_ends_grow_after_few_and_stay_within_bounds() {
         let interval = Duration::from_secs(16);
         let after = |seconds, ended, left| next_pause(Duration::from_secs(seconds), interval, ended, left).as_secs();
         assert_eq!([after(16, 125, 875), after(16, 1, 0), after(2, 5, 5), after(1, 5, 5)], [8, 8, 1, 1]);
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn sweeping_outlives_panics_of_the_clock() {
+    fn the_sweeper_goes_on_after_panics_of_the_clock() {
         let time = ManualClock::new();
         let clock = Arc::new(Moody { time: time.clone(), panics_left: Mutex::new(0) });
         let store = store_with(Arc::clone(&clock));

@@ -1,8 +1,6 @@
-//! The atomics of this crate: `core`'s; or loom's under `--cfg loom`, shuttle's under `--cfg shuttle`, where the models
-//! in `loom-tests/` and `verify/shuttle/` explore the same sources. Under `--cfg cloakroom_count_writes` they count
-//! what they write.
-
-#![deny(unsafe_code)]
+//! The atomics of this crate: those of `core`; loom's under `--cfg loom` and shuttle's under `--cfg shuttle`, for the
+//! models in `loom-tests/` and `verify/shuttle/`, which explore the same sources. Under `--cfg cloakroom_count_writes`
+//! the atomics count their writes.
 
 #[cfg(cloakroom_count_writes)]
 pub(crate) use crate::shared_writes::{AtomicPtr, AtomicU64, AtomicUsize};
@@ -16,17 +14,17 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering}
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-/// What one thread writes, and others read now and then. Not counted among the writes to shared memory.
+/// A number that one thread writes and others seldom read. Not counted among the writes to shared memory.
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) type OwnUsize = core::sync::atomic::AtomicUsize;
 #[cfg(any(loom, shuttle))]
 pub(crate) type OwnUsize = AtomicUsize;
 
-/// Whether a model checker runs this. Then arrays are small, so that they are left all the time.
+/// Whether a model checker runs this. Arrays are small then, so that the models migrate often.
 pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
 
-/// A point between two atomic steps of an operation. In the crate's own tests it calls the thread's hook, by which a
-/// thread is stopped there (`src/table/tests/suspended.rs`). Elsewhere nothing remains of it.
+/// Marks a point between two atomic steps of an operation. In the crate's own tests it calls the thread's hook, which
+/// can suspend the thread there (`src/table/tests/suspended.rs`). Elsewhere it does nothing.
 #[cfg(any(loom, not(test)))]
 #[inline(always)]
 pub(crate) const fn step(_name: &'static str) {}
@@ -34,14 +32,13 @@ pub(crate) const fn step(_name: &'static str) {}
 #[cfg(all(test, not(loom)))]
 pub(crate) use hooked::{on_step, step};
 
-/// Runs foreign code that may panic, and lets no panic out: the panic hook has told of it. (In the models a panic is a
-/// finding.)
+/// Runs code of the application and catches a panic, which the panic hook has reported. (In the models a panic is a
+/// failure, and is not caught.)
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) fn contain(f: impl FnOnce()) {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
-        // What was panicked with may panic when it is dropped; with what comes of that there is nothing to do but to
-        // leave it.
+        // The payload of the panic may panic when it is dropped. The payload of that panic is leaked.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(panic)));
         dropped.unwrap_or_else(core::mem::forget);
     }
@@ -52,8 +49,8 @@ pub(crate) fn contain(f: impl FnOnce()) {
     f();
 }
 
-/// The ordering of the atomic access of this tag, which `docs/orderings.md` explains. Under loom the environment
-/// variable `CLOAKROOM_WEAKEN` names one to be relaxed, by which `ci/orderings.sh` finds out whether a model misses it.
+/// The ordering of the atomic access with this tag, which `docs/orderings.md` explains. Under loom the environment
+/// variable `CLOAKROOM_WEAKEN` can name one tag to relax: `ci/orderings.sh` requires that a model fails then.
 #[cfg(not(loom))]
 #[inline(always)]
 pub(crate) const fn ordered(_tag: &str, ordering: Ordering) -> Ordering {
@@ -71,20 +68,20 @@ pub(crate) fn ordered(tag: &str, ordering: Ordering) -> Ordering {
 mod hooked {
     use std::cell::RefCell;
 
-    /// What a thread does at each step.
+    /// Called at each step of a thread.
     type Hook = Box<dyn Fn(&'static str)>;
 
     std::thread_local! {
         static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
     }
 
-    /// Installs what this thread does at each step from now on.
+    /// Installs the hook of this thread.
     pub(crate) fn on_step(hook: impl Fn(&'static str) + 'static) {
         HOOK.set(Some(Box::new(hook)));
     }
 
     pub(crate) fn step(name: &'static str) {
-        // A thread that is being torn down has no hook any more.
+        // A thread that is exiting has no hook.
         let _ = HOOK.try_with(|hook| {
             if let Some(hook) = &*hook.borrow() {
                 hook(name);

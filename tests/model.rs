@@ -168,7 +168,7 @@ fn everybody() -> impl Strategy<Value = Operation> {
     prop_oneof![
         2 => Just(Operation::Count),
         2 => Just(Operation::ForEach),
-        1 => key().prop_map(Operation::Retain),
+        1 => key().prop_map(Operation::DeleteWhere),
         1 => Just(Operation::EvictExpired),
         1 => Just(Operation::EvictInPieces),
     ]

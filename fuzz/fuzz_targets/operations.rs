@@ -134,7 +134,7 @@ fn latest(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
     Ok(match which % 8 {
         0 | 1 => Operation::ForEach,
         2 | 3 => Operation::EvictInPieces,
-        4 => Operation::Retain(key(u)?),
+        4 => Operation::DeleteWhere(key(u)?),
         _ => {
             let (place, subject) = (place(u)?, subject(u)?);
             Operation::UpdateIf(place, subject, (0..u.int_in_range(0..=3)?).map(|_| step(u)).collect::<Result<_>>()?)

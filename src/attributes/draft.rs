@@ -1,6 +1,4 @@
-//! Attributes that are being changed, before anyone else sees them.
-
-#![deny(unsafe_code)]
+//! Attributes that are being changed, before other threads see them.
 
 use super::Attributes;
 use super::index::Indexed;
@@ -12,18 +10,20 @@ use core::ops::Deref;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// How many changes to attributes of any size are made by writing them anew.
+/// The number of changes that rewrite the whole text, if it is larger than [`SMALL_SIZE`].
 const CHANGES_OF_ALL: u32 = 16;
 
-/// To attributes of up to so many bytes, any number of changes is.
+/// Up to this size in bytes, every change rewrites the whole text.
 const SMALL_SIZE: usize = 512;
 
-/// The attributes that an [`update`](crate::SessionStore::update) will leave behind, to be edited as one likes.
+/// Holds the attributes that an [`update`](crate::SessionStore::update) edits.
 ///
-/// It reads like [`Attributes`], with what was changed. It is nobody else's: the session is changed once, when the
-/// closure has returned, or not at all. Nothing is copied before the first change, or the first few attempts at one.
-/// How large it may be, the store says at the end; on the way it may be larger. `Debug` shows how many attributes there
-/// are, and neither keys nor values.
+/// It has the methods of [`Attributes`], which show the edited state. No other thread sees the draft: the session is
+/// changed once, after the closure has returned, or not at all. Nothing is copied before the first change. The store
+/// checks the limits at the end, so a draft may exceed them in between. `Debug` shows the number of attributes, and
+/// neither keys nor values.
+///
+/// Every method is wait-free, as far as the allocator is; those that change the draft allocate.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ pub struct Draft<'a> {
 }
 
 enum Form<'a> {
-    /// Each change writes a new text, so where that is much, there are few changes.
+    /// Each change writes a new text. The number of changes to a large text is limited.
     Packed {
         text: Cow<'a, str>,
         changes_left: u32,
@@ -54,8 +54,8 @@ enum Form<'a> {
 
 struct Scattered {
     pairs: Indexed,
-    /// What [`Deref`] shows where the pairs do not lie in one piece. Made when it is asked for, and gone with the next
-    /// change. (No thread waits for another here, unless `f` shows its draft to several.)
+    /// The packed form that [`Deref`] shows if the pairs are not in one piece. Made on demand, and dropped by the next
+    /// change. (A thread waits here only if `f` itself shows its draft to several threads.)
     view: OnceLock<String>,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Checks the limits, and does nothing else.
+    /// Checks the limits.
     pub(crate) fn check(&self, limits: Limits) -> Result<(), Excess> {
         match &self.form {
             Form::Packed { text, .. } => limits.admit_counted(|| Pairs::of(text).count(), text.len())?,
@@ -93,8 +93,8 @@ impl<'a> Draft<'a> {
 
     /// Sets an attribute.
     ///
-    /// Takes time in proportion to the size of the attributes as they were in the beginning, and however often it is
-    /// called, not much more than that and the size of what is set, all in all. Allocates.
+    /// The first calls take time in proportion to the size of all attributes. Further calls take time in proportion to
+    /// the size of the attribute, on average. Wait-free; allocates.
     ///
     /// # Examples
     ///
@@ -124,7 +124,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Removes an attribute, and says whether it was there. Takes as long as [`set`](Self::set).
+    /// Removes an attribute. Returns whether it was there. Takes as long as [`set`](Self::set). Wait-free; allocates.
     ///
     /// # Examples
     ///
@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
         self.removal(key, |_| ()).is_some()
     }
 
-    /// Removes an attribute, and returns its value. Takes as long as [`set`](Self::set).
+    /// Removes an attribute, and returns its value. Takes as long as [`set`](Self::set). Wait-free; allocates.
     ///
     /// # Examples
     ///
@@ -166,7 +166,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Removes all attributes.
+    /// Removes all attributes. Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -184,8 +184,8 @@ impl<'a> Draft<'a> {
         self.form = Form::Packed { text: Cow::Borrowed(""), changes_left: CHANGES_OF_ALL };
     }
 
-    /// Returns the value of `key`, as [`Attributes::get`] does, but without walking over the attributes where many were
-    /// changed.
+    /// Returns the value of `key`, as [`Attributes::get`] does, but in constant time after many changes. Wait-free;
+    /// allocates nothing.
     ///
     /// # Examples
     ///
@@ -206,7 +206,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Tells whether there is an attribute `key`, as fast as [`get`](Self::get).
+    /// Tells whether there is an attribute `key`, as fast as [`get`](Self::get). Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -221,7 +221,8 @@ impl<'a> Draft<'a> {
         self.get(key).is_some()
     }
 
-    /// Counts the attributes, as [`Attributes::len`] does, but without walking over them where many were changed.
+    /// Counts the attributes, as [`Attributes::len`] does, but in constant time after many changes. Wait-free;
+    /// allocates nothing.
     ///
     /// # Examples
     ///
@@ -243,7 +244,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Tells whether there are no attributes, as [`Attributes::is_empty`] does.
+    /// Tells whether there are no attributes, as [`Attributes::is_empty`] does. Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -261,7 +262,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The form in which the next change is to be made.
+    /// The form for the next change.
     fn before_change(&mut self) -> &mut Form<'a> {
         if let Form::Packed { text, changes_left } = &mut self.form
             && text.len() > SMALL_SIZE
@@ -277,8 +278,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Shows the attributes in one piece, and takes time in proportion to their size where many were changed and not shown
-/// since.
+/// Shows the attributes in one piece. After many changes, the first use copies them, which allocates. (If the closure
+/// shares its draft among threads, a thread may block while another makes that copy.)
 impl Deref for Draft<'_> {
     type Target = Attributes;
 

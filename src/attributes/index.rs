@@ -1,48 +1,44 @@
-//! Attributes that are set one after the other, with an index of their keys: for so many of them that walking a block
-//! for each takes too long.
+//! Attributes with an index of their keys: for changes to so many attributes that walking a block for each takes too
+//! long.
 //!
-//! A pair is written behind those that are there, and the place of the pair of that key before it, if there was one,
-//! becomes garbage. Once there is as much garbage as there are attributes, what is left is copied. So setting or
-//! removing an attribute takes, on average, time in proportion to its own size, and nothing that grows with the others.
+//! A pair is written behind the others. The previous pair of that key, if there is one, becomes garbage. When there is
+//! as much garbage as there are attributes, the attributes are copied without it. So setting or removing an attribute
+//! takes, on average, time in proportion to its own size, independent of the others.
 //!
-//! Keys come from visitors, so the hash has a random key, as that of ids has: nobody outside can pick keys that meet in
-//! one place.
-
-#![deny(unsafe_code)]
+//! Keys come from visitors, so the hash has a random key, like the hash of ids: nobody can choose keys that collide.
 
 use super::layout::{Bounds, Pair, same};
 use super::limits::{Excess, Limits};
 use ahash::RandomState;
 
-/// The fewest places of an index.
+/// The smallest number of places in an index.
 const LEAST_PLACES: usize = 64;
 
-/// So much garbage is always left where it is.
+/// Up to this many bytes of garbage are never collected.
 const LITTLE_GARBAGE: usize = 512;
 
-/// A place of the index that is free. (There are never as many attributes: they would take gigabytes.)
+/// Marks a free place of the index. (There are never as many attributes, because they would take gigabytes.)
 const FREE: u32 = u32::MAX;
 
-/// Where a removed pair began.
+/// Stands for the start of a removed pair.
 const GONE: usize = usize::MAX;
 
 pub(super) struct Indexed {
-    /// Pairs in packed form, among garbage.
+    /// Pairs in packed form, and garbage.
     text: String,
-    /// Where each pair begins in `text`, in the order in which the keys were first set. [`GONE`] for those that were
-    /// removed since.
+    /// The start of each pair in `text`, in the order in which the keys were first set. [`GONE`] for removed pairs.
     starts: Vec<usize>,
-    /// By the hash of a key, in the next place that is free: its number in `starts`. No more than half of the places
-    /// are taken.
+    /// The numbers of pairs in `starts`, by the hash of the key and with linear probing. At most half of the places are
+    /// taken.
     places: Vec<u32>,
     hasher: RandomState,
     len: usize,
-    /// What the pairs take, without garbage.
+    /// The size of the pairs, without garbage.
     size: usize,
 }
 
 impl Indexed {
-    /// Those of a block.
+    /// Indexes the attributes of a block.
     pub(super) fn of(packed: String) -> Self {
         let (starts, places, hasher) = (Vec::new(), Vec::new(), RandomState::new());
         let mut indexed = Self { size: packed.len(), text: packed, starts, places, hasher, len: 0 };
@@ -55,7 +51,7 @@ impl Indexed {
         self.len
     }
 
-    /// Returns the bytes that the attributes take.
+    /// Returns the size of the attributes in bytes.
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -64,24 +60,23 @@ impl Indexed {
         self.numbered(key).map(|(_, value)| value)
     }
 
-    /// The number of that key's pair, and its value.
+    /// The number of the key's pair, and its value.
     pub(super) fn numbered(&self, key: &str) -> Option<(usize, &str)> {
         let (number, bounds) = self.find(key.as_bytes()).ok()?;
         Some((number, bounds.value(&self.text)))
     }
 
-    /// What numbers are below: as many as there are pairs if none was ever removed.
+    /// The bound of the numbers: the number of pairs, if none was ever removed.
     pub(super) fn numbers(&self) -> usize {
         self.starts.len()
     }
 
-    /// The pair of that number in packed form: nothing if it was removed.
+    /// The pair of that number in packed form; empty if it was removed.
     pub(super) fn pair(&self, number: usize) -> &str {
         self.bounds(number).map_or("", |bounds| &self.text[bounds.place()])
     }
 
-    /// Sets an attribute, unless there would be too many then, or too large ones. Tells whether that has changed
-    /// something.
+    /// Sets an attribute, unless that exceeds a limit. Returns whether it has changed anything.
     pub(super) fn set(&mut self, pair: Pair<'_>, limits: Limits) -> Result<bool, Excess> {
         let start = self.text.len();
         match self.find(pair.key.as_bytes()) {
@@ -105,7 +100,7 @@ impl Indexed {
         Ok(true)
     }
 
-    /// Removes an attribute, and returns what `f` makes of its value.
+    /// Removes an attribute, and returns the result of `f` for its value.
     pub(super) fn remove<R>(&mut self, key: &str, f: impl FnOnce(&str) -> R) -> Option<R> {
         let (number, old) = self.find(key.as_bytes()).ok()?;
         let result = f(old.value(&self.text));
@@ -116,7 +111,7 @@ impl Indexed {
         Some(result)
     }
 
-    /// The block, if it lies there in one piece: without garbage.
+    /// The block, if there is no garbage.
     pub(super) fn packed(&self) -> Option<&str> {
         (self.text.len() == self.size).then_some(&*self.text)
     }
@@ -131,7 +126,7 @@ impl Indexed {
         if self.packed().is_some() { self.text } else { self.copied() }
     }
 
-    /// Makes a larger index when half of its places are taken, and leaves the garbage behind when there is much of it.
+    /// Makes a larger index when half of its places are taken, and collects the garbage when there is much of it.
     fn tidy(&mut self) {
         let garbage = self.text.len() - self.size;
         if garbage > self.size.max(LITTLE_GARBAGE) {
@@ -143,7 +138,7 @@ impl Indexed {
         }
     }
 
-    /// Goes over a text without garbage.
+    /// Records the starts of the pairs in a text without garbage.
     fn find_starts(&mut self) {
         self.starts.clear();
         let mut start = 0;
@@ -154,13 +149,13 @@ impl Indexed {
         self.len = self.starts.len();
     }
 
-    /// Makes an index that has room for several times as many.
+    /// Makes an index with room for several times as many pairs.
     fn take_places(&mut self) {
         self.starts.retain(|start| *start != GONE);
         self.places = vec![FREE; (5 * self.len).next_power_of_two().max(LEAST_PLACES)];
         for number in 0..self.starts.len() {
             let bounds = self.bounds(number).expect("those that were removed have been left out");
-            // Each key is there once: whatever takes a place is another one.
+            // Keys are unique, so a taken place belongs to another key.
             let mut place = self.first_place(bounds.key(self.text.as_bytes()));
             while self.places[place] != FREE {
                 place = self.next_place(place);
@@ -169,7 +164,7 @@ impl Indexed {
         }
     }
 
-    /// The number of the pair of that key, and where it lies; or else the place for it.
+    /// The number and the position of the key's pair, or else the place for it in the index.
     fn find(&self, key: &[u8]) -> Result<(usize, Bounds), usize> {
         let mut place = self.first_place(key);
         loop {
@@ -203,7 +198,7 @@ impl Indexed {
     }
 }
 
-/// A pair's number as it stands in the index.
+/// A pair's number in the form of the index.
 fn index_of(number: usize) -> u32 {
     u32::try_from(number).ok().filter(|&number| number != FREE).expect("memory is full long before")
 }
@@ -221,7 +216,7 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        // Few keys, so that there is garbage; or many, so that the index grows.
+        // Few keys, so that there is garbage, or many, so that the index grows.
         let step = |keys: u8| {
             prop_oneof![
                 4 => (0..keys, 0..100_usize).prop_map(|(key, value)| Step::Set(key, value)),
@@ -237,7 +232,7 @@ mod tests {
             let mut model: Vec<(String, String)> = Vec::new();
             let mut indexed = Indexed::of(String::new());
             for _ in 0..before {
-                // Others have been there already: whatever is done now is done to a block's index.
+                // The index begins with the pairs of a block.
                 indexed = Indexed::of(indexed.into_packed());
                 for step in &steps {
                     match *step {
@@ -276,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_compared_with_few_others_however_many_there_are() {
+    fn a_key_is_compared_with_few_others_among_many() {
         let mut indexed = Indexed::of(String::new());
         let compared = compared(|| {
             for turn in 0..3 {

@@ -1,6 +1,6 @@
-//! The packed form of a session's attributes, and looking a key up in it.
+//! The packed form of a session's attributes, and the look-up of a key in it.
 //!
-//! A block holds, for each attribute in the order of insertion, the lengths of its key and its value in bytes, then the
+//! For each attribute, in the order of insertion, a block holds the lengths of the key and the value in bytes, then the
 //! key and the value:
 //!
 //! ```text
@@ -9,22 +9,20 @@
 //! └─────────┴───────────┴───────────┴─────────────┴─────────┴──
 //! ```
 //!
-//! A length is written in characters of six bits each, the lowest first, all but the last with 64 added: so it is
-//! ASCII, a whole block is text, and a value is read from it as text without being checked again.
+//! A length is written as characters of six bits each, the lowest bits first; all characters but the last have 64
+//! added. So a length is ASCII, a whole block is valid text, and a value can be read as text without another check.
 //!
 //! There is no count and no padding, so an empty block is a map without attributes. Keys are unique. Sessions have few
-//! attributes: looking one up walks the block, which lies in the cache lines that follow its session's header. What
-//! writes a block is in [`pack`](mod@super::pack).
-
-#![deny(unsafe_code)]
+//! attributes, so a look-up walks the block, which is in the cache lines after the session's header.
+//! [`pack`](mod@super::pack) writes blocks.
 
 use core::fmt::{self, Write};
 use core::ops::Range;
 
-/// What an attribute takes at the least: one whose key and value are empty.
+/// The size of the smallest attribute, with an empty key and an empty value.
 pub(super) const LEAST_SIZE: usize = 2;
 
-/// Bits of a length in one character, and the mark of those that are not the last.
+/// The bits of a length in one character, and the mark of characters that are not the last.
 const BITS: u32 = 6;
 const MORE: u8 = 1 << BITS;
 
@@ -35,7 +33,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Saturates: two strings of half the address space each are too large for any limit, not a panic.
+    /// Saturates, because two strings of half the address space each must exceed the limit and not panic.
     pub(super) fn size(self) -> usize {
         let header = length_size(self.key.len()) + length_size(self.value.len());
         header.saturating_add(self.key.len()).saturating_add(self.value.len())
@@ -49,7 +47,7 @@ impl Pair<'_> {
     }
 }
 
-/// Goes over the pairs of a block.
+/// Iterates over the pairs of a block.
 #[derive(Clone)]
 pub(super) struct Pairs<'a> {
     rest: &'a str,
@@ -74,7 +72,7 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// Where a pair begins in a block, its key and its value, and where it ends.
+/// The positions in a block at which a pair, its key and its value begin, and at which the pair ends.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
     start: usize,
@@ -96,8 +94,7 @@ impl Bounds {
         Some(Self { start, key, value, end: value + value_len })
     }
 
-    /// The pair with this key. Compares bytes, which is all the same: where a block is cut into strings, each cut is
-    /// checked.
+    /// The pair with this key. Compares bytes; a later cut of the block into strings is checked.
     pub(super) fn of(packed: &str, key: &str) -> Option<Self> {
         let block = packed.as_bytes();
         let mut start = 0;
@@ -110,7 +107,7 @@ impl Bounds {
         None
     }
 
-    /// Where all of the pair lies.
+    /// The range of the whole pair.
     #[inline]
     pub(super) fn place(self) -> Range<usize> {
         self.start..self.end
@@ -127,7 +124,7 @@ impl Bounds {
     }
 }
 
-/// The value of a key: what [`Bounds::of`] finds, without all of where it lies, which is most of the work.
+/// The value of a key. Cheaper than [`Bounds::of`], which also computes the positions.
 #[inline]
 pub(super) fn value_of<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
     let mut rest = packed.as_bytes();
@@ -143,14 +140,14 @@ pub(super) fn value_of<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
     if rest.is_empty() { None } else { value_behind_long(packed, key) }
 }
 
-/// The same where a pair has a longer length.
+/// The same for a block that has a length of more than one character.
 #[cold]
 fn value_behind_long<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
     Bounds::of(packed, key).map(|bounds| bounds.value(packed))
 }
 
-/// Whether two keys are the same. Keys are short: comparing them word by word, the last word overlapping, beats a call
-/// to the C library.
+/// Whether two keys are equal. Keys are short, so comparing words, the last of which may overlap, is faster than a call
+/// of the C library.
 #[inline]
 pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     #[cfg(all(test, not(loom)))]
@@ -211,7 +208,7 @@ fn write_length(mut length: usize, out: &mut impl Write) -> fmt::Result {
 #[cfg(all(test, not(loom)))]
 pub(super) use counted::compared;
 
-/// How many keys are compared, for tests of what grows with what.
+/// Counts the comparisons of keys, for tests of how the cost grows.
 #[cfg(all(test, not(loom)))]
 mod counted {
     use core::cell::Cell;

@@ -1,18 +1,16 @@
-//! How many attributes a session may have, and how many bytes they may take.
-
-#![deny(unsafe_code)]
+//! The limits on the number of attributes of a session, and on their size.
 
 use super::layout::LEAST_SIZE;
 use crate::error::{CreateError, InsertError, SetError};
 
-/// What the attributes of one session may come to.
+/// The limits on the attributes of one session.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) count: usize,
     pub(crate) bytes: usize,
 }
 
-/// What attributes come to that are over a limit.
+/// The number or the size of attributes that exceed a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
     Count { count: usize, limit: usize },
@@ -20,10 +18,10 @@ pub(crate) enum Excess {
 }
 
 impl Limits {
-    /// For what is not a session's yet.
+    /// For attributes that belong to no session yet.
     pub(super) const NONE: Self = Self { count: usize::MAX, bytes: usize::MAX };
 
-    /// Returns the size if that and the number are within the limits. The number is judged first.
+    /// Returns the size if the number and the size are within the limits. The number is checked first.
     #[inline]
     pub(super) fn admit(self, count: usize, size: usize) -> Result<usize, Excess> {
         if count > self.count {
@@ -35,7 +33,7 @@ impl Limits {
         Ok(size)
     }
 
-    /// The same for attributes that have to be counted, which is not done where they take too little to be too many.
+    /// Does the same for attributes that must be counted. They are counted only if their size permits too many of them.
     #[inline]
     pub(super) fn admit_counted(self, count: impl FnOnce() -> usize, size: usize) -> Result<usize, Excess> {
         let most = size / LEAST_SIZE;

@@ -1,10 +1,8 @@
 //! The attributes of a session: a packed, immutable string map.
 //!
-//! How they lie in memory is in [`layout`], how a changed map is made in [`pack`](mod@pack), how one is made of many
-//! changes in [`index`], and what a session may have of them in [`limits`]; here is the view of them that users get. A
-//! [`Draft`] is a map that is being changed; a [`Snapshot`] one to be kept.
-
-#![deny(unsafe_code)]
+//! [`layout`] describes the packed form, [`pack`](mod@pack) writes it, [`index`] speeds up many changes to one map, and
+//! [`limits`] bounds its size. This file has the view that users get. A [`Draft`] is a map that is being changed, a
+//! [`Snapshot`] an owned map.
 
 mod draft;
 mod index;
@@ -22,11 +20,11 @@ use core::fmt;
 use core::iter::FusedIterator;
 use layout::{Pairs, value_of};
 
-/// Shows one version of a session's attributes in place: what no writer can change while it is looked at.
+/// Shows one version of a session's attributes in place. No writer can change it.
 ///
-/// Every method is wait-free and allocates nothing; looking a key up takes time in proportion to the number of
-/// attributes, of which there are [so many](crate::SessionConfig::max_attributes) at most. `Debug` shows how many there
-/// are, and neither keys nor values.
+/// Every method is wait-free and allocates nothing. Looking up a key takes time in proportion to the number of
+/// attributes, of which there are at most [`max_attributes`](crate::SessionConfig#structfield.max_attributes). `Debug`
+/// shows the number of attributes, and neither keys nor values.
 ///
 /// # Examples
 ///
@@ -48,7 +46,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Reads a block that [`pack()`], [`Assignment::write`] or what else is in [`pack`](mod@pack) wrote.
+    /// Reads a block that a function of [`pack`](mod@pack) wrote.
     #[inline]
     #[allow(unsafe_code, reason = "the one cast from text to attributes")]
     pub(crate) const fn from_packed(packed: &str) -> &Self {
@@ -56,7 +54,7 @@ impl Attributes {
         unsafe { &*(core::ptr::from_ref(packed) as *const Self) }
     }
 
-    /// Returns the value of `key`.
+    /// Returns the value of `key`, or `None` if there is no such attribute.
     ///
     /// # Examples
     ///
@@ -91,7 +89,7 @@ impl Attributes {
         self.get(key).is_some()
     }
 
-    /// Counts the attributes, by walking over them.
+    /// Counts the attributes, in time proportional to their number.
     ///
     /// # Examples
     ///
@@ -106,7 +104,7 @@ impl Attributes {
         self.pairs().count()
     }
 
-    /// Tells whether there are no attributes, without walking.
+    /// Tells whether there are no attributes, in constant time.
     ///
     /// # Examples
     ///
@@ -122,7 +120,7 @@ impl Attributes {
         self.packed.is_empty()
     }
 
-    /// Goes over keys and values in the order in which the keys were first set.
+    /// Iterates over keys and values, in the order in which the keys were first set.
     ///
     /// # Examples
     ///
@@ -162,8 +160,21 @@ impl<'a> IntoIterator for &'a Attributes {
     }
 }
 
-/// Goes over keys and values: made by [`Attributes::iter`]. `Debug` shows how many are left.
+/// Iterates over keys and values. Made by [`Attributes::iter`].
+///
+/// Each step is wait-free and allocates nothing. `Debug` shows how many attributes are left.
+///
+/// # Examples
+///
+/// ```
+/// # let store = cloakroom::SessionStore::default();
+/// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
+/// let keys = store.read(&id, |attributes| attributes.iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>());
+/// assert_eq!(keys, Some(vec!["user".to_owned(), "role".to_owned()]));
+/// # Ok::<(), cloakroom::CreateError>(())
+/// ```
 #[derive(Clone)]
+#[must_use = "iterators do nothing unless they are consumed"]
 pub struct AttributesIter<'a> {
     pairs: Pairs<'a>,
 }

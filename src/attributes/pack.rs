@@ -1,10 +1,8 @@
-//! Packing a session's attributes, and changing what is packed: what a change comes to is worked out first, then
-//! written in one piece.
+//! Packing a session's attributes, and changing packed attributes. A change first computes the size of its result, then
+//! writes it in one piece.
 //!
-//! A block ([`layout`](super::layout)) is written by [`pack`], [`Assignment`], [`Removal`], [`Merge`], the editor made
-//! of them ([`Draft`](super::Draft)) and, for many attributes, [`Indexed`] only, so it is well-formed by construction.
-
-#![deny(unsafe_code)]
+//! Only [`pack`], [`Assignment`], [`Removal`], [`Merge`], [`Draft`](super::Draft), which is made of them, and, for many
+//! attributes, [`Indexed`] write a block ([`layout`](super::layout)). So every block is well-formed by construction.
 
 use super::Attributes;
 use super::index::Indexed;
@@ -13,17 +11,16 @@ use super::limits::{Excess, Limits};
 use core::fmt::{self, Write};
 use core::ops::Range;
 
-/// What most sessions' attributes have room in.
+/// Enough bytes for the attributes of most sessions.
 const USUAL_SIZE: usize = 512;
 
-/// How many attributes a key is looked up in by walking over them, for each of any number of others: an index takes
-/// allocations.
+/// The most attributes that are walked to look up each of several keys. Beyond it an index is built, which allocates.
 const FEW: usize = 16;
 
-/// "Set `key` to `value` in these attributes": tells what the result takes, then writes it.
+/// Sets `key` to `value` in these attributes: computes the size of the result, then writes it.
 pub(crate) struct Assignment<'a> {
     before: &'a str,
-    /// What the new pair takes the place of: the old pair of that key, or nothing at the end.
+    /// The range that the new pair replaces: the old pair of the key, or an empty range at the end.
     replaced: Range<usize>,
     pair: Pair<'a>,
     noop: bool,
@@ -39,28 +36,27 @@ impl<'a> Assignment<'a> {
         }
     }
 
-    /// Tells whether the key has this very value already.
+    /// Tells whether the key has this value already.
     pub(crate) fn is_noop(&self) -> bool {
         self.noop
     }
 
-    /// Returns the bytes that the attributes take afterwards, if they are within the limits.
+    /// Returns the size of the result, if it is within the limits.
     pub(crate) fn size_within(&self, limits: Limits) -> Result<usize, Excess> {
         if self.replaced.is_empty() {
             return limits.admit_counted(|| Pairs::of(self.before).count() + 1, self.size());
         }
-        // Another value makes no more of them.
+        // A new value for an old key does not add an attribute.
         limits.admit(0, self.size())
     }
 
-    /// Returns the bytes that the attributes take afterwards.
+    /// Returns the size of the result.
     pub(super) fn size(&self) -> usize {
         (self.before.len() - self.replaced.len()).saturating_add(self.pair.size())
     }
 
-    /// Writes the attributes as they are afterwards: the new value in the place of the old, or at the end if the key is
-    /// new. Fails only if `out` has no room for as many bytes as [`size_within`](Self::size_within)
-    /// has said.
+    /// Writes the result: the new value in the place of the old, or at the end if the key is new. Fails only if `out`
+    /// has less room than [`size_within`](Self::size_within) has returned.
     pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
         out.write_str(&self.before[..self.replaced.start])?;
         self.pair.write(out)?;
@@ -68,7 +64,7 @@ impl<'a> Assignment<'a> {
     }
 }
 
-/// "Remove `key` from these attributes", where it is there.
+/// Removes a key from attributes that have it.
 pub(crate) struct Removal<'a> {
     before: &'a str,
     place: Range<usize>,
@@ -82,42 +78,42 @@ impl<'a> Removal<'a> {
         Some(Self { before, place: old.place(), value: old.value(before) })
     }
 
-    /// The value that is removed.
+    /// The value of the removed key.
     pub(crate) fn value(&self) -> &'a str {
         self.value
     }
 
-    /// Returns the bytes that the attributes take afterwards.
+    /// Returns the size of the result.
     pub(crate) fn size(&self) -> usize {
         self.before.len() - self.place.len()
     }
 
-    /// Writes the attributes that are left. Fails only if `out` has no room for [`size`](Self::size) bytes.
+    /// Writes the remaining attributes. Fails only if `out` has less room than [`size`](Self::size).
     pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
         out.write_str(&self.before[..self.place.start])?;
         out.write_str(&self.before[self.place.end..])
     }
 }
 
-/// Attributes that were given one after the other.
+/// Attributes that were collected from an iterator.
 pub(crate) struct Given(Form);
 
 enum Form {
-    /// So few that a key is found by walking over them.
+    /// Few attributes: a key is found by walking the block.
     Packed(String),
-    /// In a box, so that those that are few are handed on for less.
+    /// In a box, so that moving a value of this type is cheap.
     Indexed(Box<Indexed>),
 }
 
 impl Given {
-    /// Takes them; the last value of a key given twice wins and takes the place of the first.
+    /// Collects the attributes. If a key is given twice, the last value wins and takes the place of the first.
     ///
-    /// Takes time in proportion to what is given, and does nothing for a pair that is too much but to look its key up.
+    /// The time is in proportion to the attributes; a pair that exceeds a limit only costs a look-up of its key.
     ///
     /// # Errors
     ///
-    /// What was given so far, as soon as that is over a limit. So an endless iterator ends unless it goes on repeating
-    /// the same few keys, and a large value is refused even where a smaller one for its key would follow.
+    /// The number or the size so far, as soon as it exceeds a limit. So an endless iterator is refused unless it
+    /// repeats the same few keys, and a large value is refused even if a smaller value for its key would follow.
     pub(crate) fn within<I, K, V>(limits: Limits, pairs: I) -> Result<Self, Excess>
     where
         I: IntoIterator<Item = (K, V)>,
@@ -125,7 +121,7 @@ impl Given {
         V: AsRef<str>,
     {
         let mut pairs = pairs.into_iter();
-        // The text is soon gone: better too much room than moving it as it grows.
+        // The text is short-lived, so too much room is better than moving it as it grows.
         let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limits.bytes) } else { 0 });
         let mut left = FEW.min(limits.count);
         while let Some((key, value)) = pairs.next() {
@@ -140,7 +136,7 @@ impl Given {
         Ok(Self(Form::Packed(packed)))
     }
 
-    /// Goes on where there are many, or as many as there may be, or where a key is given twice.
+    /// Continues for many attributes, at the limit, or if a key is given twice.
     #[cold]
     fn many<K, V>(
         packed: String,
@@ -161,7 +157,7 @@ impl Given {
     }
 }
 
-/// Packs attributes that are [`Given`].
+/// Packs attributes from an iterator: see [`Given`].
 #[inline]
 pub(crate) fn pack<I, K, V>(pairs: I, limits: Limits) -> Result<String, Excess>
 where
@@ -175,7 +171,7 @@ where
     })
 }
 
-/// "Set all of these attributes in those": [`Assignment`] for many.
+/// Sets several attributes: [`Assignment`] for many.
 pub(crate) struct Merge<'a> {
     before: &'a Attributes,
     changes: Changes<'a>,
@@ -187,9 +183,9 @@ enum Changes<'a> {
     Few(&'a Attributes),
     Many {
         indexed: &'a Indexed,
-        /// For each pair before, which of them has its key.
+        /// For each previous pair, the given pair with the same key.
         known: Vec<Option<usize>>,
-        /// Which of them have a key that is new.
+        /// The given pairs with new keys.
         new: Vec<usize>,
     },
 }
@@ -235,12 +231,12 @@ impl<'a> Merge<'a> {
         Self { before, changes: Changes::Many { indexed, known, new }, changed, size }
     }
 
-    /// Tells whether every key has its very value already.
+    /// Tells whether every key has its value already.
     pub(crate) fn is_noop(&self) -> bool {
         !self.changed
     }
 
-    /// Returns the bytes that the attributes take afterwards, if they are within the limits.
+    /// Returns the size of the result, if it is within the limits.
     pub(crate) fn size_within(&self, limits: Limits) -> Result<usize, Excess> {
         limits.admit_counted(|| self.count(), self.size)
     }
@@ -253,9 +249,8 @@ impl<'a> Merge<'a> {
         self.before.len() + new
     }
 
-    /// Writes the attributes as they are afterwards: new values in the place of the old, then new keys in their order.
-    /// Fails only if
-    /// `out` has no room for as many bytes as [`size_within`](Self::size_within) has said.
+    /// Writes the result: new values in the place of the old, then new keys in their order. Fails only if `out` has
+    /// less room than [`size_within`](Self::size_within) has returned.
     pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
         match &self.changes {
             Changes::Few(few) => {
@@ -313,7 +308,7 @@ mod tests {
         out
     }
 
-    /// Written as the format's description says it, not as the code does.
+    /// Packs as the description of the format says, independently of the code.
     fn bytes_of(model: &Model) -> usize {
         let length = |text: &String| match text.len() {
             0..64 => 1,
@@ -341,7 +336,7 @@ mod tests {
         Ok(())
     }
 
-    /// Short strings of any characters, and strings on both sides of where a length takes one more byte.
+    /// Short strings of any characters, and strings on both sides of the sizes at which a length takes one more byte.
     fn string() -> impl Strategy<Value = String> {
         let edge = prop::sample::select(vec![62_usize, 63, 64, 65, 4_094, 4_095, 4_096, 4_097]);
         let edges = (edge, prop::sample::select(vec!["x", "é", "\u{10ffff}"])).prop_map(|(bytes, character)| {
@@ -361,7 +356,7 @@ mod tests {
         prop_oneof![prop::collection::vec(step(), 0..8), prop::collection::vec(step(), 0..60)]
     }
 
-    /// As above, or so many that they are not walked over: of many keys, or of few.
+    /// As above, or so many that they get an index, of many keys or of few.
     fn many() -> impl Strategy<Value = Model> {
         let key = |keys: u8| (0..keys).prop_map(|key| key.to_string());
         prop_oneof![
@@ -415,7 +410,7 @@ mod tests {
             before.iter().for_each(|(key, value)| assign(&mut model, key, value));
             let mut draft = Draft::of(Attributes::from_packed(&packed));
             for (what, key, value) in &steps {
-                // Of a key that is there, where there is one.
+                // A key that is present, if there is one.
                 let known = model.get(value.len() % model.len().max(1)).map_or(key, |(known, _)| known).clone();
                 match what {
                     0..16 => {
@@ -441,7 +436,7 @@ mod tests {
                         model.clear();
                     }
                 }
-                // Of every form: what is shown without being copied first, and what is shown in one piece.
+                // In every form: without a copy, and in one piece.
                 prop_assert_eq!((draft.len(), draft.is_empty()), (model.len(), model.is_empty()));
                 for key in [key, &known] {
                     let value = model.iter().find(|(other, _)| other == key).map(|(_, value)| &**value);
@@ -455,7 +450,7 @@ mod tests {
                     prop_assert_eq!(draft.check(fewer), Err(Excess::Count { count: model.len(), limit: fewer.count }));
                     prop_assert_eq!(draft.check(bytes(size - 1)), Err(too_large(size, size - 1)));
                 }
-                // Not after each step, so that several are made before it is shown in one piece.
+                // Not after each step, so that several changes are made between two copies.
                 if *what % 4 == 0 {
                     check(draft.packed(), &model)?;
                 }
@@ -530,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_judged_before_the_size() {
+    fn the_number_is_checked_before_the_size() {
         let limits = Limits { count: 1, bytes: 4 };
         let (one, two) = ([("a", "1")], [("a", "1"), ("b", "2")]);
         let refused = Err(Excess::Count { count: 2, limit: 1 });
@@ -545,24 +540,24 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_iterator_ends_at_a_limit() {
+    fn an_endless_iterator_is_refused_at_a_limit() {
         let endless = || (0..).map(|number: u64| (number.to_string(), "x"));
         assert_eq!(pack(endless(), bytes(1_000)), Err(too_large(1_006, 1_000)));
         assert_eq!(pack(endless(), count(1_000)), Err(Excess::Count { count: 1_001, limit: 1_000 }));
     }
 
     #[test]
-    fn a_repeated_key_takes_the_room_of_its_last_value_only() {
+    fn a_repeated_key_takes_the_size_of_its_last_value_only() {
         let large = "x".repeat(50);
         let pairs = [("a", "1"), ("b", &large), ("a", "22"), ("b", "")];
         assert_eq!(pack(pairs, bytes(100)).unwrap(), "\x01\x02a22\x01\x00b");
         assert_eq!(pack([("a", &*large), ("a", "")], bytes(20)), Err(too_large(53, 20)));
     }
 
-    /// What is done with so many keys.
+    /// An operation on a given number of keys.
     type Work<'w> = dyn Fn(&[String]) + 'w;
 
-    /// How many keys are compared where `work` is done on so many attributes, and where on eight times as many.
+    /// The comparisons of keys when `work` is done on `n` attributes and on eight times as many.
     fn growth(work: &Work<'_>) -> f64 {
         let keys: Vec<String> = (0..8_000).map(|number| number.to_string()).collect();
         let [few, many] = [&keys[..1_000], &keys].map(|keys| compared(|| work(keys)) as f64);
@@ -570,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_times_the_attributes_take_some_eight_times_the_comparisons() {
+    fn eight_times_the_attributes_take_about_eight_times_the_comparisons() {
         let given = |keys: &[String], value: &str| {
             pack(keys.iter().map(|key| (key, value)), Limits::NONE).expect("there are no limits")
         };

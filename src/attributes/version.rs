@@ -1,16 +1,14 @@
-//! Which version of a session is meant, and an owned copy of one.
-
-#![deny(unsafe_code)]
+//! The name of a version of a session, and an owned copy of a version.
 
 use super::Attributes;
 use core::fmt;
 use core::ops::Deref;
 
-/// Names one version of a session: two are equal if nothing was changed in between.
+/// Names one version of a session: two versions of a session are equal if nothing was changed in between.
 ///
-/// Whatever changes a session makes a new version of it: its attributes, its timeouts, its id. A touch does not, nor
-/// does a `set` of the value that is there already. A version says nothing of any session but the one that it was asked
-/// of, and there is no order among them: after 2^32 changes they come round.
+/// A change of the attributes, the timeouts or the id makes a new version. A touch does not, and neither does a `set`
+/// of the present value. Versions of different sessions cannot be compared. Versions have no order, because they wrap
+/// around after 2^32 changes.
 ///
 /// Made by [`SessionStore::version`](crate::SessionStore::version) and [`Snapshot::version`], for
 /// [`set_if`](crate::SessionStore::set_if) and [`update_if`](crate::SessionStore::update_if).
@@ -22,17 +20,17 @@ impl Version {
         Self(number)
     }
 
-    /// That of the version that replaces this one.
+    /// The name of the version that replaces this one.
     pub(crate) const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
 }
 
-/// A copy of a session's attributes, all of one version, that can be kept. Made by
+/// Holds an owned copy of a session's attributes, all of one version. Made by
 /// [`SessionStore::snapshot`](crate::SessionStore::snapshot).
 ///
-/// It is a single allocation, of the packed form in which the session holds them, and reads like [`Attributes`].
-/// `Debug` shows how many there are, and neither keys nor values.
+/// It is a single allocation, in the packed form of the session, and has the methods of [`Attributes`], which are
+/// wait-free and allocate nothing. `Debug` shows the number of attributes and the version, and neither keys nor values.
 ///
 /// # Examples
 ///
@@ -41,7 +39,7 @@ impl Version {
 /// let id = store.create_with([("user", "ada"), ("role", "admin")])?;
 /// let snapshot = store.snapshot(&id).expect("the session is live");
 /// store.set(&id, "role", "none")?;
-/// // As it was, across an `.await` and on any thread:
+/// // Unchanged, also across an `.await` and on any thread:
 /// assert_eq!(snapshot.get("role"), Some("admin"));
 /// assert!(snapshot.iter().eq([("user", "ada"), ("role", "admin")]));
 /// assert_ne!(store.version(&id), Some(snapshot.version()));
@@ -58,7 +56,7 @@ impl Snapshot {
         Self { packed: attributes.packed.into(), version }
     }
 
-    /// Returns which version this is a copy of.
+    /// Returns the version that this is a copy of.
     #[inline]
     #[must_use]
     pub const fn version(&self) -> Version {
@@ -94,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_come_round_after_the_last() {
+    fn versions_wrap_around_after_the_last() {
         assert_eq!(Version::new(u32::MAX).next(), Version::new(0));
         assert_ne!(Version::new(7).next(), Version::new(7));
     }

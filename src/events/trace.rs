@@ -12,8 +12,6 @@
 //! The target is `cloakroom`. Events name a session by its [fingerprint](crate::fingerprint), never by its id. A
 //! look-up makes no event, unless it finds the session expired.
 
-#![deny(unsafe_code)]
-
 use crate::entry::Key;
 use crate::error::CreateError;
 use crate::fingerprint::Fingerprints;

@@ -41,8 +41,6 @@
 //! erased. Where the source panics, the page is dropped, which erases it; the thread draws each id by a call of its own
 //! from then on. So does a draw within a draw, which only a random source of the user's could make.
 
-#![deny(unsafe_code)]
-
 use super::SessionId;
 use super::page::{IDS, Page};
 use crate::error::RandomError;

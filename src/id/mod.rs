@@ -12,8 +12,6 @@
 //! | `none.rs` | in place of both where there is no such memory |
 //! | `serde_as_hex.rs` | the traits of serde |
 
-#![deny(unsafe_code)]
-
 #[cfg_attr(not(all(target_os = "linux", not(any(miri, loom, shuttle)))), path = "none.rs")]
 mod batch;
 #[cfg(all(target_os = "linux", not(any(miri, loom, shuttle))))]

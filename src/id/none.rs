@@ -1,7 +1,5 @@
 //! In place of `batch` where no page is wiped by a fork, and where a model checker or Miri runs: no id is drawn ahead.
 
-#![deny(unsafe_code)]
-
 use super::SessionId;
 use crate::error::RandomError;
 

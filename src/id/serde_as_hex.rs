@@ -1,7 +1,5 @@
 //! An id as a string of 64 hex digits, in every format of serde.
 
-#![deny(unsafe_code)]
-
 use super::{ParseIdError, SessionId};
 use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};

@@ -1,5 +1,3 @@
-#![deny(unsafe_code)]
-
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;

@@ -33,13 +33,11 @@
 //! suspended thread may not have removed them yet; they make room. Without a limit no thread needs to know which
 //! members are arriving, and [`Joining::arrive`] changes nothing.
 
-#![deny(unsafe_code)]
-
 use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
 use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
-use crate::table::RemovalCause;
 use crate::expiry::{Moment, Tick};
 use crate::sync::{AtomicU64, MODEL, Ordering, step};
+use crate::table::RemovalCause;
 use crate::table::{Change, Refusal, Table};
 use core::convert::Infallible;
 

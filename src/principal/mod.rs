@@ -1,7 +1,5 @@
 //! Principals: the users, accounts or devices to which sessions are bound, and the [`index`] of their sessions.
 
-#![deny(unsafe_code)]
-
 pub(crate) mod index;
 
 use crate::entry::Key;

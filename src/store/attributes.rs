@@ -1,58 +1,89 @@
-//! Sessions with string attributes: creating them and looking at them. Changing them is in [`edit`](super::edit).
+//! Sessions with string attributes: making a store, creating sessions and reading them. Changing them is in
+//! [`edit`](super::edit).
 
-#![deny(unsafe_code)]
-
-use super::SessionStore;
+use super::{SessionStore, SessionStoreBuilder};
 use crate::attributes::{Attributes, Snapshot, Version};
 use crate::clock::TimeSource;
-use crate::config::{SessionConfig, SessionStoreBuilder};
+use crate::config::SessionConfig;
 use crate::content::Stored;
 use crate::error::CreateError;
 use crate::id::SessionId;
 
 impl SessionStore {
-    /// Starts from the defaults; see [`SessionStoreBuilder`].
+    /// Returns a builder with the default settings. Wait-free; allocates the name of the cookie.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SessionStore;
+    /// use std::time::Duration;
+    ///
+    /// let store = SessionStore::builder().ttl(Duration::from_secs(15 * 60)).max_sessions(100_000).build()?;
+    /// assert_eq!(store.ttl(), Duration::from_secs(15 * 60));
+    /// # Ok::<(), cloakroom::ConfigError>(())
+    /// ```
     pub fn builder() -> SessionStoreBuilder {
         SessionStoreBuilder::default()
     }
 
     /// Makes a store with the default clock.
     ///
-    /// May wait for another thread that is making its first store.
+    /// Allocates. May block while another thread makes the first store of the process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionConfig, SessionStore};
+    ///
+    /// let store = SessionStore::new(SessionConfig::default().max_sessions(100_000));
+    /// assert_eq!(store.count(), 0);
+    /// ```
+    #[must_use]
     pub fn new(config: SessionConfig) -> Self {
         Self::assemble(config, TimeSource::default(), None)
     }
 
-    /// Creates a session without attributes. See [`create_with`](Self::create_with).
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig::max_sessions), [`CreateError::Random`] if the operating
-    /// system gives no random bytes.
-    pub fn create(&self) -> Result<SessionId, CreateError> {
-        self.new_session().create()
-    }
-
-    /// Creates a session with these attributes, in one step: no thread ever sees it with only some of them. Of a key
-    /// that is given twice, the last value counts.
-    ///
-    /// Takes time in proportion to what is given, however many attributes that are and whatever their keys. The id is
-    /// 32 bytes from the operating system's random source ([`batch_ids`](SessionConfig::batch_ids) says how it is
-    /// called). At [`max_sessions`](SessionConfig::max_sessions) it first looks for expired sessions to end, among no
-    /// more than 512.
+    /// Creates a session without attributes, under a new id.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
-    /// [`CreateError::TooManyAttributes`] if they are more than [`max_attributes`](SessionConfig::max_attributes),
-    /// otherwise [`CreateError::TooLarge`] if they exceed [`max_session_bytes`](SessionConfig::max_session_bytes);
-    /// [`CreateError::Full`] and [`CreateError::Random`] as for [`create`](Self::create). In either case nothing has
-    /// changed, but for expired sessions that were ended.
+    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig#structfield.max_sessions). [`CreateError::Random`] if
+    /// the operating system gives no random bytes.
     ///
-    /// Attributes are taken from the iterator one by one, and none after the first that is too much. So one without an
-    /// end is refused too, if it goes on giving new keys; one that repeats the same few keys, which count once each, is
-    /// never done with.
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// assert_eq!(store.keys(&id), Some(vec![]));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    pub fn create(&self) -> Result<SessionId, CreateError> {
+        self.new_session().create()
+    }
+
+    /// Creates a session with these attributes, under a new id, in one step: no thread sees the session with only some
+    /// of them. If a key is given twice, the last value counts.
+    ///
+    /// The time is in proportion to the number and the size of the attributes, whatever their keys. The id is 32 bytes
+    /// from the operating system's random source, by one call for each session. At
+    /// [`max_sessions`](SessionConfig#structfield.max_sessions) the store first looks at up to 512 sessions in search
+    /// of expired ones to end.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::TooManyAttributes`] beyond [`max_attributes`](SessionConfig#structfield.max_attributes),
+    /// otherwise [`CreateError::TooLarge`] beyond [`max_session_bytes`](SessionConfig#structfield.max_session_bytes).
+    /// [`CreateError::Full`] and [`CreateError::Random`] as for [`create`](Self::create). On an error nothing has
+    /// changed, except that expired sessions may have been ended.
+    ///
+    /// The iterator is not asked for more attributes after the first one that exceeds a limit. So an endless iterator
+    /// of new keys is refused. An endless iterator that repeats the same few keys never exceeds a limit, and the call
+    /// does not return.
     ///
     /// # Examples
     ///
@@ -71,17 +102,28 @@ impl SessionStore {
         self.new_session().create_with(attributes)
     }
 
-    /// Returns the value of an attribute, and touches the session even if there is no such attribute. `None` without
-    /// it, or if the session does not exist or has expired (it is removed then).
+    /// Returns the value of an attribute, and touches the session even if it has no such attribute. `None` if there is
+    /// no such attribute or no such session.
     ///
-    /// Lock-free; allocates the value. Writes shared memory at most once per tick of the clock. Takes effect when the
-    /// session is touched.
+    /// Lock-free; allocates the value. Writes to shared memory at most once per tick of the clock. Takes effect when
+    /// the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada")])?;
+    /// assert_eq!(store.get(&id, "user").as_deref(), Some("ada"));
+    /// assert_eq!(store.get(&id, "role"), None);
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    #[must_use]
     pub fn get(&self, id: &SessionId, key: &str) -> Option<String> {
         self.read(id, |attributes| attributes.get(key).map(str::to_owned)).flatten()
     }
 
-    /// Returns the values of several attributes, all of one version, and touches the session, whichever of them there
-    /// are. `None` if the session does not exist or has expired (it is removed then).
+    /// Returns the values of several attributes, all of one version, and touches the session even if it has none of
+    /// them. `None` if there is no such session.
     ///
     /// Lock-free; allocates the values. Takes effect when the session is touched.
     ///
@@ -94,14 +136,14 @@ impl SessionStore {
     /// assert_eq!((user.as_deref(), role.as_deref(), theme), (Some("ada"), Some("admin"), None));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use]
     pub fn get_each<const N: usize>(&self, id: &SessionId, keys: [&str; N]) -> Option<[Option<String>; N]> {
         self.read(id, |attributes| keys.map(|key| attributes.get(key).map(str::to_owned)))
     }
 
-    /// Tells whether the session has an attribute, and touches the session even if it has not. False if it does not
-    /// exist or has expired (it is removed then).
+    /// Tells whether a session has an attribute, and touches the session. False if there is no such session.
     ///
-    /// Lock-free. Takes effect when the session is touched.
+    /// Lock-free; allocates nothing. Takes effect when the session is touched.
     ///
     /// # Examples
     ///
@@ -111,12 +153,13 @@ impl SessionStore {
     /// assert!(store.contains(&id, "user") && !store.contains(&id, "role"));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use]
     pub fn contains(&self, id: &SessionId, key: &str) -> bool {
         self.read(id, |attributes| attributes.contains(key)).unwrap_or(false)
     }
 
     /// Returns the keys of all attributes, of one version and in the order in which they were first set, and touches
-    /// the session. `None` if it does not exist or has expired (it is removed then).
+    /// the session. `None` if there is no such session.
     ///
     /// Lock-free; allocates the keys. Takes effect when the session is touched.
     ///
@@ -128,14 +171,15 @@ impl SessionStore {
     /// assert_eq!(store.keys(&id), Some(vec!["user".to_owned(), "role".to_owned()]));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use]
     pub fn keys(&self, id: &SessionId) -> Option<Vec<String>> {
         self.read(id, |attributes| attributes.iter().map(|(key, _)| key.to_owned()).collect())
     }
 
-    /// Returns a copy of all attributes, of one version, to be kept for as long as one likes, and touches the session.
-    /// `None` if it does not exist or has expired (it is removed then).
+    /// Returns an owned copy of all attributes, of one version, and touches the session. `None` if there is no such
+    /// session.
     ///
-    /// Lock-free; a single allocation. Takes effect when the session is touched.
+    /// Lock-free; one allocation. Takes effect when the session is touched.
     ///
     /// # Examples
     ///
@@ -147,6 +191,7 @@ impl SessionStore {
     /// assert_eq!(snapshot.get("role"), Some("admin"));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use]
     pub fn snapshot(&self, id: &SessionId) -> Option<Snapshot> {
         let copy = self.table.read(id.as_bytes(), true, self.moment(), |version| {
             Snapshot::of(Attributes::of(version), Version::new(version.version()))
@@ -154,13 +199,13 @@ impl SessionStore {
         copy.ok()
     }
 
-    /// Returns which version the session is at, without touching it. `None` if it does not exist or has expired (it is
-    /// removed then).
+    /// Returns the version that a session is at, without touching the session. `None` if there is no such session.
     ///
-    /// For [`set_if`](Self::set_if) and [`update_if`](Self::update_if). What is to be decided by attributes needs those
-    /// of that very version: take a [`snapshot`](Self::snapshot), which has both.
+    /// For [`set_if`](Self::set_if) and [`update_if`](Self::update_if). A decision that depends on attributes needs the
+    /// attributes of the same version: take a [`snapshot`](Self::snapshot), which has both.
     ///
-    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
+    /// ended.
     ///
     /// # Examples
     ///
@@ -174,6 +219,7 @@ impl SessionStore {
     /// assert_ne!(store.version(&id), first);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn version(&self, id: &SessionId) -> Option<Version> {
         self.table.read(id.as_bytes(), false, self.moment(), |version| Version::new(version.version())).ok()
     }

@@ -1,6 +1,4 @@
-//! Creating sessions, and making room for them.
-
-#![deny(unsafe_code)]
+//! Creating sessions, and making room for them in a full store.
 
 use super::SessionStore;
 use super::timeouts::Timeouts;
@@ -13,16 +11,21 @@ use crate::expiry::Moment;
 use crate::id::SessionId;
 use crate::principal::Principal;
 use crate::table::{Place, Room, Whose};
+use core::fmt;
 use core::time::Duration;
 
-/// How many entries `create` looks at to find an expired one, when the store is full.
+/// The most entries that a creation looks at in search of an expired session, in a full store.
 const ENTRIES_SEARCHED_WHEN_FULL: usize = 512;
 
-/// At how many it looks to find an unbound one, before a bound one makes room for a newcomer that is bound itself.
+/// The most entries that the creation of a bound session looks at in search of an unbound session, before it ends a
+/// bound one.
 const ENTRIES_SEARCHED_FOR_THE_BOUND: usize = 8_192;
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Begins a session with terms of its own; nothing happens before one of the builder's `create` methods is called.
+    /// Returns a builder for a session with its own timeouts or a principal. One of its `create` methods creates the
+    /// session.
+    ///
+    /// Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -41,7 +44,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         NewSession { store: self, timeouts: Timeouts::default(), principal: None }
     }
 
-    /// Puts a session into the table under an id that is drawn for it, with the content that `build` writes.
+    /// Puts a session with the content that `build` writes into the table, under a new id.
     pub(super) fn create_entry(
         &self,
         timeouts: Timeouts,
@@ -53,7 +56,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Ok(id)
     }
 
-    /// Counts a refused creation, and returns why.
+    /// Counts a refused creation, and returns the error.
     #[cold]
     pub(super) fn refused(&self, error: CreateError) -> CreateError {
         self.rejections.note(error);
@@ -69,7 +72,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ) -> Result<SessionId, CreateError> {
         let moment = self.moment();
         let id = SessionId::draw(self.config.batch_ids).map_err(CreateError::Random)?;
-        // The principal's limit comes first: a newcomer that is refused for it must not end anybody else's session for room.
+        // The principal's limit comes first, because a creation that it refuses must not end another principal's
+        // session.
         let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;
         let place = match joined.as_mut().and_then(|joined| joined.place.take()) {
             Some(place) => place,
@@ -78,7 +82,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let binding = joined.as_ref().map(|joined| joined.joining.binding);
         let overrides = Overrides { limits: self.limits(moment.now(), timeouts), binding, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
-        // 256 random bits that are in use already are not drawn. If they are, they are not random.
+        // Random 256 bits never repeat, so an id that is taken was not random.
         self.table.insert(place, new, moment).map_err(|_| CreateError::Random(RandomError::REPEATED))?;
         if let Some(joined) = joined {
             self.arrive(joined.joining, &id, moment.now());
@@ -86,7 +90,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Ok(id)
     }
 
-    /// A place for a session, which is bound to a principal or not: one that is free, or that of a session which ends for it.
+    /// Reserves a place for a new session: a free place, or the place of a session that is ended. `bound` says whether
+    /// the new session is bound to a principal.
     pub(super) fn enter(&self, id: &SessionId, bound: bool, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
         if let Some(place) = self.table.enter(id.as_bytes()) {
             return Ok(place);
@@ -104,7 +109,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             };
             match self.table.make_room(id.as_bytes(), whose, among, moment) {
                 Room::Place(place) => return Ok(place),
-                // Somebody else has got on: with that session, or with another one.
+                // Another thread has used or ended the chosen session.
                 Room::Again => {}
                 Room::None => return Err(CreateError::Full),
             }
@@ -112,7 +117,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 }
 
-/// Creates a session with terms of its own. Made by [`SessionStore::new_session`].
+/// Creates a session with its own timeouts or a principal. Made by [`SessionStore::new_session`].
+///
+/// The setters are wait-free and allocate nothing. `Debug` shows the timeouts, and whether there is a principal.
 #[must_use = "no session is created before one of the `create` methods is called"]
 pub struct NewSession<'s, T: Content + ?Sized = Attributes> {
     store: &'s SessionStore<T>,
@@ -120,25 +127,48 @@ pub struct NewSession<'s, T: Content + ?Sized = Attributes> {
     principal: Option<Principal>,
 }
 
+/// Shows neither the store nor the principal.
+impl<T: Content + ?Sized> fmt::Debug for NewSession<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSession")
+            .field("timeouts", &self.timeouts)
+            .field("bound", &self.principal.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<T: Content + ?Sized> NewSession<'_, T> {
     /// Binds the session to a principal.
     ///
-    /// Creating it may fail with [`CreateError::PrincipalFull`] then, or end another of the principal's sessions:
-    /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal). If all sessions of the principal are ended at the
-    /// same time, the id that is returned may be that of a session that has ended.
+    /// At [`max_sessions_per_principal`](crate::SessionConfig#structfield.max_sessions_per_principal) the creation
+    /// fails with [`CreateError::PrincipalFull`] or ends another session of the principal. If all sessions of the
+    /// principal are ended at the same time, the new session may have ended when the creation returns its id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Principal, SessionStore};
+    ///
+    /// let store = SessionStore::default();
+    /// let ada = Principal::new("ada");
+    /// let id = store.new_session().principal(ada).create()?;
+    /// assert_eq!(store.sessions_of(&ada), [id]);
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
     pub fn principal(mut self, principal: Principal) -> Self {
         self.principal = Some(principal);
         self
     }
 
-    /// Lets the session lie idle for so long, rather than for the store's [`ttl`](crate::SessionConfig::ttl).
+    /// Sets the idle timeout of this session, in place of the store's
+    /// [`ttl`](crate::SessionConfig#structfield.ttl).
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts = self.timeouts.idle(timeout);
         self
     }
 
-    /// Ends the session so long after its creation, used or not, rather than after the store's
-    /// [`absolute_timeout`](crate::SessionConfig::absolute_timeout). [`Duration::MAX`] is never.
+    /// Sets the absolute timeout of this session, from its creation on, in place of the store's
+    /// [`absolute_timeout`](crate::SessionConfig#structfield.absolute_timeout). [`Duration::MAX`] means none.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts = self.timeouts.absolute(timeout);
         self
@@ -148,9 +178,11 @@ impl<T: Content + ?Sized> NewSession<'_, T> {
 impl NewSession<'_> {
     /// Creates the session without attributes.
     ///
+    /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
+    ///
     /// # Errors
     ///
-    /// As for [`SessionStore::create`].
+    /// As for [`SessionStore::create`], and [`CreateError::PrincipalFull`].
     pub fn create(self) -> Result<SessionId, CreateError> {
         self.create_packed("")
     }
@@ -161,7 +193,7 @@ impl NewSession<'_> {
     ///
     /// # Errors
     ///
-    /// As for [`SessionStore::create_with`].
+    /// As for [`SessionStore::create_with`], and [`CreateError::PrincipalFull`].
     pub fn create_with<I, K, V>(self, attributes: I) -> Result<SessionId, CreateError>
     where
         I: IntoIterator<Item = (K, V)>,
@@ -185,7 +217,19 @@ impl<T: Send + Sync + 'static> NewSession<'_, T> {
     ///
     /// # Errors
     ///
-    /// As for [`SessionStore::create`]; the value is dropped then.
+    /// As for [`SessionStore::create`], and [`CreateError::PrincipalFull`]. The value is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionConfig, SessionStore};
+    /// use std::time::Duration;
+    ///
+    /// let store = SessionStore::<u32>::typed(SessionConfig::default());
+    /// let id = store.new_session().idle_timeout(Duration::from_secs(60)).create_with(7)?;
+    /// assert_eq!(store.read(&id, |seven| *seven), Some(7));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
     pub fn create_with(self, value: T) -> Result<SessionId, CreateError> {
         self.store.create_entry(self.timeouts, self.principal, |head| typed_entry(head, value))
     }

@@ -1,35 +1,34 @@
-//! Changing string attributes: each operation makes one new version of the session out of the one before, or none.
+//! Changing string attributes: each operation replaces the session's version by a new one, or changes nothing.
 //!
-//! All of them go by [`Table::update`](crate::table::Table::update): what is built from a version counts only if that
-//! version is still the session's own, and is built again from its successor if it is not. What they build is written
+//! All of them use [`Table::update`](crate::table::Table::update), which builds a new version from the live one and
+//! takes effect only if that is still live. Otherwise it builds again, from the successor. The attributes are written
 //! straight into the new entry.
 
-#![deny(unsafe_code)]
-
-use super::{SessionStore, why_unchanged};
+use super::{SessionStore, error_of};
 use crate::attributes::{Assignment, Attributes, Draft, Given, Merge, Removal, Version};
 use crate::content::{Packed, Stored, packed_entry};
 use crate::entry::{EntryRef, Owned, Tail};
-use crate::error::{IncrementError, SetError, SetIfError, TryUpdateError, UpdateError};
+use crate::error::{IncrementError, MissingError, SetError, SetIfError, TryUpdateError};
 use crate::expiry::Tick;
 use crate::id::SessionId;
 use crate::table::Change;
 use core::fmt;
 
 impl SessionStore {
-    /// Sets an attribute and touches the session. Never creates a session.
+    /// Sets an attribute, and touches the session. Never creates a session.
     ///
-    /// Copies the session's attributes; succeeds or fails whatever [`max_sessions`](crate::SessionConfig::max_sessions)
-    /// says. Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value
-    /// is what it was, when the session is touched.
+    /// Copies the session's attributes. Does not depend on
+    /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions).
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if the attribute has
+    /// this value already, when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`SetError::NotFound`] if there is no such session, [`SetError::Expired`] if there was but it had expired (it is
-    /// removed then), [`SetError::TooManyAttributes`] if it would have more attributes than
-    /// [`max_attributes`](crate::SessionConfig::max_attributes), otherwise [`SetError::TooLarge`] if they would exceed
-    /// [`max_session_bytes`](crate::SessionConfig::max_session_bytes). In either case no attribute has changed, and the
-    /// session has not been touched.
+    /// [`SetError::Missing`] if there is no such session. [`SetError::TooManyAttributes`] beyond
+    /// [`max_attributes`](crate::SessionConfig#structfield.max_attributes), otherwise [`SetError::TooLarge`] beyond
+    /// [`max_session_bytes`](crate::SessionConfig#structfield.max_session_bytes). On an error no attribute has changed,
+    /// and the session is not touched.
     ///
     /// # Examples
     ///
@@ -39,7 +38,7 @@ impl SessionStore {
     /// let id = store.create()?;
     /// store.set(&id, "theme", "dark")?;
     /// store.delete(&id);
-    /// assert_eq!(store.set(&id, "theme", "light"), Err(SetError::NotFound));
+    /// assert!(matches!(store.set(&id, "theme", "light"), Err(SetError::Missing(_))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
@@ -54,18 +53,18 @@ impl SessionStore {
         })
     }
 
-    /// Sets several attributes at once, and touches the session: no thread ever sees only some of them. Of a key that
-    /// is given twice, the last value counts.
+    /// Sets several attributes in one step, and touches the session: no thread sees only some of them. If a key is
+    /// given twice, the last value counts.
     ///
-    /// Takes time in proportion to what is given and what the session has.
+    /// The time is in proportion to the attributes that are given and those that the session has.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where all values are
-    /// what they were, when the session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if all attributes have
+    /// these values already, when the session is touched.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set). Where the attributes given are too many or too large by themselves, the number or the
-    /// size is theirs, and nothing more is asked of the iterator, as [`create_with`](Self::create_with) has it.
+    /// As for [`set`](Self::set). If the given attributes alone exceed a limit, the number or the size in the error is
+    /// theirs, and the iterator is not asked for more, as in [`create_with`](Self::create_with).
     ///
     /// # Examples
     ///
@@ -95,15 +94,14 @@ impl SessionStore {
         })
     }
 
-    /// Removes an attribute, and touches the session. Says whether it was there.
+    /// Removes an attribute, and touches the session. Returns whether the attribute was there.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if there is no such
     /// attribute, when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
-    /// (it is removed then).
+    /// [`MissingError`] if there is no such session.
     ///
     /// # Examples
     ///
@@ -114,15 +112,17 @@ impl SessionStore {
     /// assert_eq!(store.remove(&id, "role"), Ok(false));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
-    pub fn remove(&self, id: &SessionId, key: &str) -> Result<bool, UpdateError> {
+    pub fn remove(&self, id: &SessionId, key: &str) -> Result<bool, MissingError> {
         self.removal(id, key, |_| ()).map(|removed| removed.is_some())
     }
 
-    /// Removes an attribute and returns its value, and touches the session: for what is to be shown once (a flash
-    /// message, a token that may be used a single time). Of several that take it at once, one gets it. `None` if there
-    /// is no such attribute, or if the session does not exist or has expired (it is removed then).
+    /// Removes an attribute and returns its value, and touches the session. `None` if there is no such attribute or no
+    /// such session.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there is no such
+    /// For values that are used once: a flash message, a single-use token. If several threads take the attribute at
+    /// once, one of them gets it.
+    ///
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if there is no such
     /// attribute, when the session is touched.
     ///
     /// # Examples
@@ -138,25 +138,25 @@ impl SessionStore {
         self.removal(id, key, str::to_owned).ok().flatten()
     }
 
-    fn removal<R>(&self, id: &SessionId, key: &str, f: impl Fn(&str) -> R) -> Result<Option<R>, UpdateError> {
+    fn removal<R>(&self, id: &SessionId, key: &str, f: impl Fn(&str) -> R) -> Result<Option<R>, MissingError> {
         let mut removed = None;
         self.edit(id, |version, stamp| {
             let removal = Removal::new(Attributes::of(version), key);
             removed = removal.as_ref().map(|removal| f(removal.value()));
             let change = removal.map(|removal| replaced(version, stamp, removal.size(), |text| removal.write(text)));
-            Ok::<_, UpdateError>(change.unwrap_or(Change::Touch))
+            Ok::<_, MissingError>(change.unwrap_or(Change::Touch))
         })?;
         Ok(removed)
     }
 
-    /// Removes all attributes, and touches the session, which lives on.
+    /// Removes all attributes, and touches the session, which stays.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where there are no
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if there are no
     /// attributes, when the session is touched.
     ///
     /// # Errors
     ///
-    /// As for [`remove`](Self::remove).
+    /// [`MissingError`] if there is no such session.
     ///
     /// # Examples
     ///
@@ -167,23 +167,23 @@ impl SessionStore {
     /// assert_eq!(store.keys(&id), Some(vec![]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn clear(&self, id: &SessionId) -> Result<(), UpdateError> {
+    pub fn clear(&self, id: &SessionId) -> Result<(), MissingError> {
         self.edit(id, |version, stamp| {
             let empty = Attributes::of(version).is_empty();
-            Ok::<_, UpdateError>(if empty { Change::Touch } else { replaced(version, stamp, 0, |_| Ok(())) })
+            Ok::<_, MissingError>(if empty { Change::Touch } else { replaced(version, stamp, 0, |_| Ok(())) })
         })
     }
 
-    /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum. An
-    /// attribute that is missing counts as 0.
+    /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum. A
+    /// missing attribute counts as 0.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what
-    /// it was, when the session is touched.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if the value stays the
+    /// same, when the session is touched.
     ///
     /// # Errors
     ///
-    /// [`IncrementError::NotANumber`] and [`IncrementError::Overflow`], and those of [`set`](Self::set). In either case
-    /// no attribute has changed, and the session has not been touched.
+    /// [`IncrementError::NotANumber`], [`IncrementError::Overflow`], and [`IncrementError::Set`] with the errors of
+    /// [`set`](Self::set). On an error no attribute has changed, and the session is not touched.
     ///
     /// # Examples
     ///
@@ -213,20 +213,24 @@ impl SessionStore {
         Ok(sum)
     }
 
-    /// Changes attributes as `f` says, all in one step, and touches the session. Returns what `f` returned.
+    /// Changes attributes by a closure, all in one step, and touches the session. Returns the result of the closure.
     ///
-    /// Nothing is lost: where another change comes first, `f` is called again, with a [`Draft`] of what that has made.
-    /// So it may be called several times, and should do nothing but edit its draft; one that itself changes the same
-    /// session each time never comes to an end. It runs as a closure of [`read`](Self::read) does. If it panics,
-    /// nothing has changed. One that may find that it must not change anything is for [`try_update`](Self::try_update).
+    /// No update is lost: if another change takes effect first, `f` is called again with a [`Draft`] of the new
+    /// attributes. So `f` may be called several times, and should do nothing but edit its draft. A closure that changes
+    /// the same session through the store each time makes the call endless. The closure runs as in
+    /// [`read`](Self::read). If it panics, nothing has changed. A closure that may decide to change nothing is for
+    /// [`try_update`](Self::try_update).
     ///
-    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where
-    /// the attributes are what they were, when the session is touched.
+    /// Lock-free if `f` is; allocates. Takes effect when the session's previous version is superseded, or if the
+    /// attributes stay the same, when the session is touched.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set): [`SetError::TooManyAttributes`] and [`SetError::TooLarge`] are judged by what `f`
-    /// leaves behind.
+    /// As for [`set`](Self::set). The limits apply to the attributes that `f` leaves behind.
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
     ///
     /// # Examples
     ///
@@ -248,12 +252,20 @@ impl SessionStore {
         Ok(result)
     }
 
-    /// Does what [`update`](Self::update) does, unless `f` returns an error: then nothing has changed, and the session
-    /// has not been touched.
+    /// Does the same as [`update`](Self::update), unless `f` returns an error. Then nothing has changed, and the
+    /// session is not touched.
+    ///
+    /// Lock-free if `f` is; allocates. Takes effect as `update` does. An abandoned update takes effect as a look-up,
+    /// when the session is found live.
     ///
     /// # Errors
     ///
-    /// [`TryUpdateError::Abandoned`] with the error of `f`, and those of [`update`](Self::update).
+    /// [`TryUpdateError::Abandoned`] with the error of `f`, and [`TryUpdateError::Set`] with the errors of
+    /// [`update`](Self::update).
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
     ///
     /// # Examples
     ///
@@ -282,16 +294,16 @@ impl SessionStore {
         Ok(result)
     }
 
-    /// Sets an attribute if the session is still at this version, and touches it. Returns the version that it is at
-    /// then.
+    /// Sets an attribute if the session is still at this version, and touches the session. Returns the session's new
+    /// version.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or where the value is what
-    /// it was, when the session is touched; then the version stays.
+    /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if the attribute has
+    /// this value already, when the session is touched. In the second case the version stays the same.
     ///
     /// # Errors
     ///
-    /// [`SetIfError::Changed`] if the session is at another version, and those of [`set`](Self::set). In either case no
-    /// attribute has changed, and the session has not been touched.
+    /// [`SetIfError::Changed`] if the session is at another version, and [`SetIfError::Set`] with the errors of
+    /// [`set`](Self::set). On an error no attribute has changed, and the session is not touched.
     ///
     /// # Examples
     ///
@@ -310,18 +322,21 @@ impl SessionStore {
         self.update_if(id, version, |draft| draft.set(key, value)).map(|((), version)| version)
     }
 
-    /// Changes attributes as `f` says, all in one step, if the session is still at this version, and touches it.
-    /// Returns what `f` returned, and the version that the session is at then.
+    /// Changes attributes by a closure, all in one step, if the session is still at this version, and touches the
+    /// session. Returns the result of the closure and the session's new version.
     ///
-    /// `f` may be called several times, as that of [`update`](Self::update), but with the attributes of this version
-    /// only.
+    /// As in [`update`](Self::update), `f` may be called several times, but only with the attributes of this version.
     ///
-    /// Lock-free, as far as `f` is; allocates. Takes effect when the session's previous version is superseded, or where
-    /// the attributes are what they were, when the session is touched; then the version stays.
+    /// Lock-free if `f` is; allocates. Takes effect when the session's previous version is superseded, or if the
+    /// attributes stay the same, when the session is touched. In the second case the version stays the same.
     ///
     /// # Errors
     ///
     /// As for [`set_if`](Self::set_if).
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
     ///
     /// # Examples
     ///
@@ -349,8 +364,8 @@ impl SessionStore {
         self.edit_draft(id, |found, draft| if found == version { Ok(f(draft)) } else { Err(SetIfError::Changed) })
     }
 
-    /// Edits a draft of the live version, and says which version the session is at then.
-    fn edit_draft<R, E: From<SetError> + From<UpdateError>>(
+    /// Edits a draft of the live version, and returns the version that the session is at afterwards.
+    fn edit_draft<R, E: From<SetError> + From<MissingError>>(
         &self,
         id: &SessionId,
         mut f: impl FnMut(Version, &mut Draft<'_>) -> Result<R, E>,
@@ -361,8 +376,7 @@ impl SessionStore {
             let (before, number) = (Attributes::of(version), Version::new(version.version()));
             let mut draft = Draft::of(before);
             let result = f(number, &mut draft)?;
-            // Before it is shown in one piece, for which it may have to be copied. What nobody has changed is within
-            // the limits.
+            // Checked before `packed`, which may have to copy the attributes.
             draft.check(limits).map_err(SetError::from)?;
             if draft.packed() == version.text() {
                 outcome = Some((result, number));
@@ -372,19 +386,19 @@ impl SessionStore {
             let overrides = version.overrides();
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), draft.packed())))
         })?;
-        Ok(outcome.expect("an update that has succeeded was built"))
+        Ok(outcome.expect("a successful update was built"))
     }
 
-    fn edit<E: From<UpdateError>>(
+    fn edit<E: From<MissingError>>(
         &self,
         id: &SessionId,
         build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
     ) -> Result<(), E> {
-        self.table.update(id.as_bytes(), self.moment(), build).map_err(why_unchanged)
+        self.table.update(id.as_bytes(), self.moment(), build).map_err(error_of)
     }
 }
 
-/// The next version, whose packed attributes, of so many bytes, `write` writes.
+/// Replaces the version by one with `len` bytes of packed attributes, which `write` writes.
 fn replaced(
     version: EntryRef<'_, Packed>,
     stamp: Tick,
@@ -394,6 +408,6 @@ fn replaced(
     let len = u32::try_from(len).expect("a session's size limit fits 32 bits");
     let overrides = version.overrides();
     Change::Replace(Owned::new(version.next_head(stamp, &overrides), Attributes::absent(), len, |text| {
-        write(text).expect("the text is as long as what is written")
+        write(text).expect("the text has the length of the attributes")
     }))
 }

@@ -1,7 +1,5 @@
 //! Operations on all sessions, one after the other.
 
-#![deny(unsafe_code)]
-
 use super::SessionStore;
 use crate::content::Content;
 use crate::entry::life::Life;
@@ -14,8 +12,10 @@ use core::convert::Infallible;
 use core::fmt;
 use core::time::Duration;
 
-/// Shows one version of a session to a closure of [`for_each`](SessionStore::for_each),
-/// [`retain`](SessionStore::retain) or [`delete_where`](SessionStore::delete_where).
+/// Shows one version of a session to a closure of [`for_each`](SessionStore::for_each) or
+/// [`delete_where`](SessionStore::delete_where).
+///
+/// Every method is wait-free and allocates nothing. `Debug` shows the idle time only.
 pub struct SessionView<'a, T: Content + ?Sized> {
     store: &'a SessionStore<T>,
     version: EntryRef<'a, T::Payload>,
@@ -32,33 +32,38 @@ impl<'a, T: Content + ?Sized> SessionView<'a, T> {
         }
     }
 
-    /// What the session holds.
+    /// Returns the content of the session.
+    #[must_use]
     pub fn content(&self) -> &T {
         T::of(self.version)
     }
 
-    /// The session's id. As secret as ever: whoever has it has the session.
+    /// Returns the session's id. It is a secret: anyone that has it can use the session.
+    #[must_use]
     pub fn id(&self) -> SessionId {
         SessionId::from_bytes(*self.version.key())
     }
 
-    /// The session's [serial number](SessionStore::serial).
+    /// Returns the session's [serial number](SessionStore::serial).
+    #[must_use]
     pub fn serial(&self) -> u64 {
         self.version.overrides().serial
     }
 
-    /// How long ago the session was touched last.
+    /// Returns the time since the session was last touched.
+    #[must_use]
     pub fn idle_for(&self) -> Duration {
         span(self.now.get().saturating_sub(self.stamp.get()))
     }
 
-    /// How long the session has to live if nobody touches it: as [`SessionStore::expires_in`] has it.
+    /// Returns the time after which the session expires if it is not used: see [`SessionStore::expires_in`].
+    #[must_use]
     pub fn expires_in(&self) -> Duration {
         self.store.time_left(self.version, self.stamp, self.now)
     }
 }
 
-/// Shows times only.
+/// Shows the idle time only.
 impl<T: Content + ?Sized> fmt::Debug for SessionView<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionView").field("idle_for", &self.idle_for()).finish_non_exhaustive()
@@ -68,21 +73,26 @@ impl<T: Content + ?Sized> fmt::Debug for SessionView<'_, T> {
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Shows every session to a closure, without touching any.
     ///
-    /// * A session that is there throughout the call is shown exactly once, however the store grows or shrinks
-    ///   meanwhile.
-    /// * One that is created or ended meanwhile may be shown or not. So may one whose id is [rotated](Self::rotate_id):
-    ///   under its old id, under its new one, under neither, or (having become another session, as it were) under both.
-    ///   An id that only leads to another one is not shown.
-    /// * None is shown that has expired (it is removed then), nor one that was deleted before the call.
-    /// * What is shown of a session is one version of it, that was current at one instant during the call; different
-    ///   sessions are shown as of different instants.
+    /// * A session that exists throughout the call is shown exactly once, even if the store grows or shrinks during the
+    ///   call.
+    /// * A session that is created or ended during the call may be shown or not.
+    /// * A session whose id is [rotated](Self::rotate_id) during the call may be shown under its old id, its new id,
+    ///   neither or both. A former id that only forwards to a session is not shown.
+    /// * An expired session is not shown; it is ended. A session that was deleted before the call is not shown.
+    /// * The closure is shown one version of each session, which was current at one instant during the call. The
+    ///   instants of different sessions differ.
     ///
-    /// The order is of no meaning. The closure may call the store, even to end the session that it is shown. It runs as
-    /// a closure of [`read`](Self::read) does, for its own session only: between two of them memory can be freed. If it
-    /// panics, the rest is not shown, and nothing has changed.
+    /// The order is unspecified. The closure may call the store, and may even end the session that it is shown. Memory
+    /// is held back as in [`read`](Self::read), but only while the closure runs for one session: memory can be freed
+    /// between two sessions.
     ///
-    /// Lock-free; allocates 32 bytes for each session of one of the store's [parts](crate::SessionConfig::shards) at a
-    /// time. Takes effect for each session when its stamp is loaded.
+    /// Lock-free if the closure is; allocates 32 bytes for each session of one
+    /// [shard](crate::SessionConfig#structfield.shards) at a time. Takes effect for each session when its stamp is
+    /// loaded.
+    ///
+    /// # Panics
+    ///
+    /// If the closure panics. The remaining sessions are not shown then, and nothing has changed.
     ///
     /// # Examples
     ///
@@ -98,13 +108,13 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     pub fn for_each(&self, mut f: impl FnMut(&SessionView<'_, T>)) {
         self.each_key(|key| {
-            // Again while the version that was found is being replaced.
+            // Repeated while the version that was found is being replaced.
             let mut again = true;
             while again {
                 let moment = self.moment();
                 let shown = self.table.read(key, false, moment, |version| {
                     if version.key() != key {
-                        return true; // A forward; the session is shown under its own key.
+                        return true; // A forward: the session is shown under its own key.
                     }
                     SessionView::new(self, version, moment.now()).map(|view| f(&view)).is_some()
                 });
@@ -113,21 +123,25 @@ impl<T: Content + ?Sized> SessionStore<T> {
         });
     }
 
-    /// Ends every session for which the closure says so, and returns how many.
+    /// Ends every session for which the closure returns true, and returns how many.
     ///
-    /// For each session it is atomic: what is ended is the very version that the closure was shown, touched by nobody
-    /// since. Where a session is changed or touched in between, the closure is asked again; so it may be called several
-    /// times for a session. Those for which it says no are as they were, and untouched.
+    /// Atomic for each session: the session ends only if the version that the closure was shown is still live and has
+    /// not been touched since. If the session is changed or touched in between, the closure is called again. So it may
+    /// be called several times for one session. Sessions for which it returns false stay unchanged and are not touched.
     ///
-    /// Which sessions are shown, and how the closure runs, is as for [`for_each`](Self::for_each): a session that is
-    /// there throughout the call and for which the closure says yes whenever it is asked has been ended when this
-    /// returns. If the closure panics, those that it was asked about before have ended or not as it said.
+    /// The sessions that are shown, and the rules for the closure, are those of [`for_each`](Self::for_each). A session
+    /// that exists throughout the call, and for which the closure always returns true, has ended when this returns.
     ///
-    /// Lock-free; allocates as `for_each` does. Takes effect for each session when its live version dies.
+    /// Lock-free if the closure is; allocates as `for_each` does. Takes effect for each session when its live version
+    /// dies.
+    ///
+    /// # Panics
+    ///
+    /// If the closure panics. The sessions that it was shown before have ended or not as it returned.
     ///
     /// # Examples
     ///
-    /// Everybody who is not an administrator has to log in again:
+    /// Logging out all users except administrators:
     ///
     /// ```
     /// # let store = cloakroom::SessionStore::default();
@@ -142,24 +156,6 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let mut ended = 0;
         self.each_key(|key| ended += usize::from(self.delete_if(key, &mut f)));
         ended
-    }
-
-    /// Keeps the sessions for which the closure says so, and ends the others: [`delete_where`](Self::delete_where) the
-    /// other way round.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// # let store = cloakroom::SessionStore::default();
-    /// store.create()?;
-    /// store.retain(|session| session.idle_for() < Duration::from_secs(300));
-    /// assert_eq!(store.count(), 1);
-    /// # Ok::<(), cloakroom::CreateError>(())
-    /// ```
-    pub fn retain(&self, mut f: impl FnMut(&SessionView<'_, T>) -> bool) {
-        self.delete_where(|view| !f(view));
     }
 
     fn each_key(&self, mut visit: impl FnMut(&Key)) {
@@ -182,7 +178,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             match (result, verdict) {
                 (Err(_), _) => return false,
                 (Ok(()), Some(ended)) => return ended,
-                // The version that was found has been replaced or has ended before it could be shown.
+                // The version was replaced or ended after it was found and before it was shown.
                 (Ok(()), None) => {}
             }
         }

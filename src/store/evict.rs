@@ -1,6 +1,4 @@
-//! Eviction of expired sessions, all at once or a piece at a time.
-
-#![deny(unsafe_code)]
+//! Ending expired sessions, all at once or within a budget of time.
 
 use super::SessionStore;
 use crate::content::Content;
@@ -8,44 +6,58 @@ use crate::table::Part;
 use core::time::Duration;
 use std::time::Instant;
 
-/// Tells what a call of [`evict_expired_within`](SessionStore::evict_expired_within) has done.
+/// Reports what a call of [`evict_expired_within`](SessionStore::evict_expired_within) has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Eviction {
-    /// How many sessions this call has ended.
+    /// The number of sessions that this call has ended.
     pub ended: usize,
-    /// Whether the round that was under way when the call began has come to its end: every part of the store has been
-    /// taken on in it, by this call or another one. Of several threads at work one may still be busy with the part that
-    /// it took on last.
+    /// Whether the round that was in progress when the call began is complete: every piece of the store was started in
+    /// it, by this call or another. Another thread may still be working on its last piece.
     pub complete: bool,
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Ends every session that has expired, and returns how many.
     ///
-    /// Looks at every session, which takes about a hundred nanoseconds for each, and gives back the memory that is not
-    /// needed any more. Other threads are not held up. Lock-free. Each session's end takes effect when its live version
-    /// dies.
+    /// Looks at every session, which takes about a hundred nanoseconds for each, and then frees memory. Does not delay
+    /// other threads.
+    ///
+    /// Lock-free; may allocate smaller arrays. Each session's end takes effect when its live version dies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{ManualClock, SessionStore};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build()?;
+    /// store.create()?;
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(store.evict_expired(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn evict_expired(&self) -> usize {
         let ended = self.table.sweep(self.moment());
         self.tracer.swept(ended, true, self.count());
         ended
     }
 
-    /// Ends sessions that have expired, for as long as `budget` says, from where the last such call has stopped: for a
-    /// thread that has other things to do as well.
+    /// Ends expired sessions for the time of `budget`, from where the last such call stopped: for a thread that has
+    /// other work too.
     ///
-    /// The calls of all threads go through the store together, in rounds. Several at once share the work: no part of a
-    /// round is done twice, none is left out, and none waits for another. A call ends when the budget is used up or the
-    /// round is [complete](Eviction::complete), and each looks at 64 places for sessions at least, whatever the budget.
-    /// It may take longer by what one such piece and the freeing of what it has ended take: some microseconds, unless
-    /// the thread is suspended. The budget is of real time, whatever clock the store has.
+    /// The calls of all threads go through the store together, in rounds. Concurrent calls share the work: no piece of
+    /// a round is done twice, none is left out, and no call waits for another. A call ends when the budget is used up
+    /// or the round is [complete](Eviction::complete). Each looks at 64 slots or more, whatever the budget. A call may
+    /// exceed the budget by the time of one such piece and of freeing the memory of the sessions that it ended: some
+    /// microseconds, unless the thread is suspended. The budget is real time, whatever clock the store has.
     ///
-    /// A round looks at every session that was there throughout, but for this: of the sessions of one of the store's
-    /// [parts](crate::SessionConfig::shards) that shrinks while the round is within it, some may be left for the next
-    /// round. So may those that a call had taken on when the store's clock panicked.
+    /// A round looks at every session that exists throughout, with two exceptions. If a
+    /// [shard](crate::SessionConfig#structfield.shards) shrinks while the round is in it, some of its sessions may be
+    /// left for the next round. So may the sessions of a piece during which the store's clock panicked.
     ///
-    /// Lock-free. Each session's end takes effect when its live version dies.
+    /// Lock-free; may allocate smaller arrays. Each session's end takes effect when its live version dies.
     ///
     /// # Examples
     ///
@@ -67,13 +79,13 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///     if eviction.complete {
     ///         break;
     ///     }
-    ///     // Whatever else this thread has to do.
+    ///     // The thread does its other work here.
     /// }
     /// assert_eq!(ended, 1_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn evict_expired_within(&self, budget: Duration) -> Eviction {
-        // None: further ahead than there is time.
+        // `None` if the end is beyond what `Instant` can hold: there is no end.
         let end = Instant::now().checked_add(budget);
         let more = || end.is_none_or(|end| Instant::now() < end);
         let Part { expired, over } = self.table.sweep_on(self.moment(), more);

@@ -1,6 +1,4 @@
-//! A store's figures by way of the `metrics` facade.
-
-#![deny(unsafe_code)]
+//! Export of a store's figures to the `metrics` facade.
 
 use super::SessionStore;
 use crate::content::Content;
@@ -19,22 +17,26 @@ const STEPS: &str = "cloakroom_table_growth_steps_total";
 const PROBE: &str = "cloakroom_table_longest_probe";
 
 fn describe() {
-    describe_gauge!(SESSIONS, Unit::Count, "Sessions in the store, expired ones that are not evicted yet included.");
+    describe_gauge!(
+        SESSIONS,
+        Unit::Count,
+        "Sessions in the store, including expired sessions that are not removed yet."
+    );
     describe_counter!(CREATED, Unit::Count, "Sessions created.");
-    describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; ids, where the cause is a rotation.");
+    describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; for the cause rotated, ids ended.");
     describe_counter!(REJECTED, Unit::Count, "Creations refused, by reason.");
     describe_gauge!(BYTES, Unit::Bytes, "Bytes that the sessions take.");
-    let retired = "Bytes of what has ended or been replaced that are not freed yet, of all stores of the process.";
+    let retired = "Bytes of ended and replaced entries that are not freed yet, of all stores of the process.";
     describe_gauge!(RETIRED_BYTES, Unit::Bytes, retired);
     describe_gauge!(SLOTS, Unit::Count, "Slots of the table.");
-    describe_gauge!(LOAD, "Part of the table's slots that is taken, 0 to 1.");
-    describe_counter!(STEPS, Unit::Count, "Times that a part of the table was left for another array.");
-    describe_gauge!(PROBE, Unit::Count, "Slots tried at the most to find a place for a session.");
+    describe_gauge!(LOAD, "Fraction of the table's slots that are taken, 0 to 1.");
+    describe_counter!(STEPS, Unit::Count, "Times that a shard moved to another array.");
+    describe_gauge!(PROBE, Unit::Count, "Most slots tried to find a place for a session.");
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Tells the recorder of the [`metrics`](https://docs.rs/metrics) facade what [`stats`](Self::stats) says, for
-    /// whatever system watches the server. A [`Sweeper`](crate::Sweeper) calls this after each of its rounds.
+    /// Reports the figures of [`stats`](Self::stats) to the recorder of the [`metrics`](https://docs.rs/metrics)
+    /// facade. A [`Sweeper`](crate::Sweeper) calls this after each of its rounds.
     ///
     /// | name | kind | further label |
     /// |---|---|---|
@@ -43,7 +45,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_sessions_removed_total` | counter | `cause`: see below |
     /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
     /// | `cloakroom_session_bytes` | gauge | |
-    /// | `cloakroom_retired_bytes` | gauge, of the process: each store says the same | |
+    /// | `cloakroom_retired_bytes` | gauge of the process, the same for each store | |
     /// | `cloakroom_table_slots` | gauge | |
     /// | `cloakroom_table_load_ratio` | gauge | |
     /// | `cloakroom_table_growth_steps_total` | counter | |
@@ -52,17 +54,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The causes are those of [`RemovalCause`]: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`,
     /// `principal`, `principal_limit`.
     ///
-    /// Each bears the label `store`, the name of the store's cookie, by which several stores of a process are told
-    /// apart: give them different ones.
+    /// Each metric has the label `store`, which is the name of the store's cookie. Give the stores of one process
+    /// different cookie names to tell them apart.
     ///
-    /// Needs the feature `metrics`. What it costs, and whether it may block, is up to the recorder; the store's part is
-    /// wait-free and allocates the labels.
+    /// Needs the feature `metrics`. Wait-free and allocates the labels, as far as the store is concerned; **may block**
+    /// if the recorder does.
     ///
     /// # Examples
     ///
     /// ```
     /// # let store = cloakroom::SessionStore::default();
-    /// // With the recorder of `metrics_exporter_prometheus` or any other installed:
+    /// // With a recorder installed, such as that of `metrics_exporter_prometheus`:
     /// store.export_metrics();
     /// ```
     pub fn export_metrics(&self) {

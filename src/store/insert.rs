@@ -1,16 +1,13 @@
-//! Sessions under ids that the caller brings, and sessions replaced as a whole: for frameworks that draw ids
-//! themselves, and for caches.
+//! Creating sessions under ids of the caller, and replacing the whole content of a session: for frameworks that make
+//! ids themselves, and for caches.
 //!
-//! Such a session is bound to no principal: the index of principals counts on it that an id which has ended never comes
-//! back.
+//! Such a session is bound to no principal, because the index of principals relies on an id never being used again.
 
-#![deny(unsafe_code)]
-
-use super::{SessionStore, Timeouts, why_unchanged};
+use super::{SessionStore, Timeouts, error_of};
 use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
 use crate::entry::{EntryRef, Head, Overrides, Owned};
-use crate::error::{InsertError, SetError, UpdateError};
+use crate::error::{InsertError, MissingError, SetError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
 use crate::sync::Ordering;
@@ -24,7 +21,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<(), InsertError> {
         let moment = self.moment();
-        // Before a place is taken, for which another session may have to end.
+        // Checked before a place is reserved, because another session may have to end for the place.
         if self.is_occupied(id, moment) {
             return Err(InsertError::Occupied);
         }
@@ -33,7 +30,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             InsertError::Full
         })?;
         let limits = self.limits(moment.now(), timeouts);
-        // Relaxed: a mere number. The first is 1, for 0 is that of sessions whose ids the store has drawn.
+        // Relaxed: only the number matters, and it publishes nothing. The first is 1; ids of the store's own have 0.
         let serial = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
         let overrides = Overrides { limits, serial, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
@@ -46,7 +43,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.table.read(id.as_bytes(), false, moment, |_| ()).is_ok()
     }
 
-    /// What comes next for a version, by the timeouts that it has and those that are given.
+    /// The overrides of the version after `version`, with the given timeouts in place of its own.
     pub(super) fn overrides_after(
         &self,
         version: EntryRef<'_, T::Payload>,
@@ -61,31 +58,31 @@ impl<T: Content + ?Sized> SessionStore<T> {
 }
 
 impl SessionStore {
-    /// Creates a session under an id that the caller brings, with these attributes, in one step.
+    /// Creates a session under an id of the caller's, with these attributes, in one step.
     ///
-    /// For frameworks that draw session ids themselves, and for caches in front of another store. **The id is as hard
-    /// to guess as the caller has made it**: who guesses it has the session. OWASP asks for [64 bits of entropy][owasp]
-    /// at least, from a cryptographically secure generator. Wherever the store may draw the id, prefer
-    /// [`create_with`](Self::create_with).
+    /// For frameworks that make session ids themselves, and for caches in front of another store. **The caller must
+    /// make ids that cannot be guessed**: OWASP asks for at least [64 bits of entropy][owasp] from a cryptographically
+    /// secure generator. If the store may make the id, prefer [`create_with`](Self::create_with).
     ///
-    /// An expired session that nobody has met yet does not count as one of that id: it ends. Nor does one that was
-    /// deleted: what this creates is another session, which has nothing of the former one, and whose
-    /// [`version`](Self::version)s are counted from the beginning. So who inserts ids that have been in use before
-    /// decides for himself whether a revoked id may come back. Of several threads that insert one id at a time, one
-    /// creates the session. Do not insert ids that this store has drawn: what still refers to the former session of
-    /// such an id, a rotation's grace or [`end_sessions_of`](Self::end_sessions_of) under way, then finds the new one.
+    /// If a session of this id has expired, it ends and does not prevent the new one. The same holds for a deleted
+    /// session. The new session has nothing of the former one, and its [`version`](Self::version)s start again. So a
+    /// caller that inserts an id for a second time decides that a revoked id becomes valid again. If several threads
+    /// insert the same id at once, one of them creates the session.
+    ///
+    /// Do not insert ids that this store has made. The grace of a rotation, or a call of
+    /// [`end_sessions_of`](Self::end_sessions_of) in progress, may still refer to the former session of such an id and
+    /// would apply to the new one.
     ///
     /// The session is bound to no [`Principal`](crate::Principal); [`bind`](Self::bind) gives it another id. An id that
-    /// still leads to a session after a [rotation](Self::rotation) with grace is taken.
+    /// still forwards to a session after a [rotation](Self::rotation) with grace is occupied.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
-    /// [`InsertError::Occupied`] if there is a live session of this id, which has not been touched;
-    /// [`InsertError::Full`],
-    /// [`InsertError::TooManyAttributes`] and [`InsertError::TooLarge`] as for [`create_with`](Self::create_with). In
-    /// either case nothing has changed, but for sessions that were ended to make room.
+    /// [`InsertError::Occupied`] if a live session has this id; that session is not touched. [`InsertError::Full`],
+    /// [`InsertError::TooManyAttributes`] and [`InsertError::TooLarge`] as for [`create_with`](Self::create_with). On
+    /// an error nothing has changed, except that sessions may have been ended to make room.
     ///
     /// # Examples
     ///
@@ -93,7 +90,7 @@ impl SessionStore {
     /// use cloakroom::{InsertError, SessionId, Timeouts};
     ///
     /// # let store = cloakroom::SessionStore::default();
-    /// let id = SessionId::random()?; // drawn by somebody else
+    /// let id = SessionId::random()?; // by the framework
     /// store.insert_with(&id, Timeouts::default(), [("user", "ada")])?;
     /// assert_eq!(store.get(&id, "user").as_deref(), Some("ada"));
     /// assert_eq!(store.insert_with(&id, Timeouts::default(), [("user", "eve")]), Err(InsertError::Occupied));
@@ -114,18 +111,17 @@ impl SessionStore {
         self.insert_entry(id, timeouts, |head| packed_entry(head, &packed))
     }
 
-    /// Replaces all attributes of a session by these, gives it other timeouts from now on (what [`Timeouts`] does not
-    /// say stays as it is), and touches it, in one step. Never creates a session.
+    /// Replaces all attributes of a session, changes the given timeouts from now on, and touches the session, in one
+    /// step. Never creates a session.
     ///
-    /// For frameworks that hand over a session's whole state when a request has been answered. What others have set
-    /// meanwhile is gone then; where that matters, [`set`](Self::set) or [`update`](Self::update).
+    /// For frameworks that save a session's whole state after each request. Changes that other requests have made in
+    /// the meantime are overwritten. If that matters, use [`set`](Self::set) or [`update`](Self::update).
     ///
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set). The attributes are taken from the iterator as [`create_with`](Self::create_with)
-    /// takes them.
+    /// As for [`set`](Self::set). The iterator is used as in [`create_with`](Self::create_with).
     ///
     /// # Examples
     ///
@@ -153,24 +149,24 @@ impl SessionStore {
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
         });
-        result.map_err(why_unchanged)
+        result.map_err(error_of)
     }
 }
 
 impl<T: Send + Sync + 'static> SessionStore<T> {
-    /// Creates a session under an id that the caller brings, with this value.
+    /// Creates a session under an id of the caller's, with this value.
     ///
-    /// For frameworks that draw session ids themselves, and for caches in front of another store. **The id is as hard
-    /// to guess as the caller has made it**: who guesses it has the session. Wherever the store may draw the id, prefer
-    /// [`create_with`](Self::create_with). What becomes of expired and deleted sessions of that id, and of principals,
-    /// is told at the [same operation on attributes](SessionStore#method.insert_with).
+    /// For frameworks that make session ids themselves, and for caches in front of another store. **The caller must
+    /// make ids that cannot be guessed.** If the store may make the id, prefer [`create_with`](Self::create_with). The
+    /// [same operation on attributes](SessionStore#method.insert_with) explains what happens to former sessions of the
+    /// id.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
-    /// [`InsertError::Occupied`] if there is a live session of this id, which has not been touched;
-    /// [`InsertError::Full`] as for [`create_with`](Self::create_with). The value is dropped then.
+    /// [`InsertError::Occupied`] if a live session has this id; that session is not touched. [`InsertError::Full`] as
+    /// for [`create_with`](Self::create_with). The value is dropped then.
     ///
     /// # Examples
     ///
@@ -187,15 +183,18 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         self.insert_entry(id, timeouts, |head| typed_entry(head, value))
     }
 
-    /// Replaces a session's value by what `f` makes of it, gives it other timeouts from now on (what [`Timeouts`] does
-    /// not say stays as it is), and touches it, in one step. [`update`](Self::update) otherwise.
+    /// Replaces a session's value by the result of `f`, changes the given timeouts from now on, and touches the
+    /// session, in one step. Otherwise like [`update`](Self::update).
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded.
+    /// Lock-free if `f` is; allocates. Takes effect when the session's previous version is superseded.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
-    /// (it is removed then).
+    /// [`MissingError`] if there is no such session.
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
     ///
     /// # Examples
     ///
@@ -216,12 +215,12 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         id: &SessionId,
         timeouts: Timeouts,
         mut f: impl FnMut(&T) -> T,
-    ) -> Result<(), UpdateError> {
+    ) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let overrides = self.overrides_after(version, timeouts, moment.now());
-            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
+            Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });
-        result.map_err(why_unchanged)
+        result.map_err(error_of)
     }
 }

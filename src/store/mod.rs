@@ -1,26 +1,25 @@
-//! The session store: its operations over the table.
+//! The session store: the public operations, over the table.
 //!
-//! Here the operations get their moment (one reading of the clock each), sessions their content and terms, and refusals
-//! their names. What is concurrent about them lies in [`crate::table`].
+//! This module gives each operation its moment (one reading of the clock), builds the content and the overrides of new
+//! versions, and maps the table's refusals to the public errors. The concurrent protocols are in [`crate::table`].
 //!
-//! | file | the operations |
+//! | file | operations |
 //! |---|---|
-//! | `mod` | on a session whatever it holds: `read`, `exists`, `delete`, ... |
-//! | `create` | creation, and room for it |
-//! | `insert` | creation under a given id; replacing all that a session holds |
-//! | `attributes`, `edit`, `json` | on string attributes: looking, changing, values as JSON |
-//! | `typed` | on a value |
+//! | `mod` | on a session with any content: `read`, `exists`, `delete`, ... |
+//! | `builder` | making a store |
+//! | `create` | creating a session, and making room for it |
+//! | `insert` | creating a session under a given id; replacing the whole content |
+//! | `attributes`, `edit`, `json` | reading and changing string attributes; values as JSON |
+//! | `typed` | creating and updating a session that holds a value |
 //! | `enumerate` | on all sessions, one after the other |
-//! | `stats` | figures on how the store is doing |
-//! | `export` | the same for `metrics` |
-//! | `evict` | the end of expired sessions |
-//! | `timeouts` | a session's own limits |
-//! | `rotate` | another id for a session |
-//! | `principals` | all sessions of somebody |
-
-#![deny(unsafe_code)]
+//! | `stats`, `export` | figures, and their export to `metrics` |
+//! | `evict` | ending expired sessions |
+//! | `timeouts` | the timeouts of one session |
+//! | `rotate` | giving a session another id |
+//! | `principals` | login, and the sessions of one user |
 
 mod attributes;
+mod builder;
 mod create;
 mod edit;
 mod enumerate;
@@ -36,6 +35,7 @@ mod stats;
 mod timeouts;
 mod typed;
 
+pub use builder::SessionStoreBuilder;
 pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
@@ -47,7 +47,7 @@ use crate::attributes::Attributes;
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::Content;
-use crate::error::UpdateError;
+use crate::error::MissingError;
 use crate::events::Tracer;
 use crate::events::{Listener, Registrar};
 use crate::expiry::{Moment, Tick, Ticking, limit};
@@ -61,31 +61,42 @@ use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A concurrent store of sessions: string attributes under a random id, which expire when they have not been used for a
-/// while.
+/// Stores sessions: string attributes, or a value, under a random id, until they expire.
 ///
-/// Every method takes `&self` and may be called from any thread; none waits for another thread, so none blocks an async
-/// executor either. (The memory allocator and, for new ids, the operating system's random source are outside of this
-/// claim; a thread's first call registers it with the memory reclamation, which allocates.) Put the store behind an
-/// [`Arc`] or into a `static`.
+/// Every method takes `&self` and may be called from any thread. Put the store behind an [`Arc`] or into a `static`.
 ///
 /// * **Linearizable.** Each operation on a session takes effect at one instant, which its documentation names.
-/// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, whatever
-///   was under way. Only creation brings an id into being: [`create_with`](Self::create_with) with a new one each time,
-///   [`insert_with`](Self::insert_with) with that which it is given.
-/// * **Never early, never late.** A session that was used within its TTL is not expired; an expired one is never
-///   returned.
+/// * **Revocation wins.** Once [`delete`](Self::delete) has returned, no operation on that id succeeds again, not even
+///   one that began earlier. Only creation makes an id valid: [`create_with`](Self::create_with) makes a new one each
+///   time, and [`insert_with`](Self::insert_with) takes the caller's.
+/// * **Never early, never late.** A session that was used within its idle timeout is not expired, and an expired
+///   session is never returned. It counts as missing; the first operation that meets it ends it and removes it.
 /// * **No lost updates.** Of two concurrent [`set`](Self::set)s of different keys, both survive.
-/// * **Nothing escapes.** Values come back owned, or are seen inside of a closure: no borrow of the store can be held
+/// * **No borrow escapes.** Values are returned owned, or shown to a closure. So no borrow of the store can be held
 ///   across an `.await`, where it would stall the reclamation of memory.
 ///
-/// A session holds string [`Attributes`] unless told otherwise; a `SessionStore<T>` keeps a value of type `T` for each
-/// instead, on the same table and with the same promises ([`typed`](Self::typed)).
+/// A session holds string [`Attributes`] by default. A `SessionStore<T>` holds a value of type `T` for each session
+/// instead, on the same table and with the same guarantees ([`typed`](Self::typed)).
 ///
-/// Dropping the store frees all sessions. A forked child has a copy of them, and may use it; what is revoked in one of
-/// the processes is not revoked in the other ([what a fork means]).
+/// Dropping the store frees all sessions. A forked child has a copy of them and may use it, but a session that one
+/// process revokes stays valid in the other ([forks]).
 ///
-/// [what a fork means]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/design.md#forks
+/// [forks]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/design.md#forks
+///
+/// # Progress
+///
+/// No operation waits for another thread, so none blocks an async executor. "Wait-free" means that an operation
+/// finishes in a bounded number of its own steps; "lock-free" means that it is repeated only if an operation of another
+/// thread has succeeded in between. Both leave out code that is not the store's:
+///
+/// * the memory allocator. "Allocates nothing" leaves out the bookkeeping of memory reclamation: the first call of each
+///   thread registers the thread, a call that ends a session may open a new batch of retired memory, and any call may
+///   free memory.
+/// * the operating system's random source, for operations that make an id: creation, rotation, login.
+/// * code that the application brings: the closure of the operation, a custom [`Clock`](crate::Clock), a listener
+///   ([`on_removal`](crate::SessionStoreBuilder::on_removal)), the `Drop` of values, and under the features of the same
+///   names, the `tracing` subscriber and the `metrics` recorder. If such code blocks, the operation that called it
+///   blocks, and no other.
 ///
 /// # Examples
 ///
@@ -103,7 +114,7 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Nothing that `read` shows can be kept:
+/// A borrow that `read` shows cannot be kept:
 ///
 /// ```compile_fail
 /// # let store = cloakroom::SessionStore::default();
@@ -111,7 +122,7 @@ use std::time::Duration;
 /// let kept: Option<&str> = store.read(&id, |attributes| attributes.get("user_id")).flatten();
 /// ```
 ///
-/// but what is made from it can:
+/// but a copy can:
 ///
 /// ```
 /// # let store = cloakroom::SessionStore::default();
@@ -123,27 +134,15 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     table: Table<T::Payload>,
     config: SessionConfig,
     time: TimeSource,
-    /// How many ticks a session may lie untouched.
+    /// The idle timeout in ticks.
     idle: u64,
-    /// Which sessions are bound to which principals.
+    /// The sessions of each principal.
     index: Arc<Index>,
-    /// How many sessions have been given an id of the caller's.
+    /// The number of sessions that were created under an id of the caller's.
     inserted: AtomicU64,
     rejections: stats::Rejections,
     fingerprints: Fingerprints,
     tracer: Tracer,
-}
-
-/// Tells what a [`lookup`](SessionStore::lookup) has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup<R> {
-    /// The session is live; what the closure made of it.
-    Live(R),
-    /// The session was there, but has expired: this call has ended it.
-    Expired,
-    /// There is no such session. There may have been one that was deleted, or that expired and has been removed
-    /// already.
-    Unknown,
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
@@ -159,14 +158,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer }
     }
 
-    /// Shows what a session holds, all of one version, to a closure, and touches the session. `None` if it does not
-    /// exist or has expired (it is removed then).
+    /// Shows the content of a session, all of one version, to a closure, and touches the session. Returns the result of
+    /// the closure, or `None` if there is no such session.
     ///
-    /// Nothing is copied or allocated. The closure may call the store, even for the same session; what it is shown
-    /// stays as it was. While it runs no memory that any thread retires from this or another store is freed, so keep it
-    /// short. If it panics, the store is as before, and the session touched.
+    /// The closure may call the store, even for the same session; the content that it was shown does not change. While
+    /// a closure runs, no memory that any thread retires from this or another store is freed, so keep it short. If it
+    /// panics, the session has been touched and nothing else has changed.
     ///
-    /// Lock-free. Takes effect when the session is touched.
+    /// Lock-free; allocates nothing. Takes effect when the session is touched.
     ///
     /// # Examples
     ///
@@ -177,44 +176,46 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// assert_eq!(is_admin, Some(true));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use = "to touch a session only, call `touch`"]
     pub fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
         self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version))).ok()
     }
 
-    /// Does what [`read`](Self::read) does, and tells an expired session from an unknown id: for audit logs.
+    /// Does the same as [`read`](Self::read), and tells an expired session from an unknown id, for audit logs and `?`.
     ///
-    /// That a session has expired is reported once, by whoever ends it: a later look-up, or one after the session was
-    /// evicted, finds [`Unknown`](Lookup::Unknown). Do not tell the visitor which it was.
+    /// The expiry of a session is reported once, by the operation that ends the session. Later operations, and those
+    /// after an eviction, return [`NotFound`](MissingError::NotFound). Do not tell the visitor which it was.
     ///
-    /// Lock-free. Takes effect when the session is touched or ended.
+    /// Lock-free; allocates nothing. Takes effect when the session is touched or ended.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingError`] if there is no such session.
     ///
     /// # Examples
     ///
     /// ```
-    /// use cloakroom::{Lookup, ManualClock, SessionStore};
+    /// use cloakroom::{ManualClock, MissingError, SessionStore};
     /// use std::time::Duration;
     ///
     /// let clock = ManualClock::new();
     /// let store = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build()?;
     /// let id = store.create_with([("user", "ada")])?;
-    /// assert_eq!(store.lookup(&id, |attributes| attributes.len()), Lookup::Live(1));
+    /// assert_eq!(store.lookup(&id, |attributes| attributes.len()), Ok(1));
     /// clock.advance(Duration::from_secs(61));
-    /// assert_eq!(store.lookup(&id, |_| ()), Lookup::Expired);
-    /// assert_eq!(store.lookup(&id, |_| ()), Lookup::Unknown);
+    /// assert_eq!(store.lookup(&id, |_| ()), Err(MissingError::Expired));
+    /// assert_eq!(store.lookup(&id, |_| ()), Err(MissingError::NotFound));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Lookup<R> {
-        match self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version))) {
-            Ok(result) => Lookup::Live(result),
-            Err(Absence::Expired) => Lookup::Expired,
-            Err(Absence::Unknown) => Lookup::Unknown,
-        }
+    pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, MissingError> {
+        Ok(self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version)))?)
     }
 
-    /// Does what [`read`](Self::read) does without touching the session: for looking at somebody else's, as in a list
-    /// of devices, which must not keep them alive.
+    /// Does the same as [`read`](Self::read) without touching the session: for another user's session, as in a list of
+    /// devices, which must not keep the sessions alive.
     ///
-    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
+    /// ended.
     ///
     /// # Examples
     ///
@@ -232,34 +233,66 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// assert!(!store.exists(&id));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn peek<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
         self.table.read(id.as_bytes(), false, self.moment(), |version| f(T::of(version))).ok()
     }
 
-    /// Touches the session: says whether it exists, and if so, lets its idle timeout begin anew.
+    /// Touches a session, which restarts its idle timeout. Returns whether there is such a session.
     ///
-    /// Lock-free. Takes effect when the session is touched.
+    /// Lock-free; allocates nothing. Takes effect when the session is touched.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{ManualClock, SessionStore};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = SessionStore::builder().ttl(Duration::from_secs(60)).clock(clock.clone()).build()?;
+    /// let id = store.create()?;
+    /// clock.advance(Duration::from_secs(40));
+    /// assert!(store.touch(&id));
+    /// clock.advance(Duration::from_secs(40));
+    /// assert!(store.touch(&id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn touch(&self, id: &SessionId) -> bool {
         self.read(id, |_| ()).is_some()
     }
 
-    /// Tells whether the session exists, without touching it. An expired session does not exist (and is removed).
+    /// Tells whether there is such a session, without touching it.
     ///
-    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
+    /// ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// assert!(store.exists(&id));
+    /// store.delete(&id);
+    /// assert!(!store.exists(&id));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    #[must_use]
     pub fn exists(&self, id: &SessionId) -> bool {
         self.peek(id, |_| ()).is_some()
     }
 
-    /// Returns the number by which sessions of one id are told apart, without touching the session: 0 if the store has
-    /// drawn the id, which then names no other session; or else which of the sessions that
-    /// [`insert_with`](SessionStore#method.insert_with) has created it is, counted from 1. `None` if it does not exist
-    /// or has expired (it is removed then).
+    /// Returns the serial number of a session, which tells the sessions of one id apart, without touching the session.
+    /// `None` if there is no such session.
     ///
-    /// A [`Removal`](crate::Removal) has it too. The listener is called by the thread that has ended a session, after
-    /// the end: where an id is given again at once, it may be told of the end of the former session when the next one
-    /// lives already.
+    /// The number is 0 if the store made the id, because no other session ever has that id. The sessions that
+    /// [`insert_with`](SessionStore#method.insert_with) creates are numbered from 1.
     ///
-    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    /// [`Removal::serial`](crate::Removal::serial) has it too. The thread that ends a session calls the listener after
+    /// the end. If the id is inserted again at once, the listener may receive the end of the former session when the
+    /// next one is already live.
+    ///
+    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
+    /// ended.
     ///
     /// # Examples
     ///
@@ -275,32 +308,44 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// assert_ne!(store.serial(&id), first);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn serial(&self, id: &SessionId) -> Option<u64> {
         self.table.read(id.as_bytes(), false, self.moment(), |version| version.overrides().serial).ok()
     }
 
-    /// Ends a session, and says whether it was there. An expired one was not, but is removed as well.
+    /// Ends a session. Returns whether this call has ended it: false if there is no such session.
     ///
-    /// Once this has returned, no operation on the id succeeds again, even if it was under way before. An id that still
-    /// leads to another one after a [rotation](Self::rotate_id) with grace ends the session that it leads to; a delete
-    /// that loses to a rotation without grace answers false, and the session lives on under its new id.
+    /// Once this has returned, no operation on the id succeeds again, not even one that began earlier. An id that still
+    /// forwards to a session after a [rotation](Self::rotation) with grace ends that session. If a rotation without
+    /// grace takes effect first, the deletion of the old id returns false, and the session lives on under its new id.
     ///
-    /// Lock-free. Takes effect when the session's live version dies.
+    /// Lock-free; allocates nothing. Takes effect when the session's live version dies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// assert!(store.delete(&id));
+    /// assert!(!store.delete(&id));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
     pub fn delete(&self, id: &SessionId) -> bool {
         self.table.remove(id.as_bytes(), self.moment())
     }
 
-    /// Returns what names this id in logs: eight hex digits of a hash of it, under a random key that each store has for
-    /// this alone. The events of the feature `tracing` name sessions by the same digits.
+    /// Returns a short name of an id for logs: eight hex digits of a hash of it, under a random key that each store
+    /// draws for this purpose. The events of the feature `tracing` name sessions by the same digits.
     ///
-    /// The digits are enough to follow a session through a log, and not enough to find its id: they hold 32 bits, and
-    /// an id has 256. Another store, and this one after a restart, has other digits for the same id. A rotated session
-    /// has a new id, and so a new fingerprint.
+    /// The digits are enough to follow a session through a log, and too few to find its id: they hold 32 bits of the
+    /// id's
+    /// 256. Another store has other digits for the same id, and so has this one after a restart. A rotated session has
+    ///      a new id, and so a new fingerprint.
     ///
-    /// Among 10,000 sessions, two have the same fingerprint with a probability of about 1 %: write it to logs, and
-    /// never look a session up by it.
+    /// Among 10,000 sessions, two have the same fingerprint with a probability of about 1 %. Write it to logs, and
+    /// never look up a session by it.
     ///
-    /// Says nothing about whether there is such a session, and touches none. Wait-free; allocates nothing.
+    /// There need not be a session of this id, and none is touched. Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -312,52 +357,83 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// assert_eq!(store.fingerprint(&id), store.fingerprint(&id));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use]
     pub fn fingerprint(&self, id: &SessionId) -> Fingerprint {
         self.fingerprints.of(id.as_bytes())
     }
 
-    /// Returns the number of sessions, including expired ones that nobody has met or evicted yet.
+    /// Returns the number of sessions, including expired sessions that are not removed yet.
     ///
-    /// Exact when no operation is under way. While some are, a session that is just coming or going may be counted or
-    /// not; with [`max_sessions`](SessionConfig::max_sessions) set, the result never exceeds it. Wait-free.
+    /// Exact while no other operation is in progress. During one, the session that it creates or ends may be counted or
+    /// not. With [`max_sessions`](SessionConfig#structfield.max_sessions) set, the result never exceeds it.
+    ///
+    /// Wait-free; allocates nothing. Without `max_sessions` it adds up one counter for each
+    /// [shard](SessionConfig#structfield.shards), so it has no single instant of effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// store.create()?;
+    /// store.create()?;
+    /// assert_eq!(store.count(), 2);
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    #[must_use]
     pub fn count(&self) -> usize {
         self.table.len()
     }
 
-    /// Frees memory of ended sessions and replaced versions that no thread can be using any more.
+    /// Frees the memory of ended sessions and replaced versions that no thread can be reading.
     ///
-    /// This happens by and by anyway as the store is used, and after [`evict_expired`](Self::evict_expired); it is
-    /// worth a call when the store falls idle after much has been deleted. One call frees up to a million such objects,
-    /// unless a `read` closure that is running somewhere holds them back. Reaches what other threads have retired, of
-    /// all stores of the process, also if those threads are idle; but for up to 256 KB a thread may keep to use again.
-    /// What is left is shown by [`Stats::retired_bytes`](crate::Stats::retired_bytes). May take a fraction of a
-    /// millisecond, and longer by what the [`Drop`] of values takes; lock-free.
+    /// Ordinary operations do this little by little, and so does [`evict_expired`](Self::evict_expired). A call is
+    /// worthwhile when the store becomes idle after many deletions. It reaches memory that any thread of the process
+    /// has retired, from any store, except up to 256 KB that each thread may keep for reuse. One call frees up to a
+    /// million objects, unless a `read` closure that is running on some thread holds them back.
+    /// [`Stats::retired_bytes`](crate::Stats::retired_bytes) shows the rest.
+    ///
+    /// Lock-free. May take a fraction of a millisecond, and the time that the [`Drop`] of values takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// for _ in 0..1_000 {
+    ///     store.create()?;
+    /// }
+    /// store.delete_where(|_| true);
+    /// store.flush();
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
     pub fn flush(&self) {
         memory::flush(FLUSHED);
     }
 
-    /// The configuration that the store was made with.
+    /// Returns the configuration that the store was made with. Wait-free; allocates nothing.
+    #[must_use]
     pub fn config(&self) -> &SessionConfig {
         &self.config
     }
 
-    /// The name of the cookie that is to carry the id.
+    /// Returns the name of the cookie that carries the id. Wait-free; allocates nothing.
+    #[must_use]
     pub fn cookie_name(&self) -> &str {
         self.config.cookie_name.as_str()
     }
 
-    /// How long a session may lie idle that has no timeout of its own.
+    /// Returns the idle timeout of sessions that have none of their own. Wait-free; allocates nothing.
+    #[must_use]
     pub fn ttl(&self) -> Duration {
         self.config.ttl
     }
 
-    /// What must hold when no operation is under way: the tables are in order, and the index names the live sessions of
-    /// a principal and no others.
+    /// Checks what must hold while no operation is in progress: the table is in order, and the index lists the live
+    /// sessions of a principal and no others.
     #[cfg(loom)]
     pub(crate) fn check_at_rest(&self, principal: &crate::principal::Principal) {
         self.table.check_at_rest();
         self.index.check_at_rest();
-        // Ends those first that have expired.
+        // This first ends the sessions that have expired.
         let live = self.sessions_of(principal);
         let members = self.index.find(principal.key()).map(|user| user.members()).unwrap_or_default();
         let listed = members.into_iter().map(|member| SessionId::from_bytes(member.id)).collect::<Vec<_>>();
@@ -370,22 +446,31 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Moment::new(self.time.tick(), self.idle, &self.time)
     }
 
-    /// The moment of an operation that goes by an earlier reading of the clock.
+    /// The moment of an operation that uses an earlier reading of the clock.
     fn moment_at<'a>(&self, now: &'a Tick) -> Moment<'a> {
         Moment::new(*now, self.idle, now)
     }
 }
 
-/// Why an update has changed nothing, in the words of the operation.
-fn why_unchanged<E: From<UpdateError>>(refusal: Refusal<E>) -> E {
+impl From<Absence> for MissingError {
+    fn from(absence: Absence) -> Self {
+        match absence {
+            Absence::Unknown => Self::NotFound,
+            Absence::Expired => Self::Expired,
+        }
+    }
+}
+
+/// Maps a refusal of the table to the error of the operation.
+fn error_of<E: From<MissingError>>(refusal: Refusal<E>) -> E {
     match refusal {
-        Refusal::NotFound => UpdateError::NotFound.into(),
-        Refusal::Expired => UpdateError::Expired.into(),
+        Refusal::NotFound => MissingError::NotFound.into(),
+        Refusal::Expired => MissingError::Expired.into(),
         Refusal::Build(error) => error,
     }
 }
 
-/// How many retired objects a flush is ready to free.
+/// The most retired objects that one flush frees.
 const FLUSHED: usize = 1 << 20;
 
 impl Default for SessionStore {

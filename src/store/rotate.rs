@@ -1,33 +1,35 @@
-//! Another id for a session.
-
-#![deny(unsafe_code)]
+//! Giving a session another id.
 
 use super::{SessionStore, Timeouts};
 use crate::attributes::Attributes;
 use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
 use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Head, Overrides, Owned};
-use crate::error::{BindError, RotateError};
+use crate::error::{BindError, MissingError, RotateError};
 use crate::events::RemovalCause;
 use crate::expiry::limit;
 use crate::id::SessionId;
 use crate::principal::Principal;
 use crate::table::{Former, Refusal};
+use core::fmt;
 use core::time::Duration;
 
 impl<T: Replicate + ?Sized> SessionStore<T> {
-    /// Gives a session a new id, and ends the old one: what a server does when a visitor logs in or gains privileges, so that an id that somebody else
-    /// has planted or learnt before is worth nothing (session fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4).
+    /// Gives a session a new id and ends the old one. Call it when a visitor gains privileges, so that an id that an
+    /// attacker has planted or learnt before is worthless (session fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4).
+    /// A login with a principal has [`login`](SessionStore#method.login).
     ///
-    /// The old id is dead at one instant, whatever is in flight: a `set` under it either comes before, and is there under the new id, or fails. Attributes, timeouts
-    /// and the time that the absolute timeout counts from go with the session, which is touched.
+    /// The old id is dead at one instant, whatever operations are in progress: a `set` under the old id either takes
+    /// effect before that instant and is visible under the new id, or fails. The session keeps its attributes, its
+    /// timeouts and the start of its absolute timeout, and is touched.
     ///
-    /// Lock-free; allocates. Takes effect when the version under the old id dies. Between that and the return of this call the session cannot be named.
+    /// Lock-free; allocates. Takes effect when the version under the old id dies. Between that instant and the return
+    /// of this call, the session has no known id.
     ///
     /// # Errors
     ///
-    /// [`RotateError::NotFound`] if there is no such session, [`RotateError::Expired`] if there was but it had expired (it is removed then),
-    /// [`RotateError::Random`] if the operating system gives no random bytes; the session is as it was then.
+    /// [`RotateError::Missing`] if there is no such session, [`RotateError::Random`] if the operating system gives no
+    /// random bytes. On an error the session is unchanged.
     ///
     /// # Examples
     ///
@@ -47,23 +49,38 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Begins a [rotation](Self::rotate_id), or a [login](SessionStore#method.login), that differs from the plain one.
-    /// Nothing happens before [`Rotation::rotate`] is called, or another method that consumes the [`Rotation`].
+    /// Returns a builder for a [rotation](Self::rotate_id) or a [login](SessionStore#method.login) with a grace or
+    /// other timeouts. Its methods that consume it, such as [`Rotation::rotate`], do the rotation.
+    ///
+    /// Wait-free; allocates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let store = cloakroom::SessionStore::default();
+    /// let old = store.create()?;
+    /// let new = store.rotation(&old).grace(Duration::from_secs(5)).rotate()?;
+    /// assert!(store.exists(&old) && store.exists(&new));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn rotation<'s>(&'s self, id: &'s SessionId) -> Rotation<'s, T> {
         Rotation { store: self, id, grace: Duration::ZERO, timeouts: Timeouts::default() }
     }
 }
 
-impl RotateError {
-    pub(super) fn from_refusal(refusal: Refusal<()>) -> Self {
-        match refusal {
-            Refusal::Expired => Self::Expired,
-            Refusal::NotFound | Refusal::Build(()) => Self::NotFound,
-        }
+/// Maps a refusal of the table to the reason why there is no session to rotate.
+pub(super) fn missing(refusal: Refusal<()>) -> MissingError {
+    match refusal {
+        Refusal::Expired => MissingError::Expired,
+        Refusal::NotFound | Refusal::Build(()) => MissingError::NotFound,
     }
 }
 
 /// Gives a session a new id. Made by [`SessionStore::rotation`].
+///
+/// The setters are wait-free and allocate nothing. `Debug` shows the grace and the timeouts, and not the id.
 #[must_use = "nothing is rotated before `rotate`, `bind` or a login is called"]
 pub struct Rotation<'s, T: Content + ?Sized> {
     store: &'s SessionStore<T>,
@@ -72,13 +89,21 @@ pub struct Rotation<'s, T: Content + ?Sized> {
     timeouts: Timeouts,
 }
 
+/// Shows neither the store nor the id.
+impl<T: Content + ?Sized> fmt::Debug for Rotation<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rotation").field("grace", &self.grace).field("timeouts", &self.timeouts).finish_non_exhaustive()
+    }
+}
+
 impl<T: Content + ?Sized> Rotation<'_, T> {
-    /// Lets the old id lead to the session for so long after the rotation: for requests that were under way with the old cookie.
+    /// Lets the old id forward to the session for this long after the rotation: for requests that were already on their
+    /// way with the old cookie.
     ///
-    /// Under the old id the session can be read, touched and deleted, but not changed or rotated. The old id leads to the session until the
-    /// grace is over, the session is rotated once more (with a grace or without), or the session ends. So a session has one former id at most, and
-    /// [`max_sessions`](crate::SessionConfig::max_sessions) bounds the number of former ids too. They take no place there, and
-    /// [`count`](SessionStore::count) does not count them.
+    /// Under the old id the session can be read, touched and deleted, but not changed or rotated. The old id forwards
+    /// until the grace is over, the session is rotated again (with or without grace), or the session ends. So a session
+    /// has one former id at most, and [`max_sessions`](crate::SessionConfig#structfield.max_sessions) bounds the number
+    /// of former ids too. Former ids take no place and are not in [`count`](SessionStore::count).
     ///
     /// # Examples
     ///
@@ -98,9 +123,10 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         self
     }
 
-    /// Gives the session other timeouts from the rotation on; what [`Timeouts`] does not say stays as it is. For a
-    /// login that lets the absolute timeout begin anew: the session is never bound under the timeouts that it had
-    /// before.
+    /// Changes the given timeouts of the session from the rotation on.
+    ///
+    /// With it a login restarts the absolute timeout in the same step: the session is never bound under the timeouts
+    /// that it had before.
     ///
     /// # Examples
     ///
@@ -112,8 +138,8 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
     /// let store = SessionStore::builder().ttl(day).absolute_timeout(day).clock(clock.clone()).build()?;
     /// let visitor = store.create_with([("basket", "3 apples")])?;
     /// clock.advance(day);
-    /// let anew = Timeouts::default().absolute(day);
-    /// let ada = store.rotation(&visitor).timeouts(anew).login(&Principal::new("ada"))?;
+    /// let restarted = Timeouts::default().absolute(day);
+    /// let ada = store.rotation(&visitor).timeouts(restarted).login(&Principal::new("ada"))?;
     /// assert_eq!(store.expires_in(&ada), Some(day));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -124,29 +150,32 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
 }
 
 impl<T: Replicate + ?Sized> Rotation<'_, T> {
-    /// Rotates the id, and returns the new one. As [`SessionStore::rotate_id`].
+    /// Rotates the id, and returns the new one: see [`SessionStore::rotate_id`].
     ///
-    /// With a grace it takes effect at one instant as well: from then on the session is found under its new id, and by way of the old one.
+    /// Lock-free; allocates. A rotation with grace takes effect at one instant too: from then on, the new id is valid
+    /// and the old id forwards to it.
     ///
     /// # Errors
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
+        let before = self.store.binding_of(self.id).map_err(missing)?;
         self.change_id(before, None, |version, head, _| T::replicate(version, head)).map_err(|error| match error {
-            BindError::Expired => RotateError::Expired,
+            BindError::Missing(missing) => RotateError::Missing(missing),
             BindError::Random(cause) => RotateError::Random(cause),
-            _ => RotateError::NotFound,
+            BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("a rotation binds to no principal"),
         })
     }
 
-    /// Binds the session to a principal, and returns its new id. As [`SessionStore::bind`].
+    /// Binds the session to a principal, and returns its new id: see [`SessionStore::bind`].
+    ///
+    /// Lock-free; allocates. Takes effect when the version under the old id dies.
     ///
     /// # Errors
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
+        let before = self.store.binding_of(self.id).map_err(missing)?;
         if before.is_some_and(|(before, _)| before != *principal) {
             return Err(BindError::OtherPrincipal);
         }
@@ -155,10 +184,13 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
 }
 
 impl Rotation<'_, Attributes> {
-    /// Logs a visitor in, and returns the session's new id. As [`SessionStore::login`].
+    /// Logs a visitor in, and returns the session's new id: see [`SessionStore::login`].
     ///
-    /// A [grace](Self::grace) lets the old id read what the user does after the login, so give none if the old id may
-    /// be planted. Where the session is bound to another principal it has ended, and the old id is dead with any grace.
+    /// With a [grace](Self::grace), the old id can read what the user does after the login. Give no grace if an
+    /// attacker may know the old id. If the session is bound to another principal, it ends, and the old id is dead
+    /// whatever the grace.
+    ///
+    /// Lock-free; allocates. Takes effect when the version under the old id dies.
     ///
     /// # Errors
     ///
@@ -174,12 +206,18 @@ impl Rotation<'_, Attributes> {
 }
 
 impl<T: Send + Sync + 'static> Rotation<'_, T> {
-    /// Logs a visitor in, and returns the session's new id. As [`SessionStore::login_with`]; what is said of a grace at
-    /// [`login`](Rotation#method.login) holds here too.
+    /// Logs a visitor in, and returns the session's new id: see [`SessionStore::login_with`], and
+    /// [`login`](Rotation#method.login) about a grace.
+    ///
+    /// Lock-free if `f` is; allocates. Takes effect when the version under the old id dies.
     ///
     /// # Errors
     ///
     /// As for [`SessionStore::login_with`].
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
     pub fn login_with(self, principal: &Principal, mut f: impl FnMut(Option<&T>) -> T) -> Result<SessionId, BindError> {
         self.log_in(principal, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
     }
@@ -191,13 +229,13 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         principal: &Principal,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(RotateError::from_refusal)?;
+        let before = self.store.binding_of(self.id).map_err(missing)?;
         self.change_id(before, Some(principal), build)
     }
 
-    /// Moves the session to a new id, with the content that `build` gives it, and binds it to a principal where one is
-    /// given. `before` says what the session is bound to now. `build` is told whether the content may be kept: not by
-    /// another principal.
+    /// Moves the session to a new id with the content that `build` writes, and binds it to `principal` if there is one.
+    /// `before` is the present binding of the session. The last argument of `build` says whether it may keep the
+    /// content: not if another principal is bound to the session.
     fn change_id(
         &self,
         before: Option<(Principal, Binding)>,
@@ -205,7 +243,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
         let Self { store, id, grace, timeouts } = *self;
-        let new = SessionId::draw(store.config.batch_ids).map_err(BindError::Random)?;
+        let new = SessionId::draw(store.config.batch_ids)?;
         let moment = store.moment();
         let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
         let grace = (kept && !grace.is_zero()).then(|| limit(grace, store.time.resolution()));
@@ -227,7 +265,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             };
             build(version, Head { key: *new.as_bytes(), ..head }, kept)
         });
-        rotated.map_err(RotateError::from_refusal)?;
+        rotated.map_err(missing)?;
         seat.take(store, &new, moment.now());
         if kept {
             store.tracer.rotated(id.as_bytes(), new.as_bytes());

@@ -1,6 +1,4 @@
-//! Figures on how a store is doing.
-
-#![deny(unsafe_code)]
+//! Figures about a store.
 
 use super::SessionStore;
 use crate::content::Content;
@@ -12,21 +10,22 @@ use crate::table::Counts;
 use core::fmt;
 use crossbeam_utils::CachePadded;
 
-/// Holds figures on how a store is doing, as of about now: see [`SessionStore::stats`].
+/// Holds figures about a store: see [`SessionStore::stats`].
 ///
-/// What is counted since the store was made comes round after 2^64.
+/// The counts since the store was made wrap around at 2^64.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Sessions that there are, including expired ones that nobody has met or evicted yet: [`SessionStore::count`].
+    /// Sessions in the store, including expired sessions that are not removed yet: [`SessionStore::count`].
     pub live: usize,
-    /// Sessions that have been created since the store was made. A rotation creates none, nor does a login; but one to
-    /// a session of another principal, which ends.
+    /// Sessions created since the store was made. A rotation creates none. A login creates one only if it ends a
+    /// session of another principal.
     pub created: u64,
     /// Creations refused because the store was [full](CreateError::Full).
     pub rejected_full: u64,
-    /// Creations refused because their principal had [no room](CreateError::PrincipalFull) for another session. A
-    /// [`bind`](SessionStore::bind) or a login that is refused is no creation, and not counted.
+    /// Creations refused because their principal had [no room](CreateError::PrincipalFull) for another session. Refused
+    /// calls of [`bind`](SessionStore::bind) and [`login`](SessionStore#method.login) are not counted, because they are
+    /// not creations.
     pub rejected_principal_full: u64,
     /// Creations refused because the attributes were [too large](CreateError::TooLarge).
     pub rejected_too_large: u64,
@@ -34,42 +33,51 @@ pub struct Stats {
     pub rejected_too_many_attributes: u64,
     /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
     pub rejected_random: u64,
-    /// Bytes that the sessions' entries take, as asked of the allocator: what is behind pointers in a value is not in
-    /// it, nor are the slots of the table (eight bytes each), nor entries that wait to be freed: those are in
-    /// [`retired_bytes`](Self::retired_bytes).
+    /// Bytes of the sessions' entries, as requested from the allocator. Not included: memory that a value points to,
+    /// the slots of the table (eight bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
-    /// Bytes of ended sessions, replaced versions and left parts of the table that are not freed yet, of all stores of
-    /// the process: because a [`read`](SessionStore::read) somewhere may be looking at them, because nobody has come to
-    /// free them, or because they are kept to be used again.
+    /// Bytes of ended sessions, replaced versions and former arrays of the table that are not freed yet, of all stores
+    /// of the process. They wait because a [`read`](SessionStore::read) closure on some thread may be looking at them,
+    /// because no operation has freed them yet, or because a thread keeps them for reuse.
     ///
-    /// Without a `read` that stays inside its closure this is a few hundred kilobytes for each thread that changes
-    /// sessions at the most; [`flush`](SessionStore::flush) frees nearly all of it. What is behind pointers in a value
-    /// is not in it.
+    /// Unless a `read` closure runs for long, this is at most a few hundred kilobytes for each thread that changes
+    /// sessions; [`flush`](SessionStore::flush) frees nearly all of it. Memory that a value points to is not included.
     pub retired_bytes: u64,
-    /// Slots that the table has for sessions.
+    /// Slots of the table.
     pub slots: usize,
-    /// Slots that are taken: by sessions, by ids that lead to other ones after a rotation, by what has just ended.
+    /// Slots that are taken: by sessions, by former ids that forward to a session, and by entries that have just ended.
     pub slots_taken: usize,
-    /// How many times a part of the table has been left for a larger or smaller one, or for one of the same size
-    /// without the traces of deleted sessions.
+    /// How many times a shard of the table moved to a larger or smaller array, or to one of the same size without the
+    /// tombstones of deleted sessions.
     pub growth_steps: u64,
-    /// How many slots were tried at the most to find a place for a session, in the table as it is now.
+    /// The most slots that were tried to find a place for a session, in the present arrays of the table.
     pub longest_probe: usize,
     counts: Counts,
 }
 
 impl Stats {
-    /// How many sessions have ended for this cause since the store was made. Sessions that
-    /// [`end_sessions_of`](SessionStore::end_sessions_of) has ended are counted one by one afterwards, as they leave
+    /// Returns the number of sessions that have ended with this cause since the store was made. The sessions that
+    /// [`end_sessions_of`](SessionStore::end_sessions_of) ends are counted one by one after their end, as they leave
     /// the table.
     ///
-    /// [`Rotated`](RemovalCause::Rotated) counts ids, not sessions: those go on under other ones.
+    /// [`Rotated`](RemovalCause::Rotated) counts former ids, not sessions. Wait-free; allocates nothing.
     #[must_use]
     pub fn removed(&self, cause: RemovalCause) -> u64 {
         self.counts.removed(cause)
     }
 
-    /// What part of the table's slots is taken: 0 to 1. A part of the table grows at 3/4 or before.
+    /// Returns the fraction of the table's slots that are taken, from 0 to 1. A shard grows at 3/4 or earlier.
+    /// Wait-free; allocates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// assert_eq!(store.stats().load(), 0.0);
+    /// store.create()?;
+    /// assert!(store.stats().load() > 0.0);
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
     #[must_use]
     pub fn load(&self) -> f64 {
         self.slots_taken as f64 / self.slots as f64
@@ -101,7 +109,8 @@ impl fmt::Debug for Stats {
     }
 }
 
-/// Counts of refused creations. On a line of their own, so that a client that floods a full store disturbs no reader.
+/// Counts refused creations. It has a cache line of its own, so that a client that floods a full store slows down no
+/// reader.
 #[derive(Default)]
 pub(super) struct Rejections(CachePadded<RefusalCounts>);
 
@@ -124,21 +133,23 @@ impl Rejections {
             CreateError::TooManyAttributes { .. } => &self.0.too_many_attributes,
             CreateError::Random(_) => &self.0.random,
         };
-        count.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number, as below.
+        // Relaxed: only the number matters, and it publishes nothing.
+        count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// Returns figures on how the store is doing: sessions, creations, ends by cause, refusals, memory, the state of
-    /// the table.
+    /// Returns figures about the store: sessions, creations, ends by cause, refusals, memory, the state of the table.
     ///
-    /// They are kept always, for next to nothing: they are counted where something is written anyway, part by part of
-    /// the store, and by no [`get`](Self::get), [`read`](Self::read) or [`exists`](Self::exists) of a live session.
-    /// Each figure is exact when no operation is under way. While some are, what is just happening may be in some
-    /// figures and not in others: `created` may differ from the sum of `live` and all that have ended by as many.
+    /// The store always keeps them, at next to no cost: the counters are in memory that the counted operation writes
+    /// anyway, and [`get`](Self::get), [`read`](Self::read) and [`exists`](Self::exists) of a live session count
+    /// nothing. Each figure is exact while no other operation is in progress. During operations, some figures may
+    /// include an operation and others not: `created` may differ from the sum of `live` and all ended sessions by the
+    /// number of operations in progress.
     ///
-    /// Reads a few lines of memory for each of the store's [parts](crate::SessionConfig::shards), and one for each
-    /// thread of the process that has changed sessions. Wait-free; allocates nothing.
+    /// Reads a few cache lines for each [shard](crate::SessionConfig#structfield.shards), and one for each thread of
+    /// the process that has changed sessions. Wait-free; allocates nothing. The figures are read one after the other,
+    /// so there is no single instant of effect.
     ///
     /// # Examples
     ///
@@ -153,16 +164,19 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// assert_eq!((stats.live, stats.created, stats.removed(RemovalCause::Deleted)), (1, 2, 1));
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
+    #[must_use]
     pub fn stats(&self) -> Stats {
         let (table, counts, rejected) = (&self.table, self.table.counts(), &self.rejections.0);
+        // Relaxed: the counts are independent of each other, and of everything else.
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Stats {
             live: table.len(),
             created: counts.created,
-            rejected_full: rejected.full.load(Ordering::Relaxed),
-            rejected_principal_full: rejected.principal_full.load(Ordering::Relaxed),
-            rejected_too_large: rejected.too_large.load(Ordering::Relaxed),
-            rejected_too_many_attributes: rejected.too_many_attributes.load(Ordering::Relaxed),
-            rejected_random: rejected.random.load(Ordering::Relaxed),
+            rejected_full: read(&rejected.full),
+            rejected_principal_full: read(&rejected.principal_full),
+            rejected_too_large: read(&rejected.too_large),
+            rejected_too_many_attributes: read(&rejected.too_many_attributes),
+            rejected_random: read(&rejected.random),
             bytes: counts.bytes(),
             retired_bytes: memory::retired_bytes() as u64,
             slots: table.capacity(),

@@ -1,19 +1,19 @@
-//! A session's own limits, and what is left of its time.
+//! The timeouts of one session, and its remaining time.
 
-#![deny(unsafe_code)]
-
-use super::{SessionStore, why_unchanged};
+use super::{SessionStore, error_of};
 use crate::content::{Content, Replicate};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Overrides, Payload};
-use crate::error::UpdateError;
+use crate::error::MissingError;
 use crate::expiry::{Limits, Tick, limit, span};
 use crate::id::SessionId;
 use crate::table::Change;
 use core::time::Duration;
 
-/// Says how long a session lives, where that is to differ from what holds for the store, or from what held for the
-/// session so far.
+/// Holds the timeouts of one session that differ from the store's, or from the session's present ones. A timeout that
+/// is not set stays as it is.
+///
+/// Its methods are wait-free and allocate nothing.
 ///
 /// # Examples
 ///
@@ -23,7 +23,7 @@ use core::time::Duration;
 ///
 /// let store = SessionStore::default();
 /// let id = store.create()?;
-/// // The visitor turns out to be an administrator: five minutes idle, an hour from now at most.
+/// // The user is an administrator: five minutes idle, one hour from now at most.
 /// store.set_timeouts(&id, Timeouts::default().idle(Duration::from_secs(300)).absolute(Duration::from_secs(3_600)))?;
 /// assert!(store.expires_in(&id) <= Some(Duration::from_secs(301)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -36,13 +36,13 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Sets how long the session may lie untouched.
+    /// Sets the idle timeout.
     pub const fn idle(mut self, timeout: Duration) -> Self {
         self.idle = Some(timeout);
         self
     }
 
-    /// Sets how long the session lives from now on, touched or not. [`Duration::MAX`] is for ever.
+    /// Sets the absolute timeout, which starts when these timeouts are applied. [`Duration::MAX`] means none.
     pub const fn absolute(mut self, timeout: Duration) -> Self {
         self.absolute = Some(timeout);
         self
@@ -50,7 +50,7 @@ impl Timeouts {
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
-    /// The limits of a session created now: none of its own if those of the store do for it.
+    /// The limits of a session that is created now, or `None` if the store's idle timeout is its only limit.
     pub(super) fn limits(&self, now: Tick, timeouts: Timeouts) -> Option<Limits> {
         let absolute = timeouts.absolute.or(self.config.absolute_timeout);
         if timeouts.idle.is_none() && absolute.is_none() {
@@ -59,7 +59,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         Some(self.changed(Limits { idle: self.idle, end: Tick::MAX }, now, Timeouts { absolute, ..timeouts }))
     }
 
-    /// Limits that differ from those before in what the timeouts say.
+    /// The limits `before` with the given timeouts in place of its own.
     pub(super) fn changed(&self, before: Limits, now: Tick, timeouts: Timeouts) -> Limits {
         let ticks = |timeout| limit(timeout, self.time.resolution());
         Limits {
@@ -72,7 +72,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         version.limits().unwrap_or(Limits { idle: self.idle, end: Tick::MAX })
     }
 
-    /// How long a session has to live that was touched last at `stamp`.
+    /// The remaining time of a session that was last touched at `stamp`.
     pub(super) fn time_left<P: Payload>(&self, version: EntryRef<'_, P>, stamp: Tick, now: Tick) -> Duration {
         match self.limits_of(version).left(stamp, now) {
             u64::MAX => Duration::MAX,
@@ -80,14 +80,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
-    /// Returns how long the session has to live if nobody touches it, by its idle and its absolute timeout, without
-    /// touching it. `None` if it does not exist or has expired (it is removed then); [`Duration::MAX`] if it never
-    /// expires.
+    /// Returns the time after which a session expires if it is not used, by its idle and its absolute timeout, without
+    /// touching it. `None` if there is no such session, [`Duration::MAX`] if the session never expires.
     ///
-    /// So that a page can warn its user in time. The session lives at least that long, and longer by up to one step of
-    /// the clock.
+    /// With it a page can warn its user in time. The session lives at least that long, and up to one step of the clock
+    /// longer.
     ///
-    /// Lock-free. Takes effect when the session's stamp is loaded, or where it had expired, when it is ended.
+    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
+    /// ended.
     ///
     /// # Examples
     ///
@@ -102,12 +102,13 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// assert_eq!(store.expires_in(&id), Some(Duration::from_secs(40)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn expires_in(&self, id: &SessionId) -> Option<Duration> {
         loop {
             let moment = self.moment();
             let left = self.table.read(id.as_bytes(), false, moment, |version| match version.life().load() {
                 Life::Live(stamp) => Some(self.time_left(version, stamp, moment.now())),
-                // Replaced or ended since it was found.
+                // The version was replaced or ended after it was found.
                 Life::Pending | Life::Superseded | Life::Dead => None,
             });
             match left {
@@ -120,21 +121,33 @@ impl<T: Content + ?Sized> SessionStore<T> {
 }
 
 impl<T: Replicate + ?Sized> SessionStore<T> {
-    /// Gives a session other timeouts from now on, and touches it: what [`Timeouts`] does not say stays as it is.
+    /// Changes the given timeouts of a session from now on, and touches the session.
     ///
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
-    /// (it is removed then).
-    pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), UpdateError> {
+    /// [`MissingError`] if there is no such session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::Timeouts;
+    /// use std::time::Duration;
+    ///
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create()?;
+    /// store.set_timeouts(&id, Timeouts::default().absolute(Duration::from_secs(60)))?;
+    /// assert!(store.expires_in(&id) <= Some(Duration::from_secs(61)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let limits = Some(self.changed(self.limits_of(version), moment.now(), timeouts));
             let overrides = Overrides { limits, ..version.overrides() };
-            Ok::<_, UpdateError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
+            Ok::<_, MissingError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });
-        result.map_err(why_unchanged)
+        result.map_err(error_of)
     }
 }

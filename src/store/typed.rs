@@ -1,24 +1,22 @@
-//! Sessions with a value of the user's own type.
+//! Sessions that hold a value of the user's own type.
 
-#![deny(unsafe_code)]
-
-use super::{SessionStore, why_unchanged};
+use super::{SessionStore, error_of};
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::{Stored, typed_entry};
-use crate::error::{CreateError, UpdateError};
+use crate::error::{CreateError, MissingError};
 use crate::id::SessionId;
 use crate::table::Change;
 
 impl<T: Send + Sync + 'static> SessionStore<T> {
-    /// Makes a store of sessions that each hold a value, with the default clock. With another clock:
-    /// [`SessionStoreBuilder::build_typed`](crate::SessionStoreBuilder::build_typed).
+    /// Makes a store of sessions that each hold a value, with the default clock.
+    /// [`SessionStoreBuilder::build_typed`](crate::SessionStoreBuilder::build_typed) does the same with another clock.
     ///
-    /// A value is never changed in place, for others may be looking at it: an [`update`](Self::update) makes a new one
-    /// out of the old. `max_session_bytes` is of no concern here. If a value's `Drop` panics, that is of no consequence
-    /// to the store.
+    /// A value is never changed in place, because other threads may be reading it: an [`update`](Self::update) makes a
+    /// new value from the old one. `max_session_bytes` and `max_attributes` do not apply. A panic in a value's `Drop`
+    /// does not affect the store.
     ///
-    /// May wait for another thread that is making its first store.
+    /// Allocates. May block while another thread makes the first store of the process.
     ///
     /// # Examples
     ///
@@ -36,39 +34,66 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     /// assert_eq!(store.read(&id, |visitor| visitor.clicks), Some(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn typed(config: SessionConfig) -> Self {
         Self::assemble(config, TimeSource::default(), None)
     }
 
-    /// Creates a session with this value.
+    /// Creates a session with this value, under a new id.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///
     /// # Errors
     ///
-    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig::max_sessions), [`CreateError::Random`] if the operating
-    /// system gives no random bytes. The value is dropped then.
+    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig#structfield.max_sessions). [`CreateError::Random`] if
+    /// the operating system gives no random bytes. The value is dropped then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionConfig, SessionStore};
+    ///
+    /// let store = SessionStore::<Vec<u32>>::typed(SessionConfig::default());
+    /// let id = store.create_with(vec![7])?;
+    /// assert_eq!(store.read(&id, Vec::len), Some(1));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
     pub fn create_with(&self, value: T) -> Result<SessionId, CreateError> {
         self.new_session().create_with(value)
     }
 
-    /// Replaces a session's value by what `f` makes of it, and touches the session.
+    /// Replaces a session's value by the result of `f`, and touches the session.
     ///
-    /// Nothing is lost: where another update comes first, `f` is called again, with what that has made. So it may be
-    /// called several times, and should do nothing but make a value. It runs as a closure of [`read`](Self::read) does;
-    /// if it panics, nothing has changed.
+    /// No update is lost: if another update takes effect first, `f` is called again with the new value. So `f` may be
+    /// called several times, and should do nothing but make a value. It runs as a closure of [`read`](Self::read) does.
+    /// If it panics, nothing has changed.
     ///
-    /// Lock-free; allocates. Takes effect when the session's previous version is superseded.
+    /// Lock-free if `f` is; allocates. Takes effect when the session's previous version is superseded.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::NotFound`] if there is no such session, [`UpdateError::Expired`] if there was but it had expired
-    /// (it is removed then).
-    pub fn update(&self, id: &SessionId, mut f: impl FnMut(&T) -> T) -> Result<(), UpdateError> {
+    /// [`MissingError`] if there is no such session.
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionConfig, SessionStore};
+    ///
+    /// let store = SessionStore::<u32>::typed(SessionConfig::default());
+    /// let id = store.create_with(7)?;
+    /// store.update(&id, |seven| seven + 1)?;
+    /// assert_eq!(store.read(&id, |eight| *eight), Some(8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update(&self, id: &SessionId, mut f: impl FnMut(&T) -> T) -> Result<(), MissingError> {
         let result = self.table.update(id.as_bytes(), self.moment(), |version, stamp| {
             let overrides = version.overrides();
-            Ok::<_, UpdateError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
+            Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });
-        result.map_err(why_unchanged)
+        result.map_err(error_of)
     }
 }

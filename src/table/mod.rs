@@ -21,9 +21,12 @@
 mod cause;
 #[cfg(loom)]
 mod inspect;
+#[allow(unsafe_code, reason = "it retires entries and promotes arrays")]
 mod migrate;
 mod ops;
+#[allow(unsafe_code, reason = "it dereferences slots and retires entries")]
 mod pinned;
+#[allow(unsafe_code, reason = "it reads the account that a binding points to")]
 mod removals;
 mod search;
 mod structure;
@@ -159,6 +162,7 @@ impl<P: Payload> Table<P> {
     }
 }
 
+#[allow(unsafe_code, reason = "the table frees the entries that are left in it")]
 impl<P: Payload> Drop for Table<P> {
     fn drop(&mut self) {
         for shard in &self.shards {

@@ -25,7 +25,7 @@ fn one_for_each_principal(when_full: WhenFull) -> impl Fn(SessionStoreBuilder) -
 }
 
 #[test]
-fn a_login_that_is_refused_for_its_principals_limit_has_ended_nobody() {
+fn a_login_refused_for_its_principals_limit_ends_no_session() {
     for when_full in [WhenFull::EndIdlest, WhenFull::EndUnbound] {
         let (store, clock) = store_with(one_for_each_principal(when_full));
         let visitor = session(&store);
@@ -38,7 +38,7 @@ fn a_login_that_is_refused_for_its_principals_limit_has_ended_nobody() {
 }
 
 #[test]
-fn a_login_that_is_refused_for_its_principals_limit_leaves_the_sessions_of_other_principals() {
+fn a_login_refused_for_its_principals_limit_keeps_the_sessions_of_other_principals() {
     for when_full in [WhenFull::EndIdlest, WhenFull::EndUnbound] {
         let (store, clock) = store_with(one_for_each_principal(when_full));
         let others = login(&store, &clock, eve());
@@ -52,7 +52,7 @@ fn a_login_that_is_refused_for_its_principals_limit_leaves_the_sessions_of_other
 }
 
 #[test]
-fn a_bind_that_is_refused_for_its_principals_limit_leaves_the_visitor() {
+fn a_bind_refused_for_its_principals_limit_leaves_the_session_unbound() {
     let (store, clock) = store_with(one_for_each_principal(WhenFull::EndIdlest));
     let visitor = session(&store);
     let hers = login(&store, &clock, ada());
@@ -60,9 +60,9 @@ fn a_bind_that_is_refused_for_its_principals_limit_leaves_the_visitor() {
     assert!(store.exists(&visitor) && store.exists(&hers));
 }
 
-/// A session of the principal's own makes room in the store as well.
+/// The principal's ended session makes room in the store too.
 #[test]
-fn in_a_full_store_a_login_beyond_its_principals_limit_ends_the_principals_idlest_only() {
+fn a_login_beyond_its_principals_limit_in_a_full_store_ends_only_the_principals_idlest_session() {
     for when_full in [WhenFull::Refuse, WhenFull::EndIdlest, WhenFull::EndUnbound] {
         let (store, clock) = store_with(|builder| {
             let builder = builder.max_sessions(4).when_full(when_full).max_sessions_per_principal(2);
@@ -82,7 +82,7 @@ fn in_a_full_store_a_login_beyond_its_principals_limit_ends_the_principals_idles
 }
 
 #[test]
-fn logins_beyond_their_principals_limit_never_wear_a_full_store_down() {
+fn logins_beyond_their_principals_limit_do_not_empty_a_full_store() {
     let (store, clock) = store_with(|builder| {
         let builder = builder.max_sessions(10).when_full(WhenFull::EndUnbound).max_sessions_per_principal(1);
         builder.when_principal_full(WhenPrincipalFull::EndIdlest)
@@ -96,7 +96,7 @@ fn logins_beyond_their_principals_limit_never_wear_a_full_store_down() {
 }
 
 #[test]
-fn a_rotated_session_keeps_its_place_among_the_sessions_of_its_principal() {
+fn a_rotated_session_keeps_its_position_in_its_principals_list() {
     let (store, clock) = store();
     let [first, second, third] = [(); 3].map(|()| login(&store, &clock, ada()));
     let rotated = store.rotate_id(&first).expect("it is live");
@@ -110,7 +110,7 @@ fn a_rotated_session_keeps_its_place_among_the_sessions_of_its_principal() {
 }
 
 #[test]
-fn a_session_that_was_bound_later_keeps_its_place_when_it_is_rotated() {
+fn a_session_that_was_bound_later_keeps_its_position_when_it_is_rotated() {
     let (store, clock) = store();
     let visitor = session(&store);
     let hers = login(&store, &clock, ada());

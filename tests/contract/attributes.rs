@@ -1,4 +1,4 @@
-//! What attributes can be, and how `read` shows them.
+//! The attributes that are possible, and how `read` shows them.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn keys_and_values_are_any_strings() {
 }
 
 #[test]
-fn an_empty_value_is_not_a_missing_one() {
+fn an_empty_value_is_not_a_missing_attribute() {
     let (store, _) = store();
     let id = store.create_with([("empty", "")]).expect("there is room");
     assert_eq!(store.get(&id, "empty").as_deref(), Some(""));
@@ -48,7 +48,7 @@ fn an_empty_value_is_not_a_missing_one() {
 }
 
 #[test]
-fn keys_that_look_alike_are_different_keys() {
+fn keys_that_look_the_same_are_different() {
     let (store, _) = store();
     let keys = ["a", "A", "aa", "a ", " a", "a\0", "á", "a\u{301}"];
     let id = store.create_with(keys.map(|key| (key, key))).expect("there is room");
@@ -74,7 +74,7 @@ fn keys_that_differ_in_one_byte_are_different_keys() {
 }
 
 #[test]
-fn a_pair_is_not_mistaken_for_another_that_runs_together_alike() {
+fn pairs_with_the_same_concatenation_are_different() {
     let (store, _) = store();
     let id = store.create_with([("ab", "c"), ("x", "yz")]).expect("there is room");
     assert_eq!(store.get(&id, "a"), None);
@@ -83,7 +83,7 @@ fn a_pair_is_not_mistaken_for_another_that_runs_together_alike() {
 }
 
 #[test]
-fn long_keys_and_values_come_back_whole() {
+fn long_keys_and_values_are_returned_whole() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(64 << 20));
     let id = store.create().expect("there is room");
     for length in [63, 64, 127, 128, 255, 256, 65_535, 65_536, 1 << 20, (1 << 24) + 1] {
@@ -142,7 +142,7 @@ fn read_of_an_empty_session_shows_nothing() {
 }
 
 #[test]
-fn read_does_not_call_back_for_a_session_that_is_gone() {
+fn read_does_not_call_its_closure_for_a_missing_session() {
     let (store, _) = store();
     let id = session(&store);
     assert!(store.delete(&id));

@@ -1,5 +1,4 @@
-//! What becomes of newcomers, and of the others, when there are `max_sessions`. Who is bound to a principal:
-//! `src/table/tests/room.rs`.
+//! Creations at `max_sessions`. For sessions that are bound to a principal, see `src/table/tests/room.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -9,7 +8,7 @@ use cloakroom::{CreateError, ManualClock, SessionConfig, SessionId, SessionStore
 
 use crate::support::{TICK, TTL, assert_gone, crowd, session, store_with};
 
-/// A store that is full of sessions, of which the first has been idle for longest, and so on.
+/// A full store. Its sessions are ordered by idle time, the idlest first.
 fn full_store(when_full: WhenFull, sessions: usize) -> (SessionStore, ManualClock, Vec<SessionId>) {
     let (store, clock) = store_with(|builder| builder.max_sessions(sessions).when_full(when_full));
     let arrive = |_| {
@@ -21,7 +20,7 @@ fn full_store(when_full: WhenFull, sessions: usize) -> (SessionStore, ManualCloc
 }
 
 #[test]
-fn refusing_is_the_default() {
+fn a_full_store_refuses_by_default() {
     let (store, _) = store_with(|builder| builder.max_sessions(1));
     assert_eq!(store.config().when_full, WhenFull::Refuse);
     let first = session(&store);
@@ -29,16 +28,16 @@ fn refusing_is_the_default() {
     assert!(store.exists(&first));
 }
 
-/// As many as a sample has, at the most. Where nobody is bound, the two policies are one.
+/// At most as many sessions as a sample. If no session is bound, the two policies are the same.
 #[test]
-fn of_a_few_sessions_the_idlest_ends() {
+fn the_idlest_of_a_few_sessions_ends() {
     for when_full in [WhenFull::EndIdlest, WhenFull::EndUnbound] {
         for sessions in [1, 2, 10, 32] {
             let (store, clock, mut ids) = full_store(when_full, sessions);
             for turn in 0..50 {
                 clock.advance(TICK);
                 if turn % 3 == 0 {
-                    // Who was the idlest is used, and so is spared.
+                    // The idlest session is used, and so it stays.
                     assert!(store.touch(&ids[0]));
                     ids.rotate_left(1);
                 }
@@ -53,7 +52,7 @@ fn of_a_few_sessions_the_idlest_ends() {
 }
 
 #[test]
-fn of_many_sessions_one_of_the_idler_ends() {
+fn one_of_the_idler_half_of_many_sessions_ends() {
     const ALL: usize = 4_000;
     let (store, _, ids) = full_store(WhenFull::EndIdlest, ALL);
     let newcomers: Vec<_> = (0..100).map(|_| session(&store)).collect();
@@ -61,13 +60,13 @@ fn of_many_sessions_one_of_the_idler_ends() {
     assert!(newcomers.iter().all(|id| store.exists(id)));
     let ended: Vec<_> = (0..ALL).filter(|&number| !store.exists(&ids[number])).collect();
     assert_eq!(ended.len(), 100);
-    // That the idlest of 32 is none of the idler half has a probability of 1 in 2^32.
+    // The probability that the idlest of 32 is not in the idler half is 1 in 2^32.
     assert!(ended.iter().all(|&number| number < ALL / 2), "{ended:?}");
     assert!(ended.iter().sum::<usize>() / 100 < ALL / 8, "{ended:?}");
 }
 
 #[test]
-fn an_expired_session_goes_before_a_live_one() {
+fn an_expired_session_ends_before_a_live_one() {
     let (store, clock, ids) = full_store(WhenFull::EndIdlest, 3);
     store.delete(&ids[0]);
     clock.advance(TICK);
@@ -78,9 +77,9 @@ fn an_expired_session_goes_before_a_live_one() {
     assert!(store.exists(&ids[1]) && store.exists(&ids[2]));
 }
 
-/// It is no session, and its end would make no room.
+/// Such an id is not a session, and ending it would make no room.
 #[test]
-fn an_id_that_leads_to_another_one_is_not_chosen() {
+fn a_forwarding_id_is_not_chosen_to_make_room() {
     for when_full in [WhenFull::EndIdlest, WhenFull::EndUnbound] {
         let (store, clock) = store_with(|builder| builder.max_sessions(2).when_full(when_full));
         let old = session(&store);
@@ -98,7 +97,7 @@ fn an_id_that_leads_to_another_one_is_not_chosen() {
 }
 
 #[test]
-fn a_create_that_fails_otherwise_ends_nobody() {
+fn a_create_that_fails_for_another_reason_ends_no_session() {
     let (store, _) = store_with(|builder| builder.max_sessions(1).max_session_bytes(8).when_full(WhenFull::EndIdlest));
     let id = store.create().expect("there is room");
     assert!(matches!(store.create_with([("key", "too long a value")]), Err(CreateError::TooLarge { .. })));
@@ -106,17 +105,17 @@ fn a_create_that_fails_otherwise_ends_nobody() {
 }
 
 #[test]
-fn sessions_of_values_are_ended_as_well() {
-    let config = SessionConfig { max_sessions: 2, when_full: WhenFull::EndIdlest, ..SessionConfig::default() };
+fn typed_sessions_make_room_like_sessions_with_attributes() {
+    let config = SessionConfig::default().max_sessions(2).when_full(WhenFull::EndIdlest);
     let store = SessionStore::<u32>::typed(config);
     let ids: Vec<_> = (0..10).map(|value| store.create_with(value).expect("somebody goes")).collect();
     assert_eq!(store.count(), 2);
     assert_eq!(store.read(&ids[9], |value| *value), Some(9));
 }
 
-/// No newcomer is refused where there are more sessions than threads, and there are never too many.
+/// No creation is refused if there are more places than threads, and the limit is never exceeded.
 #[test]
-fn the_limit_holds_at_every_instant_and_nobody_is_kept_out() {
+fn the_limit_holds_at_every_instant_and_no_creation_is_refused() {
     const ALL: usize = 100;
     let (store, _, _) = full_store(WhenFull::EndIdlest, ALL);
     let running = AtomicUsize::new(4);

@@ -1,4 +1,4 @@
-//! Clocks that go backwards, stand still or jump: nobody becomes immortal, and nothing panics.
+//! Clocks that go backwards, stand still or jump: no session becomes immortal, and nothing panics.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use cloakroom::{ManualClock, SessionId, SessionStore};
 
 use crate::support::{TICK, TTL, session, store, store_with};
 
-/// Far later than the timeout, and far from the end of time.
+/// Far later than the timeout, and far from the last tick.
 const MUCH_LATER: Duration = Duration::from_secs(36_000);
 
-/// Every operation once, whatever it answers.
+/// Calls every operation once, and ignores the results.
 fn everything(store: &SessionStore, id: &SessionId) {
     let _ = store.get(id, "user");
     let _ = store.set(id, "user", "bob");
@@ -24,7 +24,7 @@ fn everything(store: &SessionStore, id: &SessionId) {
 }
 
 #[test]
-fn a_clock_set_back_within_the_timeout_costs_nobody_a_session() {
+fn a_clock_set_back_within_the_timeout_ends_no_session() {
     let (store, clock) = store();
     clock.set(TTL);
     let id = session(&store);
@@ -35,7 +35,7 @@ fn a_clock_set_back_within_the_timeout_costs_nobody_a_session() {
 }
 
 #[test]
-fn a_touch_by_a_clock_set_back_does_not_shorten_a_life() {
+fn a_touch_after_the_clock_was_set_back_does_not_shorten_a_session() {
     let (store, clock) = store();
     clock.set(TTL);
     let id = session(&store);
@@ -49,7 +49,7 @@ fn a_touch_by_a_clock_set_back_does_not_shorten_a_life() {
 }
 
 #[test]
-fn a_session_stamped_beyond_the_timeout_is_brought_back_and_can_expire_again() {
+fn a_stamp_beyond_the_timeout_is_reset_and_the_session_can_expire_again() {
     type Operation = (&'static str, fn(&SessionStore, &SessionId));
     const SIGHTINGS: [Operation; 4] = [
         ("get", |store, id| assert_eq!(store.get(id, "user").as_deref(), Some("ada"))),
@@ -85,7 +85,7 @@ fn a_session_stamped_in_the_future_still_exists_and_can_be_deleted() {
 }
 
 #[test]
-fn a_stopped_clock_expires_nobody_and_stops_nothing() {
+fn a_stopped_clock_expires_no_session_and_blocks_no_operation() {
     let (store, clock) = store();
     clock.set(MUCH_LATER);
     let id = session(&store);
@@ -98,7 +98,7 @@ fn a_stopped_clock_expires_nobody_and_stops_nothing() {
 }
 
 #[test]
-fn a_jump_to_the_end_of_time_expires_everyone_and_the_store_goes_on() {
+fn a_jump_to_the_last_tick_expires_all_sessions_and_the_store_stays_usable() {
     let (store, clock) = store();
     let old = session(&store);
     clock.set(Duration::MAX);

@@ -1,15 +1,15 @@
-//! Changing attributes beyond `set`: each operation makes one version of the session out of the one before, or none.
+//! Changing attributes by other operations than `set`: each makes one new version of the session, or none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use cloakroom::{
-    IncrementError, ManualClock, SessionId, SessionStore, SetError, SetIfError, Timeouts, TryUpdateError, UpdateError,
+    IncrementError, ManualClock, MissingError, SessionId, SessionStore, SetError, SetIfError, Timeouts, TryUpdateError,
 };
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
 
-/// The attributes of a live session, in their order. Does not tell whether it has been touched.
+/// The attributes of a live session, in their order, without touching it.
 fn all(store: &SessionStore, id: &SessionId) -> Vec<(String, String)> {
     let pairs =
         store.read(id, |attributes| attributes.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect());
@@ -24,10 +24,10 @@ fn abc(store: &SessionStore) -> SessionId {
     store.create_with([("a", "1"), ("b", "2"), ("c", "3")]).expect("there is room")
 }
 
-/// An operation on the session of [`abc`], with what it is called.
+/// An operation on the session of [`abc`], with its name.
 type Named = (&'static str, fn(&SessionStore, &SessionId));
 
-/// Every operation here that touches, in a form that changes something and in one that does not.
+/// Every operation of this file that touches, once with a change and once without.
 const TOUCHING: [Named; 18] = [
     ("remove", |store, id| _ = store.remove(id, "b")),
     ("remove nothing", |store, id| _ = store.remove(id, "x")),
@@ -54,7 +54,7 @@ const TOUCHING: [Named; 18] = [
     ("set_if", |store, id| _ = store.set_if(id, store.version(id).expect("it is live"), "b", "x")),
 ];
 
-/// Every operation here that must not touch: those that look at no attribute, and those that were refused.
+/// Every operation of this file that must not touch: those that read no attribute, and those that are refused.
 const NOT_TOUCHING: [Named; 8] = [
     ("version", |store, id| _ = store.version(id)),
     ("increment of a word", |store, id| _ = store.increment(id, "word", 1)),
@@ -86,7 +86,7 @@ fn small_store() -> (SessionStore, ManualClock) {
     store_with(|builder| builder.max_session_bytes(100))
 }
 
-/// The session of [`abc`] with another attribute, changed once, so that its version is not the first.
+/// The session of [`abc`] after a change, so that its version is not the first.
 fn changed(store: &SessionStore) -> SessionId {
     let id = abc(store);
     store.set(&id, "word", "word").expect("it is live");
@@ -94,7 +94,7 @@ fn changed(store: &SessionStore) -> SessionId {
 }
 
 #[test]
-fn what_looks_or_changes_touches() {
+fn every_read_and_change_touches() {
     for (name, operation) in TOUCHING {
         let (store, clock) = small_store();
         let id = changed(&store);
@@ -106,7 +106,7 @@ fn what_looks_or_changes_touches() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing_and_touches_nothing() {
+fn a_refused_operation_changes_nothing_and_touches_nothing() {
     for (name, operation) in NOT_TOUCHING {
         let (store, clock) = small_store();
         let id = changed(&store);
@@ -164,7 +164,7 @@ fn no_operation_finds_or_revives_a_session_that_has_ended() {
 }
 
 #[test]
-fn the_refusal_says_how_the_session_has_ended() {
+fn the_error_tells_an_expired_session_from_an_unknown_id() {
     let (store, clock) = store();
     let unknown = SessionId::from_bytes([9; 32]);
     let version = store.version(&session(&store)).expect("it is live");
@@ -180,15 +180,21 @@ fn the_refusal_says_how_the_session_has_ended() {
         clock.advance(TTL + TICK);
         id
     };
-    let (update, set) = (UpdateError::NotFound, SetError::NotFound);
+    let (update, set) = (MissingError::NotFound, SetError::Missing(MissingError::NotFound));
     let refusals = (Err(update), Err(update), Err(set));
     assert_eq!(told(&|| unknown).0, refusals);
-    assert_eq!(told(&|| unknown).1, (Err(IncrementError::NotFound), Err(set), Err(SetIfError::NotFound)));
-    assert_eq!(told(&|| unknown).2, Err(TryUpdateError::NotFound));
-    let (update, set) = (UpdateError::Expired, SetError::Expired);
+    assert_eq!(
+        told(&|| unknown).1,
+        (Err(IncrementError::from(MissingError::NotFound)), Err(set), Err(SetIfError::from(MissingError::NotFound)))
+    );
+    assert_eq!(told(&|| unknown).2, Err(TryUpdateError::from(MissingError::NotFound)));
+    let (update, set) = (MissingError::Expired, SetError::Missing(MissingError::Expired));
     assert_eq!(told(&expired).0, (Err(update), Err(update), Err(set)));
-    assert_eq!(told(&expired).1, (Err(IncrementError::Expired), Err(set), Err(SetIfError::Expired)));
-    assert_eq!(told(&expired).2, Err(TryUpdateError::Expired));
+    assert_eq!(
+        told(&expired).1,
+        (Err(IncrementError::from(MissingError::Expired)), Err(set), Err(SetIfError::from(MissingError::Expired)))
+    );
+    assert_eq!(told(&expired).2, Err(TryUpdateError::from(MissingError::Expired)));
     for none in [unknown, expired()] {
         assert!(!store.contains(&none, "user"));
         assert_eq!((store.take(&none, "user"), store.keys(&none), store.version(&none)), (None, None, None));
@@ -220,7 +226,7 @@ fn clear_leaves_a_session_without_attributes() {
 }
 
 #[test]
-fn keys_and_contains_show_what_there_is() {
+fn keys_and_contains_show_the_attributes() {
     let (store, _) = store();
     let id = abc(&store);
     assert_eq!(store.keys(&id).expect("it is live"), ["a", "b", "c"]);
@@ -228,7 +234,7 @@ fn keys_and_contains_show_what_there_is() {
 }
 
 #[test]
-fn get_each_gives_each_value_in_its_place() {
+fn get_each_returns_the_values_in_the_order_of_the_keys() {
     let (store, _) = store();
     let id = abc(&store);
     let [c, missing, a, again] = store.get_each(&id, ["c", "x", "a", "c"]).expect("it is live");
@@ -244,7 +250,7 @@ fn set_each_sets_all_in_one_version() {
     let before = store.version(&id).expect("it is live");
     store.set_each(&id, [("d", "4"), ("b", "x"), ("d", "5"), ("e", "6")]).expect("it is live");
     assert_eq!(all(&store, &id), pairs(&[("a", "1"), ("b", "x"), ("c", "3"), ("d", "5"), ("e", "6")]));
-    // One change after the version before: the same as a single `set` makes on a session that is made alike.
+    // One version later, as after a single `set` on an equal session.
     let other = abc(&store);
     assert_eq!(store.set_if(&other, before, "a", "x"), Ok(store.version(&id).expect("it is live")));
 }
@@ -258,11 +264,14 @@ fn set_each_sets_all_or_none() {
     assert_eq!(store.set_each(&id, [("d", "x".repeat(20))]), too_large(23));
     assert_eq!(all(&store, &id), pairs(&[("a", "1"), ("b", "2"), ("c", "3")]));
     assert_eq!(store.set_each(&id, [("d", "4"), ("e", "5")]), Ok(()));
-    assert_eq!(store.set_each(&SessionId::from_bytes([1; 32]), [("d", "x".repeat(20))]), Err(SetError::NotFound));
+    assert_eq!(
+        store.set_each(&SessionId::from_bytes([1; 32]), [("d", "x".repeat(20))]),
+        Err(SetError::Missing(MissingError::NotFound))
+    );
 }
 
 #[test]
-fn a_snapshot_is_of_one_version_and_stays() {
+fn a_snapshot_has_one_version_and_does_not_change() {
     let (store, _) = store();
     let id = abc(&store);
     let snapshot = store.snapshot(&id).expect("it is live");
@@ -276,7 +285,7 @@ fn a_snapshot_is_of_one_version_and_stays() {
 }
 
 #[test]
-fn increment_counts_from_nothing_up_and_down() {
+fn increment_starts_at_zero_and_counts_up_and_down() {
     let (store, _) = store();
     let id = store.create_with([("signed", "+7"), ("least", "-9223372036854775808")]).expect("there is room");
     assert_eq!(store.increment(&id, "n", 0), Ok(0));
@@ -289,7 +298,7 @@ fn increment_counts_from_nothing_up_and_down() {
 }
 
 #[test]
-fn increment_refuses_what_is_no_number_and_what_does_not_fit() {
+fn increment_refuses_non_numbers_and_overflow() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(40));
     for value in ["", " 1", "1 ", "1.5", "one", "0x10", "9223372036854775808", "١"] {
         let id = store.create_with([("n", value)]).expect("there is room");
@@ -298,12 +307,15 @@ fn increment_refuses_what_is_no_number_and_what_does_not_fit() {
     }
     let id = store.create_with([("n", "9223372036854775807")]).expect("there is room");
     assert_eq!(store.increment(&id, "n", 1), Err(IncrementError::Overflow));
-    assert_eq!(store.increment(&id, "m", i64::MAX), Err(IncrementError::TooLarge { size: 44, limit: 40 }));
+    assert_eq!(
+        store.increment(&id, "m", i64::MAX),
+        Err(IncrementError::Set(SetError::TooLarge { size: 44, limit: 40 }))
+    );
     assert_eq!(all(&store, &id), pairs(&[("n", "9223372036854775807")]));
 }
 
 #[test]
-fn a_draft_reads_as_it_was_written() {
+fn a_draft_shows_its_changes() {
     let (store, _) = store();
     let id = abc(&store);
     let answer = store.update(&id, |draft| {
@@ -321,7 +333,7 @@ fn a_draft_reads_as_it_was_written() {
 }
 
 #[test]
-fn the_limit_is_for_what_an_update_leaves_behind() {
+fn the_limit_applies_to_the_result_of_an_update() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(12));
     let id = abc(&store);
     let update = store.update(&id, |draft| {
@@ -334,7 +346,7 @@ fn the_limit_is_for_what_an_update_leaves_behind() {
 }
 
 #[test]
-fn an_update_that_is_overtaken_is_made_again_from_what_overtook_it() {
+fn an_overtaken_update_is_repeated_on_the_newer_version() {
     let (store, _) = store();
     let id = session(&store);
     let mut calls = 0;
@@ -352,19 +364,19 @@ fn an_update_that_is_overtaken_is_made_again_from_what_overtook_it() {
 }
 
 #[test]
-fn an_update_of_a_session_that_is_deleted_meanwhile_fails() {
+fn an_update_fails_if_its_session_is_deleted_in_between() {
     let (store, _) = store();
     let id = session(&store);
     let update = store.update(&id, |draft| {
         store.delete(&id);
         draft.set("user", "eve");
     });
-    assert_eq!(update, Err(SetError::NotFound));
+    assert_eq!(update, Err(SetError::Missing(MissingError::NotFound)));
     assert_gone(&store, &id);
 }
 
 #[test]
-fn set_if_and_update_if_change_the_version_that_was_seen_and_no_other() {
+fn set_if_and_update_if_change_only_the_given_version() {
     let (store, _) = store();
     let id = abc(&store);
     let first = store.version(&id).expect("it is live");
@@ -377,7 +389,7 @@ fn set_if_and_update_if_change_the_version_that_was_seen_and_no_other() {
     );
     let (b, third) = store.update_if(&id, second, |draft| draft.take("b")).expect("nobody changed it");
     assert_eq!((b.as_deref(), store.version(&id)), (Some("2"), Some(third)));
-    // What changes nothing leaves the version as it is.
+    // An update without a change keeps the version.
     assert_eq!(store.set_if(&id, third, "a", "x"), Ok(third));
     assert_eq!(all(&store, &id), pairs(&[("a", "x"), ("c", "3")]));
 }
@@ -396,18 +408,18 @@ fn an_overtaken_update_if_is_refused() {
 }
 
 #[test]
-fn under_an_old_id_attributes_can_be_read_and_not_changed() {
+fn an_old_id_in_grace_reads_attributes_and_cannot_change_them() {
     let (store, _) = store();
     let old = abc(&store);
     let new = store.rotation(&old).grace(Duration::from_secs(5)).rotate().expect("it is live");
     let snapshot = store.snapshot(&old).expect("within the grace");
     assert_eq!(Some(snapshot.version()), store.version(&new));
     assert!(store.contains(&old, "a"));
-    assert_eq!(store.remove(&old, "a"), Err(UpdateError::NotFound));
+    assert_eq!(store.remove(&old, "a"), Err(MissingError::NotFound));
     assert_eq!(store.take(&old, "a"), None);
-    assert_eq!(store.clear(&old), Err(UpdateError::NotFound));
-    assert_eq!(store.increment(&old, "a", 1), Err(IncrementError::NotFound));
-    assert_eq!(store.update(&old, |draft| draft.clear()), Err(SetError::NotFound));
-    assert_eq!(store.set_if(&old, snapshot.version(), "a", "x"), Err(SetIfError::NotFound));
+    assert_eq!(store.clear(&old), Err(MissingError::NotFound));
+    assert_eq!(store.increment(&old, "a", 1), Err(IncrementError::from(MissingError::NotFound)));
+    assert_eq!(store.update(&old, |draft| draft.clear()), Err(SetError::Missing(MissingError::NotFound)));
+    assert_eq!(store.set_if(&old, snapshot.version(), "a", "x"), Err(SetIfError::from(MissingError::NotFound)));
     assert_eq!(all(&store, &new), pairs(&[("a", "1"), ("b", "2"), ("c", "3")]));
 }

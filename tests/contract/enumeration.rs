@@ -1,4 +1,4 @@
-//! `for_each`, `retain` and `delete_where`.
+//! `for_each` and `delete_where`.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ fn number(view: &SessionView<'_, Attributes>) -> usize {
 }
 
 #[test]
-fn every_session_is_shown_once_with_what_it_holds() {
+fn every_session_is_shown_once_with_its_content() {
     for sessions in [0, 1, 100, 5_000] {
         let (store, _) = store();
         let ids: HashMap<_, _> = (0..sessions).map(|number| (numbered(&store, number), number)).collect();
@@ -37,9 +37,9 @@ fn every_session_is_shown_once_with_what_it_holds() {
     }
 }
 
-/// A store of one part, just beyond the size at which it begins to move to a larger array.
+/// A store of one shard, through all sizes at which it moves to a larger array.
 #[test]
-fn every_session_is_shown_once_in_the_midst_of_a_migration() {
+fn every_session_is_shown_once_during_a_migration() {
     let (store, _) = store_with(|builder| builder.shards(1));
     for sessions in 1..2_000 {
         let id = numbered(&store, sessions);
@@ -52,23 +52,21 @@ fn every_session_is_shown_once_in_the_midst_of_a_migration() {
 }
 
 #[test]
-fn nothing_is_touched() {
+fn enumeration_touches_no_session() {
     let (store, clock) = store();
     session(&store);
     clock.advance(TTL);
     store.for_each(|_| ());
-    store.retain(|_| true);
     assert_eq!(store.delete_where(|_| false), 0);
     clock.advance(TICK);
     assert!(shown(&store).is_empty());
 }
 
 #[test]
-fn an_expired_session_is_not_shown_but_removed() {
-    let operations: [fn(&SessionStore); 3] = [
+fn an_expired_session_is_not_shown_and_is_removed() {
+    let operations: [fn(&SessionStore); 2] = [
         |store| store.for_each(|_| panic!("it has expired")),
         |store| assert_eq!(store.delete_where(|_| panic!("it has expired")), 0),
-        |store| store.retain(|_| panic!("it has expired")),
     ];
     for operation in operations {
         let (store, clock) = store();
@@ -101,11 +99,11 @@ fn a_rotated_session_is_shown_under_its_new_id_only() {
     assert_gone(&store, &old);
 }
 
-/// An id that has just begun to lead to another session does not show that a second time.
+/// An id that has become a forward does not show its session a second time.
 #[test]
-fn sessions_that_are_rotated_meanwhile_are_shown_once_under_each_id() {
-    // Two parts: of the sessions that come after the first, many are noted already, and many of their heirs are noted
-    // later.
+fn sessions_that_are_rotated_in_between_are_shown_at_most_once_under_each_id() {
+    // Two shards: some of the rotated sessions are in the part that was collected already, and some of their new ids
+    // are in the part that is collected later.
     let (store, _) = store_with(|builder| builder.shards(2));
     let ids: Vec<_> = (0..50).map(|number| numbered(&store, number)).collect();
     let mut shown = HashSet::new();
@@ -120,7 +118,7 @@ fn sessions_that_are_rotated_meanwhile_are_shown_once_under_each_id() {
     assert_eq!(store.count(), 50);
 }
 
-/// A clock by which everything seems to have expired once, and whose owner changes a session when it is asked again.
+/// A clock that once makes every session seem expired, and then changes a session when it is read again.
 #[derive(Default)]
 struct Meddler {
     readings_left: AtomicUsize,
@@ -144,9 +142,9 @@ impl Clock for Meddler {
     }
 }
 
-/// Replaced between being found and being shown.
+/// The session is replaced after it was found and before it is shown.
 #[test]
-fn a_session_that_is_just_being_replaced_is_shown_all_the_same() {
+fn a_session_that_is_replaced_before_it_is_shown_is_still_shown() {
     let clock = Arc::new(Meddler::default());
     let store = SessionStore::builder().ttl(TTL).clock(Arc::clone(&clock)).build().expect("the settings are valid");
     let store = Arc::new(store);
@@ -172,7 +170,7 @@ fn a_session_that_is_just_being_replaced_is_shown_all_the_same() {
 }
 
 #[test]
-fn a_view_tells_the_times_of_the_session() {
+fn a_view_has_the_times_of_the_session() {
     let (store, clock) = store_with(|builder| builder.absolute_timeout(2 * TTL));
     let id = session(&store);
     let for_ever = store.new_session().idle_timeout(Duration::MAX).absolute_timeout(Duration::MAX).create();
@@ -197,19 +195,19 @@ fn a_view_tells_the_times_of_the_session() {
 }
 
 #[test]
-fn those_for_which_the_closure_says_so_are_ended_and_counted() {
+fn delete_where_ends_and_counts_the_sessions_for_which_the_closure_returns_true() {
     let (store, _) = store();
     let ids: Vec<_> = (0..1_000).map(|number| numbered(&store, number)).collect();
     assert_eq!(store.delete_where(|view| number(view).is_multiple_of(3)), 334);
     assert!((0..1_000).all(|number| store.exists(&ids[number]) == (number % 3 != 0)));
-    store.retain(|view| number(view) % 3 == 1);
+    assert_eq!(store.delete_where(|view| number(view) % 3 != 1), 333);
     assert!((0..1_000).all(|number| store.exists(&ids[number]) == (number % 3 == 1)));
     assert_eq!(store.count(), 333);
     assert_gone(&store, &ids[0]);
 }
 
 #[test]
-fn a_session_that_is_touched_or_changed_under_the_question_is_asked_about_again() {
+fn the_closure_is_called_again_for_a_session_that_was_touched_or_changed_in_between() {
     let (store, clock) = store();
     let id = numbered(&store, 0);
     let mut asked = Vec::new();
@@ -230,7 +228,7 @@ fn a_session_that_is_touched_or_changed_under_the_question_is_asked_about_again(
 }
 
 #[test]
-fn a_session_that_no_longer_meets_the_condition_is_spared() {
+fn a_session_that_no_longer_meets_the_condition_stays() {
     let (store, _) = store();
     let id = numbered(&store, 0);
     let ended = store.delete_where(|view| {
@@ -243,7 +241,7 @@ fn a_session_that_no_longer_meets_the_condition_is_spared() {
 }
 
 #[test]
-fn a_session_that_ends_under_the_question_is_not_counted() {
+fn a_session_that_ends_during_the_closure_is_not_counted() {
     let (store, _) = store();
     let id = session(&store);
     assert_eq!(store.delete_where(|view| store.delete(&view.id())), 0);
@@ -286,18 +284,18 @@ fn a_closure_that_panics_leaves_the_store_as_it_was() {
 }
 
 #[test]
-fn values_are_shown_as_they_are() {
+fn typed_sessions_are_shown_with_their_values() {
     let store = SessionStore::<u32>::typed(SessionConfig::default());
     let ids: Vec<_> = (0..100).map(|value| store.create_with(value).expect("there is room")).collect();
     let mut sum = 0;
     store.for_each(|view| sum += view.content());
     assert_eq!(sum, 4_950);
-    store.retain(|view| *view.content() < 10);
+    assert_eq!(store.delete_where(|view| *view.content() >= 10), 90);
     assert_eq!((store.count(), store.read(&ids[9], |value| *value)), (10, Some(9)));
 }
 
 #[test]
-fn debug_of_a_view_gives_nothing_away() {
+fn debug_of_a_view_shows_no_id_and_no_attribute() {
     let (store, _) = store();
     let id = session(&store);
     store.for_each(|view| {

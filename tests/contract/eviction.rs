@@ -1,4 +1,4 @@
-//! `evict_expired_within`: the end of expired sessions, a piece at a time.
+//! `evict_expired_within`: ending expired sessions piece by piece.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::{TICK, TTL, crowd, session, store, store_with};
 const ALL: usize = 5_000;
 const FOR_EVER: Duration = Duration::MAX;
 
-/// Ends what one call after the other ends, until a round is complete; returns how many, and by how many calls.
+/// Calls it until a round is complete. Returns the number of ended sessions, and the number of calls.
 fn round(store: &SessionStore, budget: Duration) -> (usize, usize) {
     let (mut ended, mut calls) = (0, 0);
     loop {
@@ -27,7 +27,7 @@ fn round(store: &SessionStore, budget: Duration) -> (usize, usize) {
 }
 
 #[test]
-fn a_budget_of_any_length_ends_a_round_at_the_latest() {
+fn a_call_with_any_budget_ends_with_the_round() {
     let (store, clock) = store();
     crowd(&store, ALL);
     clock.advance(TTL + TICK);
@@ -39,7 +39,7 @@ fn a_budget_of_any_length_ends_a_round_at_the_latest() {
 }
 
 #[test]
-fn a_budget_that_is_not_used_up_is_enough_for_the_round() {
+fn a_call_with_budget_left_has_completed_the_round() {
     let (store, clock) = store();
     crowd(&store, ALL);
     clock.advance(TTL + TICK);
@@ -47,7 +47,7 @@ fn a_budget_that_is_not_used_up_is_enough_for_the_round() {
 }
 
 #[test]
-fn without_a_budget_each_call_does_a_piece_and_the_next_goes_on_there() {
+fn a_call_without_budget_does_one_piece_and_the_next_call_continues() {
     for shards in [1, 64] {
         let (store, clock) = store_with(|builder| builder.shards(shards));
         crowd(&store, ALL);
@@ -55,7 +55,7 @@ fn without_a_budget_each_call_does_a_piece_and_the_next_goes_on_there() {
         let first = store.evict_expired_within(Duration::ZERO);
         assert!((1..=64).contains(&first.ended) && !first.complete, "{first:?}");
         let (ended, calls) = round(&store, Duration::ZERO);
-        // A shard that shrinks behind its last piece leaves nothing behind.
+        // A shard that shrinks after its last piece leaves no session for the next round.
         assert_eq!(first.ended + ended, ALL);
         assert!(calls >= ALL / 64, "{calls} calls");
         assert_eq!(store.count(), 0);
@@ -63,7 +63,7 @@ fn without_a_budget_each_call_does_a_piece_and_the_next_goes_on_there() {
 }
 
 #[test]
-fn a_live_session_is_not_evicted_nor_touched() {
+fn eviction_neither_ends_nor_touches_a_live_session() {
     let (store, clock) = store();
     let id = session(&store);
     clock.advance(TTL);
@@ -75,14 +75,14 @@ fn a_live_session_is_not_evicted_nor_touched() {
 }
 
 #[test]
-fn an_empty_store_is_a_round_too() {
+fn an_empty_store_has_complete_rounds() {
     let (store, _) = store_with(|builder| builder.shards(4));
     assert_eq!(round(&store, Duration::ZERO), (0, 4));
     assert_eq!(round(&store, FOR_EVER), (0, 1));
 }
 
 #[test]
-fn threads_at_it_together_share_the_work() {
+fn concurrent_calls_share_the_round() {
     let (store, clock) = store();
     crowd(&store, ALL);
     clock.advance(TTL + TICK);
@@ -92,21 +92,21 @@ fn threads_at_it_together_share_the_work() {
             scope.spawn(|| ended.fetch_add(round(&store, Duration::ZERO).0, Ordering::Relaxed));
         }
     });
-    // Some may be left for the next round, of the parts that have shrunk while the round was within them.
+    // Sessions of shards that have shrunk during the round may be left for the next one.
     let (ended, left) = (ended.into_inner(), store.count());
     assert!(left < ALL / 8, "{left} are left");
     assert_eq!((ended + left, store.evict_expired()), (ALL, left), "none is ended twice");
 }
 
 #[test]
-fn sessions_that_come_during_a_round_do_not_prolong_it() {
+fn sessions_created_during_a_round_do_not_prolong_it() {
     let (store, clock) = store_with(|builder| builder.shards(1));
     crowd(&store, ALL);
     let mut calls = 0;
     while !store.evict_expired_within(Duration::ZERO).complete {
         crowd(&store, 10);
         calls += 1;
-        assert!(calls < ALL, "the round goes on and on");
+        assert!(calls < ALL, "the round does not end");
     }
     clock.advance(TTL + TICK);
     let all = store.count();
@@ -114,17 +114,17 @@ fn sessions_that_come_during_a_round_do_not_prolong_it() {
 }
 
 #[test]
-fn memory_is_given_back_as_by_a_whole_eviction() {
+fn arrays_shrink_as_in_a_whole_eviction() {
     let (store, clock) = store_with(|builder| builder.shards(1));
     crowd(&store, ALL);
     clock.advance(TTL + TICK);
     round(&store, Duration::ZERO);
-    // An array for one session is gone through in one piece, and that only because it has shrunk again.
+    // One piece covers an array for one session, so the array must have shrunk.
     session(&store);
     assert_eq!(round(&store, Duration::ZERO), (0, 1));
 }
 
-/// Panics when told to.
+/// A clock that panics on demand.
 struct Moody(ManualClock, AtomicUsize);
 
 impl Clock for Moody {
@@ -139,9 +139,9 @@ impl Clock for Moody {
     }
 }
 
-/// The first reading is the call's own; the next ones make sure of what seems to have expired.
+/// The first reading is that of the call. The next ones confirm that a session has expired.
 #[test]
-fn what_a_panicking_clock_has_left_out_the_next_round_ends() {
+fn sessions_left_out_after_a_panic_of_the_clock_end_in_the_next_round() {
     let clock = Arc::new(Moody(ManualClock::new(), AtomicUsize::new(0)));
     let store = SessionStore::builder().ttl(TTL).clock(Arc::clone(&clock)).build().expect("valid settings");
     crowd(&store, 100);

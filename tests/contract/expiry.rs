@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use cloakroom::{Clock, ManualClock, SessionId, SessionStore, SetError};
+use cloakroom::{Clock, ManualClock, MissingError, SessionId, SessionStore, SetError};
 
 use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
 
 type Operation = (&'static str, fn(&SessionStore, &SessionId));
 
 #[test]
-fn a_session_lives_for_the_timeout_and_no_tick_longer() {
+fn a_session_lives_exactly_for_its_timeout() {
     let (store, clock) = store();
     let id = session(&store);
     clock.advance(TTL);
@@ -71,11 +71,13 @@ fn a_touch_does_not_reach_other_sessions() {
 }
 
 #[test]
-fn an_expired_session_is_never_returned_and_goes_when_it_is_met() {
+fn an_expired_session_is_never_returned_and_is_removed_by_the_operation_that_meets_it() {
     const MEETINGS: [Operation; 4] = [
         ("get", |store, id| assert_eq!(store.get(id, "user"), None)),
         ("read", |store, id| assert_eq!(store.read(id, |_| ()), None)),
-        ("set", |store, id| assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Expired)))),
+        ("set", |store, id| {
+            assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::Expired))))
+        }),
         ("delete", |store, id| assert!(!store.delete(id))),
     ];
     for (name, meet) in MEETINGS {
@@ -91,11 +93,13 @@ fn an_expired_session_is_never_returned_and_goes_when_it_is_met() {
 }
 
 #[test]
-fn a_session_once_reported_expired_stays_so_though_the_clock_goes_back() {
+fn a_session_that_was_reported_expired_stays_ended_if_the_clock_goes_back() {
     const REPORTS: [Operation; 5] = [
         ("exists", |store, id| assert!(!store.exists(id))),
         ("get", |store, id| assert_eq!(store.get(id, "user"), None)),
-        ("set", |store, id| assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Expired)))),
+        ("set", |store, id| {
+            assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::Expired))))
+        }),
         ("delete", |store, id| assert!(!store.delete(id))),
         ("evict_expired", |store, _| assert_eq!(store.evict_expired(), 1)),
     ];
@@ -124,7 +128,7 @@ fn count_includes_expired_sessions_until_they_are_evicted() {
 }
 
 #[test]
-fn evict_expired_removes_exactly_the_expired_and_says_how_many() {
+fn evict_expired_removes_and_counts_exactly_the_expired_sessions() {
     let (store, clock) = store();
     assert_eq!(store.evict_expired(), 0);
     let idle: Vec<_> = (0..300).map(|_| session(&store)).collect();
@@ -150,7 +154,7 @@ fn a_timeout_of_zero_lasts_for_the_tick_of_the_touch() {
 }
 
 #[test]
-fn an_endless_timeout_never_expires() {
+fn a_session_with_an_infinite_timeout_never_expires() {
     let (store, clock) = store_with(|builder| builder.ttl(Duration::MAX));
     let id = session(&store);
     for now in [Duration::from_secs(1 << 40), Duration::MAX, Duration::ZERO, Duration::MAX] {
@@ -162,7 +166,7 @@ fn an_endless_timeout_never_expires() {
 }
 
 #[test]
-fn nobody_expires_early_for_a_timeout_or_a_clock_between_ticks() {
+fn no_session_expires_early_because_of_rounding_to_ticks() {
     let ttl = Duration::from_micros(1_500);
     for touched in [0, 1, 400, 500, 999, 1_000, 1_999].map(Duration::from_micros) {
         let (store, clock) = store_with(|builder| builder.ttl(ttl));
@@ -175,7 +179,7 @@ fn nobody_expires_early_for_a_timeout_or_a_clock_between_ticks() {
     }
 }
 
-/// A clock whose readings may be behind by `GRAIN`.
+/// A clock whose readings may be late by `GRAIN`.
 struct CoarseManualClock(ManualClock);
 
 const GRAIN: Duration = Duration::from_millis(4);
@@ -191,7 +195,7 @@ impl Clock for CoarseManualClock {
 }
 
 #[test]
-fn nobody_expires_early_for_what_a_coarse_clock_is_behind() {
+fn no_session_expires_early_because_of_a_coarse_clock() {
     let clock = ManualClock::new();
     let builder = SessionStore::builder().ttl(TTL).clock(CoarseManualClock(clock.clone()));
     let store = builder.build().expect("the settings are valid");

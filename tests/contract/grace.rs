@@ -1,40 +1,40 @@
-//! Rotation with grace, in the midst of other things.
+//! Rotation with grace, concurrent with other operations.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cloakroom::{ManualClock, RotateError, SessionId, SessionStore};
+use cloakroom::{ManualClock, MissingError, RotateError, SessionId, SessionStore};
 
 use crate::support::{TICK, TTL, session, store};
 
 const GRACE: Duration = Duration::from_secs(600);
 
 #[test]
-fn an_id_that_leads_on_is_not_rotated_and_the_attempt_touches_nothing() {
+fn a_forwarding_id_is_not_rotated_and_the_attempt_touches_nothing() {
     let (store, clock) = store();
     for grace in [Duration::ZERO, GRACE] {
         let old = session(&store);
         let new = store.rotation(&old).grace(GRACE).rotate().expect("it is live");
         clock.advance(TTL);
-        assert_eq!(store.rotation(&old).grace(grace).rotate(), Err(RotateError::NotFound));
+        assert_eq!(store.rotation(&old).grace(grace).rotate(), Err(RotateError::Missing(MissingError::NotFound)));
         clock.advance(TICK);
         assert!(!store.exists(&new), "the refused rotation has touched the session");
     }
 }
 
 #[test]
-fn that_the_session_has_expired_is_not_reported_to_who_rotates_an_id_that_leads_to_it() {
+fn rotating_a_forwarding_id_does_not_report_the_expiry_of_its_session() {
     let (store, clock) = store();
     let old = session(&store);
     let new = store.rotation(&old).grace(GRACE).rotate().expect("it is live");
     clock.advance(TTL + TICK);
-    assert_eq!(store.rotation(&old).grace(GRACE).rotate(), Err(RotateError::NotFound));
-    assert_eq!(store.rotate_id(&new), Err(RotateError::Expired));
+    assert_eq!(store.rotation(&old).grace(GRACE).rotate(), Err(RotateError::Missing(MissingError::NotFound)));
+    assert_eq!(store.rotate_id(&new), Err(RotateError::Missing(MissingError::Expired)));
 }
 
 type Between = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
 
-/// Does something while it is being cloned, which is in the midst of a rotation.
+/// Calls a closure when it is cloned, which happens during a rotation.
 struct Meddler(Between);
 
 impl Clone for Meddler {
@@ -46,7 +46,7 @@ impl Clone for Meddler {
     }
 }
 
-/// A session whose rotation is held up so long that `meddle` can be done in its midst.
+/// Rotates a session, and calls `meddle` during the rotation.
 fn rotated_while(meddle: impl Fn(&SessionStore<Meddler>, &ManualClock, &SessionId) + Send + Sync + 'static) -> bool {
     let clock = ManualClock::new();
     let builder = SessionStore::builder().ttl(TTL).clock(clock.clone());
@@ -62,7 +62,7 @@ fn rotated_while(meddle: impl Fn(&SessionStore<Meddler>, &ManualClock, &SessionI
 }
 
 #[test]
-fn a_touch_in_the_midst_of_a_rotation_counts_for_the_session_under_its_new_id() {
+fn a_touch_during_a_rotation_counts_under_the_new_id() {
     let touched = rotated_while(|store, clock, old| {
         clock.advance(TTL);
         assert!(store.touch(old));

@@ -1,9 +1,9 @@
-//! Sessions that are bound to one principal and claimed by another, and the cause of ends at a principal's limit.
+//! Logins on a session of another principal, and the cause of ends at a principal's limit.
 
 use std::sync::{Arc, Mutex};
 
 use cloakroom::{
-    BindError, ManualClock, Principal, RemovalCause, SessionConfig, SessionId, SessionStore, Timeouts,
+    BindError, ManualClock, MissingError, Principal, RemovalCause, SessionConfig, SessionId, SessionStore, Timeouts,
     WhenPrincipalFull,
 };
 
@@ -22,7 +22,7 @@ fn bound(store: &SessionStore, principal: Principal) -> SessionId {
 }
 
 #[test]
-fn a_session_that_ends_for_its_principals_limit_has_a_cause_of_its_own() {
+fn a_session_ended_for_its_principals_limit_has_its_own_cause() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let (clock, telling) = (ManualClock::new(), Arc::clone(&told));
     let store = SessionStore::builder().ttl(TTL).clock(clock.clone()).max_sessions_per_principal(1);
@@ -39,7 +39,7 @@ fn a_session_that_ends_for_its_principals_limit_has_a_cause_of_its_own() {
 }
 
 #[test]
-fn a_session_of_another_principal_is_not_bound_and_is_as_before() {
+fn bind_refuses_a_session_of_another_principal_and_leaves_it_unchanged() {
     let (store, clock) = store();
     let hers = bound(&store, ada());
     clock.advance(TTL);
@@ -73,7 +73,7 @@ fn a_login_of_a_visitor_or_of_the_same_principal_keeps_the_attributes_under_a_ne
 }
 
 #[test]
-fn a_login_on_another_principals_session_ends_that_and_begins_one_without_attributes() {
+fn a_login_on_another_principals_session_ends_it_and_begins_an_empty_one() {
     let (store, _) = store();
     let hers = bound(&store, ada());
     let id = store.login(&hers, &eve()).expect("it is live");
@@ -84,20 +84,20 @@ fn a_login_on_another_principals_session_ends_that_and_begins_one_without_attrib
 }
 
 #[test]
-fn a_login_that_is_refused_leaves_the_session_as_it_is() {
+fn a_refused_login_leaves_the_session_unchanged() {
     let (store, clock) = store_with(|builder| builder.max_sessions_per_principal(1));
     let (hers, others, visitor) = (bound(&store, ada()), bound(&store, eve()), session(&store));
     assert_eq!(store.login(&hers, &eve()), Err(BindError::PrincipalFull));
     assert_eq!(store.login(&visitor, &eve()), Err(BindError::PrincipalFull));
-    assert_eq!(store.login(&SessionId::from_bytes([7; 32]), &eve()), Err(BindError::NotFound));
+    assert_eq!(store.login(&SessionId::from_bytes([7; 32]), &eve()), Err(BindError::Missing(MissingError::NotFound)));
     assert!([hers, others, visitor].iter().all(|id| store.exists(id)));
     assert_eq!(store.sessions_of(&ada()), [hers]);
     clock.advance(TTL + TICK);
-    assert_eq!(store.login(&visitor, &ada()), Err(BindError::Expired));
+    assert_eq!(store.login(&visitor, &ada()), Err(BindError::Missing(MissingError::Expired)));
 }
 
 #[test]
-fn a_login_on_a_typed_session_is_shown_the_value_unless_it_is_another_principals() {
+fn a_login_on_a_typed_session_shows_the_value_only_to_its_principal() {
     let store = SessionStore::<Vec<u32>>::typed(SessionConfig::default());
     let append = |current: Option<&Vec<u32>>| {
         let shown = current.map_or(0, |numbers| numbers.len() as u32 + 1);
@@ -116,7 +116,7 @@ fn a_login_on_a_typed_session_is_shown_the_value_unless_it_is_another_principals
 }
 
 #[test]
-fn a_login_with_timeouts_gives_them_to_the_session_that_is_kept_and_to_the_one_that_begins() {
+fn a_login_with_timeouts_sets_them_on_a_kept_and_on_a_new_session() {
     let (store, clock) = store();
     let short = Timeouts::default().absolute(TTL / 2);
     let visitor = session(&store);
@@ -130,7 +130,7 @@ fn a_login_with_timeouts_gives_them_to_the_session_that_is_kept_and_to_the_one_t
 }
 
 #[test]
-fn a_grace_never_leads_from_one_principals_id_to_the_next_ones_session() {
+fn a_grace_never_forwards_from_one_principals_id_to_anothers_session() {
     let (store, _) = store();
     let (visitor, grace) = (session(&store), TTL / 2);
     let hers = store.rotation(&visitor).grace(grace).login(&ada()).expect("it is live");

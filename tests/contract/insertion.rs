@@ -1,11 +1,12 @@
-//! Sessions under ids that the caller brings, and sessions replaced as a whole.
+//! Sessions under ids of the caller, and the replacement of a session's whole content.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use cloakroom::{
-    Attributes, InsertError, ManualClock, Principal, SessionId, SessionStore, SetError, Timeouts, UpdateError, WhenFull,
+    Attributes, InsertError, ManualClock, MissingError, Principal, SessionId, SessionStore, SetError, Timeouts,
+    WhenFull,
 };
 
 use crate::support::{TICK, TTL, assert_gone, crowd, session, store, store_with};
@@ -27,7 +28,7 @@ fn user(store: &SessionStore, id: &SessionId) -> Option<String> {
 }
 
 #[test]
-fn an_inserted_session_is_a_session_like_any_other() {
+fn every_operation_works_on_an_inserted_session() {
     let (store, clock) = store();
     store.insert_with(&id(1), usual(), ADA).expect("the id is free");
     assert_eq!(user(&store, &id(1)).as_deref(), Some("ada"));
@@ -54,7 +55,7 @@ fn a_live_session_is_neither_replaced_nor_touched() {
 }
 
 #[test]
-fn an_expired_session_that_nobody_has_met_counts_as_none() {
+fn an_expired_session_does_not_occupy_its_id() {
     let (store, clock) = store();
     store.insert_with(&id(1), usual(), [("user", "ada"), ("theme", "dark")]).expect("the id is free");
     clock.advance(TTL + TICK);
@@ -65,7 +66,7 @@ fn an_expired_session_that_nobody_has_met_counts_as_none() {
 }
 
 #[test]
-fn a_deleted_session_leaves_nothing_to_one_inserted_under_its_id() {
+fn a_session_inserted_under_a_deleted_id_has_nothing_of_the_former() {
     let (store, clock) = store();
     let hour = usual().idle(60 * TTL);
     store.insert_with(&id(1), hour, [("user", "ada"), ("theme", "dark")]).expect("the id is free");
@@ -77,7 +78,7 @@ fn a_deleted_session_leaves_nothing_to_one_inserted_under_its_id() {
 }
 
 #[test]
-fn an_id_that_leads_on_is_taken_until_its_time_is_over() {
+fn a_forwarding_id_is_occupied_until_its_grace_is_over() {
     let (store, clock) = store();
     store.insert_with(&id(1), usual(), ADA).expect("the id is free");
     let new = store.rotation(&id(1)).grace(Duration::from_secs(5)).rotate().expect("it is live");
@@ -102,7 +103,7 @@ fn an_inserted_session_has_the_timeouts_it_is_given() {
 }
 
 #[test]
-fn a_full_store_refuses_and_says_that_a_taken_id_is_taken() {
+fn a_full_store_refuses_an_insert_and_reports_an_occupied_id() {
     let (store, clock) = store_with(|builder| builder.max_sessions(2));
     store.insert_with(&id(1), usual(), ADA).expect("there is room");
     session(&store);
@@ -114,7 +115,7 @@ fn a_full_store_refuses_and_says_that_a_taken_id_is_taken() {
 }
 
 #[test]
-fn nobody_is_ended_for_an_insert_of_a_taken_id() {
+fn an_insert_of_an_occupied_id_ends_no_session() {
     let (store, clock) = store_with(|builder| builder.max_sessions(8).when_full(WhenFull::EndIdlest));
     crowd(&store, 7);
     clock.advance(TICK);
@@ -138,7 +139,7 @@ fn attributes_that_are_too_large_are_refused() {
 }
 
 #[test]
-fn an_inserted_session_is_nobodys_until_it_is_bound() {
+fn an_inserted_session_has_no_principal_until_it_is_bound() {
     let (store, _) = store();
     store.insert_with(&id(1), usual(), ADA).expect("the id is free");
     assert_eq!(store.principal(&id(1)), None);
@@ -151,7 +152,7 @@ fn an_inserted_session_is_nobodys_until_it_is_bound() {
 }
 
 #[test]
-fn of_several_threads_that_insert_one_id_one_does() {
+fn one_of_several_threads_that_insert_one_id_succeeds() {
     let (store, _) = store();
     for round in 0..200 {
         let inserted = AtomicUsize::new(0);
@@ -167,7 +168,7 @@ fn of_several_threads_that_insert_one_id_one_does() {
     }
 }
 
-/// Each round one thread ends the session and another puts one back: what was ended is never seen again under the id.
+/// In each round one thread ends the session and another inserts one: the ended session is never seen again.
 #[test]
 fn a_deleted_session_stays_deleted_while_its_id_is_inserted_again() {
     let (store, _) = store();
@@ -187,7 +188,7 @@ fn a_deleted_session_stays_deleted_while_its_id_is_inserted_again() {
 }
 
 #[test]
-fn a_replaced_session_has_nothing_of_what_it_held_and_other_timeouts() {
+fn a_replaced_session_has_only_the_new_attributes_and_timeouts() {
     let (store, clock) = store();
     let id = store.create_with([("user", "ada"), ("theme", "dark")]).expect("there is room");
     let before = store.version(&id);
@@ -202,12 +203,12 @@ fn a_replaced_session_has_nothing_of_what_it_held_and_other_timeouts() {
         assert!(store.touch(&id));
     }
     clock.advance(TICK);
-    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::Expired));
-    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::NotFound));
+    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::Missing(MissingError::Expired)));
+    assert_eq!(store.replace_with(&id, usual(), EVE), Err(SetError::Missing(MissingError::NotFound)));
 }
 
 #[test]
-fn a_replacement_keeps_the_timeouts_that_it_does_not_name() {
+fn a_replacement_keeps_timeouts_that_are_not_given() {
     let (store, clock) = store();
     store.insert_with(&id(1), usual().absolute(2 * TTL), ADA).expect("the id is free");
     clock.advance(TTL / 2);
@@ -219,12 +220,12 @@ fn a_replacement_keeps_the_timeouts_that_it_does_not_name() {
 #[test]
 fn a_replacement_never_creates_a_session() {
     let (store, _) = store();
-    assert_eq!(store.replace_with(&id(1), usual(), ADA), Err(SetError::NotFound));
+    assert_eq!(store.replace_with(&id(1), usual(), ADA), Err(SetError::Missing(MissingError::NotFound)));
     assert_gone(&store, &id(1));
 }
 
 #[test]
-fn values_are_inserted_and_replaced_as_attributes_are() {
+fn typed_sessions_are_inserted_and_replaced() {
     let clock = ManualClock::new();
     let store = SessionStore::builder().ttl(TTL).clock(clock.clone()).build_typed::<Vec<u32>>();
     let store = store.expect("the settings are valid");
@@ -236,8 +237,8 @@ fn values_are_inserted_and_replaced_as_attributes_are() {
     clock.advance(TTL);
     assert!(store.exists(&id(1)));
     clock.advance(TICK);
-    assert_eq!(store.replace_with(&id(1), usual(), push), Err(UpdateError::Expired));
-    assert_eq!(store.replace_with(&id(1), usual(), push), Err(UpdateError::NotFound));
+    assert_eq!(store.replace_with(&id(1), usual(), push), Err(MissingError::Expired));
+    assert_eq!(store.replace_with(&id(1), usual(), push), Err(MissingError::NotFound));
     store.insert_with(&id(1), usual(), vec![8]).expect("the session has ended");
     assert_eq!(store.read(&id(1), Vec::clone), Some(vec![8]));
 }

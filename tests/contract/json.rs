@@ -1,6 +1,6 @@
 //! Attributes that hold values as JSON.
 
-use cloakroom::{GetJsonError, SessionId, SetJsonError};
+use cloakroom::{GetJsonError, MissingError, SessionId, SetError, SetJsonError};
 use serde::ser::Error;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -13,7 +13,7 @@ struct Basket {
 }
 
 #[test]
-fn a_value_comes_back_as_it_was_set() {
+fn a_value_is_read_as_it_was_set() {
     let (store, _) = store();
     let id = session(&store);
     let basket = Basket { items: vec![("äpple \"\\".to_owned(), 3)], coupon: None };
@@ -24,22 +24,25 @@ fn a_value_comes_back_as_it_was_set() {
 }
 
 #[test]
-fn what_is_refused_says_why_and_where() {
+fn errors_of_json_have_the_reason_and_the_position() {
     let (store, clock) = store_with(|builder| builder.max_session_bytes(40));
     let id = store.create_with([("text", "[1,\n 2"), ("list", "[1,2]")]).expect("there is room");
-    assert_eq!(store.get_json::<Vec<u8>>(&id, "none"), Err(GetJsonError::Missing));
+    assert_eq!(store.get_json::<Vec<u8>>(&id, "none"), Err(GetJsonError::NoAttribute));
     assert_eq!(store.get_json::<Vec<u8>>(&id, "text"), Err(GetJsonError::Malformed { line: 2, column: 2 }));
     assert_eq!(store.get_json::<Vec<bool>>(&id, "list"), Err(GetJsonError::WrongType { line: 1, column: 2 }));
     let large = "x".repeat(38);
-    assert_eq!(store.set_json(&id, "text", &large), Err(SetJsonError::TooLarge { size: 57, limit: 40 }));
+    assert_eq!(store.set_json(&id, "text", &large), Err(SetJsonError::Set(SetError::TooLarge { size: 57, limit: 40 })));
     clock.advance(TTL + TICK);
-    assert_eq!(store.get_json::<u8>(&id, "list"), Err(GetJsonError::Expired));
-    assert_eq!(store.get_json::<u8>(&id, "list"), Err(GetJsonError::NotFound));
-    assert_eq!(store.set_json(&id, "list", &1), Err(SetJsonError::NotFound));
+    assert_eq!(store.get_json::<u8>(&id, "list"), Err(GetJsonError::Missing(MissingError::Expired)));
+    assert_eq!(store.get_json::<u8>(&id, "list"), Err(GetJsonError::Missing(MissingError::NotFound)));
+    assert_eq!(store.set_json(&id, "list", &1), Err(SetJsonError::from(MissingError::NotFound)));
     let id = store.create().expect("there is room");
     clock.advance(TTL + TICK);
-    assert_eq!(store.set_json(&id, "list", &1), Err(SetJsonError::Expired));
-    assert_eq!(store.set_json(&SessionId::from_bytes([1; 32]), "list", &1), Err(SetJsonError::NotFound));
+    assert_eq!(store.set_json(&id, "list", &1), Err(SetJsonError::from(MissingError::Expired)));
+    assert_eq!(
+        store.set_json(&SessionId::from_bytes([1; 32]), "list", &1),
+        Err(SetJsonError::from(MissingError::NotFound))
+    );
 }
 
 struct Secretive;

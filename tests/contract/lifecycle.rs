@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cloakroom::{SessionId, SetError};
+use cloakroom::{MissingError, SessionId, SetError};
 
 use crate::support::{assert_gone, session, store};
 
@@ -15,14 +15,14 @@ fn create_makes_an_empty_session_that_exists() {
 }
 
 #[test]
-fn create_makes_a_fresh_id_each_time() {
+fn create_makes_a_new_id_each_time() {
     let (store, _) = store();
     let ids: HashSet<_> = (0..1_000).map(|_| *session(&store).as_bytes()).collect();
     assert_eq!(ids.len(), 1_000);
 }
 
 #[test]
-fn create_with_starts_with_its_attributes_and_the_last_of_a_key_wins() {
+fn create_with_sets_the_attributes_and_the_last_value_of_a_key_wins() {
     let (store, _) = store();
     let id = store.create_with([("user", "ada"), ("role", "admin"), ("user", "bob")]).expect("there is room");
     assert_eq!(store.get(&id, "user").as_deref(), Some("bob"));
@@ -62,7 +62,7 @@ fn a_key_that_was_never_set_has_no_value() {
 }
 
 #[test]
-fn sessions_share_nothing() {
+fn sessions_share_no_attributes() {
     let (store, _) = store();
     let (one, other) = (session(&store), session(&store));
     store.set(&one, "user", "bob").expect("the session is live");
@@ -109,13 +109,13 @@ fn after_delete_every_operation_fails() {
 fn set_never_creates_a_session() {
     let (store, _) = store();
     let unknown = SessionId::random().expect("random bytes");
-    assert!(matches!(store.set(&unknown, "user", "eve"), Err(SetError::NotFound)));
+    assert!(matches!(store.set(&unknown, "user", "eve"), Err(SetError::Missing(MissingError::NotFound))));
     assert_eq!(store.count(), 0);
     assert_gone(&store, &unknown);
 }
 
 #[test]
-fn ids_of_zeros_and_of_ones_are_ids_like_any_other() {
+fn ids_of_all_zeros_and_all_ones_are_valid() {
     let (store, _) = store();
     for id in [SessionId::from_bytes([0; 32]), SessionId::from_bytes([0xff; 32])] {
         assert_gone(&store, &id);
@@ -125,7 +125,7 @@ fn ids_of_zeros_and_of_ones_are_ids_like_any_other() {
 }
 
 #[test]
-fn an_id_that_differs_in_one_bit_is_another() {
+fn an_id_that_differs_in_one_bit_finds_nothing() {
     let (store, _) = store();
     let id = session(&store);
     for bit in 0..256 {
@@ -150,7 +150,7 @@ fn an_id_read_from_its_text_finds_the_session() {
 }
 
 #[test]
-fn text_that_is_no_id_is_refused() {
+fn text_that_is_not_an_id_is_refused() {
     let (store, _) = store();
     let text = session(&store).to_string();
     let mut not_hex = text.clone();
@@ -164,7 +164,7 @@ fn text_that_is_no_id_is_refused() {
 }
 
 #[test]
-fn churn_loses_and_keeps_nothing_it_should_not() {
+fn churn_loses_no_live_session_and_keeps_no_dead_one() {
     let (store, _) = store();
     let keepers: Vec<_> = (0..50).map(|_| session(&store)).collect();
     for _ in 0..5_000 {

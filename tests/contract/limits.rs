@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use cloakroom::{CreateError, SessionStore, SetError};
+use cloakroom::{CreateError, MissingError, SessionStore, SetError};
 
 use crate::support::{TICK, TTL, assert_gone, session, store_with};
 
@@ -53,7 +53,7 @@ fn a_store_for_one_session_holds_one_session() {
 }
 
 #[test]
-fn the_place_freed_by_a_delete_is_usable_at_once() {
+fn a_place_freed_by_a_delete_is_usable_at_once() {
     let (store, _) = store_with(|builder| builder.max_sessions(3));
     let mut ids: Vec<_> = (0..3).map(|_| session(&store)).collect();
     for turn in 0..1_000 {
@@ -65,7 +65,7 @@ fn the_place_freed_by_a_delete_is_usable_at_once() {
 }
 
 #[test]
-fn at_the_limit_create_takes_back_expired_sessions() {
+fn at_the_limit_create_replaces_expired_sessions() {
     let (store, clock) = store_with(|builder| builder.max_sessions(50));
     for _ in 0..50 {
         session(&store);
@@ -80,7 +80,7 @@ fn at_the_limit_create_takes_back_expired_sessions() {
 }
 
 #[test]
-fn at_the_limit_create_takes_nobody_who_is_live() {
+fn at_the_limit_create_ends_no_live_session() {
     let (store, clock) = store_with(|builder| builder.max_sessions(10));
     let idle = session(&store);
     clock.advance(TICK);
@@ -99,7 +99,7 @@ fn a_place_freed_by_expiry_on_access_is_usable_at_once() {
     let (one, other) = (session(&store), session(&store));
     clock.advance(TTL + TICK);
     assert_eq!(store.get(&one, "user"), None);
-    assert!(matches!(store.set(&other, "user", "eve"), Err(SetError::Expired)));
+    assert!(matches!(store.set(&other, "user", "eve"), Err(SetError::Missing(MissingError::Expired))));
     assert_eq!(store.count(), 0);
     session(&store);
     session(&store);
@@ -161,7 +161,7 @@ fn a_set_that_is_too_large_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn the_size_limit_is_on_the_session_not_on_the_value() {
+fn the_size_limit_applies_to_the_session_and_not_to_the_value() {
     let (store, _) = store_with(|builder| builder.max_session_bytes(1_000));
     let id = store.create().expect("there is room");
     let value = "x".repeat(100);
@@ -195,7 +195,7 @@ fn a_key_given_twice_counts_once_against_the_size_limit() {
 }
 
 #[test]
-fn refused_sessions_leave_expiry_alone() {
+fn refused_creations_do_not_affect_expiry() {
     let (store, clock) = store_with(|builder| builder.max_sessions(1).max_session_bytes(100));
     let id = session(&store);
     for _ in 0..3 {

@@ -1,21 +1,21 @@
-//! The contract of the store, as claims: what the session guide promises, and what callers may rely on beyond it.
+//! The contract of the store, as claims: the guarantees of the session guide, and further guarantees.
 //!
-//! | what the guide says | where it is claimed |
+//! | subject of the guide | tests |
 //! |---|---|
 //! | three settings and their defaults, id sizes | [`settings`] |
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
-//! | idle timeout, touching, `evict_expired` | [`expiry`]; a piece at a time: [`eviction`]; clocks that misbehave: [`clock_abuse`] |
-//! | (not in the guide) rotation with grace, in the midst of other things | [`grace`]; at one instant: [`rotation`] |
-//! | `max_sessions`, and our limit on a session's size | [`limits`]; who goes when there are too many: [`capacity`]; `max_attributes`, and what many attributes cost: [`many`] |
-//! | attributes are strings of any kind | [`attributes`]; changing them in other ways than `set`: [`editing`], and as JSON: `json` |
+//! | idle timeout, touching, `evict_expired` | [`expiry`]; piece by piece: [`eviction`]; wrong clocks: [`clock_abuse`] |
+//! | (not in the guide) rotation with grace, concurrent with other operations | [`grace`]; at one instant: [`rotation`] |
+//! | `max_sessions`, and our limit on a session's size | [`limits`]; sessions that make room: [`capacity`]; `max_attributes`, and the cost of many attributes: [`many`] |
+//! | attributes are arbitrary strings | [`attributes`]; changes other than `set`: [`editing`]; JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`], at their limit [`accounts`]), who is told of their end
-//! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids that the caller
-//! brings ([`insertion`]) and figures ([`stats`]).
+//! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]), the removal listener
+//! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
+//! ([`insertion`]) and figures ([`stats`]).
 //!
-//! Not in the guide: nothing secret is ever printed ([`secrets`]), and a caller that panics or calls back harms nobody
-//! ([`resilience`]). The cookies are claimed in the tests of `adapters/tower`.
+//! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
+//! ([`resilience`]). The tests of cookies are in `adapters/tower`.
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 

@@ -1,4 +1,4 @@
-//! `max_attributes`, and what it costs to give many attributes, or too many.
+//! `max_attributes`, and the cost of many attributes and of too many.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,12 +15,12 @@ fn limited() -> SessionStore {
     store_with(|builder| builder.max_attributes(LIMIT)).0
 }
 
-/// So many attributes of different keys.
+/// `count` attributes with different keys.
 fn numbered(count: usize) -> Vec<(String, &'static str)> {
     (0..count).map(|number| (number.to_string(), "x")).collect()
 }
 
-/// A session with as many attributes as there may be.
+/// A session with as many attributes as the limit allows.
 fn full(store: &SessionStore) -> SessionId {
     store.create_with(numbered(LIMIT)).expect("they are as many as allowed")
 }
@@ -29,7 +29,7 @@ fn count(store: &SessionStore, id: &SessionId) -> Option<usize> {
     store.read(id, |attributes| attributes.len())
 }
 
-/// Whatever gives a session attributes.
+/// The operations that set attributes.
 #[derive(Clone, Copy)]
 enum Giver {
     Create,
@@ -42,7 +42,7 @@ enum Giver {
 const GIVERS: [Giver; 5] = [Giver::Create, Giver::CreateForLong, Giver::Insert, Giver::Replace, Giver::SetEach];
 
 impl Giver {
-    /// Gives attributes to a new session, or to one without attributes. `Err` with the number and the limit if they are
+    /// Sets attributes on a new session, or on one without attributes. `Err` with the number and the limit if there are
     /// too many.
     fn give<'a>(
         self,
@@ -84,7 +84,7 @@ impl Giver {
 }
 
 #[test]
-fn a_session_is_given_as_many_attributes_as_it_may_have_and_no_more() {
+fn a_session_accepts_attributes_up_to_the_limit() {
     for limit in [1, 2, 15, 16, 17, 100] {
         let (store, _) = store_with(|builder| builder.max_attributes(limit));
         for giver in GIVERS {
@@ -97,7 +97,7 @@ fn a_session_is_given_as_many_attributes_as_it_may_have_and_no_more() {
 }
 
 #[test]
-fn no_operation_adds_an_attribute_to_a_session_that_has_as_many_as_it_may() {
+fn no_operation_adds_an_attribute_at_the_limit() {
     let store = limited();
     let id = full(&store);
     let seen = store.version(&id).expect("it is live");
@@ -111,18 +111,18 @@ fn no_operation_adds_an_attribute_to_a_session_that_has_as_many_as_it_may() {
         draft.set("new", "");
         Ok::<_, ()>(())
     });
-    assert_eq!(tried, Err(TryUpdateError::TooManyAttributes { count, limit }));
-    assert_eq!(store.set_if(&id, seen, "new", ""), Err(SetIfError::TooManyAttributes { count, limit }));
+    assert_eq!(tried, Err(TryUpdateError::Set(SetError::TooManyAttributes { count, limit })));
+    assert_eq!(store.set_if(&id, seen, "new", ""), Err(SetIfError::Set(SetError::TooManyAttributes { count, limit })));
     let updated = store.update_if(&id, seen, |draft| draft.set("new", ""));
-    assert_eq!(updated.map(|_| ()), Err(SetIfError::TooManyAttributes { count, limit }));
-    assert_eq!(store.increment(&id, "new", 1), Err(IncrementError::TooManyAttributes { count, limit }));
+    assert_eq!(updated.map(|_| ()), Err(SetIfError::Set(SetError::TooManyAttributes { count, limit })));
+    assert_eq!(store.increment(&id, "new", 1), Err(IncrementError::Set(SetError::TooManyAttributes { count, limit })));
     assert_eq!(store.version(&id), Some(seen));
     let unchanged: Vec<_> = numbered(LIMIT).into_iter().map(|(key, _)| key).collect();
     assert_eq!(store.keys(&id), Some(unchanged));
 }
 
 #[test]
-fn an_attribute_too_many_is_refused_in_a_session_of_any_size() {
+fn an_attribute_beyond_the_limit_is_refused_in_a_session_of_any_size() {
     let (store, _) = store_with(|builder| builder.max_attributes(40));
     for value in ["", "x", &"x".repeat(100)] {
         let id = store.create().expect("there is room");
@@ -141,7 +141,7 @@ fn an_attribute_too_many_is_refused_in_a_session_of_any_size() {
 }
 
 #[test]
-fn a_session_that_has_as_many_attributes_as_it_may_can_be_changed() {
+fn a_session_at_the_attribute_limit_can_be_changed() {
     let store = limited();
     let id = full(&store);
     store.set(&id, "0", "another, longer value").expect("it makes no more of them");
@@ -167,7 +167,7 @@ fn a_refusal_for_the_number_of_attributes_touches_nothing() {
 }
 
 #[test]
-fn the_number_of_attributes_is_judged_by_what_an_update_leaves_behind() {
+fn the_attribute_limit_applies_to_the_result_of_an_update() {
     let store = limited();
     let id = full(&store);
     let update = store.update(&id, |draft| {
@@ -184,7 +184,7 @@ fn the_number_of_attributes_is_judged_by_what_an_update_leaves_behind() {
 }
 
 #[test]
-fn zero_attributes_means_no_limit_but_that_on_bytes() {
+fn zero_attributes_means_no_limit_except_on_bytes() {
     let (store, _) = store_with(|builder| builder.max_attributes(0));
     for giver in GIVERS {
         let id = giver.give(&store, numbered(5_000)).expect("they take less than 64 KiB");
@@ -195,7 +195,7 @@ fn zero_attributes_means_no_limit_but_that_on_bytes() {
 }
 
 #[test]
-fn a_key_given_twice_counts_once_against_the_number_of_attributes() {
+fn a_key_given_twice_counts_once_against_the_attribute_limit() {
     for limit in [1, 2, 16, 40] {
         let (store, _) = store_with(|builder| builder.max_attributes(limit));
         for giver in GIVERS {
@@ -209,7 +209,7 @@ fn a_key_given_twice_counts_once_against_the_number_of_attributes() {
 }
 
 #[test]
-fn nothing_is_asked_of_an_iterator_after_the_attribute_that_is_too_much() {
+fn an_iterator_is_not_asked_for_more_after_the_attribute_beyond_the_limit() {
     for limit in [1, 16, 100] {
         let (store, _) = store_with(|builder| builder.max_attributes(limit));
         for giver in GIVERS {
@@ -240,7 +240,7 @@ fn attributes_that_are_too_many_and_too_large_are_refused_as_too_many() {
 }
 
 #[test]
-fn many_attributes_are_set_in_the_order_in_which_their_keys_came_first() {
+fn many_attributes_keep_the_order_in_which_their_keys_were_first_set() {
     let (store, _) = store_with(|builder| builder.max_attributes(0));
     let with = |value: &'static str, numbers: std::ops::Range<usize>| numbers.map(move |n| (n.to_string(), value));
     let mixed = || with("x", 0..100).chain(with("longer", 50..150)).chain(with("", 20..30));
@@ -267,7 +267,7 @@ fn many_attributes_are_set_in_the_order_in_which_their_keys_came_first() {
 }
 
 #[test]
-fn a_draft_of_many_attributes_reads_as_it_was_written() {
+fn a_draft_of_many_attributes_shows_its_changes() {
     let (store, _) = store_with(|builder| builder.max_attributes(0));
     let id = store.create_with(numbered(200)).expect("there is no limit on them");
     let update = store.update(&id, |draft| {
@@ -290,18 +290,18 @@ fn a_draft_of_many_attributes_reads_as_it_was_written() {
     assert_eq!(count(&store, &id), Some(0));
 }
 
-/// What is done with so many attributes.
+/// An operation on a given number of attributes.
 #[cfg(all(target_os = "linux", not(miri)))]
 type Work<'w> = dyn Fn(&[(String, &'static str)]) + 'w;
 
-/// The time that this thread has been running, whoever else the machine has run meanwhile.
+/// The CPU time of this thread.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn worked() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::ThreadCPUTime).try_into().expect("a thread has not run for less than nothing")
 }
 
-/// The least time of several that `work` takes on so many attributes.
+/// The shortest of several runs of `work` on `attributes` attributes.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn least(attributes: usize, work: &Work<'_>) -> Duration {
     let given = numbered(attributes);
@@ -313,11 +313,11 @@ fn least(attributes: usize, work: &Work<'_>) -> Duration {
     turns.min().expect("there are some")
 }
 
-/// Eight times the attributes take some eight times as long, or 64 times if each is compared with all others. (What is
-/// counted, without a clock, is in the tests of `src/attributes`.)
+/// Eight times the attributes take about eight times as long, or 64 times if each is compared with all others. (The
+/// tests of `src/attributes` count comparisons, without a clock.)
 #[test]
 #[cfg(all(target_os = "linux", not(miri)))]
-fn what_many_attributes_cost_grows_with_their_number_and_not_with_its_square() {
+fn the_cost_of_many_attributes_is_linear_in_their_number() {
     let (store, _) = store_with(|builder| builder.max_attributes(0).max_session_bytes(1 << 20));
     let large = |given: &[(String, &str)]| "x".repeat(128 * given.len());
     let id = store.create().expect("there is room");

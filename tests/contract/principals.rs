@@ -1,7 +1,8 @@
-//! Sessions bound to a principal: who has which, and how they end together.
+//! Sessions bound to a principal: listing them, and ending them together.
 
 use cloakroom::{
-    BindError, Clock, CreateError, ManualClock, Principal, RemovalCause, SessionId, SessionStore, WhenPrincipalFull,
+    BindError, Clock, CreateError, ManualClock, MissingError, Principal, RemovalCause, SessionId, SessionStore,
+    WhenPrincipalFull,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,7 @@ fn a_session_without_a_principal_has_none() {
 }
 
 #[test]
-fn whoever_ends_is_off_the_list() {
+fn an_ended_session_is_not_listed() {
     let (store, clock) = store();
     let ids: Vec<_> = (0..4).map(|_| login(&store, ada())).collect();
     store.delete(&ids[0]);
@@ -53,7 +54,7 @@ fn whoever_ends_is_off_the_list() {
 }
 
 #[test]
-fn listing_and_asking_touch_nothing() {
+fn sessions_of_and_principal_touch_no_session() {
     let (store, clock) = store();
     let id = login(&store, ada());
     clock.advance(TTL);
@@ -74,7 +75,7 @@ fn all_sessions_of_a_principal_end_at_once_and_no_others() {
 }
 
 #[test]
-fn all_but_one_end_and_the_one_may_be_somebody_elses() {
+fn all_sessions_but_one_end_and_the_kept_one_may_be_another_principals() {
     let (store, _) = store();
     let ids: Vec<_> = (0..3).map(|_| login(&store, ada())).collect();
     assert_eq!(store.end_other_sessions_of(&ada(), &ids[1]), 2);
@@ -105,7 +106,7 @@ fn a_session_of_another_principal_is_not_bound() {
 }
 
 #[test]
-fn binding_what_is_not_there_is_refused_and_ends_nothing() {
+fn binding_a_missing_session_is_refused_and_ends_no_session() {
     let one = |builder: cloakroom::SessionStoreBuilder| {
         builder.max_sessions_per_principal(1).when_principal_full(WhenPrincipalFull::EndIdlest)
     };
@@ -113,12 +114,12 @@ fn binding_what_is_not_there_is_refused_and_ends_nothing() {
     let visitor = session(&store);
     clock.advance(TTL + TICK);
     let hers = login(&store, ada());
-    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Expired));
-    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::NotFound));
+    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Missing(MissingError::Expired)));
+    assert_eq!(store.bind(&visitor, &ada()), Err(BindError::Missing(MissingError::NotFound)));
     assert_eq!(store.sessions_of(&ada()), [hers]);
 }
 
-/// Stands still for so many readings, and then has leapt beyond the timeout.
+/// Stands still for some readings, and then jumps beyond the timeout.
 #[derive(Clone, Default)]
 struct Leaping(Arc<AtomicUsize>);
 
@@ -131,7 +132,7 @@ impl Clock for Leaping {
 }
 
 #[test]
-fn binding_a_session_that_expires_meanwhile_takes_no_place() {
+fn binding_a_session_that_expires_in_between_takes_no_place() {
     let clock = Leaping::default();
     let builder = SessionStore::builder().ttl(TTL).max_sessions_per_principal(1).clock(clock.clone());
     let store = builder.build().expect("the settings are valid");
@@ -144,7 +145,7 @@ fn binding_a_session_that_expires_meanwhile_takes_no_place() {
         clock.0.store(usize::MAX, Ordering::Relaxed);
         match bound {
             Ok(id) => assert!(store.delete(&id)),
-            Err(error) => assert_eq!(error, BindError::Expired),
+            Err(error) => assert_eq!(error, BindError::Missing(MissingError::Expired)),
         }
         refused += usize::from(bound.is_err());
         assert!(store.delete(&login(&store, ada())), "its place is free");
@@ -167,7 +168,7 @@ fn a_login_beyond_the_limit_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn rotation_and_binding_again_need_no_second_place() {
+fn rotating_and_rebinding_a_session_takes_no_second_place() {
     let (store, _) = store_with(|builder| builder.max_sessions_per_principal(1));
     let id = login(&store, ada());
     let id = store.rotate_id(&id).expect("it is live");
@@ -177,7 +178,7 @@ fn rotation_and_binding_again_need_no_second_place() {
 }
 
 #[test]
-fn an_expired_session_leaves_its_place_without_being_evicted() {
+fn an_expired_session_frees_its_principals_place_without_an_eviction() {
     let (store, clock) = store_with(|builder| builder.max_sessions_per_principal(1));
     login(&store, ada());
     clock.advance(TTL + TICK);
@@ -186,7 +187,7 @@ fn an_expired_session_leaves_its_place_without_being_evicted() {
 }
 
 #[test]
-fn the_session_that_was_touched_longest_ago_makes_room_if_so_configured() {
+fn the_session_with_the_oldest_touch_makes_room_under_end_idlest() {
     let policy = WhenPrincipalFull::EndIdlest;
     let (store, clock) = store_with(|builder| builder.max_sessions_per_principal(2).when_principal_full(policy));
     let (first, second) = (login(&store, ada()), login(&store, ada()));
@@ -208,7 +209,7 @@ fn an_old_id_in_grace_ends_with_the_sessions_of_its_principal() {
 }
 
 #[test]
-fn whatever_ends_them_the_listener_is_told_of_the_principal() {
+fn the_listener_receives_the_principal_for_every_cause() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let (clock, telling) = (ManualClock::new(), Arc::clone(&told));
     let store = SessionStore::builder().ttl(TTL).clock(clock.clone()).max_sessions_per_principal(2);
@@ -227,10 +228,10 @@ fn whatever_ends_them_the_listener_is_told_of_the_principal() {
     assert_eq!(*told.lock().unwrap(), causes.map(|cause| (cause, Some(ada()))));
 }
 
-/// Logins, rotations and logouts go on while all sessions are ended again and again: what was there before a call is
-/// gone after it.
+/// Logins, rotations and logouts run while all sessions are ended again and again: every session from before such a
+/// call has ended after it.
 #[test]
-fn nothing_that_was_there_before_survives_the_end_of_all() {
+fn no_session_from_before_survives_end_sessions_of() {
     let rounds = if cfg!(debug_assertions) { 300 } else { 3_000 };
     let (store, _) = store_with(|builder| builder.shards(1));
     for _ in 0..rounds {
@@ -252,7 +253,7 @@ fn nothing_that_was_there_before_survives_the_end_of_all() {
             store.end_sessions_of(&ada());
             assert!(before.iter().all(|id| !store.exists(id)));
         });
-        // The rotating threads have stopped: so their sessions are gone.
+        // The rotating threads have stopped, so their sessions have ended.
         assert!(rotated.lock().unwrap().iter().all(|id| !store.exists(id)));
         assert_eq!((store.sessions_of(&ada()), store.count()), (vec![], 0));
     }

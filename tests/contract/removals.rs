@@ -1,4 +1,5 @@
-//! The removal listener: told once of each session that ends, and why, by a thread that holds nothing.
+//! The removal listener: it receives each end of a session once, with the cause, from a thread that holds nothing of
+//! the store.
 
 use cloakroom::{ManualClock, RemovalCause, SessionId, SessionStore, SessionStoreBuilder, Timeouts};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +24,7 @@ fn take(told: &Told) -> Vec<(SessionId, RemovalCause)> {
 }
 
 #[test]
-fn each_end_is_told_with_its_cause() {
+fn the_listener_receives_each_end_with_its_cause() {
     let (store, clock, told) = told_with(|builder| builder);
     let id = session(&store);
     assert!(store.delete(&id));
@@ -41,7 +42,7 @@ fn each_end_is_told_with_its_cause() {
 }
 
 #[test]
-fn what_is_no_end_is_not_told() {
+fn the_listener_receives_nothing_but_ends() {
     let (store, clock, told) = told_with(|builder| builder);
     let id = session(&store);
     store.set(&id, "role", "admin").expect("it is live");
@@ -53,9 +54,9 @@ fn what_is_no_end_is_not_told() {
     assert_eq!(take(&told), []);
 }
 
-/// The old id is reported when it stops being the session's, and not again when its grace is over.
+/// The old id is reported at the rotation, and not again at the end of its grace.
 #[test]
-fn a_rotation_with_grace_is_told_once() {
+fn a_rotation_with_grace_is_reported_once() {
     let (store, clock, told) = told_with(|builder| builder);
     let old = session(&store);
     let new = store.rotation(&old).grace(2 * TICK).rotate().expect("it is live");
@@ -67,7 +68,7 @@ fn a_rotation_with_grace_is_told_once() {
 }
 
 #[test]
-fn a_panic_of_the_listener_hurts_nobody() {
+fn a_panic_of_the_listener_has_no_other_effect() {
     let store = SessionStore::builder().on_removal(|_| panic!("the listener is out of order")).build();
     let store = store.expect("the settings are valid");
     let id = session(&store);
@@ -95,7 +96,7 @@ fn the_listener_may_call_the_store() {
 }
 
 #[test]
-fn each_of_many_ends_is_told_once_whoever_brings_it_about() {
+fn each_of_many_concurrent_ends_is_reported_once() {
     let (store, clock, told) = told_with(|builder| builder.shards(2));
     let ids: Vec<_> = (0..2_000).map(|_| session(&store)).collect();
     thread::scope(|scope| {
@@ -114,7 +115,7 @@ fn each_of_many_ends_is_told_once_whoever_brings_it_about() {
 }
 
 #[test]
-fn ends_that_one_thread_brings_about_are_told_in_their_order_before_each_operation_returns() {
+fn ends_by_one_thread_are_reported_in_order_and_before_each_operation_returns() {
     let (store, _, told) = told_with(|builder| builder);
     let ids = [(); 20].map(|()| session(&store));
     for (at, id) in ids.iter().enumerate() {
@@ -124,7 +125,7 @@ fn ends_that_one_thread_brings_about_are_told_in_their_order_before_each_operati
     assert_eq!(take(&told), ids.map(|id| (id, RemovalCause::Deleted)));
 }
 
-/// A listener that lets another thread go on in the midst of the first call, and waits for it.
+/// A listener that lets another thread run during the first call, and waits for it.
 struct Interrupted {
     store: OnceLock<SessionStore>,
     calls: AtomicUsize,
@@ -152,7 +153,7 @@ impl Interrupted {
         self.store.get().expect("it has been set")
     }
 
-    /// Does `first`, and `second` on another thread while the listener is told of the first end.
+    /// Does `first`, and does `second` on another thread while the listener receives the first end.
     fn during(&self, first: impl FnOnce(&SessionStore), second: impl FnOnce(&SessionStore) + Send) {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -170,7 +171,7 @@ impl Interrupted {
 }
 
 #[test]
-fn an_id_may_live_again_when_the_end_of_its_former_session_is_told_and_the_serial_tells() {
+fn an_id_may_have_a_new_session_when_the_end_of_the_former_is_reported_and_the_serial_differs() {
     let (interrupted, id) = (Interrupted::new(), SessionId::from_bytes([7; 32]));
     let insert = |store: &SessionStore| store.insert_with(&id, Timeouts::default(), [("user", "ada")]);
     assert_eq!(insert(interrupted.store()), Ok(()));
@@ -186,7 +187,7 @@ fn an_id_may_live_again_when_the_end_of_its_former_session_is_told_and_the_seria
 }
 
 #[test]
-fn the_end_of_a_session_may_be_told_before_the_rotation_that_came_earlier_on_another_thread() {
+fn the_end_of_a_session_may_be_reported_before_its_rotation_by_another_thread() {
     let interrupted = Interrupted::new();
     let old = session(interrupted.store());
     let mut new = None;

@@ -1,4 +1,4 @@
-//! Callers that panic or call back harm nobody.
+//! Closures and clocks that panic or call the store do no harm.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use cloakroom::{Clock, ManualClock, SessionId, SessionStore};
 
 use crate::support::{TICK, TTL, assert_gone, session, store};
 
-/// Asserts that the store, and the session `id` in it, do all they should.
+/// Asserts that the store and the session `id` are usable.
 #[track_caller]
 fn assert_usable(store: &SessionStore, id: &SessionId) {
     assert_eq!(store.get(id, "user").as_deref(), Some("ada"));
@@ -85,7 +85,7 @@ fn a_read_closure_may_grow_the_store_and_still_see_its_session() {
     assert!(created.iter().chain([&id]).all(|id| store.exists(id)));
 }
 
-/// Panics while it is told to.
+/// A clock that panics on demand.
 #[derive(Clone)]
 struct BrokenClock {
     time: ManualClock,

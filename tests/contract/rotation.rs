@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cloakroom::{
-    Clock, CreateError, InsertError, ManualClock, Principal, RotateError, SessionId, SessionStore, SessionStoreBuilder,
-    Timeouts, UpdateError, WhenFull, WhenPrincipalFull,
+    Clock, CreateError, InsertError, ManualClock, MissingError, Principal, RotateError, SessionId, SessionStore,
+    SessionStoreBuilder, Timeouts, WhenFull, WhenPrincipalFull,
 };
 
 use crate::support::{TICK, TTL, session, store, store_with};
@@ -16,7 +16,7 @@ use crate::support::{TICK, TTL, session, store, store_with};
 const HOUR: Duration = Duration::from_secs(3_600);
 const GRACE: Duration = Duration::from_secs(10 * 3_600);
 
-/// What a rotation does at which a test can act.
+/// A point of a rotation at which a test can act.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Clone,
@@ -30,7 +30,7 @@ thread_local! {
     static ACT: RefCell<Option<Act>> = const { RefCell::new(None) };
 }
 
-/// Calls what acts at the stops of this thread. It is not called for the stops that it makes itself.
+/// Calls the closure of this thread, unless the closure itself has made the stop.
 fn stop(stop: Stop) {
     if let Some(act) = ACT.take() {
         let restore = Restore(Some(Rc::clone(&act)));
@@ -39,7 +39,7 @@ fn stop(stop: Stop) {
     }
 }
 
-/// Restores what acts at the stops, also after a panic.
+/// Restores the closure of this thread, also after a panic.
 struct Restore(Option<Act>);
 
 impl Drop for Restore {
@@ -48,7 +48,7 @@ impl Drop for Restore {
     }
 }
 
-/// Does `work`; calls `act` at each stop of it.
+/// Does `work`, and calls `act` at each of its stops.
 fn acting<R>(act: impl Fn(Stop) + 'static, work: impl FnOnce() -> R) -> R {
     let _restore = Restore(None);
     ACT.set(Some(Rc::new(act)));
@@ -100,7 +100,7 @@ impl Scene {
         self.store.rotation(&self.old).grace(GRACE).rotate()
     }
 
-    /// Moves the clock on so far that what has begun before reads it again wherever it judges the session. The session
+    /// Advances the clock so far that an operation in progress reads it again when it judges the session. The session
     /// stays in use.
     fn wind(&self) {
         for _ in 0..2 {
@@ -115,7 +115,7 @@ impl Scene {
         ids
     }
 
-    fn increment(&self, id: &SessionId) -> Result<(), UpdateError> {
+    fn increment(&self, id: &SessionId) -> Result<(), MissingError> {
         self.store.update(id, |before| Counter(before.0 + 1))
     }
 
@@ -124,9 +124,9 @@ impl Scene {
     }
 }
 
-/// Rotates a session, in a new scene each time, until all stops of a rotation have had their turn: `act` is called at
-/// one stop of each rotation, and `check` is shown what both have returned. Once as it is, and once with a session that
-/// is used so late that the rotation reads the clock more often.
+/// Rotates a session in a new scene for each stop of a rotation: `act` is called at one stop of each rotation, and
+/// `check` receives both results. Once with the session as it is, and once with a session that is used so late that the
+/// rotation reads the clock more often.
 fn at_each_stop<A: 'static>(
     configure: fn(SessionStoreBuilder) -> SessionStoreBuilder,
     act: fn(&Scene) -> A,
@@ -139,7 +139,7 @@ fn at_each_stop<A: 'static>(
     }
 }
 
-/// False if the rotation has made fewer stops.
+/// Returns false if the rotation has fewer stops.
 fn stopped_once<A: 'static>(
     configure: fn(SessionStoreBuilder) -> SessionStoreBuilder,
     winds: bool,
@@ -173,7 +173,7 @@ fn as_usual(builder: SessionStoreBuilder) -> SessionStoreBuilder {
     builder
 }
 
-/// Increments under every id that can be found; returns how many increments there have been.
+/// Increments under every id that can be found. Returns the number of increments.
 fn increment_all(scene: &Scene) -> u64 {
     let ids = [scene.listed(), scene.store.sessions_of(&ada())].concat();
     ids.iter().filter(|id| scene.increment(id).is_ok()).count() as u64
@@ -190,7 +190,7 @@ fn no_update_in_the_middle_of_a_rotation_is_lost() {
 }
 
 #[test]
-fn a_session_is_found_under_its_old_id_only_as_long_as_the_rotation_clones_it() {
+fn a_session_is_found_only_under_its_old_id_while_the_rotation_clones_it() {
     let scene = Scene::new(as_usual);
     let inner = Rc::clone(&scene);
     let look = move |stop| {
@@ -214,7 +214,7 @@ fn a_session_is_listed_once_and_counts_once_in_the_middle_of_its_rotation() {
     });
 }
 
-/// Asserts that a session which was ended in the middle of its rotation is there under no id, nor listed nor counted.
+/// Asserts that a session that was ended during its rotation is neither found under any id, nor listed, nor counted.
 fn assert_ended(scene: &Scene, rotated: Result<SessionId, RotateError>) {
     assert_eq!((scene.listed(), scene.store.sessions_of(&ada()), scene.store.count()), (vec![], vec![], 0));
     assert_eq!((scene.value(&scene.old), rotated.ok().and_then(|new| scene.value(&new))), (None, None));
@@ -245,7 +245,7 @@ fn the_end_of_a_principals_sessions_in_the_middle_of_a_rotation_ends_one_session
 }
 
 #[test]
-fn of_the_deletes_of_all_ids_that_are_listed_in_the_middle_of_a_rotation_one_ends_the_session() {
+fn one_of_the_deletes_of_all_ids_listed_during_a_rotation_ends_the_session() {
     let delete_all = |scene: &Scene| scene.listed().iter().filter(|id| scene.store.delete(id)).count();
     at_each_stop(as_usual, delete_all, |scene, ended, rotated| {
         assert_eq!(ended, 1);
@@ -254,7 +254,7 @@ fn of_the_deletes_of_all_ids_that_are_listed_in_the_middle_of_a_rotation_one_end
 }
 
 #[test]
-fn no_listed_id_leads_past_its_own_delete_to_a_session_that_lives_on() {
+fn after_the_delete_of_each_listed_id_no_session_lives_on() {
     let delete_last = |scene: &Scene| {
         let last = *scene.listed().last().expect("it is live");
         assert!(scene.store.delete(&last));
@@ -263,8 +263,8 @@ fn no_listed_id_leads_past_its_own_delete_to_a_session_that_lives_on() {
     at_each_stop(as_usual, delete_last, |scene, (), rotated| assert_ended(scene, rotated));
 }
 
-/// A scene whose rotation has been broken off by a panic of the `n`th clone, if there was one. If it meddles, the
-/// session has been changed before.
+/// A scene in which the `n`th clone, if there is one, has panicked and so aborted the rotation. If `meddles`, the
+/// session was changed before.
 fn broken_off(n: usize, meddles: bool) -> Rc<Scene> {
     let scene = Scene::new(|builder| builder.absolute_timeout(HOUR));
     let (inner, clones) = (Rc::clone(&scene), Cell::new(0));
@@ -292,7 +292,7 @@ fn each_broken_off(check: impl Fn(&Scene, &str)) {
 }
 
 #[test]
-fn a_clone_that_panics_leaves_a_session_that_its_principal_lists_and_ends() {
+fn after_a_panic_of_a_clone_the_session_is_listed_and_can_be_ended() {
     each_broken_off(|scene, what| {
         let listed = scene.listed();
         assert_eq!((listed.len(), scene.store.count()), (1, 1), "{what}");
@@ -304,7 +304,7 @@ fn a_clone_that_panics_leaves_a_session_that_its_principal_lists_and_ends() {
 }
 
 #[test]
-fn a_clone_that_panics_leaves_a_session_that_expires() {
+fn after_a_panic_of_a_clone_the_session_expires() {
     each_broken_off(|scene, what| {
         scene.clock.advance(2 * GRACE);
         assert_eq!(scene.value(&scene.old), None, "{what}");
@@ -315,7 +315,7 @@ fn a_clone_that_panics_leaves_a_session_that_expires() {
 }
 
 #[test]
-fn a_clone_that_panics_leaves_a_session_with_its_idle_timeout() {
+fn after_a_panic_of_a_clone_the_session_keeps_its_idle_timeout() {
     each_broken_off(|scene, what| {
         scene.clock.advance(TTL + TICK);
         assert_eq!((scene.listed(), scene.store.sessions_of(&ada())), (vec![], vec![]), "{what}");
@@ -324,7 +324,7 @@ fn a_clone_that_panics_leaves_a_session_with_its_idle_timeout() {
 }
 
 #[test]
-fn a_session_can_be_rotated_after_a_clone_has_panicked() {
+fn after_a_panic_of_a_clone_the_session_can_be_rotated() {
     each_broken_off(|scene, what| {
         let id = scene.listed()[0];
         let new = scene.store.rotation(&id).grace(GRACE).rotate().unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -358,7 +358,7 @@ fn an_absolute_timeout_that_passes_during_a_rotation_holds_after_it() {
 }
 
 #[test]
-fn an_absolute_timeout_that_passes_during_a_rotation_holds_within_it() {
+fn an_absolute_timeout_that_passes_during_a_rotation_holds_during_it() {
     let look = |scene: &Scene| {
         let before = scene.listed();
         scene.clock.advance(2 * HOUR);
@@ -372,9 +372,9 @@ fn an_absolute_timeout_that_passes_during_a_rotation_holds_within_it() {
     });
 }
 
-/// The listener is told of the rotation; by then the session's timeouts hold under both ids.
+/// When the listener receives the rotation, the session's timeouts hold under both ids.
 #[test]
-fn a_listener_that_is_told_of_a_rotation_finds_no_session_that_has_expired() {
+fn a_listener_finds_no_expired_session_when_it_receives_a_rotation() {
     thread_local! {
         static SCENE: RefCell<Option<Rc<Scene>>> = const { RefCell::new(None) };
     }
@@ -394,7 +394,7 @@ fn a_listener_that_is_told_of_a_rotation_finds_no_session_that_has_expired() {
     new.iter().for_each(|new| assert_over(&scene, new));
 }
 
-/// Rotates a session so many times with an hour's grace; returns its first id, the last but one and the last.
+/// Rotates a session `times` times with a grace of an hour. Returns its first id, the last but one and the last.
 fn rotated_often(store: &SessionStore, times: usize) -> [SessionId; 3] {
     let first = session(store);
     let (mut before, mut id) = (first, first);
@@ -416,7 +416,7 @@ fn a_session_that_is_rotated_often_takes_few_slots_and_bytes() {
 }
 
 #[test]
-fn only_the_latest_former_id_leads_to_a_session() {
+fn only_the_latest_former_id_forwards() {
     let (store, _) = store();
     let [first, before, id] = rotated_often(&store, 3);
     assert_eq!(store.get(&first, "user"), None);
@@ -452,7 +452,7 @@ fn a_session_within_its_grace_takes_one_place() {
 }
 
 #[test]
-fn a_rotation_has_its_grace_in_a_store_of_one_session() {
+fn a_rotation_with_grace_works_in_a_store_of_one_session() {
     let (store, _) = store_with(|builder| builder.max_sessions(1));
     let [_, before, id] = rotated_often(&store, 2);
     assert_eq!(store.get(&before, "user").as_deref(), Some("ada"));
@@ -463,7 +463,7 @@ fn a_rotation_has_its_grace_in_a_store_of_one_session() {
 }
 
 #[test]
-fn the_old_id_reads_as_long_as_the_session_is_used_under_the_new_one() {
+fn the_old_id_reads_while_the_session_is_used_under_the_new_id() {
     let (store, clock) = store();
     let [old, _, new] = rotated_often(&store, 1);
     for _ in 0..10 {
@@ -476,7 +476,7 @@ fn the_old_id_reads_as_long_as_the_session_is_used_under_the_new_one() {
     assert!(store.exists(&new), "it was touched by its old id");
 }
 
-/// An id within its grace, and the id that it leads to, in a store of at most two sessions.
+/// An id within its grace, and the id that it forwards to, in a store of at most two sessions.
 fn in_grace(clock: &ManualClock) -> (SessionStore, SessionId, SessionId) {
     let builder = SessionStore::builder().ttl(100 * HOUR).absolute_timeout(HOUR).clock(clock.clone());
     let builder = builder.max_sessions(2).when_full(WhenFull::EndIdlest);
@@ -501,17 +501,17 @@ fn assert_given_again(end: impl FnOnce(&SessionStore, &ManualClock, &SessionId, 
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_was_deleted_by_the_new_id() {
+fn an_old_id_is_free_after_a_delete_of_the_new_id() {
     assert_given_again(|store, _, _, new| assert!(store.delete(new)));
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_was_deleted_by_the_id_itself() {
+fn an_old_id_is_free_after_a_delete_of_the_old_id() {
     assert_given_again(|store, _, old, _| assert!(store.delete(old)));
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_has_expired_and_was_evicted() {
+fn an_old_id_is_free_after_its_session_has_expired_and_was_evicted() {
     assert_given_again(|store, clock, _, _| {
         clock.advance(HOUR);
         assert_eq!(store.evict_expired(), 1);
@@ -519,22 +519,22 @@ fn an_id_can_be_given_again_when_its_session_has_expired_and_was_evicted() {
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_has_expired_unseen() {
+fn an_old_id_is_free_after_its_session_has_expired_unseen() {
     assert_given_again(|_, clock, _, _| clock.advance(HOUR));
 }
 
 #[test]
-fn an_id_can_be_given_again_when_the_sessions_of_its_principal_were_ended() {
+fn an_old_id_is_free_after_the_sessions_of_its_principal_were_ended() {
     assert_given_again(|store, _, _, _| assert_eq!(store.end_sessions_of(&ada()), 1));
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_met_a_condition() {
+fn an_old_id_is_free_after_delete_where_has_ended_its_session() {
     assert_given_again(|store, _, _, _| assert_eq!(store.delete_where(|_| true), 1));
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_made_room_for_others() {
+fn an_old_id_is_free_after_its_session_has_made_room_in_the_store() {
     assert_given_again(|store, _, _, new| {
         (0..2).for_each(|_| _ = session(store));
         assert!(!store.exists(new));
@@ -542,7 +542,7 @@ fn an_id_can_be_given_again_when_its_session_made_room_for_others() {
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_made_room_for_another_of_its_principal() {
+fn an_old_id_is_free_after_its_session_has_made_room_for_its_principal() {
     assert_given_again(|store, _, _, new| {
         store.new_session().principal(ada()).create().expect("there is room");
         assert!(!store.exists(new));
@@ -550,7 +550,7 @@ fn an_id_can_be_given_again_when_its_session_made_room_for_another_of_its_princi
 }
 
 #[test]
-fn an_id_can_be_given_again_when_its_session_was_rotated_again() {
+fn an_old_id_is_free_after_its_session_was_rotated_again() {
     for grace in [Duration::ZERO, GRACE] {
         let clock = ManualClock::new();
         let (store, old, new) = in_grace(&clock);
@@ -561,9 +561,9 @@ fn an_id_can_be_given_again_when_its_session_was_rotated_again() {
     }
 }
 
-/// A session that was given the id again is not what the rotation's grace is about.
+/// The rotation's grace does not apply to a session that is inserted under the id.
 #[test]
-fn a_session_that_is_given_an_old_id_again_outlives_the_grace() {
+fn a_session_inserted_under_an_old_id_outlives_the_grace() {
     let (store, clock) = store();
     let [old, _, new] = rotated_often(&store, 1);
     assert!(store.delete(&new));
@@ -573,7 +573,7 @@ fn a_session_that_is_given_an_old_id_again_outlives_the_grace() {
 }
 
 #[test]
-fn the_session_that_is_kept_may_be_named_by_its_old_id_within_the_grace() {
+fn end_other_sessions_of_accepts_the_old_id_of_the_kept_session_during_the_grace() {
     let (store, clock) = store();
     let login = || store.new_session().principal(ada()).create_with([("user", "ada")]).expect("there is room");
     let (other, old) = (login(), login());
@@ -587,9 +587,9 @@ fn the_session_that_is_kept_may_be_named_by_its_old_id_within_the_grace() {
     assert_eq!(store.end_other_sessions_of(&ada(), &old), 1, "its grace is over");
 }
 
-/// As if the other rotation had been suspended for longer than its grace before it took effect.
+/// The other rotation was suspended for longer than its grace before it took effect.
 #[test]
-fn a_rotation_that_finds_the_id_leading_on_and_its_grace_over_finds_no_session_and_not_an_expired_one() {
+fn rotating_a_forwarding_id_after_its_grace_returns_not_found_and_not_expired() {
     let scene = Scene::new(as_usual);
     scene.clock.advance(100 * TICK);
     let (inner, new) = (Rc::clone(&scene), Rc::new(Cell::new(None)));
@@ -603,5 +603,5 @@ fn a_rotation_that_finds_the_id_leading_on_and_its_grace_over_finds_no_session_a
     };
     let found = acting(at_stop, || scene.store.rotate_id(&scene.old));
     assert!(new.take().is_some_and(|new| scene.store.exists(&new)));
-    assert!(matches!(found, Err(RotateError::NotFound)), "{found:?}");
+    assert!(matches!(found, Err(RotateError::Missing(MissingError::NotFound))), "{found:?}");
 }

@@ -1,10 +1,10 @@
-//! Nothing that formats to text gives away an id, a key or a value. (An id's `Display` is how it gets into a cookie.)
+//! No text shows an id, a key or a value. (Except the `Display` of an id, for the cookie.)
 
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Debug;
 
-use cloakroom::{CookieName, SessionId, SessionStore, SetError};
+use cloakroom::{CookieName, MissingError, Principal, SessionId, SessionStore, SetError};
 
 use crate::support::{TICK, TTL, store_with};
 
@@ -63,7 +63,7 @@ fn debug_of_an_id_is_redacted() {
 }
 
 #[test]
-fn the_checks_above_would_notice_an_id() {
+fn the_checks_of_this_file_detect_an_id() {
     let id = SessionId::from_bytes(BYTES);
     let leaks = [id.to_string(), id.to_string().to_uppercase(), format!("{BYTES:?}"), format!("{BYTES:#?}")];
     for leak in leaks {
@@ -134,6 +134,19 @@ fn debug_of_a_snapshot_and_of_a_draft_shows_no_attribute() {
 }
 
 #[test]
+fn debug_of_a_new_session_and_of_a_rotation_shows_no_id_attribute_or_principal() {
+    let (store, id) = store_with_secrets();
+    let new = store.new_session().principal(Principal::new(VALUE)).idle_timeout(TTL);
+    assert_debug_tells_nothing(&new, &id);
+    let text = format!("{new:?}");
+    assert_eq!(text, "NewSession { timeouts: Timeouts { idle: Some(60s), absolute: None }, bound: true, .. }");
+    let rotation = store.rotation(&id).grace(TTL);
+    assert_debug_tells_nothing(&rotation, &id);
+    let text = format!("{rotation:?}");
+    assert_eq!(text, "Rotation { grace: 60s, timeouts: Timeouts { idle: None, absolute: None }, .. }");
+}
+
+#[test]
 fn errors_of_changes_name_no_attribute() {
     let (store, id) = store_with_secrets();
     let seen = store.version(&id).expect("it is live");
@@ -164,7 +177,7 @@ fn the_error_of_an_expired_session_does_not_name_it() {
     let id = store.create_with([(KEY, VALUE)]).expect("there is room");
     clock.advance(TTL + TICK);
     let error = store.set(&id, KEY, VALUE).expect_err("expired");
-    assert!(matches!(error, SetError::Expired));
+    assert!(matches!(error, SetError::Missing(MissingError::Expired)));
     assert_error_tells_nothing(&error, &id);
 }
 

@@ -13,7 +13,7 @@ fn insert(store: &SessionStore) {
 }
 
 #[test]
-fn the_end_of_a_session_is_told_with_its_own_serial_when_its_id_is_given_again() {
+fn the_end_of_a_session_has_its_own_serial_when_its_id_is_inserted_again() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let (clock, telling) = (ManualClock::new(), Arc::clone(&told));
     let store = SessionStore::builder().ttl(TTL).clock(clock.clone());
@@ -32,7 +32,7 @@ fn the_end_of_a_session_is_told_with_its_own_serial_when_its_id_is_given_again()
 }
 
 #[test]
-fn a_session_of_a_given_id_is_shown_with_its_serial_and_keeps_it_when_it_changes() {
+fn an_inserted_session_keeps_its_serial_when_it_changes() {
     let (store, _) = store();
     insert(&store);
     let serial = store.serial(&ID).expect("it is live");
@@ -46,13 +46,13 @@ fn a_session_of_a_given_id_is_shown_with_its_serial_and_keeps_it_when_it_changes
 }
 
 #[test]
-fn a_session_of_an_id_that_was_drawn_needs_no_serial() {
+fn a_created_session_has_serial_zero() {
     let (store, _) = store();
     assert_eq!([session(&store), session(&store)].map(|id| store.serial(&id)), [Some(0); 2]);
 }
 
 #[test]
-fn the_serial_of_no_session_is_none_and_asking_touches_nothing() {
+fn the_serial_of_a_missing_session_is_none_and_serial_touches_nothing() {
     let (store, clock) = store();
     let id = session(&store);
     assert_eq!(store.serial(&ID), None);

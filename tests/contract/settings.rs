@@ -46,7 +46,7 @@ fn a_store_has_the_settings_it_was_built_with() {
 }
 
 #[test]
-fn a_cookie_name_that_is_no_token_is_refused() {
+fn a_cookie_name_that_is_not_a_token_is_refused() {
     for name in ["", "a b", "a;b", "a=b", "a,b", "a\"b", "a\tb", "a\r\nSet-Cookie: b", "sé", "\0", "(a)", "a/b"] {
         let refused = SessionStore::builder().cookie_name(name).build();
         assert!(matches!(refused, Err(ConfigError::CookieName(_))), "{name:?} was accepted");

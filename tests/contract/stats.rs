@@ -50,7 +50,7 @@ fn every_end_is_counted_under_its_cause() {
 }
 
 #[test]
-fn ends_for_newcomers_are_counted() {
+fn ends_to_make_room_are_counted() {
     let (store, _) = store_with(|builder| builder.max_sessions(3).when_full(WhenFull::EndIdlest));
     crowd(&store, 10);
     let stats = store.stats();
@@ -74,7 +74,7 @@ fn refusals_are_counted_by_their_reason() {
 }
 
 #[test]
-fn bytes_follow_what_sessions_hold() {
+fn bytes_follow_the_content_of_sessions() {
     let (store, _) = store();
     let id = store.create().expect("there is room");
     let empty = store.stats().bytes;
@@ -92,7 +92,7 @@ fn bytes_follow_what_sessions_hold() {
 }
 
 #[test]
-fn the_table_s_figures_follow_its_growth_and_shrinking() {
+fn the_figures_of_the_table_follow_its_growth_and_shrinking() {
     let (store, clock) = store_with(|builder| builder.shards(1));
     crowd(&store, 10_000);
     let stats = store.stats();
@@ -109,7 +109,7 @@ fn the_table_s_figures_follow_its_growth_and_shrinking() {
 }
 
 #[test]
-fn sums_add_up_after_much_has_happened() {
+fn figures_add_up_after_many_operations() {
     let (store, clock) = store_with(|builder| builder.max_sessions(500).when_full(WhenFull::EndIdlest));
     let mut ids = Vec::new();
     for turn in 0..5_000_u64 {
@@ -134,7 +134,7 @@ fn sums_add_up_after_much_has_happened() {
 fn reading_counts_nothing() {
     let (store, _) = store();
     let id = session(&store);
-    // But for what other tests retire meanwhile.
+    // Except for memory that other tests retire at the same time.
     let figures = || {
         let all = format!("{:?}", store.stats());
         let (before, after) = all.split_once("retired_bytes: ").expect("it is one of them");
@@ -149,7 +149,7 @@ fn reading_counts_nothing() {
 }
 
 #[test]
-fn values_are_counted_as_attributes_are() {
+fn typed_sessions_are_counted() {
     let store = SessionStore::<[u64; 100]>::typed(SessionConfig::default());
     let id = store.create_with([7; 100]).expect("there is room");
     assert!((800..900).contains(&store.stats().bytes));
@@ -157,9 +157,9 @@ fn values_are_counted_as_attributes_are() {
     assert_eq!(store.stats().bytes, 0);
 }
 
-/// Far more than other tests of the process retire meanwhile.
+/// Far more than the other tests of the process retire at the same time.
 #[test]
-fn what_waits_to_be_freed_is_shown_until_it_is_freed() {
+fn retired_bytes_are_shown_until_they_are_freed() {
     const VALUE: usize = 1 << 16;
     const MUCH: u64 = 1_000 * VALUE as u64;
     let store = SessionStore::<[u8; VALUE]>::typed(SessionConfig::default());
@@ -173,7 +173,7 @@ fn what_waits_to_be_freed_is_shown_until_it_is_freed() {
     });
     let held = held.expect("it is live");
     assert!((before + MUCH / 2..before + 2 * MUCH).contains(&held), "{before} bytes before, then {held}");
-    // Other tests' readers may hold it back for a while.
+    // Readers of other tests may hold it back for a while.
     for _ in 0..100_000 {
         if store.stats().retired_bytes < before + MUCH / 2 {
             return;

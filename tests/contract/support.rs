@@ -1,13 +1,13 @@
-//! Stores with a clock in the test's hand.
+//! Stores whose clock the test sets.
 
 use std::time::Duration;
 
-use cloakroom::{ManualClock, SessionId, SessionStore, SessionStoreBuilder, SetError};
+use cloakroom::{ManualClock, MissingError, SessionId, SessionStore, SessionStoreBuilder, SetError};
 
 /// The idle timeout of the stores here.
 pub(crate) const TTL: Duration = Duration::from_secs(60);
 
-/// The unit in which the store tells time.
+/// The unit of the store's time.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// A store with the timeout [`TTL`] and no limit on its sessions.
@@ -29,18 +29,18 @@ pub(crate) fn session(store: &SessionStore) -> SessionId {
     store.create_with([("user", "ada")]).expect("there is room")
 }
 
-/// So many of them.
+/// Several of them.
 pub(crate) fn crowd(store: &SessionStore, sessions: usize) {
     for _ in 0..sessions {
         session(store);
     }
 }
 
-/// Asserts that no operation finds `id`, and that nothing it tries brings it into being.
+/// Asserts that no operation finds `id` or creates it.
 #[track_caller]
 pub(crate) fn assert_gone(store: &SessionStore, id: &SessionId) {
     let before = store.count();
-    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::NotFound)));
+    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::NotFound))));
     assert_eq!(store.get(id, "user"), None);
     assert_eq!(store.read(id, |_| ()), None);
     assert!(!store.exists(id));

@@ -1,10 +1,10 @@
-//! Every operation from any thread. (Long runs and schedules that are hard to meet have tests of their own.)
+//! Every operation from any thread. (Long runs and rare schedules are in `stress-tests` and `loom-tests`.)
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, LazyLock};
 use std::thread;
 
-use cloakroom::{CreateError, SessionId, SessionStore, SetError, SetIfError};
+use cloakroom::{CreateError, MissingError, SessionId, SessionStore, SetError, SetIfError};
 
 use crate::support::{assert_gone, session, store, store_with};
 
@@ -55,7 +55,7 @@ fn a_store_in_an_arc_outlives_the_thread_that_made_it() {
 }
 
 #[test]
-fn sessions_live_whole_lives_on_every_thread() {
+fn every_thread_creates_uses_and_deletes_sessions() {
     let (store, _) = store();
     together(|number| {
         for turn in 0..500 {
@@ -76,7 +76,7 @@ fn sessions_live_whole_lives_on_every_thread() {
 fn assert_gone_on_this_thread(store: &SessionStore, id: &SessionId) {
     assert!(!store.exists(id));
     assert_eq!(store.get(id, "user"), None);
-    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::NotFound)));
+    assert!(matches!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::NotFound))));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_delete_is_final_whatever_sets_are_in_flight() {
 }
 
 #[test]
-fn max_sessions_is_exact_when_everybody_creates() {
+fn max_sessions_is_exact_under_concurrent_creations() {
     const LIMIT: usize = 777;
     let (store, _) = store_with(|builder| builder.max_sessions(LIMIT));
     let (created, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -1,6 +1,6 @@
 //! Sessions that hold a value of the application's own type.
 
-use cloakroom::{Lookup, ManualClock, SessionConfig, SessionId, SessionStore, Timeouts, UpdateError};
+use cloakroom::{ManualClock, MissingError, SessionConfig, SessionId, SessionStore, Timeouts};
 use std::sync::Arc;
 use std::thread;
 
@@ -44,9 +44,9 @@ fn an_update_replaces_the_value_and_touches() {
     clock.advance(TTL);
     assert_eq!(store.read(&id, |visitor| visitor.clicks), Some(1));
     clock.advance(TTL + TICK);
-    assert_eq!(store.update(&id, click), Err(UpdateError::Expired));
-    assert_eq!(store.update(&id, click), Err(UpdateError::NotFound));
-    assert_eq!(store.lookup(&id, |_| ()), Lookup::Unknown);
+    assert_eq!(store.update(&id, click), Err(MissingError::Expired));
+    assert_eq!(store.update(&id, click), Err(MissingError::NotFound));
+    assert_eq!(store.lookup(&id, |_| ()), Err(MissingError::NotFound));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn each_value_is_dropped_once() {
 }
 
 #[test]
-fn a_value_that_can_be_cloned_goes_with_a_rotation() {
+fn a_rotation_keeps_a_value_that_can_be_cloned() {
     let store = SessionStore::<String>::typed(SessionConfig::default());
     let old = store.create_with("ada".to_owned()).expect("there is room");
     let new = store.rotate_id(&old).expect("it is live");

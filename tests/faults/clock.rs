@@ -8,7 +8,7 @@ use cloakroom::{Clock, ManualClock, SessionId, SessionStore};
 
 use crate::support::{TICK, TTL, assert_nothing_lost, fail, panics, session};
 
-/// Panics at the reading after which none are left; 0 is none to come.
+/// Panics at the last of this many readings; never if it is 0.
 #[derive(Clone, Default)]
 struct Fused {
     time: ManualClock,
@@ -26,12 +26,11 @@ impl Clock for Fused {
     }
 }
 
-/// A store in which every question about time comes up.
+/// A store in which operations judge every kind of stamp.
 struct Scene {
     store: SessionStore,
     clock: Fused,
-    /// Its stamp is so far ahead of the clock, which has been set back, that the clock is read again. There are
-    /// several.
+    /// Sessions with stamps so far ahead of the clock, which was set back, that the clock is read again.
     ahead: [SessionId; 4],
     expired: SessionId,
     fresh: SessionId,
@@ -72,8 +71,8 @@ const OPERATIONS: [(&str, Operation); 9] = [
     ("evict_expired", |store, _| _ = store.evict_expired()),
 ];
 
-/// Makes the clock panic at each of the operation's readings in turn, in a new scene each time. Returns how many there
-/// are.
+/// Makes the clock panic at each reading of the operation in turn, in a new scene each time. Returns the number of
+/// readings.
 fn break_each_reading(
     max_sessions: usize,
     name: &str,
@@ -94,7 +93,7 @@ fn break_each_reading(
         }
         let intact = [&scene.ahead[..], &[scene.fresh]].concat();
         assert!(intact.iter().all(|id| store.exists(id)), "{name} panicked, and a session is gone");
-        // No effect but the end of what had expired anyway.
+        // The only effect is the end of sessions that had expired.
         assert!((SESSIONS - 1..=SESSIONS).contains(&store.count()), "{name}: {} sessions", store.count());
         assert_nothing_lost(store, &scene.ids());
     }
@@ -102,15 +101,15 @@ fn break_each_reading(
 }
 
 #[test]
-fn a_clock_that_panics_at_any_reading_leaves_everything_as_it_was() {
+fn a_panic_at_any_reading_of_the_clock_changes_nothing() {
     for (name, operation) in OPERATIONS {
-        // With room for more, and full: there a create looks for sessions that have expired.
+        // With room, and full: in a full store a create looks for expired sessions.
         for max_sessions in [SESSIONS + 2, SESSIONS] {
             let subjects: [fn(&Scene) -> SessionId; 3] =
                 [|scene| scene.fresh, |scene| scene.expired, |scene| scene.ahead[0]];
             let readings = subjects.map(|subject| break_each_reading(max_sessions, name, operation, subject));
             assert!(readings.iter().all(|&readings| readings >= 1), "{name} does not read the clock: {readings:?}");
-            // Once more for what seems to have expired, and for what is too far ahead.
+            // The clock is read again for a session that seems expired, and for one that is too far ahead.
             let expected = match name {
                 "create" | "create_with" => continue,
                 "evict_expired" => [1 + 5; 3],
@@ -122,14 +121,14 @@ fn a_clock_that_panics_at_any_reading_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn a_full_store_that_is_stopped_while_it_looks_for_expired_sessions_loses_none() {
-    // Which session the search meets first is left to chance.
+fn a_panic_during_the_search_for_expired_sessions_loses_no_session() {
+    // The order of the search is random.
     let readings = (0..50).map(|_| break_each_reading(SESSIONS, "create", OPERATIONS[0].1, |scene| scene.fresh));
     assert!(readings.max() > Some(1), "the search never came to a session ahead of the clock");
 }
 
 #[test]
-fn sessions_outlive_a_clock_that_panics_for_a_long_time() {
+fn sessions_survive_many_panics_of_the_clock() {
     let scene = Scene::new(SESSIONS + 2);
     for turn in 0..2_000 {
         let (name, operation) = OPERATIONS[turn % OPERATIONS.len()];

@@ -1,5 +1,5 @@
-//! Content whose `Drop` does something: it is dropped when nobody can be reading it any more, whatever the thread does
-//! that ended its session; and a `Drop` that uses stores is never below another one on the stack.
+//! Content whose `Drop` does something. It is dropped when no thread can be reading it, whatever the thread that ended
+//! its session does. A `Drop` that uses stores is never nested in another `Drop`.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock, Weak};
@@ -7,11 +7,11 @@ use std::thread;
 
 use cloakroom::{Content, SessionConfig, SessionId, SessionStore, Sweeper};
 
-/// What the smallest stack of a server's thread may be.
+/// A small stack for a server's thread.
 const STACK: usize = 256 * 1024;
 
 fn typed<T: Content>(shards: usize) -> SessionStore<T> {
-    SessionStore::typed(SessionConfig { shards, ..SessionConfig::default() })
+    SessionStore::typed(SessionConfig::default().shards(shards))
 }
 
 /// Runs `f` on a small stack.
@@ -19,7 +19,7 @@ fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(STACK).spawn(f).expect("there are threads").join().expect("no overflow");
 }
 
-/// Has a thread delete sessions and then do nothing; `notice` is to have their values dropped meanwhile.
+/// Lets a thread delete sessions and then idle. Asserts that `notice` causes the values to be dropped.
 fn assert_dropped_while_their_thread_idles(sessions: usize, notice: impl Fn(&SessionStore<Arc<()>>)) {
     let store = typed::<Arc<()>>(4);
     let held = Arc::new(());
@@ -33,7 +33,7 @@ fn assert_dropped_while_their_thread_idles(sessions: usize, notice: impl Fn(&Ses
             may_leave.recv().expect("the test sends it");
         });
         is_deleted.recv().expect("the thread says so");
-        // Other tests' threads may hold back reclamation for a while.
+        // Threads of other tests may hold back reclamation for a while.
         for _ in 0..100_000 {
             if Arc::strong_count(&held) == 1 {
                 break;
@@ -153,7 +153,7 @@ fn drops_that_delete_other_sessions_take_no_stack() {
 }
 
 #[test]
-fn a_store_dropped_with_content_that_deletes_other_sessions_takes_no_stack() {
+fn dropping_a_store_whose_values_delete_other_sessions_takes_no_stack() {
     on_a_small_stack(|| {
         let (store, other, _) = deleters(4, 20_000);
         drop(store);

@@ -1,5 +1,4 @@
-//! A process that is forked while its store is in use: the child has the sessions, but of all threads only the one that
-//! has forked.
+//! A process that is forked while its store is in use: the child has the sessions, but only the thread that has forked.
 
 use std::collections::HashSet;
 use std::io::{PipeWriter, Read, Write, pipe};
@@ -13,11 +12,10 @@ use cloakroom::{SessionId, SessionStore, Sweeper};
 
 use crate::support::{TICK, TTL, session, store};
 
-/// After so many seconds a child that is held up is killed.
+/// A blocked child is killed after this many seconds.
 const DEADLINE: libc::c_uint = 20;
 
-/// Runs `child` in a forked child, which ends well if `child` answers true; returns what it has written, once it has
-/// ended.
+/// Runs `child` in a forked child, which must return true. Returns the child's output when the child has ended.
 fn in_a_child(child: impl FnOnce(&mut PipeWriter) -> bool) -> String {
     let (mut from_child, mut to_parent) = pipe().expect("a pipe");
     // SAFETY: what the child does then, allocating included, the C libraries of Linux and macOS allow in the child of a
@@ -42,7 +40,7 @@ fn in_a_child(child: impl FnOnce(&mut PipeWriter) -> bool) -> String {
     written
 }
 
-/// Does everything that a store can do with a known session and one more, and says whether it did.
+/// Calls every operation with a known session and a new one. Returns whether all succeeded.
 fn use_all(store: &SessionStore, known: &SessionId) -> bool {
     let Ok(id) = store.create_with([("user", "bob")]) else { return false };
     let got = store.get(known, "user").as_deref() == Some("ada") && store.get(&id, "user").as_deref() == Some("bob");
@@ -55,7 +53,7 @@ fn use_all(store: &SessionStore, known: &SessionId) -> bool {
 
 #[test]
 fn a_child_has_the_sessions_and_may_drop_or_stop_the_sweeper_that_is_not_there() {
-    // The parent's sweeper is now here, now there when the process is forked.
+    // The parent's sweeper is at a different point at each fork.
     for round in 0..50 {
         let (store, clock) = store(1_000);
         let store = Arc::new(store);
@@ -70,7 +68,7 @@ fn a_child_has_the_sessions_and_may_drop_or_stop_the_sweeper_that_is_not_there()
             } else {
                 sweeper.stop()
             }
-            // One of its own, which has a thread.
+            // The child's own sweeper, which has a thread.
             let store = Arc::new(SessionStore::default());
             let started = Sweeper::start(Arc::clone(&store), TICK).map(Sweeper::stop).is_ok();
             used && evicted && started && Arc::strong_count(&store) == 1
@@ -81,14 +79,14 @@ fn a_child_has_the_sessions_and_may_drop_or_stop_the_sweeper_that_is_not_there()
 }
 
 #[test]
-fn what_a_thread_of_the_parent_was_in_the_middle_of_holds_up_nobody_in_the_child() {
+fn operations_in_progress_at_the_fork_block_no_operation_in_the_child() {
     let (store, _clock) = store(0);
     let known = session(&store);
     let ((inside, is_inside), (go_on, told_to)) = (channel(), channel::<()>());
     thread::scope(|scope| {
         let (store, known) = (&store, &known);
         scope.spawn(move || {
-            // A reader, which holds back what is retired meanwhile.
+            // A reader, which holds back retired memory.
             store.read(known, |_| {
                 inside.send(()).expect("the test waits");
                 let _ = told_to.recv_timeout(Duration::from_secs(60));

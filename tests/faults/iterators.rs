@@ -1,4 +1,4 @@
-//! Attributes that are given by an iterator which panics, calls the store, or lies.
+//! Attributes from an iterator that panics, calls the store, or has a wrong size hint.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use crate::support::{TICK, TTL, assert_nothing_lost, fail, panics, session, stor
 
 const PLACES: usize = 8;
 
-/// Text that panics when it is looked at, if it is told to.
+/// Text that panics on demand when it is read.
 struct Text(&'static str, bool);
 
 impl AsRef<str> for Text {
@@ -28,7 +28,7 @@ impl Drop for Grenade {
     }
 }
 
-/// Says what it likes about its length.
+/// An iterator with any size hint.
 struct Liar(usize, (usize, Option<usize>));
 
 impl Iterator for Liar {
@@ -105,7 +105,7 @@ fn an_iterator_that_fills_the_store_leaves_no_place_for_its_own_session() {
 }
 
 #[test]
-fn creates_may_be_nested_in_each_others_iterators() {
+fn creates_can_be_nested_in_iterators() {
     fn nested(store: &SessionStore, depth: usize) -> usize {
         if depth == 0 {
             return 0;
@@ -120,14 +120,14 @@ fn creates_may_be_nested_in_each_others_iterators() {
         assert!(store.delete(&id));
         inner.get() + 1
     }
-    // One place is enough: a session takes it when its attributes are there.
+    // One place is enough, because a session takes it after its attributes were collected.
     let (store, _) = store(1);
     assert_eq!(nested(&store, 30), 30);
     assert_nothing_lost(&store, &[]);
 }
 
 #[test]
-fn nobody_believes_what_an_iterator_says_of_its_length() {
+fn a_wrong_size_hint_of_an_iterator_does_no_harm() {
     let (store, _) = store(PLACES);
     for hint in [(0, Some(0)), (usize::MAX, Some(usize::MAX)), (usize::MAX, None), (5, Some(1))] {
         let id = store.create_with(Liar(3, hint)).expect("there is room");
@@ -141,8 +141,8 @@ fn nobody_believes_what_an_iterator_says_of_its_length() {
 }
 
 #[test]
-fn text_that_grows_while_it_is_taken_does_not_outgrow_the_limit() {
-    /// A character, and much more the next time it is looked at.
+fn text_that_grows_between_two_reads_does_not_exceed_the_limit() {
+    /// One character, and many more when it is read again.
     struct Growing(Cell<bool>);
 
     impl AsRef<str> for Growing {

@@ -1,7 +1,7 @@
-//! Faults of what the store depends on leave it usable and lose nothing: a clock that panics at any reading
-//! ([`clock`]), callers' code that panics or calls back in the middle of an operation ([`iterators`], [`reentry`]),
-//! values that do something when they are dropped ([`destructors`]), threads that end ([`thread_exit`]), processes that
-//! are forked (`fork`), and an operating system without randomness ([`randomness`]).
+//! Faults of the code around the store leave it usable and lose no session: a clock that panics at any reading
+//! ([`clock`]), callers' code that panics or calls the store during an operation ([`iterators`], [`reentry`]), values
+//! that do something when they are dropped ([`destructors`]), threads that end ([`thread_exit`]), forked processes
+//! (`fork`), and an operating system without randomness ([`randomness`]).
 
 mod clock;
 mod destructors;

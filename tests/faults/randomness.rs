@@ -1,6 +1,6 @@
 //! An operating system that gives no random bytes.
 //!
-//! The C library's `getrandom` is replaced in this program by one that can be told to fail.
+//! This program replaces the C library's `getrandom` by one that fails on demand.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,7 +18,7 @@ const EIO: i32 = 5;
 thread_local! {
     /// Whether calls from this thread fail.
     static FAILING: Cell<bool> = const { Cell::new(false) };
-    /// How many have.
+    /// The number of failed calls.
     static FAILED: Cell<usize> = const { Cell::new(0) };
     /// How many were answered.
     static ANSWERED: Cell<usize> = const { Cell::new(0) };
@@ -54,7 +54,7 @@ unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, _flags: u32) -> i
     if read.is_ok() { length.cast_signed() } else { -1 }
 }
 
-/// Calls `f` while there are no random bytes, and says how often they were asked for.
+/// Calls `f` while there are no random bytes. Returns the number of requests.
 fn without_randomness(f: impl FnOnce()) -> usize {
     FAILED.set(0);
     FAILING.set(true);
@@ -91,7 +91,7 @@ fn a_create_without_randomness_is_refused_and_takes_no_place() {
             assert!(matches!(store.create_with([("user", "eve")]), Err(CreateError::Random(_))));
         }
         assert!(SessionId::random().is_err());
-        // All else goes on.
+        // All other operations work.
         assert_eq!(store.get(&ids[0], "user").as_deref(), Some("ada"));
         store.set(&ids[0], "user", "bob").expect("the session is live");
         assert!(store.delete(&ids[1]));
@@ -104,7 +104,7 @@ fn a_create_without_randomness_is_refused_and_takes_no_place() {
 }
 
 #[test]
-fn the_refusal_says_why_and_names_its_source() {
+fn the_error_has_the_systems_error_as_its_source() {
     let _turn = alone();
     let (store, _) = store(4);
     let mut refused = None;

@@ -1,7 +1,7 @@
-//! Read closures that call the store: every operation, on the very session that they are shown. (The common cases are
-//! claimed in the contract's tests.)
+//! Read closures that call every operation of the store on the session that they are shown. (The common cases are in
+//! the tests of the contract.)
 
-use cloakroom::{Attributes, CreateError, SessionId, SessionStore, SetError};
+use cloakroom::{Attributes, CreateError, MissingError, SessionId, SessionStore, SetError};
 
 use crate::support::{TICK, TTL, assert_nothing_lost, fail, panics, session, store};
 
@@ -15,7 +15,7 @@ fn a_session_may_be_evicted_while_it_is_read() {
         assert_eq!(store.evict_expired(), 1);
         store.flush();
         assert_eq!(store.count(), 0);
-        assert_eq!(store.set(&id, "user", "eve"), Err(SetError::NotFound));
+        assert_eq!(store.set(&id, "user", "eve"), Err(SetError::Missing(MissingError::NotFound)));
         let fresh = session(&store);
         assert_eq!(attributes.get("user"), Some("ada"), "what is being read stays");
         fresh
@@ -28,12 +28,12 @@ fn a_session_may_be_evicted_while_it_is_read() {
 fn a_session_may_be_found_expired_by_each_operation_while_it_is_read() {
     type Meeting = fn(&SessionStore, &SessionId) -> bool;
     let meetings: [Meeting; 6] = [
-        |store, id| store.set(id, "user", "eve") == Err(SetError::Expired),
+        |store, id| store.set(id, "user", "eve") == Err(SetError::Missing(MissingError::Expired)),
         |store, id| store.get(id, "user").is_none(),
         |store, id| store.read(id, |_| ()).is_none(),
         |store, id| !store.exists(id),
         |store, id| !store.delete(id),
-        // Full, but for the session that has expired.
+        // Full, except for the expired session.
         |store, _| store.create().is_ok_and(|fresh| store.delete(&fresh)),
     ];
     for meeting in meetings {
@@ -78,13 +78,13 @@ fn nested_reads_each_keep_the_version_that_they_were_shown() {
 }
 
 #[test]
-fn memory_retired_inside_a_read_is_not_freed_under_it() {
+fn memory_retired_during_a_read_is_not_freed_before_it_ends() {
     let (store, _) = store(0);
     let long = "ada".repeat(1_000);
     let id = store.create_with([("user", &long)]).expect("there is room");
-    store.read(&id, |attributes| {
+    let read = store.read(&id, |attributes| {
         for turn in 0..1_000 {
-            // Of the same size as what is shown, so that its memory would be used again.
+            // Of the same size as the shown value, so that its memory would be reused.
             store.set(&id, "user", &(turn % 10).to_string().repeat(3_000)).expect("the session is live");
             assert!(store.delete(&session(&store)));
             if turn % 100 == 0 {
@@ -94,17 +94,18 @@ fn memory_retired_inside_a_read_is_not_freed_under_it() {
         }
         assert_eq!(attributes.get("user"), Some(long.as_str()));
     });
+    assert_eq!(read, Some(()));
     assert_eq!(store.get(&id, "user"), Some("9".repeat(3_000)));
 }
 
 #[test]
-fn a_panic_below_nested_reads_and_changes_loses_nothing() {
+fn a_panic_in_nested_reads_and_changes_loses_no_session() {
     let (store, clock) = store(4);
     let id = session(&store);
     for _ in 0..200 {
         let stale = session(&store);
         let read = || {
-            store.read(&id, |_| {
+            _ = store.read(&id, |_| {
                 store.set(&id, "user", "bob").expect("the session is live");
                 store.read(&stale, |_| {
                     assert!(store.delete(&stale));

@@ -1,4 +1,4 @@
-//! Stores with few places, and the check that none of them was lost.
+//! Stores with few places, and the check that no place was lost.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cloakroom::{CreateError, ManualClock, SessionId, SessionStore};
 pub(crate) const TTL: Duration = Duration::from_secs(60);
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// A store with so many places.
+/// A store with the given number of places.
 pub(crate) fn store(max_sessions: usize) -> (SessionStore, ManualClock) {
     let clock = ManualClock::new();
     let store = SessionStore::builder().ttl(TTL).max_sessions(max_sessions).clock(clock.clone()).build();
@@ -20,7 +20,7 @@ pub(crate) fn session(store: &SessionStore) -> SessionId {
     store.create_with([("user", "ada")]).expect("there is room")
 }
 
-/// Panics, as a caller's code may, without a message on the terminal.
+/// Panics without a message on the terminal.
 pub(crate) fn fail() -> ! {
     resume_unwind(Box::new("the caller's own"))
 }
@@ -30,8 +30,8 @@ pub(crate) fn panics(f: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(f)).is_err()
 }
 
-/// Asserts that `ids` are all the sessions there may be, that each does what it should, and that each place that they
-/// leave can be taken once, and all of them again when every session is gone. Leaves the store empty.
+/// Asserts that `ids` are all sessions of the store, that each is usable, and that each place can be taken once when
+/// they have ended. Leaves the store empty.
 #[track_caller]
 pub(crate) fn assert_nothing_lost(store: &SessionStore, ids: &[SessionId]) {
     store.evict_expired();

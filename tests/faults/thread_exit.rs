@@ -1,4 +1,4 @@
-//! Threads that end, and destructors of thread-local values that use a store when little is left of their thread.
+//! Threads that end, and destructors of thread-local values that use a store while their thread ends.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use cloakroom::{SessionId, SessionStore};
 
 use crate::support::{assert_nothing_lost, session, store};
 
-/// Calls what it holds when it is dropped.
+/// Calls its closure when it is dropped.
 struct Farewell(Option<Box<dyn FnOnce()>>);
 
 impl Drop for Farewell {
@@ -24,12 +24,12 @@ thread_local! {
     static FAREWELL: RefCell<Farewell> = const { RefCell::new(Farewell(None)) };
 }
 
-/// Has this thread call `farewell` when it ends.
+/// Makes this thread call `farewell` when it ends.
 fn at_the_end(farewell: impl FnOnce() + 'static) {
     FAREWELL.with_borrow_mut(|slot| slot.0 = Some(Box::new(farewell)));
 }
 
-/// Does everything that a store can do, and says whether it did: a panic would end the process here.
+/// Calls every operation, and returns whether all succeeded. (A panic would end the process here.)
 fn use_all(store: &SessionStore, known: &SessionId) -> bool {
     let Ok(id) = store.create_with([("user", "bob")]) else { return false };
     let set = store.set(&id, "role", "admin").is_ok() && store.set(known, "role", "guest").is_ok();
@@ -41,7 +41,7 @@ fn use_all(store: &SessionStore, known: &SessionId) -> bool {
     set && got && nested.flatten() == Some(4) && deleted && swept
 }
 
-/// Runs `body` on a thread of its own, and returns what it has reported when nothing of the thread is left.
+/// Runs `body` on a new thread, and returns its reports after the end of the thread.
 fn on_a_thread(body: impl FnOnce(std::sync::mpsc::Sender<bool>) + Send + 'static) -> Receiver<bool> {
     let (report, reports) = channel();
     thread::spawn(move || body(report)).join().expect("the thread does not panic");
@@ -59,7 +59,7 @@ fn a_thread_may_use_the_store_for_the_first_time_when_it_ends() {
 }
 
 #[test]
-fn a_destructor_may_use_the_store_whichever_was_there_first() {
+fn a_thread_local_destructor_may_use_the_store_in_either_order() {
     for destructor_first in [true, false] {
         let store = Arc::new(store(4).0);
         let id = session(&store);
@@ -83,7 +83,7 @@ fn a_destructor_may_use_the_store_whichever_was_there_first() {
 #[test]
 fn a_store_may_be_dropped_when_a_thread_ends() {
     let reports = on_a_thread(move |report| {
-        // There before the store's own thread-local value, so dropped after it.
+        // Made before the store's thread-local value, so dropped after it.
         at_the_end(|| {});
         let store = store(500).0;
         let ids: Vec<_> = (0..500).map(|_| session(&store)).collect();

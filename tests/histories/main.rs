@@ -45,7 +45,9 @@ impl Met {
         self.overlaps += usize::from(history.iter().any(|a| history.iter().any(|b| overlap(a, b))));
         for event in history {
             match (&event.operation, &event.outcome) {
-                (_, Outcome::Set(Err(cloakroom::SetError::Expired))) => self.expiries_reported += 1,
+                (_, Outcome::Set(Err(cloakroom::SetError::Missing(cloakroom::MissingError::Expired)))) => {
+                    self.expiries_reported += 1
+                }
                 (Operation::Take(..), Outcome::Got(Some(_))) => self.taken += 1,
                 (_, Outcome::Got(Some(_))) => self.values += 1,
                 (_, Outcome::SetIf(Err(cloakroom::SetIfError::Changed))) => self.conflicts += 1,

@@ -22,7 +22,7 @@ mod tests {
     use crate::model::Outcome;
     use crate::model::Subject::Created;
     use crate::recorder::SETTINGS;
-    use cloakroom::SetError;
+    use cloakroom::{MissingError, SetError};
     use std::time::Duration;
 
     /// A session's history: its creation, then these.
@@ -115,9 +115,21 @@ mod tests {
             (set, Outcome::Set(Err(error)), called, called + 1)
         };
         let expired = advance(LIMIT + 1, 2, 3);
-        assert!(history(&[expired.clone(), told(SetError::Expired, 4), told(SetError::NotFound, 6)]));
-        assert!(history(&[expired.clone(), told(SetError::NotFound, 4)]));
-        assert!(!history(&[expired.clone(), told(SetError::Expired, 4), told(SetError::Expired, 6)]));
-        assert!(!history(&[expired, told(SetError::NotFound, 4), told(SetError::Expired, 6)]));
+        assert!(history(&[
+            expired.clone(),
+            told(SetError::Missing(MissingError::Expired), 4),
+            told(SetError::Missing(MissingError::NotFound), 6)
+        ]));
+        assert!(history(&[expired.clone(), told(SetError::Missing(MissingError::NotFound), 4)]));
+        assert!(!history(&[
+            expired.clone(),
+            told(SetError::Missing(MissingError::Expired), 4),
+            told(SetError::Missing(MissingError::Expired), 6)
+        ]));
+        assert!(!history(&[
+            expired,
+            told(SetError::Missing(MissingError::NotFound), 4),
+            told(SetError::Missing(MissingError::Expired), 6)
+        ]));
     }
 }

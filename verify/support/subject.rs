@@ -133,10 +133,6 @@ impl Driven {
                 Outcome::Number(store.end_other_sessions_of(&named(*principal), &self.id(*kept)))
             }
             Operation::DeleteWhere(key) => Outcome::Number(store.delete_where(|view| view.content().contains(key))),
-            Operation::Retain(key) => {
-                store.retain(|view| view.content().contains(key));
-                Outcome::Nothing
-            }
             Operation::ForEach => Outcome::Shown(self.shown()),
             Operation::Rotate(subject, grace) => {
                 let id = self.id(*subject);

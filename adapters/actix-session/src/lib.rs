@@ -57,7 +57,7 @@ use std::time::Duration;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time;
-use cloakroom::{SessionId, SetError, Timeouts};
+use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 
 /// A session store for actix-session in a [`cloakroom::SessionStore`].
 ///
@@ -163,11 +163,12 @@ impl SessionStore for CloakroomSessionStore {
         state: HashMap<String, String>,
         ttl: &time::Duration,
     ) -> Result<SessionKey, UpdateError> {
-        let updated = id_of(&key).map_or(Err(SetError::NotFound), |id| self.0.replace_with(&id, lives(ttl), &state));
+        let replace = |id| self.0.replace_with(&id, lives(ttl), &state);
+        let updated = id_of(&key).map_or(Err(MissingError::NotFound.into()), replace);
         match updated {
             Ok(()) => Ok(key),
             // The session stays ended, and the late state is dropped.
-            Err(SetError::NotFound | SetError::Expired) => {
+            Err(SetError::Missing(_)) => {
                 let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
                 Ok(key_of(&unused))
             }

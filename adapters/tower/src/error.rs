@@ -1,6 +1,6 @@
 //! The error of the operations on a session.
 
-use cloakroom::{BindError, CreateError, IncrementError, RandomError, RotateError, SetError, UpdateError};
+use cloakroom::{BindError, CreateError, IncrementError, MissingError, RandomError, RotateError, SetError};
 use core::error::Error;
 use core::fmt;
 
@@ -112,9 +112,15 @@ impl From<SetError> for SessionError {
     }
 }
 
-impl From<UpdateError> for SessionError {
-    fn from(_: UpdateError) -> Self {
+impl From<MissingError> for SessionError {
+    fn from(_: MissingError) -> Self {
         Self::Gone
+    }
+}
+
+impl From<RandomError> for SessionError {
+    fn from(cause: RandomError) -> Self {
+        Self::Random(cause)
     }
 }
 
@@ -142,8 +148,7 @@ impl From<IncrementError> for SessionError {
     fn from(error: IncrementError) -> Self {
         match error {
             IncrementError::NotANumber | IncrementError::Overflow => Self::NotANumber,
-            IncrementError::TooLarge { size, limit } => Self::TooLarge { size, limit },
-            IncrementError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
+            IncrementError::Set(error) => error.into(),
             _ => Self::Gone,
         }
     }
@@ -153,9 +158,8 @@ impl From<IncrementError> for SessionError {
 impl From<cloakroom::SetJsonError> for SessionError {
     fn from(error: cloakroom::SetJsonError) -> Self {
         match error {
-            cloakroom::SetJsonError::TooLarge { size, limit } => Self::TooLarge { size, limit },
-            cloakroom::SetJsonError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
             cloakroom::SetJsonError::Unserializable => Self::Unserializable,
+            cloakroom::SetJsonError::Set(error) => error.into(),
             _ => Self::Gone,
         }
     }

@@ -1,8 +1,6 @@
 //! Batches over an injected source and a count of their own. A fork is played by erasing the page, which is what the
 //! kernel does in the child. (`tests/faults/fork.rs` forks.)
 
-#![deny(unsafe_code)]
-
 use super::*;
 use crate::sync::on_step;
 use core::mem::ManuallyDrop;

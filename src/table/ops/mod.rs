@@ -15,14 +15,18 @@
 
 mod forward;
 mod insert;
+#[allow(unsafe_code, reason = "it dereferences slots")]
 mod keys;
+#[allow(unsafe_code, reason = "it reads the account that a binding points to")]
 pub(super) mod read;
 mod remove;
 mod revoke;
 mod room;
+#[allow(unsafe_code, reason = "it shares an entry that it has just inserted")]
 mod rotate;
 mod round;
 mod sweep;
+#[allow(unsafe_code, reason = "it retires replaced entries")]
 mod update;
 
 #[cfg(all(test, not(loom)))]

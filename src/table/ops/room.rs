@@ -7,8 +7,6 @@
 //!
 //! A keyed hash decides where an entry lies in the table, so every stretch of slots is as good a sample as any other.
 
-#![deny(unsafe_code)]
-
 use super::sweep::{SPAN, wrapped};
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};

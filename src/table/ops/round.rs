@@ -10,8 +10,6 @@
 //! A position counts slots. If a shard shrinks while the round is within it, sessions may move from slots that are
 //! still to come into slots that have been swept. They are left for the next round.
 
-#![deny(unsafe_code)]
-
 use super::sweep::SPAN;
 use crate::entry::Payload;
 use crate::expiry::Moment;

@@ -2,8 +2,6 @@
 //!
 //! They share a cache line with the shard's other counters, which the same operations write. No look-up writes them.
 
-#![deny(unsafe_code)]
-
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::RemovalCause;
 

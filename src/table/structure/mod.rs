@@ -9,9 +9,12 @@
 //! | `shard` | the current array of a shard, and its counters |
 //! | `population` | the number of sessions, and the limit |
 
+#[allow(unsafe_code, reason = "an array owns raw memory and the arrays after it")]
 pub(crate) mod array;
 pub(crate) mod counters;
 pub(crate) mod population;
 pub(crate) mod probe;
+#[allow(unsafe_code, reason = "it owns its current array by pointer")]
 pub(crate) mod shard;
+#[allow(unsafe_code, reason = "a slot word holds a pointer")]
 pub(crate) mod slot;

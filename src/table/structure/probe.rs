@@ -4,8 +4,6 @@
 //! line, and visits every slot of the array once. The caller stops at the first empty slot. A line is a cache line of
 //! eight slots, so a probe that ends within its first line costs one cache miss.
 
-#![deny(unsafe_code)]
-
 use crate::sync::MODEL;
 
 /// Slots in a line.

@@ -5,6 +5,7 @@ use fixture::{Fixture, IDLE};
 
 mod calls;
 mod fixture;
+#[allow(unsafe_code, reason = "it counts what the allocator is asked for")]
 mod payloads;
 mod progress;
 mod room;

@@ -12,14 +12,14 @@ pub mod memory;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
-pub use config::{CookieName, SessionConfig, SessionStoreBuilder};
+pub use config::{CookieName, SessionConfig};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, ParseIdError, RandomError,
-    RotateError, SetError, SetIfError, TryUpdateError, UpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
+    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
 };
 pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionView, Timeouts};
+pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Timeouts};

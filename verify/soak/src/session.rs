@@ -144,7 +144,11 @@ impl Tools<'_> {
         let answers = [
             ("get", self.tally.time(Kind::Get, || store.get(id, "hits").is_some())),
             ("read", self.tally.time(Kind::Read, || store.read(id, |_| ()).is_some())),
-            ("set", self.tally.time(Kind::Set, || store.set(id, "hits", "1") != Err(cloakroom::SetError::NotFound))),
+            (
+                "set",
+                self.tally
+                    .time(Kind::Set, || store.set(id, "hits", "1") != Err(cloakroom::MissingError::NotFound.into())),
+            ),
             ("exists", self.tally.time(Kind::Exists, || store.exists(id))),
             ("delete", self.tally.time(Kind::Delete, || store.delete(id))),
         ];

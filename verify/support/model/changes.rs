@@ -1,9 +1,9 @@
 //! Changes of sessions, in the model.
 
-use cloakroom::{IncrementError, SetError, SetIfError, TryUpdateError, UpdateError};
+use cloakroom::{IncrementError, MissingError, SetError, SetIfError, TryUpdateError};
 
 use super::attributes::{Limits, assigned, collected, value_of, within, without};
-use super::{Attributes, Gone, Model, Step, Subject, Timeouts, ticks};
+use super::{Attributes, Model, Step, Subject, Timeouts, ticks};
 
 impl Model {
     /// Several at once are refused where those given are too much by themselves.
@@ -14,7 +14,7 @@ impl Model {
         given: Limits,
     ) -> Result<(), SetError> {
         let limits = Limits::of(&self.settings);
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let (session, now) = self.unchanged(subject)?;
         collected(pairs, given)?;
         let attributes = assigned(&session.attributes, pairs);
         within(limits, &attributes)?;
@@ -24,7 +24,7 @@ impl Model {
     }
 
     /// The value that is removed.
-    pub(super) fn removed(&mut self, subject: Subject, key: &str) -> Result<Option<String>, Gone> {
+    pub(super) fn removed(&mut self, subject: Subject, key: &str) -> Result<Option<String>, MissingError> {
         let (session, _) = self.changed(subject)?;
         let value = value_of(&session.attributes, key);
         session.change(without(&session.attributes, key));
@@ -33,7 +33,7 @@ impl Model {
 
     pub(super) fn increment(&mut self, subject: Subject, key: &str, by: i64) -> Result<i64, IncrementError> {
         let limits = Limits::of(&self.settings);
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let (session, now) = self.unchanged(subject)?;
         let number = value_of(&session.attributes, key).map_or(Ok(0), |value| value.parse::<i64>());
         let sum = number.map_err(|_| IncrementError::NotANumber)?.checked_add(by).ok_or(IncrementError::Overflow)?;
         let attributes = assigned(&session.attributes, &[(key.to_owned(), sum.to_string())]);
@@ -45,7 +45,7 @@ impl Model {
 
     pub(super) fn update(&mut self, subject: Subject, steps: &[Step]) -> Result<usize, TryUpdateError<()>> {
         let limits = Limits::of(&self.settings);
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let (session, now) = self.unchanged(subject)?;
         let (attributes, abandoned) = taken(&session.attributes, steps);
         if abandoned {
             return Err(TryUpdateError::Abandoned(()));
@@ -77,7 +77,7 @@ impl Model {
         steps: &[Step],
     ) -> Result<usize, SetIfError> {
         let limits = Limits::of(&self.settings);
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let (session, now) = self.unchanged(subject)?;
         if session.version != version {
             return Err(SetIfError::Changed);
         }
@@ -91,7 +91,7 @@ impl Model {
         Ok(left)
     }
 
-    pub(super) fn set_timeouts(&mut self, subject: Subject, timeouts: Timeouts) -> Result<(), UpdateError> {
+    pub(super) fn set_timeouts(&mut self, subject: Subject, timeouts: Timeouts) -> Result<(), MissingError> {
         let (session, now) = self.changed(subject)?;
         if let Some(idle) = timeouts.idle {
             session.idle = ticks(idle);

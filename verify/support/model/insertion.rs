@@ -1,6 +1,6 @@
 //! Sessions under given ids, and sessions replaced as a whole, in the model.
 
-use cloakroom::{InsertError, SetError, UpdateError};
+use cloakroom::{InsertError, SetError};
 
 use super::{Limits, Model, Subject, Timeouts, collected};
 
@@ -42,7 +42,7 @@ impl Model {
         given: &[(String, String)],
     ) -> Result<(), SetError> {
         let limits = Limits::of(&self.settings);
-        let (session, now) = self.unchanged(subject).map_err(UpdateError::from)?;
+        let (session, now) = self.unchanged(subject)?;
         let attributes = collected(given, limits)?;
         session.touched = now;
         session.attributes = attributes;

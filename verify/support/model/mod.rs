@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use attributes::{Limits, collected, value_of};
-use cloakroom::{CreateError, Lookup, RotateError, SetError, UpdateError};
+use cloakroom::{CreateError, MissingError, RotateError, SetError};
 
 pub(crate) use operation::{Attributes, NOTES, Operation, Outcome, Settings, Shown, Step, Subject, Timeouts};
 
@@ -58,21 +58,6 @@ pub(crate) struct Model {
     created: usize,
     noted: [Option<u32>; NOTES],
     now: Duration,
-}
-
-/// There is no live session, but there may have been one that had expired.
-enum Gone {
-    Unknown,
-    Expired,
-}
-
-impl From<Gone> for UpdateError {
-    fn from(gone: Gone) -> Self {
-        match gone {
-            Gone::Unknown => Self::NotFound,
-            Gone::Expired => Self::Expired,
-        }
-    }
 }
 
 impl Model {
@@ -122,10 +107,6 @@ impl Model {
             Operation::DeleteWhere(key) => {
                 Outcome::Number(self.end_where(|session| value_of(&session.attributes, key).is_some()))
             }
-            Operation::Retain(key) => {
-                self.end_where(|session| value_of(&session.attributes, key).is_none());
-                Outcome::Nothing
-            }
             Operation::ForEach => Outcome::Shown(self.shown()),
             Operation::Set(subject, key, value) => {
                 let pair = (key.clone(), value.clone());
@@ -135,12 +116,12 @@ impl Model {
                 Outcome::Set(self.assign(*subject, pairs, Limits::of(&self.settings)))
             }
             Operation::Remove(subject, key) => {
-                Outcome::Removed(self.removed(*subject, key).map(|value| value.is_some()).map_err(UpdateError::from))
+                Outcome::Removed(self.removed(*subject, key).map(|value| value.is_some()))
             }
             Operation::Take(subject, key) => Outcome::Got(self.removed(*subject, key).ok().flatten()),
             Operation::Clear(subject) => {
                 let cleared = self.changed(*subject).map(|(session, _)| session.change(Attributes::new()));
-                Outcome::Changed(cleared.map_err(UpdateError::from))
+                Outcome::Changed(cleared)
             }
             Operation::Increment(subject, key, by) => Outcome::Incremented(self.increment(*subject, key, *by)),
             Operation::Update(subject, steps) => Outcome::Updated(self.update(*subject, steps)),
@@ -190,11 +171,9 @@ impl Model {
                 self.noted[*place] = self.live(*subject).ok().map(|session| session.version);
                 Outcome::Was(self.noted[*place].is_some())
             }
-            Operation::Lookup(subject) => Outcome::LookedUp(match self.touch(*subject) {
-                Ok(session) => Lookup::Live(session.attributes.clone()),
-                Err(Gone::Expired) => Lookup::Expired,
-                Err(Gone::Unknown) => Lookup::Unknown,
-            }),
+            Operation::Lookup(subject) => {
+                Outcome::LookedUp(self.touch(*subject).map(|session| session.attributes.clone()))
+            }
             Operation::Touch(subject) => Outcome::Was(self.touch(*subject).is_ok()),
             Operation::Exists(subject) => Outcome::Was(self.live(*subject).is_ok()),
             Operation::ExpiresIn(subject) => {
@@ -250,11 +229,8 @@ impl Model {
             session.version += 1;
             (session.clone(), now)
         });
-        let (session, now) = rotated.map_err(|gone| match gone {
-            Gone::Unknown => RotateError::NotFound,
-            Gone::Expired => RotateError::Expired,
-        })?;
-        let old = subject.number(self.created).ok_or(RotateError::NotFound)?;
+        let (session, now) = rotated?;
+        let old = subject.number(self.created).ok_or(MissingError::NotFound)?;
         self.sessions.remove(&old);
         // What was its former id leads nowhere from now on.
         let former = Former { number: old, end: ticks(grace).map(|ticks| now + ticks) };
@@ -262,24 +238,24 @@ impl Model {
     }
 
     /// A live session that is to be changed, and touched by that. Its own id is needed for it.
-    fn changed(&mut self, subject: Subject) -> Result<(&mut Session, u128), Gone> {
+    fn changed(&mut self, subject: Subject) -> Result<(&mut Session, u128), MissingError> {
         let (session, now) = self.unchanged(subject)?;
         session.touched = now;
         Ok((session, now))
     }
 
     /// A live session that may be changed, and the present tick.
-    fn unchanged(&mut self, subject: Subject) -> Result<(&mut Session, u128), Gone> {
+    fn unchanged(&mut self, subject: Subject) -> Result<(&mut Session, u128), MissingError> {
         let now = self.tick();
-        let number = subject.number(self.created).ok_or(Gone::Unknown)?;
+        let number = subject.number(self.created).ok_or(MissingError::NotFound)?;
         if !self.sessions.contains_key(&number) {
-            return Err(Gone::Unknown);
+            return Err(MissingError::NotFound);
         }
         self.followed(Subject::Numbered(number))?;
-        self.sessions.get_mut(&number).map(|session| (session, now)).ok_or(Gone::Unknown)
+        self.sessions.get_mut(&number).map(|session| (session, now)).ok_or(MissingError::NotFound)
     }
 
-    fn touch(&mut self, subject: Subject) -> Result<&Session, Gone> {
+    fn touch(&mut self, subject: Subject) -> Result<&Session, MissingError> {
         let now = self.tick();
         let session = self.live(subject)?;
         session.touched = now;
@@ -287,18 +263,18 @@ impl Model {
     }
 
     /// A live session, also by an id that leads to it.
-    fn live(&mut self, subject: Subject) -> Result<&mut Session, Gone> {
+    fn live(&mut self, subject: Subject) -> Result<&mut Session, MissingError> {
         let number = self.followed(subject)?;
-        self.sessions.get_mut(&number).ok_or(Gone::Unknown)
+        self.sessions.get_mut(&number).ok_or(MissingError::NotFound)
     }
 
     /// The number of a live session, also by an id that leads to it. An expired one is removed.
-    fn followed(&mut self, subject: Subject) -> Result<usize, Gone> {
+    fn followed(&mut self, subject: Subject) -> Result<usize, MissingError> {
         let now = self.tick();
-        let number = self.led_to(subject.number(self.created).ok_or(Gone::Unknown)?);
-        if self.sessions.get(&number).ok_or(Gone::Unknown)?.is_over(now) {
+        let number = self.led_to(subject.number(self.created).ok_or(MissingError::NotFound)?);
+        if self.sessions.get(&number).ok_or(MissingError::NotFound)?.is_over(now) {
             self.sessions.remove(&number);
-            return Err(Gone::Expired);
+            return Err(MissingError::Expired);
         }
         Ok(number)
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cloakroom::{
-    BindError, CreateError, IncrementError, InsertError, Lookup, RotateError, SetError, SetIfError, TryUpdateError,
-    UpdateError,
+    BindError, CreateError, IncrementError, InsertError, MissingError, RotateError, SetError, SetIfError,
+    TryUpdateError,
 };
 
 /// Keys and values in the order in which the keys were first set.
@@ -111,7 +111,6 @@ pub(crate) enum Operation {
     /// All sessions that have an attribute of this key.
     DeleteWhere(String),
     /// Only those that have one.
-    Retain(String),
     ForEach,
     Count,
     EvictExpired,
@@ -152,7 +151,7 @@ impl Operation {
             | Self::Rotate(subject, _) => Some(*subject),
             Self::Create | Self::CreateWith(_) | Self::CreateFor(..) | Self::CreateBound(..) => None,
             Self::SessionsOf(_) | Self::EndSessionsOf(_) | Self::EndOthersOf(..) => None,
-            Self::DeleteWhere(_) | Self::Retain(_) | Self::ForEach => None,
+            Self::DeleteWhere(_) | Self::ForEach => None,
             Self::Count | Self::EvictExpired | Self::EvictInPieces | Self::Flush | Self::Advance(_) => None,
         }
     }
@@ -176,8 +175,8 @@ pub(crate) enum Outcome {
     /// Its number, which may be an older one.
     Inserted(Result<usize, InsertError>),
     Set(Result<(), SetError>),
-    Changed(Result<(), UpdateError>),
-    Removed(Result<bool, UpdateError>),
+    Changed(Result<(), MissingError>),
+    Removed(Result<bool, MissingError>),
     Incremented(Result<i64, IncrementError>),
     /// How many attributes the closure left.
     Updated(Result<usize, TryUpdateError<()>>),
@@ -185,7 +184,7 @@ pub(crate) enum Outcome {
     UpdatedIf(Result<usize, SetIfError>),
     Got(Option<String>),
     Read(Option<Attributes>),
-    LookedUp(Lookup<Attributes>),
+    LookedUp(Result<Attributes, MissingError>),
     Left(Option<Duration>),
     /// The number of the session under its new id.
     Rotated(Result<usize, RotateError>),

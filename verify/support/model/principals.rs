@@ -1,6 +1,6 @@
 //! Sessions of a principal, in the model.
 
-use cloakroom::{BindError, RotateError};
+use cloakroom::BindError;
 use std::time::Duration;
 
 use super::{Attributes, Model, Subject, Timeouts};
@@ -44,10 +44,7 @@ impl Model {
     }
 
     fn log_in(&mut self, subject: Subject, principal: u8, begins_anew: bool) -> Result<usize, BindError> {
-        let before = self.unchanged(subject).map(|(session, _)| session.principal).map_err(|gone| match gone {
-            super::Gone::Unknown => BindError::NotFound,
-            super::Gone::Expired => BindError::Expired,
-        })?;
+        let before = self.unchanged(subject).map(|(session, _)| session.principal)?;
         let others = before.is_some_and(|before| before != principal);
         if others && !begins_anew {
             return Err(BindError::OtherPrincipal);
@@ -55,10 +52,7 @@ impl Model {
         if before != Some(principal) && !self.has_room_for(principal) {
             return Err(BindError::PrincipalFull);
         }
-        let new = self.rotate(subject, Duration::ZERO).map_err(|error| match error {
-            RotateError::Expired => BindError::Expired,
-            _ => BindError::NotFound,
-        })?;
+        let new = self.rotate(subject, Duration::ZERO)?;
         if let Some(session) = self.sessions.get_mut(&new)
             && before != Some(principal)
         {

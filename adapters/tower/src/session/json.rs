@@ -44,8 +44,8 @@ impl Session {
     pub fn get_json<V: DeserializeOwned>(&self, key: &str) -> Result<Option<V>, SessionError> {
         let found = self.find(|id| match self.store().get_json(id, key) {
             Ok(value) => Some(Ok(Some(value))),
-            Err(GetJsonError::NotFound | GetJsonError::Expired) => None,
-            Err(GetJsonError::Missing) => Some(Ok(None)),
+            Err(GetJsonError::Missing(_)) => None,
+            Err(GetJsonError::NoAttribute) => Some(Ok(None)),
             Err(_) => Some(Err(SessionError::Undeserializable)),
         });
         found.unwrap_or(Ok(None))

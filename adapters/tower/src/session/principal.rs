@@ -136,9 +136,7 @@ impl<T: Content + ?Sized> Session<T> {
                 Some(Ok(new)) => new,
                 // Another request has ended or rotated the session. The user has just authenticated, and gets a new
                 // one.
-                None | Some(Err(BindError::NotFound | BindError::Expired)) => {
-                    begin(self.0.config().new_session().principal(*principal))?
-                }
+                None | Some(Err(BindError::Missing(_))) => begin(self.0.config().new_session().principal(*principal))?,
                 Some(Err(error)) => return Err(error.into()),
             };
             if let Moved::Yes = self.move_to(at, new)? {

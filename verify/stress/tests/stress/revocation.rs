@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cloakroom::{SessionId, SessionStore, SetError};
+use cloakroom::{MissingError, SessionId, SessionStore, SetError};
 
 use crate::support::{Board, Dice, Ticks, Wave, operations, store, together};
 
 #[track_caller]
 fn assert_gone(store: &SessionStore, id: &SessionId) {
-    assert_eq!(store.set(id, "user", "eve"), Err(SetError::NotFound));
+    assert_eq!(store.set(id, "user", "eve"), Err(SetError::Missing(MissingError::NotFound)));
     assert_eq!(store.get(id, "user"), None);
     assert_eq!(store.read(id, |_| ()), None);
     assert!(!store.exists(id));
@@ -137,7 +137,7 @@ impl Queue {
                     assert!(got.is_none_or(|got| got == value), "this thread's own value, as long as there is one");
                 }
                 Err(error) => {
-                    assert_eq!(error, SetError::NotFound);
+                    assert_eq!(error, SetError::Missing(MissingError::NotFound));
                     assert_gone(&self.store, id);
                     wave.step(&self.store);
                 }

@@ -1,0 +1,126 @@
+//! Errors of giving a session another id.
+
+use super::{MissingError, NO_ID, PRINCIPAL_FULL, RandomError};
+use core::error::Error;
+use core::fmt;
+
+/// Tells why a session could not be given another id. The session is unchanged.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{MissingError, RotateError, SessionId, SessionStore};
+///
+/// let store = SessionStore::default();
+/// let unknown = SessionId::from_bytes([7; 32]);
+/// assert_eq!(store.rotate_id(&unknown), Err(RotateError::Missing(MissingError::NotFound)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RotateError {
+    /// There is no such session, or the id has been rotated before.
+    Missing(MissingError),
+    /// The operating system gave no random bytes for an id.
+    Random(RandomError),
+}
+
+impl fmt::Display for RotateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(missing) => missing.fmt(f),
+            Self::Random(_) => f.write_str(NO_ID),
+        }
+    }
+}
+
+impl Error for RotateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Random(cause) => Some(cause),
+            Self::Missing(_) => None,
+        }
+    }
+}
+
+impl From<MissingError> for RotateError {
+    fn from(missing: MissingError) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl From<RandomError> for RotateError {
+    fn from(cause: RandomError) -> Self {
+        Self::Random(cause)
+    }
+}
+
+/// Tells why a session could not be bound to a principal. The session is unchanged.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{BindError, Principal, SessionStore};
+///
+/// let store = SessionStore::builder().max_sessions_per_principal(1).build()?;
+/// let ada = Principal::new("ada");
+/// store.new_session().principal(ada).create()?;
+/// let visitor = store.create()?;
+/// assert_eq!(store.bind(&visitor, &ada), Err(BindError::PrincipalFull));
+/// assert!(store.exists(&visitor));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindError {
+    /// There is no such session, or the id has been rotated before.
+    Missing(MissingError),
+    /// The principal has as many sessions as
+    /// [`max_sessions_per_principal`](crate::SessionConfig#structfield.max_sessions_per_principal) allows.
+    PrincipalFull,
+    /// The session is bound to another principal, and its content is not for this one.
+    /// [`login`](crate::SessionStore::login) ends it and begins a new session.
+    OtherPrincipal,
+    /// The operating system gave no random bytes for an id.
+    Random(RandomError),
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(missing) => missing.fmt(f),
+            Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
+            Self::OtherPrincipal => f.write_str("the session is bound to another principal"),
+            Self::Random(_) => f.write_str(NO_ID),
+        }
+    }
+}
+
+impl Error for BindError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Random(cause) => Some(cause),
+            Self::Missing(_) | Self::PrincipalFull | Self::OtherPrincipal => None,
+        }
+    }
+}
+
+impl From<MissingError> for BindError {
+    fn from(missing: MissingError) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl From<RandomError> for BindError {
+    fn from(cause: RandomError) -> Self {
+        Self::Random(cause)
+    }
+}
+
+impl From<RotateError> for BindError {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Missing(missing) => Self::Missing(missing),
+            RotateError::Random(cause) => Self::Random(cause),
+        }
+    }
+}
