@@ -39,7 +39,7 @@ impl Pinned {
 
 // All threads of an execution run on one thread of the system, in turn.
 std::thread_local! {
-    /// What has been retired, by address.
+    /// The retired objects, by address.
     static RETIRED: RefCell<HashMap<usize, Retired>> = RefCell::default();
 }
 
