@@ -16,25 +16,14 @@ pub(crate) use object::{Contents, Kind, RetiredObject};
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 struct Retired {
     at: usize,
     object: RetiredObject,
-}
-
-/// Whether this thread is pinned, and since when.
-#[derive(Clone, Copy)]
-struct Pinned {
-    guards: usize,
-    since: usize,
-    /// Whether the thread has come to a [`boundary`] since its last guard was dropped.
-    anew: bool,
-}
-
-impl Pinned {
-    const NEVER: Self = Self { guards: 0, since: 0, anew: false };
 }
 
 // All threads of an execution run on one thread of the system, in turn.
@@ -44,13 +33,14 @@ std::thread_local! {
 }
 
 #[cfg(loom)]
-loom::thread_local! {
-    static PINNED: Cell<Pinned> = Cell::new(Pinned::NEVER);
+loom::lazy_static! {
+    static ref TIME: AtomicUsize = AtomicUsize::new(1);
 }
 
-#[cfg(shuttle)]
-shuttle::thread_local! {
-    static PINNED: Cell<Pinned> = Cell::new(Pinned::NEVER);
+#[cfg(loom)]
+loom::thread_local! {
+    /// This thread's last boundary, if it has not been pinned since; otherwise 0.
+    static BOUNDARY: Cell<usize> = Cell::new(0);
 }
 
 /// The next instant of this execution.
@@ -59,10 +49,6 @@ shuttle::thread_local! {
 /// wrote newer ones: what precedes an instant, in any thread, happens before all that follows a later one.
 #[cfg(loom)]
 fn instant() -> usize {
-    use loom::sync::atomic::{AtomicUsize, Ordering};
-    loom::lazy_static! {
-        static ref TIME: AtomicUsize = AtomicUsize::new(1);
-    }
     TIME.fetch_add(1, Ordering::AcqRel)
 }
 
@@ -76,44 +62,39 @@ fn instant() -> usize {
     TIME.get()
 }
 
-/// The boundary between two operations of this thread, which must not be pinned. What lies before it, in any thread, is
-/// ordered before what lies after it, as two operations are if some thread can tell that one ended before the other
-/// began.
+/// The boundary between two operations of this thread. What lies before it, in any thread, is ordered before what lies
+/// after it, as two operations are if some thread can tell that one ended before the other began.
 ///
-/// The next [`pin`] counts from here. That saves an instant, and so schedules.
+/// The next [`pin`] counts from here, which saves an instant, and so schedules.
+#[cfg(loom)]
 pub(crate) fn boundary() -> usize {
     let now = instant();
-    PINNED.with(|pinned| {
-        assert_eq!(pinned.get().guards, 0, "a boundary within an operation");
-        pinned.set(Pinned { guards: 0, since: now, anew: true });
-    });
+    BOUNDARY.with(|boundary| boundary.set(now));
     now
 }
 
-/// Proof that the current thread is pinned.
-pub(crate) struct Guard {
-    since: usize,
-}
+/// Proof that the current thread is pinned, since this instant.
+pub(crate) struct Guard(usize);
 
-/// Pins the current thread. A thread that is pinned already stays pinned since its first guard, as under the real
-/// epochs.
-pub(crate) fn pin() -> Guard {
-    let Pinned { guards, since, anew } = PINNED.with(Cell::get);
-    let since = if guards > 0 || anew { since } else { instant() };
-    PINNED.with(|pinned| pinned.set(Pinned { guards: guards + 1, since, anew: false }));
-    Guard { since }
-}
-
+/// Dropping a guard has an effect, as it has with the real one.
 impl Drop for Guard {
-    fn drop(&mut self) {
-        PINNED.with(|pinned| pinned.set(Pinned { guards: pinned.get().guards - 1, ..pinned.get() }));
-    }
+    fn drop(&mut self) {}
+}
+
+/// Pins the current thread anew, even if it is pinned already. (The real epochs would leave it pinned since its first
+/// guard, and so allow more.)
+pub(crate) fn pin() -> Guard {
+    #[cfg(loom)]
+    let boundary = BOUNDARY.with(Cell::take);
+    #[cfg(shuttle)]
+    let boundary = 0;
+    Guard(if boundary > 0 { boundary } else { instant() })
 }
 
 impl Guard {
     /// Checks that a thread with this guard may use what `pointer` leads to.
     pub(crate) fn assert_usable<T>(&self, pointer: *const T) {
-        let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.since));
+        let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));
         assert!(!late, "reached by a thread that pinned itself after the retirement");
     }
 
@@ -143,7 +124,11 @@ pub fn free_all() -> usize {
 
 pub(crate) const BATCH: usize = 64;
 
-pub(crate) fn prepare() {}
+pub(crate) fn prepare() {
+    // Here, so that no thread of the model is the one that creates it.
+    #[cfg(loom)]
+    TIME.load(Ordering::Relaxed);
+}
 
 pub(crate) fn collect(_retired: usize) {}
 
