@@ -15,6 +15,7 @@ pub(crate) use block::{Block, UPPER_BITS_FREE, prefetch};
 pub(crate) use object::{Contents, Kind, RetiredObject};
 
 use core::alloc::Layout;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +24,8 @@ use std::collections::HashMap;
 
 struct Retired {
     at: usize,
-    object: RetiredObject,
+    /// Leaked if the execution panics: then nothing of it may be touched any more.
+    object: ManuallyDrop<RetiredObject>,
 }
 
 // All threads of an execution run on one thread of the system, in turn.
@@ -105,7 +107,8 @@ impl Guard {
     /// The caller must ensure what `retire` of the real guard requires; the rules above are checked.
     pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, _bytes: usize) {
         // SAFETY: the caller's promise; it is dropped when the execution is over.
-        let retired = Retired { at: instant(), object: unsafe { RetiredObject::new(object, kind) } };
+        let retired = unsafe { RetiredObject::new(object, kind) };
+        let retired = Retired { at: instant(), object: ManuallyDrop::new(retired) };
         let before = RETIRED.with_borrow_mut(|all| all.insert(object.addr().get(), retired));
         assert!(before.is_none(), "retired twice");
     }
@@ -116,7 +119,7 @@ impl Guard {
 pub fn free_all() -> usize {
     let all = RETIRED.with_borrow_mut(std::mem::take);
     let number = all.len();
-    all.into_values().for_each(|retired| drop(retired.object));
+    all.into_values().for_each(|retired| drop(ManuallyDrop::into_inner(retired.object)));
     number
 }
 
