@@ -164,7 +164,7 @@ fn bound() -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn everybody() -> impl Strategy<Value = Operation> {
+fn all_sessions() -> impl Strategy<Value = Operation> {
     prop_oneof![
         2 => Just(Operation::Count),
         2 => Just(Operation::ForEach),
@@ -182,7 +182,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => rotation(),
         5 => bound(),
         3 => subject().prop_map(Operation::Delete),
-        5 => everybody(),
+        5 => all_sessions(),
         1 => Just(Operation::Flush),
         3 => (0..4_000_u64).prop_map(|span| Operation::Advance(Duration::from_micros(span))),
     ]

@@ -34,13 +34,13 @@ use loom::thread;
 use object::{Contents, Kind, RetiredObject};
 use record::{Record, Registry};
 
-/// What an object holds: a number of freed ones that loom watches, which the one who frees it counts up.
+/// The contents of an object: a count that loom watches. The thread that frees the object increments it.
 struct Content {
     freed: UnsafeCell<usize>,
     all: Arc<Freed>,
 }
 
-/// How many have been freed; by anyone, so this is no cell.
+/// The number of freed objects. Any thread may free one, so this is no cell.
 struct Freed(std::sync::atomic::AtomicUsize);
 
 impl Freed {
@@ -53,13 +53,13 @@ impl Freed {
     }
 }
 
-/// Objects that are mere memory, and objects with content that is dropped first.
+/// Objects that are mere memory, and objects with contents that are dropped first.
 static BARE: Kind = Kind { contents: None, take_apart };
 static FULL: Kind = Kind { contents: Some(Contents { drop: drop_contents, bare: &GONE }), take_apart };
 static GONE: Kind = Kind { contents: None, take_apart };
 
 unsafe fn drop_contents(object: NonNull<()>) {
-    // SAFETY: an object of these models, which nobody else uses: loom finds out if somebody does.
+    // SAFETY: an object of these models, which no other thread uses; loom would notice one that does.
     unsafe { object.cast::<Content>().as_ref() }.freed.with_mut(|_| ());
 }
 
@@ -91,7 +91,7 @@ struct Open(*mut Batch);
 
 // SAFETY: the models end its use by others before they free it.
 unsafe impl Send for Open {}
-// SAFETY: as above; who calls what is up to the models.
+// SAFETY: as above; the models decide which thread calls which function.
 unsafe impl Sync for Open {}
 
 impl Open {
@@ -104,7 +104,7 @@ impl Open {
     fn push(&self, object: RetiredObject) {
         // SAFETY: the models free it last.
         let batch = unsafe { &*self.0 };
-        // SAFETY: one thread of a model does it, and no more than there is room for.
+        // SAFETY: one thread of a model does it, and the batch has room.
         unsafe { batch.push(object) };
     }
 
@@ -119,14 +119,14 @@ impl Open {
         }
     }
 
-    /// To be called once, when nobody looks into it any more.
+    /// To be called once, when no thread looks into it any more.
     fn to_box(&self) -> Box<Batch> {
         // SAFETY: it came out of a box.
         unsafe { Box::from_raw(self.0) }
     }
 }
 
-/// A thread with an open batch, on which two others are at work, one of them perhaps in its place.
+/// A thread with an open batch, which two threads use. One of the two may play the owner.
 struct Scene {
     record: &'static Record,
     open: Open,
@@ -152,7 +152,7 @@ impl Scene {
     }
 }
 
-/// Explores two threads at once, each as the one that does not have to be spawned.
+/// Explores two threads, with each of them as the one that is not spawned.
 fn both_ways(before: fn(&Scene), one: fn(&Scene) -> bool, two: fn(&Scene) -> bool, after: fn(&Scene, bool, bool)) {
     for one_is_spawned in [true, false] {
         loom::model(move || {
@@ -229,8 +229,8 @@ fn take_the_rest(scene: &Scene, number: usize) {
     assert_eq!((scene.all.number(), scene.record.returning()), (number, 0));
 }
 
-/// The collector returns a batch while others return some as well, or take what has been returned: the thread, or one
-/// that flushes.
+/// The collector returns a batch while other threads return batches too, or while the owner or a thread that flushes
+/// takes the returned batches.
 #[test]
 fn a_returned_batch_has_one_owner() {
     let before = |scene: &Scene| assert!(return_one(scene));
@@ -239,7 +239,7 @@ fn a_returned_batch_has_one_owner() {
     both_ways(before, return_one, return_one, |scene, _, _| take_the_rest(scene, 3));
 }
 
-/// The thread ends while a batch is returned: the later of the two frees it.
+/// A thread ends while a batch is returned to it: the later of the two frees the batch.
 #[test]
 fn a_batch_returned_to_a_thread_that_ends_is_freed_once() {
     let leave = |scene: &Scene| {
@@ -253,8 +253,8 @@ fn a_batch_returned_to_a_thread_that_ends_is_freed_once() {
     });
 }
 
-/// A sweep ends while batches are returned: those that come before are as they were, those that come later have no
-/// content any more, and what is surplus then is freed.
+/// A sweep ends while batches are returned. Earlier ones are returned unchanged; later ones have no contents any more,
+/// and a later one that is surplus is freed.
 #[test]
 fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
     let begin = |scene: &Scene| scene.record.sweeps(true).for_each(drop);
@@ -269,14 +269,16 @@ fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
     };
     both_ways(begin, end, returns, |scene, _, _| {
         let left = scene.record.take_returned();
-        left.for_each(|mut batch| batch.drain().for_each(|object| assert!(!object.has_contents(), "content is left")));
+        left.for_each(|mut batch| {
+            batch.drain().for_each(|object| assert!(!object.has_contents(), "contents are left"))
+        });
         close_and_free(scene);
         assert_eq!((scene.all.number(), scene.record.returning()), (2, 0));
     });
 }
 
-/// A ticket is redeemed while its thread retires one more object with content: that is taken with it, or the thread has
-/// another ticket.
+/// A ticket is redeemed while its thread retires one more object with contents. Either that object is taken too, or the
+/// thread has another ticket.
 #[test]
 fn an_object_with_contents_is_taken_under_some_ticket() {
     let before = |scene: &Scene| {
@@ -295,12 +297,12 @@ fn an_object_with_contents_is_taken_under_some_ticket() {
         if another_ticket {
             drop(scene.record.redeem(&Guard));
         }
-        assert_eq!(scene.all.number(), 2, "an object with content waits for its thread");
+        assert_eq!(scene.all.number(), 2, "an object with contents waits for its thread");
         close_and_free(scene);
     });
 }
 
-/// A thread ends and another one begins, which may have its record: the counts go on.
+/// A thread ends, and another one begins, which may get its record: the counts go on.
 #[test]
 fn a_record_has_one_thread_at_a_time_and_keeps_its_counts() {
     loom::model(|| {
@@ -322,7 +324,7 @@ fn a_record_has_one_thread_at_a_time_and_keeps_its_counts() {
     });
 }
 
-/// A thread that flushes finds another one's record, and what it has retired, as soon as it finds either.
+/// A thread that flushes and finds another thread's record also finds the objects that this thread had retired.
 #[test]
 fn a_record_is_found_with_the_objects_that_its_thread_has_retired() {
     fn retire(registry: &Registry, all: &Arc<Freed>) -> Open {

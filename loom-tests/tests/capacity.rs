@@ -1,5 +1,5 @@
-//! Models of a full table over the stand-in for the epochs: newcomers in favour of whom sessions are ended, while those
-//! are used. Each is explored with each of its threads as the one that does not have to be spawned.
+//! Models of a full table over the stand-in for the memory: sessions are ended to make room for newcomers while other
+//! threads use them. Each model is explored with each of its threads as the one that is not spawned.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -31,7 +31,7 @@ const OTHER_NEWCOMER: Key = [5; 32];
 
 struct World {
     table: Table<Watched>,
-    /// Has the account that bound sessions are bound to.
+    /// Holds the account that bound sessions are bound to.
     accounts: Table<Account>,
     binding: Binding,
     limit: usize,
@@ -48,7 +48,7 @@ impl World {
         result
     }
 
-    /// Writes down what an operation returns.
+    /// Records the result of an operation.
     fn note(&self, name: &'static str, result: bool) {
         self.returned.lock().expect("no thread panics alone").push((name, result));
     }
@@ -58,7 +58,7 @@ impl World {
         returned.iter().find(|(noted, _)| *noted == name).unwrap_or_else(|| panic!("no {name}")).1
     }
 
-    /// Creates a session as the store does, ending another one if there are too many.
+    /// Creates a session as the store does, and ends another one if the table is full.
     fn create(&self, key: Key, bound: bool, whose: Whose) -> bool {
         let overrides = Overrides { binding: bound.then_some(self.binding), ..Overrides::NONE };
         let created = self.timed(|moment| {
@@ -125,7 +125,7 @@ fn account() -> (Table<Account>, Binding) {
 
 type Part = fn(&World);
 
-/// Explores the threads at work on a table that is full after what `before` does, then what `after` says.
+/// Explores the threads at work on a table that `before` has filled, then runs `after`.
 fn explore(limit: usize, before: Part, parts: &[Part], after: Part) {
     for last in 0..parts.len() {
         let mut parts = parts.to_vec();
@@ -187,7 +187,8 @@ fn touch(world: &World) {
     world.note("touch", world.touch(FIRST));
 }
 
-/// One at least comes in; the other one too, unless it found nobody there while the first was on its way.
+/// At least one newcomer gets in. The other one does too, unless it found no session to end while the first was on its
+/// way.
 #[test]
 fn creation_against_creation_at_the_limit() {
     explore(1, one, &[create, create_other], |world| {
@@ -205,7 +206,7 @@ fn creation_against_creation_with_two_to_choose_from() {
     });
 }
 
-/// Who is used in time stays, and the other one goes.
+/// A session that is touched in time stays, and the other one is ended.
 #[test]
 fn creation_against_a_touch_of_the_idlest() {
     explore(2, two, &[create, touch], |world| {
@@ -229,7 +230,7 @@ fn creation_against_a_set_of_the_idlest() {
     });
 }
 
-/// The newcomer takes the place that the delete gives back, or ends somebody.
+/// The newcomer takes the place that the delete gives back, or ends a session.
 #[test]
 fn creation_against_a_delete_of_the_idlest() {
     let delete = |world: &World| world.note("delete", world.delete(FIRST));
@@ -254,7 +255,7 @@ fn creation_against_growth() {
     });
 }
 
-/// Nobody who is bound ends for a newcomer who is not, whatever happens.
+/// No bound session is ended for an unbound newcomer.
 #[test]
 fn an_unbound_newcomer_against_bound_sessions() {
     let intrude = |world: &World| {

@@ -1,6 +1,5 @@
-//! Models of enumeration over the stand-in for the epochs: the keys of a shard's sessions are noted while the shard
-//! grows, shrinks and loses sessions. Each is explored with each of its threads as the one that does not have to be
-//! spawned.
+//! Models of enumeration over the stand-in for the memory: the keys of a shard's sessions are listed while the shard
+//! grows, shrinks and loses sessions. Each model is explored with each of its threads as the one that is not spawned.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -49,7 +48,7 @@ fn enumerate(table: &Sessions) {
     table.keys(0, &mut keys);
     boundary();
     let times = |key| keys.iter().filter(|noted| **noted == key).count();
-    assert_eq!((times(STAYS), times(STAYS_TOO)), (1, 1), "who stays is met once");
+    assert_eq!((times(STAYS), times(STAYS_TOO)), (1, 1), "a session that stays is listed once");
     assert!(times(COMES) <= 1);
 }
 
@@ -105,7 +104,7 @@ fn a_session_that_stays_is_listed_once_during_growth() {
     explore(|_| (), &[enumerate, grow]);
 }
 
-/// Half-way from one array to the next, then on to a third.
+/// From half-way between two arrays to the next, and on to a third.
 #[test]
 fn a_session_that_stays_is_listed_once_during_two_growths() {
     explore(

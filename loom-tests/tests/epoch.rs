@@ -1,8 +1,8 @@
-//! Two-thread models of the table over the real epochs of `crossbeam-epoch`, reclamation included: payloads lie in
-//! cells that loom watches, so that one freed under a reader is seen, and each carries a mark that loom misses when it
-//! leaks. Here the memory orderings are at stake; the protocols' scenarios are in `scenarios.rs`.
+//! Two-thread models of the table over the real epochs of `crossbeam-epoch`, reclamation included. Payloads lie in
+//! cells that loom watches, so loom notices a payload that is freed while it is read; each carries a mark that loom
+//! misses when it leaks. These models test the memory orderings; the protocols' scenarios are in `scenarios.rs`.
 //!
-//! Each pair is explored both ways, for the explorer favours the thread that does not have to be spawned.
+//! Each pair is explored both ways, because the explorer favours the thread that is not spawned.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -57,7 +57,7 @@ fn remove(table: &Store) -> bool {
     timed(|moment| table.remove(&KEY, moment))
 }
 
-/// Explores two threads at work on a table with one session, then checks what `after` says.
+/// Explores two threads at work on a table with one session, then runs `after`.
 fn explore(one: fn(&Store), two: fn(&Store), after: fn(&Store)) {
     for (spawned, here) in [(one, two), (two, one)] {
         let mut model = loom::model::Builder::new();

@@ -1,6 +1,6 @@
-//! Models of the store itself, over the stand-in for the epochs: sessions of one principal come, go, change their ids
-//! and are ended all at once. Each is explored with each of its threads as the one that does not have to be spawned. At
-//! the end both tables are in order, and the principal's roll names its live sessions and nothing else.
+//! Models of the store itself, over the stand-in for the memory: sessions of one principal come, go, change their ids
+//! and are ended all at once. Each model is explored with each of its threads as the one that is not spawned. At the
+//! end both tables are in order, and the index lists the principal's live sessions and nothing else.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -30,7 +30,7 @@ struct World {
     store: SessionStore,
     clock: ManualClock,
     ada: Principal,
-    /// A session of hers that was there before the threads were.
+    /// A session of hers from before the threads began.
     first: SessionId,
     returned: Mutex<Vec<(&'static str, Option<SessionId>)>>,
 }
@@ -62,15 +62,15 @@ impl World {
 
 type Part = fn(&World);
 
-/// Schedules of the two models in which a login ends another session: all of them would take hours.
+/// The bound on schedules of the two models in which a login ends another session: all schedules would take hours.
 const LONG: Option<usize> = Some(20_000);
 
-/// With so many preemptions `less` than asked for: some would take minutes.
+/// Explores with `less` preemptions fewer than asked for, because some models would take minutes.
 fn explore(less: usize, limit: usize, policy: WhenPrincipalFull, parts: &[Part], after: Part) {
     explore_within(None, less, limit, policy, parts, after);
 }
 
-/// The same for no more than so many schedules, where there is such a bound.
+/// Does the same, for at most `schedules` schedules if there is such a bound.
 fn explore_within(
     schedules: Option<usize>,
     less: usize,
@@ -135,7 +135,7 @@ fn delete(world: &World) {
     world.note("delete", deleted.then_some(world.first));
 }
 
-/// Ends all of her sessions. One that was there before is not there any more when this has returned.
+/// Ends all of her sessions. A session from before has ended when this has returned.
 fn end_all(world: &World) {
     boundary();
     world.store.end_sessions_of(&world.ada);
@@ -163,12 +163,12 @@ fn login_against_login() {
 fn login_against_the_end_of_all() {
     free(&[login, end_all], |world| {
         let id = world.of("login").expect("there is room");
-        // Before or after: it is there or it is not, and nothing else is.
+        // The login came before or after: its session is live or not, and no other one is.
         assert!(world.live().iter().all(|live| *live == id));
     });
 }
 
-/// The session is there before and stays, under one id or another: so it must be ended under one or the other.
+/// The session exists from before, under one id or the other, so it must be ended under one of them.
 #[test]
 fn rotation_against_the_end_of_all() {
     free(&[rotate, end_all], |world| {

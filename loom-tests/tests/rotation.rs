@@ -1,6 +1,6 @@
-//! Models of rotation over the stand-in for the epochs: a session gets another key while other threads use it under the
-//! old one. Each is explored with each of its threads as the one that does not have to be spawned, and what has come of
-//! it must be what some order of the operations explains.
+//! Models of rotation over the stand-in for the memory: a session gets another key while other threads use it under its
+//! old one. Each model is explored with each of its threads as the one that is not spawned, and some order of the
+//! operations has to explain their results.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -30,10 +30,10 @@ const NEW: Key = [2; 32];
 const NEWER: Key = [3; 32];
 const OTHER: Key = [4; 32];
 
-/// Milliseconds that a session may lie idle, and for which an old key leads on.
+/// The idle timeout in milliseconds, and the grace.
 const IDLE: u64 = 5;
 
-/// A table with one session of value 1, a clock, and what each operation has returned.
+/// A table with one session of value 1, a clock, and the results of the operations.
 struct World {
     table: Table<Watched>,
     clock: AtomicUsize,
@@ -49,7 +49,7 @@ impl World {
         result
     }
 
-    /// Writes down what an operation returns.
+    /// Records the result of an operation.
     fn note(&self, name: &'static str, result: Option<usize>) -> Option<usize> {
         self.returned.lock().expect("no thread panics alone").push((name, result));
         result
@@ -103,7 +103,7 @@ impl World {
         self.move_to(old, new, None)
     }
 
-    /// The same; the old key leads to the session for as long as a session may lie idle.
+    /// The same; the old key forwards to the session for as long as the idle timeout.
     fn rotate_with_grace(&self, old: Key, new: Key) -> Option<usize> {
         self.move_to(old, new, Some(IDLE))
     }
@@ -141,8 +141,8 @@ fn version_of(version: EntryRef<'_, Watched>, key: Key, stamp: Tick, value: usiz
 
 type Part = fn(&World);
 
-/// Explores the threads at work on a session of value 1, with at most `limit` sessions (0: any number), then what
-/// `after` says.
+/// Explores the threads at work on a session of value 1, with at most `limit` sessions (0: any number), then runs
+/// `after`.
 fn explore(limit: usize, parts: &[Part], after: Part) {
     for last in 0..parts.len() {
         let mut parts = parts.to_vec();
@@ -198,7 +198,7 @@ fn grow(world: &World) {
     boundary();
 }
 
-/// A set before the rotation goes with it, and one after it fails.
+/// The value of a set before the rotation moves along, and a set after it fails.
 fn nothing_is_lost(world: &World) {
     let (moved, set) = (world.of("rotate"), world.of("set"));
     assert_eq!(moved, Some(set.unwrap_or(1)));
@@ -271,7 +271,7 @@ fn rotation_against_touch_and_time() {
         world.note("get", touched);
     };
     explore(0, &[rotate, touch], |world| {
-        assert_eq!(world.of("rotate"), Some(1), "nobody else ends it, and it is touched in time");
+        assert_eq!(world.of("rotate"), Some(1), "no other thread ends it, and it is touched in time");
         assert!(world.of("get").is_none() || world.exists(NEW), "touched 3 ms ago");
     });
 }
@@ -290,7 +290,7 @@ fn rotation_against_eviction() {
     });
 }
 
-/// The place goes with the session: at the limit nobody slips in between, and nobody is kept out for good.
+/// The session keeps its place: at the limit no other session gets in meanwhile, and the place is free afterwards.
 #[test]
 fn rotation_in_a_full_store() {
     let intrude = |world: &World| {
@@ -313,7 +313,7 @@ fn rotation_with_grace_against_set() {
     });
 }
 
-/// There is no instant at which a reader with the old key is turned away.
+/// A reader with the old key finds the session at every instant.
 #[test]
 fn rotation_with_grace_against_reads() {
     let read = |world: &World| {
@@ -336,7 +336,7 @@ fn rotation_with_grace_against_reads_during_growth() {
     });
 }
 
-/// A delete with the old key ends the session wherever it is.
+/// A delete with the old key ends the session under either key.
 #[test]
 fn rotation_with_grace_against_delete() {
     explore(0, &[rotate_with_grace, delete], |world| {
@@ -362,7 +362,7 @@ fn rotation_with_grace_in_a_full_store() {
     });
 }
 
-/// A session that is listed can be written and ended, and what has been done to it stays done.
+/// A listed session can be updated and ended, and the change lasts.
 #[test]
 fn rotation_with_grace_against_an_update_of_each_listed_session() {
     let update_all = |world: &World| {
@@ -392,7 +392,7 @@ fn rotation_with_grace_against_a_delete_of_each_listed_session() {
     });
 }
 
-/// Of an id that leads to a session, one hop is all there is; the next rotation ends it at the instant of its effect.
+/// A forward is followed for one hop only. The next rotation ends the forward at the instant at which it takes effect.
 #[test]
 fn rotation_with_grace_of_a_forwarded_session_against_reads() {
     let again = |world: &World| {
@@ -402,7 +402,7 @@ fn rotation_with_grace_of_a_forwarded_session_against_reads() {
     };
     let read = |world: &World| {
         let (first, second) = (world.get(OLD), world.get(OLD));
-        assert!(first.is_some() || second.is_none(), "what is over stays over");
+        assert!(first.is_some() || second.is_none(), "a forward that has ended stays ended");
     };
     explore(0, &[again, read], |world| {
         assert_eq!((world.get(NEW), world.get(NEWER), world.table.len()), (Some(1), Some(1), 1));
@@ -410,7 +410,7 @@ fn rotation_with_grace_of_a_forwarded_session_against_reads() {
     });
 }
 
-/// The delete may come by way of the forward before the thread that rotates has activated the session.
+/// The delete may follow the forward before the thread that rotates has activated the session.
 #[test]
 fn rotation_with_grace_against_delete_and_insert_again() {
     let delete_and_insert = |world: &World| {
@@ -424,7 +424,7 @@ fn rotation_with_grace_against_delete_and_insert_again() {
     });
 }
 
-/// The thread that has ended the session is suspended before it has ended the forward.
+/// The thread that ends the session is suspended before it ends the forward.
 #[test]
 fn a_forward_that_a_suspended_thread_has_left_is_in_no_inserts_way() {
     let die = |world: &World| {
@@ -441,8 +441,8 @@ fn a_forward_that_a_suspended_thread_has_left_is_in_no_inserts_way() {
     });
 }
 
-/// However late the thread that rotates is, the session expires when it should: its time is not that of the rotation's
-/// end.
+/// The session expires when it should, however late the thread that rotates is: its idle time does not begin at the
+/// end of the rotation.
 #[test]
 fn rotation_with_grace_against_time() {
     let pass = |world: &World| {
@@ -468,7 +468,7 @@ fn rotation_with_grace_against_rotation() {
     });
 }
 
-/// The new version is in the table before the rotation takes effect, and does not expire there.
+/// The new version is in the table before the rotation takes effect, and does not expire in the meantime.
 #[test]
 fn rotation_with_grace_against_touch_and_eviction() {
     let use_and_evict = |world: &World| {

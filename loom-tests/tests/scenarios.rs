@@ -1,7 +1,7 @@
-//! Three-thread models of the table over a stand-in for the epochs: every scenario below is explored in every order
-//! that loom's bound on preemptions allows (`LOOM_MAX_PREEMPTIONS`, 2 unless set), every history is checked for
-//! linearizability, every retirement for reachability, and the table at the end for order. `ci/planted-bugs.sh` breaks
-//! one rule of the protocol after the other and requires that a scenario fails.
+//! Three-thread models of the table over the stand-in for the memory. Every scenario below is explored in every
+//! schedule that loom's bound on preemptions allows (`LOOM_MAX_PREEMPTIONS`, 2 unless set). Every history is checked
+//! for linearizability, every retirement for reachability, and the table at the end for order. `ci/planted-bugs.sh`
+//! breaks one rule of the protocols after the other and requires that a scenario fails.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 

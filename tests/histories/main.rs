@@ -1,8 +1,8 @@
-//! What real threads are told, while the table grows and shrinks under them, is what a plain map under a plain clock
-//! would have told them one after the other.
+//! Real threads that use a store while its table grows and shrinks get the results that a plain map under a plain clock
+//! would return to them one after the other.
 //!
-//! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the
-//! clock's steps in it, and under all the ids that it is given.
+//! Sessions are independent of each other except for the clock, so each session's history is checked by itself. It
+//! holds the clock's steps and the operations under all ids that the session is given.
 
 #[path = "../../verify/support/checker.rs"]
 mod checker;
@@ -25,7 +25,7 @@ use threads::Threads;
 
 const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
 
-/// What the histories must have in them, or they would show nothing.
+/// Events that the histories must contain, because they would show nothing otherwise.
 #[derive(Default, Debug)]
 struct Met {
     overlaps: usize,

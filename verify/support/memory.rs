@@ -4,7 +4,7 @@
 //!
 //! It takes a fraction of the schedules that the real epochs take, so that loom can explore three threads.
 //!
-//! The two model checkers differ in one thing: what orders a retirement before a later [`pin`]. See [`instant`].
+//! The two model checkers differ in one thing: since when a thread counts as pinned. See [`pin`].
 
 #[path = "../../src/memory/block.rs"]
 mod block;
@@ -15,42 +15,34 @@ pub(crate) use block::{Block, UPPER_BITS_FREE, prefetch};
 pub(crate) use object::{Contents, Kind, RetiredObject};
 
 use core::alloc::Layout;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 struct Retired {
     at: usize,
-    object: RetiredObject,
-}
-
-/// Whether this thread is pinned, and since when.
-#[derive(Clone, Copy)]
-struct Pinned {
-    guards: usize,
-    since: usize,
-    /// Whether the thread has come to a [`boundary`] since its last guard was dropped.
-    anew: bool,
-}
-
-impl Pinned {
-    const NEVER: Self = Self { guards: 0, since: 0, anew: false };
+    /// Leaked if the execution panics: then nothing of it may be touched any more.
+    object: ManuallyDrop<RetiredObject>,
 }
 
 // All threads of an execution run on one thread of the system, in turn.
 std::thread_local! {
-    /// What has been retired, by address.
+    /// The retired objects, by address.
     static RETIRED: RefCell<HashMap<usize, Retired>> = RefCell::default();
 }
 
 #[cfg(loom)]
-loom::thread_local! {
-    static PINNED: Cell<Pinned> = Cell::new(Pinned::NEVER);
+loom::lazy_static! {
+    static ref TIME: AtomicUsize = AtomicUsize::new(1);
 }
 
-#[cfg(shuttle)]
-shuttle::thread_local! {
-    static PINNED: Cell<Pinned> = Cell::new(Pinned::NEVER);
+#[cfg(loom)]
+loom::thread_local! {
+    /// This thread's last boundary.
+    static BOUNDARY: Cell<usize> = Cell::new(0);
 }
 
 /// The next instant of this execution.
@@ -59,10 +51,6 @@ shuttle::thread_local! {
 /// wrote newer ones: what precedes an instant, in any thread, happens before all that follows a later one.
 #[cfg(loom)]
 fn instant() -> usize {
-    use loom::sync::atomic::{AtomicUsize, Ordering};
-    loom::lazy_static! {
-        static ref TIME: AtomicUsize = AtomicUsize::new(1);
-    }
     TIME.fetch_add(1, Ordering::AcqRel)
 }
 
@@ -76,44 +64,41 @@ fn instant() -> usize {
     TIME.get()
 }
 
-/// The boundary between two operations of this thread, which must not be pinned. What lies before it, in any thread, is
-/// ordered before what lies after it, as two operations are if some thread can tell that one ended before the other
-/// began.
-///
-/// The next [`pin`] counts from here. That saves an instant, and so schedules.
+/// The boundary between two operations of this thread. What lies before it, in any thread, is ordered before what lies
+/// after it, as two operations are if some thread can tell that one ended before the other began.
+#[cfg(loom)]
 pub(crate) fn boundary() -> usize {
     let now = instant();
-    PINNED.with(|pinned| {
-        assert_eq!(pinned.get().guards, 0, "a boundary within an operation");
-        pinned.set(Pinned { guards: 0, since: now, anew: true });
-    });
+    BOUNDARY.with(|boundary| boundary.set(now));
     now
 }
 
-/// Proof that the current thread is pinned.
-pub(crate) struct Guard {
-    since: usize,
-}
+/// Proof that the current thread is pinned, since this instant.
+pub(crate) struct Guard(usize);
 
-/// Pins the current thread. A thread that is pinned already stays pinned since its first guard, as under the real
-/// epochs.
-pub(crate) fn pin() -> Guard {
-    let Pinned { guards, since, anew } = PINNED.with(Cell::get);
-    let since = if guards > 0 || anew { since } else { instant() };
-    PINNED.with(|pinned| pinned.set(Pinned { guards: guards + 1, since, anew: false }));
-    Guard { since }
-}
-
+/// Dropping a guard has an effect, as it has with the real one.
 impl Drop for Guard {
-    fn drop(&mut self) {
-        PINNED.with(|pinned| pinned.set(Pinned { guards: pinned.get().guards - 1, ..pinned.get() }));
-    }
+    fn drop(&mut self) {}
+}
+
+/// Pins the current thread. Under loom it counts as pinned since its last [`boundary`], even if it has unpinned itself
+/// in between: an instant of its own would order the accesses of its operation, and hide an ordering of the sources that
+/// is too weak. (Loom would miss C1 and C2 of `docs/orderings.md`.)
+#[cfg(loom)]
+pub(crate) fn pin() -> Guard {
+    Guard(BOUNDARY.with(Cell::get))
+}
+
+/// Pins the current thread. Under shuttle it counts as pinned anew, so that a use across two pins is noticed.
+#[cfg(shuttle)]
+pub(crate) fn pin() -> Guard {
+    Guard(instant())
 }
 
 impl Guard {
     /// Checks that a thread with this guard may use what `pointer` leads to.
     pub(crate) fn assert_usable<T>(&self, pointer: *const T) {
-        let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.since));
+        let late = RETIRED.with_borrow(|all| all.get(&pointer.addr()).is_some_and(|retired| retired.at < self.0));
         assert!(!late, "reached by a thread that pinned itself after the retirement");
     }
 
@@ -124,7 +109,8 @@ impl Guard {
     /// The caller must ensure what `retire` of the real guard requires; the rules above are checked.
     pub(crate) unsafe fn retire(&self, object: NonNull<()>, kind: &'static Kind, _bytes: usize) {
         // SAFETY: the caller's promise; it is dropped when the execution is over.
-        let retired = Retired { at: instant(), object: unsafe { RetiredObject::new(object, kind) } };
+        let retired = unsafe { RetiredObject::new(object, kind) };
+        let retired = Retired { at: instant(), object: ManuallyDrop::new(retired) };
         let before = RETIRED.with_borrow_mut(|all| all.insert(object.addr().get(), retired));
         assert!(before.is_none(), "retired twice");
     }
@@ -135,7 +121,7 @@ impl Guard {
 pub fn free_all() -> usize {
     let all = RETIRED.with_borrow_mut(std::mem::take);
     let number = all.len();
-    all.into_values().for_each(|retired| drop(retired.object));
+    all.into_values().for_each(|retired| drop(ManuallyDrop::into_inner(retired.object)));
     number
 }
 
@@ -143,7 +129,11 @@ pub fn free_all() -> usize {
 
 pub(crate) const BATCH: usize = 64;
 
-pub(crate) fn prepare() {}
+pub(crate) fn prepare() {
+    // Here, so that no thread of the model is the one that creates it.
+    #[cfg(loom)]
+    TIME.load(Ordering::Relaxed);
+}
 
 pub(crate) fn collect(_retired: usize) {}
 

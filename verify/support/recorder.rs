@@ -1,4 +1,4 @@
-//! Threads that use a few sessions at once and record what they are told, in a shard that never comes to rest.
+//! The recorder: threads use a few sessions at once, in a shard that never comes to rest, and record the results.
 //!
 //! Real threads are recorded in `tests/histories/`, and the threads of a model checker in `verify/shuttle/`. What
 //! differs is their [`Runtime`], and when each of them starts and ends.
@@ -61,7 +61,7 @@ impl Timed for Event {
     }
 }
 
-/// A store that several threads use, and what they have been told.
+/// A store that several threads use, and the results that they got.
 ///
 /// No lock is held while the store is called.
 pub(crate) struct Recorder<R: Runtime> {

@@ -12,7 +12,7 @@ use crate::model::{Attributes, Model, NOTES, Operation, Outcome, Settings, Shown
 ///
 /// # Panics
 ///
-/// At the first operation that the two do not agree on.
+/// Panics at the first operation on which the two do not agree.
 pub(crate) fn assert_agreement(settings: Settings, operations: &[Operation]) {
     let (mut model, mut store) = (Model::new(settings), Driven::new(settings));
     for (index, operation) in operations.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn assert_agreement(settings: Settings, operations: &[Operation]) {
     assert_same_sessions(&mut store, &mut model);
 }
 
-/// Also meets each session once more that no operation asked about.
+/// Reads each session once more, because some were not read by any operation.
 fn assert_same_sessions(store: &mut Driven, model: &mut Model) {
     assert_eq!(store.store.count(), model.count());
     for back in 0..model.created() {
@@ -183,8 +183,8 @@ impl Driven {
         self.ids.len() - 1
     }
 
-    /// After a create that found the store full: ends the expired sessions that it has left, as the model has. It ended
-    /// one at least, and those that are left are what the count says.
+    /// Ends the expired sessions that a create has left when it found the store full, as the model does. The create has
+    /// ended at least one, and the count includes the rest.
     fn evict_what_create_left(&self, model: &Model) {
         let max_sessions = self.store.config().max_sessions;
         let count = self.store.count();
@@ -194,8 +194,8 @@ impl Driven {
     }
 }
 
-/// How many sessions have been ended in all, when a whole round has ended none: one that a part shrinks in may leave
-/// some out.
+/// Evicts until a whole round has ended none, because a round in which the table shrinks may leave some out. Returns
+/// how many sessions have ended in all.
 fn evict_in_pieces(store: &SessionStore) -> usize {
     let (mut all, mut before) = (0, 0);
     loop {

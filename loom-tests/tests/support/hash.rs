@@ -1,4 +1,4 @@
-//! A stand-in for `hash` under which keys meet: they share their shard, and differ in the fingerprint. Keys from 4 on
+//! A stand-in for `hash` under which keys collide: all share a shard, and differ in their fingerprints. Keys from 4 on
 //! begin their probe at the last but one slot of an array, the others at the first.
 
 use crate::entry::Key;

@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     SetBack(u64),
 }
 
-/// One operation on one session: what it returned, `None` if it failed, and when it was called and when it returned.
+/// One operation on one session: its result, `None` if it failed, and when it was called and when it returned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) key: u8,
@@ -56,13 +56,13 @@ impl Model {
         self.session.filter(|&(_, touched)| self.now.saturating_sub(touched) <= IDLE).map(|(value, _)| value)
     }
 
-    /// A stamp that lies further ahead of the clock than the limit is brought back by whoever looks at it.
+    /// Any look at the session brings back a stamp that lies further ahead of the clock than the limit.
     fn bring_back(&mut self) {
         let now = self.now;
         self.session = self.session.map(|(value, touched)| (value, if touched > now + IDLE { now } else { touched }));
     }
 
-    /// Does the operation and says what it returns. A session that is found expired is removed.
+    /// Does the operation and returns its result. A session that is found expired is removed.
     fn apply(&mut self, kind: Kind) -> Option<usize> {
         match kind {
             Kind::Tick(span) => {
@@ -119,8 +119,8 @@ pub(crate) fn linearizable(events: &[Event]) -> bool {
 /// Whether some order of the events of all sessions explains their results if there are never more than `limit`
 /// sessions.
 ///
-/// A session has its place from before it is there until after it has ended. So who is refused has seen as many
-/// sessions as there may be, those counted that others were about to insert or had just ended at the time.
+/// A session holds its place from before it is inserted until after it has ended. So an insert that is refused has seen
+/// `limit` places taken, some of them by sessions that other threads were about to insert or had just ended.
 pub(crate) fn linearizable_within(limit: usize, events: &[Event]) -> bool {
     let explains = |models: &mut [Model; 8], event: &Event| match event.kind {
         // The one clock moves for all sessions, each of which has recorded it.
@@ -143,7 +143,7 @@ fn present(models: &[Model]) -> usize {
     models.iter().filter(|model| model.session.is_some()).count()
 }
 
-/// Whether the operation `other` may hold a place for a session that is not there, at some time during the one that was
+/// Whether the operation `other` may have held a place without a session at some time during the one that was
 /// `refused`.
 fn holds_a_place(other: &Event, refused: &Event) -> bool {
     let overlap = other.called < refused.returned && refused.called < other.returned;

@@ -1,5 +1,5 @@
-//! A stand-in for `id`: ids are numbered in the order in which an execution draws them, since loom has to be able to
-//! repeat it.
+//! A stand-in for `id`: ids are numbered in the order in which an execution draws them, because loom has to be able to
+//! repeat the execution.
 
 use crate::error::RandomError;
 use core::fmt;

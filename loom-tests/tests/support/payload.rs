@@ -1,5 +1,5 @@
-//! The models' payload: a value in a cell that loom watches, so that freeing it under a reader is seen, and a mark that
-//! loom misses when it leaks.
+//! The models' payload: a value in a cell that loom watches, so that loom notices a payload that is freed while it is
+//! read, and a mark that loom misses when the payload leaks.
 
 use crate::entry::{Head, Key, Overrides, Owned};
 use crate::expiry::Tick;
@@ -27,7 +27,7 @@ impl Watched {
 
     pub(crate) fn value(&self) -> usize {
         self.value.with(|value| {
-            // SAFETY: loom checks that nobody writes at the same time; the address is valid.
+            // SAFETY: loom checks that no thread writes at the same time; the address is valid.
             unsafe { *value }
         })
     }

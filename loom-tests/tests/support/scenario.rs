@@ -1,8 +1,8 @@
-//! Scenarios in a line: `"2; i1; s1 | d1 | G; g1"` is a table whose first array has two slots, a session 1, then three
-//! threads (one sets, one deletes, one makes the table grow), and at the end a get. Every operation is recorded, and at
-//! the end of every execution each session's history must be linearizable and the table in order. `"2/1; ..."` allows
-//! one session at most: then the history of all sessions together must be linearizable in a store that never holds
-//! more.
+//! Scenarios in a line. `"2; i1; s1 | d1 | G; g1"` is a table whose first array has two slots and which holds session
+//! 1, then three threads (one sets, one deletes, one makes the table grow), and at the end a get. Every operation is
+//! recorded. At the end of every execution each session's history must be linearizable, and the table must be in order.
+//! `"2/1; ..."` allows one session at most: then the history of all sessions together must be linearizable in a store
+//! that never holds more.
 //!
 //! | | operation | | a step, or one abandoned half-way |
 //! |---|---|---|---|
@@ -69,7 +69,7 @@ impl World {
         Tick::new(self.clock.load(Ordering::Acquire) as u64)
     }
 
-    /// Does the operations one after the other; each comes with the digit that marks its effect.
+    /// Does the operations one after the other. Each has the digit that marks its effect.
     fn run(&self, operations: &[(String, usize)]) {
         let mut called = boundary();
         for (operation, digit) in operations {
@@ -184,7 +184,7 @@ impl World {
         let (events, open) =
             (self.events.into_inner().expect("unpoisoned"), self.open.into_inner().expect("unpoisoned"));
         assert!(self.limit > 0 || !events.iter().any(|event| event.kind == Kind::Refused), "refused without a limit");
-        // With an abandoned operation each session is looked at by itself only, as it may have happened or not.
+        // With an abandoned operation each session is checked by itself only: the operation may have taken effect.
         if self.limit > 0 && open.is_empty() {
             assert!(linearizable_within(self.limit, &events), "not within {}: {events:#?}", self.limit);
         }
@@ -199,8 +199,8 @@ impl World {
     }
 }
 
-/// Explores a scenario with so many preemptions `less` than asked for, once with each of its threads as the one that
-/// does not have to be spawned: the explorer favours it.
+/// Explores a scenario with `less` preemptions fewer than asked for, once with each of its threads as the one that is
+/// not spawned, because the explorer favours that one.
 pub(crate) fn explore(line: &str, less: usize) {
     let scenario = Scenario::parse(line);
     for last in 0..scenario.threads.len() {

@@ -1,5 +1,5 @@
-//! A stand-in for `hash` without a random key, so that a schedule can be repeated: the ids, which are random
-//! themselves, are the hash.
+//! A stand-in for `hash` without a random key, so that a schedule can be repeated. The ids are random, so their first
+//! bytes are the hash.
 
 use crate::entry::Key;
 

@@ -1,4 +1,4 @@
-//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing
+//! The store over shuttle's atomics and a stand-in for the memory, for the tests to run under chosen schedules. Empty
 //! without `--cfg shuttle`.
 #![cfg(shuttle)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]

@@ -1,7 +1,6 @@
 //! More threads and operations than loom can go through, under the schedules of shuttle: random ones, and those of PCT
-//! ("A randomized scheduler with probabilistic guarantees of finding bugs", 2010). What the threads are told is
-//! checked, session by session, against the same plain model and by the same search as the histories of real threads
-//! (`tests/histories/`).
+//! ("A randomized scheduler with probabilistic guarantees of finding bugs", 2010). The results are recorded and checked
+//! as those of real threads are (`tests/histories/`).
 //!
 //! A failure names its seed; `CLOAKROOM_SHUTTLE_SEED` with it repeats the very schedule.
 #![cfg(shuttle)]

@@ -1,4 +1,4 @@
-//! What all threads share.
+//! The state that all threads share.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
@@ -43,7 +43,7 @@ pub(crate) struct Hall {
     graves: Vec<Mutex<Option<SessionId>>>,
     /// `None` ends the workers.
     pub(crate) plan: Mutex<Option<Plan>>,
-    /// All workers and the one who leads them.
+    /// All workers and the thread that leads them.
     pub(crate) barrier: Barrier,
     /// How many workers have brought their wave to where it should be.
     pub(crate) ready: AtomicUsize,
@@ -78,7 +78,7 @@ impl Hall {
         })
     }
 
-    /// Puts a guest into a place of the lobby; returns the one who was there.
+    /// Puts a guest into a place of the lobby; returns the one that was there.
     pub(crate) fn seat(&self, place: usize, guest: Option<Guest>) -> Option<Guest> {
         std::mem::replace(&mut *lock(&self.lobby[place]), guest)
     }

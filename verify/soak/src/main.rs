@@ -7,7 +7,7 @@
 //! their own, on sessions that others use and end as well, and on one session that all use. Meanwhile the population
 //! goes up to a hundred thousand and down to some hundred, again and again: deleted, or left to expire under a clock
 //! that runs much faster than real time, and swept by a [`Sweeper`](cloakroom::Sweeper). At the top and at the bottom
-//! of each wave all stop for a moment, and what the store says is compared with what all know.
+//! of each wave all stop for a moment, and the figures of the store are compared with those of the threads.
 //!
 //! | file | what |
 //! |---|---|
@@ -15,9 +15,9 @@
 //! | `session.rs` | a session that one worker alone uses, and what must be true of it |
 //! | `waves.rs` | up and down, and the checks at rest |
 //! | `watch.rs` | the clock's hand, and the display |
-//! | `hall.rs` | what all share |
+//! | `hall.rs` | the state that all share |
 //! | `time.rs`, `memory.rs` | the fast clock; the counting allocator |
-//! | `tally.rs`, `report.rs` | what was done and checked; the summary |
+//! | `tally.rs`, `report.rs` | counts of operations and checks; the summary |
 
 mod arguments;
 mod hall;

@@ -52,7 +52,7 @@ unsafe impl GlobalAlloc for Counting {
 pub(crate) struct Memory {
     /// Allocated and not freed.
     pub(crate) live: usize,
-    /// Resident in memory; 0 where nobody says.
+    /// Resident memory; 0 where the system does not tell.
     pub(crate) resident: usize,
 }
 

@@ -159,7 +159,7 @@ impl Tools<'_> {
 }
 
 impl Own {
-    /// Whether it has certainly expired at this time, if nobody has used it since.
+    /// Whether it has certainly expired at this time, unless another thread has used it since.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         now.saturating_sub(self.touched.1) > TTL
     }

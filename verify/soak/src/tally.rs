@@ -1,4 +1,4 @@
-//! What was done, how long it took, and what was checked.
+//! Counts of operations and checks, and how long the operations took.
 
 use std::process;
 use std::sync::Mutex;
@@ -34,7 +34,7 @@ names! {
 }
 
 names! {
-    /// What has to hold all the time.
+    /// A promise that has to hold all the time.
     Invariant {
         Revoked: "an id that is gone never answers again",
         Expiry: "a session ends neither early nor late",
@@ -108,7 +108,7 @@ impl Tally {
 
 /// Ends the process at once: the other threads, which may be waiting for this one, are not to be waited for.
 pub(crate) fn violated(invariant: Invariant, what: &str) -> ! {
-    // Kept locked, so that nobody else reports what may only follow from this.
+    // Kept locked, so that no other thread reports a mere consequence of this.
     static FIRST: Mutex<()> = Mutex::new(());
     let _first = FIRST.lock();
     eprintln!("\nVIOLATED: {}: {what}", invariant.text());

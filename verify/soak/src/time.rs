@@ -12,13 +12,13 @@ pub(crate) const TTL: u64 = 30 * 60 * 1_000;
 /// So many milliseconds of the store's clock in one of real time: a session left alone expires within a second or so.
 const SPEED: u64 = 1_800;
 
-/// What the store reads.
+/// The clock of the store.
 #[derive(Clone, Default)]
 pub(crate) struct FastClock(Arc<AtomicU64>);
 
 impl FastClock {
-    /// Acquire and Release: who ends a session has read the clock before, and who finds it ended reads no earlier time
-    /// after.
+    /// Acquire and Release: a thread that ends a session has read the clock before, and a thread that finds the session
+    /// ended reads no earlier time after that.
     pub(crate) fn milliseconds(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
@@ -51,7 +51,7 @@ impl Pace {
         self.touched[number].store(time, Ordering::Release);
     }
 
-    /// Moves the clock on by what has passed since the last time.
+    /// Moves the clock on by the time that has passed since the last call.
     pub(crate) fn advance(&self) {
         let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(before) = *moved else { return };

@@ -13,7 +13,7 @@ use crate::tally::{Invariant, Kind, Tally};
 const TICK: Duration = Duration::from_millis(1);
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Without an operation for so long, somebody waits for somebody.
+/// After so long without an operation, a thread must be waiting for another one.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Watch<'a> {

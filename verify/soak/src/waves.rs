@@ -106,7 +106,7 @@ impl<'a> Waves<'a> {
         }
     }
 
-    /// What was evicted once is not to be evicted twice.
+    /// No session is to be evicted twice.
     fn check_time_stands(&mut self) {
         let again = self.hall.store.evict_expired();
         self.tally.check(Invariant::Expiry, again == 0, || format!("{again} expired sessions were left by a sweep"));

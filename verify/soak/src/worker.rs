@@ -137,7 +137,7 @@ impl<'a> Worker<'a> {
     /// left.
     fn rest(&mut self, bottom: bool) {
         self.hall.barrier.wait();
-        // Here the clock is stopped and what has expired is evicted.
+        // Here the clock is stopped and the expired sessions are evicted.
         self.hall.barrier.wait();
         self.forget_what_is_gone();
         let (left, tools) = (&mut self.left, &mut self.tools);
@@ -169,7 +169,7 @@ impl<'a> Worker<'a> {
         });
     }
 
-    /// One operation or two on whatever session.
+    /// One operation or two on any session.
     fn step(&mut self) {
         if self.own.is_empty() || self.tools.dice.below(100) < 40 {
             return self.step_elsewhere();

@@ -23,7 +23,7 @@ pub(super) fn assigned(attributes: &Attributes, pairs: &[(String, String)]) -> A
     attributes
 }
 
-/// What a session's attributes may come to.
+/// The limits of a session's attributes.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     bytes: usize,
@@ -49,7 +49,7 @@ pub(super) fn collected(pairs: &[(String, String)], limits: Limits) -> Result<At
     })
 }
 
-/// Of what is too many and too large, the number is told.
+/// Attributes that are both too many and too large are refused for their number.
 pub(super) fn within(limits: Limits, attributes: &Attributes) -> Result<(), SetError> {
     let (count, size) = (attributes.len(), size_of(attributes));
     if limits.count > 0 && count > limits.count {

@@ -68,7 +68,7 @@ impl Model {
         self.update_if(place, version, subject, &[Step::Set(key.to_owned(), value.to_owned())]).map(|_| ())
     }
 
-    /// Who abandons it half-way leaves it at that.
+    /// A closure that abandons the update changes nothing.
     pub(super) fn update_if(
         &mut self,
         place: usize,
@@ -104,7 +104,7 @@ impl Model {
     }
 }
 
-/// What the steps make of the attributes, up to where they are abandoned, and whether they are.
+/// The attributes after the steps, up to the one that abandons them if there is one, and whether there is.
 fn taken(attributes: &Attributes, steps: &[Step]) -> (Attributes, bool) {
     let mut attributes = attributes.clone();
     for step in steps {

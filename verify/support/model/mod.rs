@@ -1,13 +1,13 @@
-//! The session store as a plain map under a plain clock: what every operation has to return.
+//! The session store as a plain map under a plain clock. It returns the results that the store has to return.
 //!
-//! Sessions are known by their number in the order of creation, for ids are random; a new id counts as a creation. In
-//! one thing the store is free: a create that meets a full store ends some of the expired sessions, not necessarily
-//! all. The model ends all of them; whoever compares has to bring the store to that point as well (see
+//! Sessions are known by their number in the order of creation, because ids are random; a new id counts as a creation.
+//! The store has one freedom: a create that finds the store full ends some of the expired sessions, not necessarily
+//! all. The model ends all of them, so a test that compares the two has to end the rest in the store (see
 //! [`Model::has_no_room`]).
 
+mod all_sessions;
 mod attributes;
 mod changes;
-mod everybody;
 mod insertion;
 mod operation;
 mod principals;
@@ -80,7 +80,7 @@ impl Model {
         self.settings.max_sessions > 0 && self.count() >= self.settings.max_sessions
     }
 
-    /// Does the operation, and says what it returns.
+    /// Does the operation, and returns its result.
     pub(crate) fn apply(&mut self, operation: &Operation) -> Outcome {
         match operation {
             Operation::Create => Outcome::Created(self.create(Timeouts::default(), None, &[])),
@@ -198,7 +198,7 @@ impl Model {
         if self.has_no_room() {
             self.evict_expired();
         }
-        // The principal's limit comes first: what is refused for it has ended nobody else.
+        // The principal's limit comes first: an operation that it refuses ends no session.
         if principal.is_some_and(|principal| !self.has_room_for(principal)) {
             return Err(CreateError::PrincipalFull);
         }
@@ -232,7 +232,7 @@ impl Model {
         let (session, now) = rotated?;
         let old = subject.number(self.created).ok_or(MissingError::NotFound)?;
         self.sessions.remove(&old);
-        // What was its former id leads nowhere from now on.
+        // From now on its former id forwards to nothing.
         let former = Former { number: old, end: ticks(grace).map(|ticks| now + ticks) };
         Ok(self.number(Session { former: (!grace.is_zero()).then_some(former), ..session }))
     }
@@ -294,7 +294,7 @@ impl Model {
 }
 
 impl Session {
-    /// Makes another version of it, unless these attributes are what it has.
+    /// Makes another version of it, unless it has these attributes already.
     fn change(&mut self, attributes: Attributes) {
         if attributes != self.attributes {
             self.attributes = attributes;

@@ -1,4 +1,4 @@
-//! What can be asked of a store, and what it can answer.
+//! The operations of a store, and their results.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use cloakroom::{
 /// Keys and values in the order in which the keys were first set.
 pub(crate) type Attributes = Vec<(String, String)>;
 
-/// What a store is made with.
+/// The settings of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Settings {
     pub(crate) ttl: Duration,
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) shards: usize,
 }
 
-/// Which session an operation is about. A session that gets another id is another one from then on, and the newest.
+/// The session that an operation is about. A session that gets another id counts as another one, and as the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// One of those created so far, counted back from the newest, round and round. Unknown if there was none.
@@ -47,14 +47,14 @@ impl Subject {
     }
 }
 
-/// A session's own timeouts, where it is to have any.
+/// A session's own timeouts, if it has any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) idle: Option<Duration>,
     pub(crate) absolute: Option<Duration>,
 }
 
-/// One thing that the closure of an update does.
+/// A step of the closure of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Set(String, String),
@@ -63,7 +63,7 @@ pub(crate) enum Step {
     Abandon,
 }
 
-/// How many versions can be noted at a time.
+/// The number of places for versions.
 pub(crate) const NOTES: usize = 3;
 
 /// One call of the store, or a step of its clock.
@@ -157,7 +157,7 @@ impl Operation {
     }
 }
 
-/// What a closure that is shown every session sees of one.
+/// The view of a session that a closure is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     /// Its number.
@@ -167,7 +167,7 @@ pub(crate) struct Shown {
     pub(crate) expires_in: Duration,
 }
 
-/// What an operation returned.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The number of the new session.

@@ -16,8 +16,8 @@ const THREADS: usize = 4;
 const OPERATIONS: usize = 8;
 const TTL: u64 = 3;
 
-/// How many sessions there are for certain, and at the most, at each time; one thread runs at a time, so the last of
-/// each is the present one.
+/// How many sessions exist for certain, and at the most, at each time. One thread runs at a time, so the last number is
+/// the present one.
 #[derive(Default)]
 struct Numbers {
     certain: usize,
@@ -51,7 +51,7 @@ fn most_since(time: usize) -> usize {
     NUMBERS.with_borrow(|numbers| numbers.possible[time..].iter().copied().max().expect("a time that has been"))
 }
 
-/// Without a clock that moves, sessions end only where a thread ends its own, so that it is known how many there are.
+/// The clock stands still, so sessions end only where a thread ends its own. So the number of sessions is known.
 pub(crate) fn execute() {
     NUMBERS.set(Numbers::default());
     let clock = Moved::default();

@@ -55,7 +55,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// A reading of what is allocated, or the difference of two.
+/// A reading of the allocated memory, or the difference of two.
 #[derive(Clone, Copy)]
 pub(crate) struct Heap {
     pub(crate) bytes: isize,
@@ -67,7 +67,7 @@ impl Heap {
         Self { bytes: BYTES.load(Ordering::Relaxed), blocks: BLOCKS.load(Ordering::Relaxed) }
     }
 
-    /// What has been allocated since and is still there.
+    /// The memory that has been allocated since and is still there.
     pub(crate) fn since(earlier: Self) -> Self {
         let now = Self::now();
         Self { bytes: now.bytes - earlier.bytes, blocks: now.blocks - earlier.blocks }

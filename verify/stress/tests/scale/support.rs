@@ -1,11 +1,11 @@
-//! What all tests here need: that they run one at a time, at the right size, and know what is left in the end.
+//! Runs the tests one at a time and at the right size, and knows the memory that may be left in the end.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cloakroom::{SessionId, SessionStore};
 
-/// What may be left whatever a test did: a record of 2 KiB for each thread that the memory reclamation has met and is
-/// not yet rid of, and what the test harness allocates as it ends and starts its threads meanwhile.
+/// The memory that any test may leave: a record of 2 KiB for each thread that the memory reclamation has met and is
+/// not yet rid of, and the allocations of the test harness as it ends and starts its threads meanwhile.
 pub(crate) const SLACK: isize = 16 * 1024;
 
 /// As many as that in a release build, a tenth of it in a debug build.

@@ -112,7 +112,7 @@ impl Purge {
     }
 }
 
-/// Each session that ends is counted by exactly one: by who has deleted it or by the purge.
+/// Each session that ends is counted by exactly one: by the thread that deleted it or by the purge.
 #[test]
 fn conditional_deletes_are_counted_once() {
     let (store, lobby) = (store(|builder| builder), Board::unordered(64));

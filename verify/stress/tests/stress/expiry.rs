@@ -1,4 +1,4 @@
-//! Time that passes while everybody works.
+//! Time that passes while all threads work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -72,7 +72,7 @@ impl Kept {
         self.touched[kept].store(u64::MAX, Ordering::Release);
     }
 
-    /// Creates sessions that nobody ever touches again, or only for a while.
+    /// Creates sessions that no thread touches again, or only for a while.
     fn abandon(&self) {
         let mut last = self.sessions[0];
         for turn in 0..operations() {

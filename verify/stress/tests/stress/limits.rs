@@ -55,7 +55,7 @@ impl Limited {
         assert!(self.store.delete(id));
     }
 
-    /// The first thread moves the clock, and nobody deletes anything.
+    /// The first thread moves the clock, and no thread deletes anything.
     fn create_only(&self, number: usize) -> usize {
         let mut created = 0;
         // A create that is refused has looked at hundreds of sessions.
@@ -134,7 +134,7 @@ impl Mixed {
             }
             let place = dice.below(self.lobby.places());
             let id = self.lobby.at(place);
-            // What has become of a session that all can end is found out at rest.
+            // Whether a session that any thread may end has ended is checked at rest.
             match dice.below(8) {
                 0..3 => {
                     if let Ok(id) = self.store.create() {

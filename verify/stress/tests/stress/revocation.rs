@@ -1,4 +1,4 @@
-//! An id that is gone stays gone, whatever was under way.
+//! A session that has ended stays ended, whichever operations were under way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,7 +92,7 @@ fn once_an_id_is_gone_no_operation_succeeds_again() {
 struct Queue {
     store: SessionStore,
     ids: Vec<SessionId>,
-    /// The first id that nobody has come to yet. Threads that lag behind jump there, to meet.
+    /// The first id that no thread has reached yet. Threads that lag behind jump there, to meet.
     front: AtomicUsize,
     wins: Vec<AtomicUsize>,
 }

@@ -45,7 +45,7 @@ impl Counted {
     fn rotate(&self) {
         let mut id = self.first;
         for _ in 0..rotations() {
-            let new = self.store.rotation(&id).grace(GRACE).rotate().expect("nobody ends the session");
+            let new = self.store.rotation(&id).grace(GRACE).rotate().expect("no thread ends the session");
             assert_eq!(self.store.get(&id, "user").as_deref(), Some("ada"), "the old id is within its grace");
             id = new;
         }

@@ -1,4 +1,4 @@
-//! Threads, a clock, and ways to pass ids around that put no more order between threads than they say.
+//! Threads, a clock, and places to pass ids between threads. They order the threads no more than they document.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,12 +15,12 @@ pub(crate) fn operations() -> usize {
     set.map_or(20_000, |text| text.parse().expect("CLOAKROOM_STRESS_OPS is a number"))
 }
 
-/// A store whose one shard everything happens in.
+/// A store with one shard.
 pub(crate) fn store(configure: impl FnOnce(SessionStoreBuilder) -> SessionStoreBuilder) -> SessionStore {
     configure(SessionStore::builder().shards(1)).build().expect("the settings are valid")
 }
 
-/// Runs `work` on all threads at once, passes it the thread's number, and returns what each returned.
+/// Runs `work` on all threads at once, passes it the thread's number, and returns the results.
 pub(crate) fn together<S, R>(shared: &Arc<S>, work: fn(&S, usize) -> R) -> Vec<R>
 where
     S: Send + Sync + 'static,
@@ -47,7 +47,7 @@ where
 pub(crate) struct Ticks(Arc<AtomicU64>);
 
 impl Ticks {
-    /// Moves on by a tick. Who sees it sees what this thread has seen.
+    /// Moves on by a tick. A thread that reads the new time sees all that this thread has seen.
     pub(crate) fn advance(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
@@ -63,8 +63,8 @@ impl Clock for Ticks {
     }
 }
 
-/// Places where threads leave ids for each other. Of an id that is replaced while it is read, a reader may get parts:
-/// an id that belongs to no session.
+/// Places where threads leave ids for each other. A reader of an id that is being replaced may get parts of both: an id
+/// of no session.
 pub(crate) struct Board {
     places: Vec<[AtomicU64; 4]>,
     post: Ordering,
@@ -72,12 +72,12 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// Who gets an id also sees all that its poster had done.
+    /// A thread that reads an id also sees all that its poster had done.
     pub(crate) fn ordered(places: usize) -> Self {
         Self::new(places, Ordering::Release, Ordering::Acquire)
     }
 
-    /// Who gets an id knows nothing but the id: all else must come from the store.
+    /// A thread that reads an id sees nothing else by that: the store must publish all else.
     pub(crate) fn unordered(places: usize) -> Self {
         Self::new(places, Ordering::Relaxed, Ordering::Relaxed)
     }
@@ -138,7 +138,7 @@ impl Wave {
     pub(crate) fn step(&mut self, store: &SessionStore) {
         if self.falling {
             let id = self.ids.pop().expect("a wave that falls has sessions left");
-            assert!(store.delete(&id), "nobody else knows the id");
+            assert!(store.delete(&id), "no other thread knows the id");
         } else {
             self.ids.push(store.create_with([("wave", "rising")]).expect("there is room"));
         }
@@ -148,7 +148,7 @@ impl Wave {
     /// Deletes what there is.
     pub(crate) fn end(self, store: &SessionStore) {
         for id in self.ids {
-            assert!(store.delete(&id), "nobody else knows the id");
+            assert!(store.delete(&id), "no other thread knows the id");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::support::{Board, THREADS, operations, store, together};
 
 struct Relay {
     store: SessionStore,
-    /// What the previous threads have left, a place for each session.
+    /// The sessions that earlier threads have left, one in each place.
     left: Board,
 }
 
@@ -35,7 +35,7 @@ impl Relay {
     }
 }
 
-/// What a thread has retired last, others have to free; what it has created, others find.
+/// Other threads free the objects that a thread retired last, and find the sessions that it created.
 #[test]
 fn sessions_outlive_the_threads_that_made_them() {
     let sessions = THREADS * Relay::SESSIONS;
@@ -72,7 +72,7 @@ impl Drop for LastWords {
 }
 
 thread_local! {
-    /// Made before the thread's first call of a store, and so dropped before or after whatever a store keeps for the
+    /// Made before the thread's first call of a store, and so dropped before or after all that a store keeps for the
     /// thread...
     static BEFORE: RefCell<Option<LastWords>> = const { RefCell::new(None) };
     /// ...and this one, made after it, the other way round.

@@ -1,4 +1,4 @@
-//! What is set is there, all of it, until it is replaced.
+//! An attribute that has been set keeps its whole value until it is replaced.
 
 use std::sync::Arc;
 use std::thread;
@@ -19,10 +19,10 @@ impl Shared {
         for turn in 0..operations() {
             let chosen = turn % self.sessions.len();
             let (id, value) = (&self.sessions[chosen], turn.to_string());
-            self.store.set(id, &key, &value).expect("nobody deletes the session");
+            self.store.set(id, &key, &value).expect("no thread deletes the session");
             last[chosen] = Some(value);
             match turn % 4 {
-                0 => assert_eq!(self.store.get(id, &key), last[chosen], "nobody else sets this attribute"),
+                0 => assert_eq!(self.store.get(id, &key), last[chosen], "no other thread sets this attribute"),
                 1 | 2 => wave.step(&self.store),
                 _ if number == 0 && turn % 999 == 0 => self.store.flush(),
                 _ => {}
@@ -83,8 +83,8 @@ impl Twins {
                 self.ids.post(places.start + chosen, &own[chosen]);
             } else {
                 let (value, id) = (text(version), &own[chosen]);
-                self.store.set(id, "first", &value).expect("nobody else deletes the session");
-                self.store.set(id, "second", &value).expect("nobody else deletes the session");
+                self.store.set(id, "first", &value).expect("no other thread deletes the session");
+                self.store.set(id, "second", &value).expect("no other thread deletes the session");
             }
             wave.step(&self.store);
             if version % 16 == 0 {
@@ -128,7 +128,7 @@ fn assert_consistent(attributes: &Attributes, pause: bool) {
     assert!(first >= second, "{first} and {second}");
     assert_eq!(attributes.len(), 2);
     if pause {
-        // Others replace and delete what is shown here.
+        // Other threads replace and delete these sessions.
         thread::yield_now();
         assert_eq!(versions(), [first, second]);
     }

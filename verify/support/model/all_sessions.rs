@@ -1,9 +1,9 @@
-//! Operations on all sessions, in the model. Expired ones are met on the way, and removed.
+//! Operations on all sessions, in the model. They remove the expired sessions that they meet.
 
 use super::{Model, Session, Shown, span};
 
 impl Model {
-    /// What each live session is shown as, in the order of their creation; under an id that leads on none is shown.
+    /// The views of the live sessions, in the order of their creation. An id that forwards is not shown.
     pub(super) fn shown(&mut self) -> Vec<Shown> {
         self.remove_expired(|_| true);
         let now = self.tick();
@@ -16,7 +16,7 @@ impl Model {
         self.sessions.iter().map(show).collect()
     }
 
-    /// How many live sessions met the condition.
+    /// Ends the sessions that meet the condition, and returns the number of live ones among them.
     pub(super) fn end_where(&mut self, ends: impl Fn(&Session) -> bool) -> usize {
         self.remove_expired(|_| true);
         let before = self.count();
