@@ -82,8 +82,8 @@ impl Drop for Guard {
 }
 
 /// Pins the current thread. Under loom it counts as pinned since its last [`boundary`], even if it has unpinned itself
-/// in between: an instant of its own would order the accesses of its operation, and hide an ordering of the sources that
-/// is too weak. (Loom would miss C1 and C2 of `docs/orderings.md`.)
+/// in between: an instant of its own would order the accesses of its operation, and hide an ordering of the sources
+/// that is too weak. (Loom would miss C1 and C2 of `docs/orderings.md`.)
 #[cfg(loom)]
 pub(crate) fn pin() -> Guard {
     Guard(BOUNDARY.with(Cell::get))

@@ -9,7 +9,7 @@ impl Contender for SessionStore {
     const NAME: &'static str = "cloakroom";
 
     fn open(setup: Setup) -> Self {
-        // A batch of ids takes the place of a generator in user space. Otherwise each id is a call, as it is for the peers.
+        // A batch of ids takes the place of a generator in user space. Otherwise each id is a call, as for the peers.
         let builder = Self::builder().ttl(setup.ttl).batch_ids(setup.ids == Ids::UserSpace);
         let builder = match setup.clock {
             Clock::Coarse => builder,

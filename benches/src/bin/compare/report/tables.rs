@@ -118,8 +118,8 @@ fn notes(row: &str, columns: &[&Subject]) -> Vec<&'static str> {
     }
     if columns.iter().any(|column| column.variant.ids == Ids::UserSpace) {
         notes.push(
-            "The user-space generator is ChaCha12, one for each thread; cloakroom draws eight ids by one call instead. In \
-             the other columns each id is a call of the operating system.",
+            "The user-space generator is ChaCha12, one for each thread; cloakroom draws eight ids by one call instead. \
+             In the other columns each id is a call of the operating system.",
         );
     }
     notes
