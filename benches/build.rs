@@ -1,4 +1,4 @@
-//! Tells the runner which compiler and which profile it is built with.
+//! Passes the version of the compiler and the name of the profile to the binaries.
 
 use std::env;
 use std::path::Path;
@@ -6,11 +6,14 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let version = Command::new(env::var_os("RUSTC").expect("cargo says which")).arg("--version").output();
+    let version = Command::new(env::var_os("RUSTC").expect("cargo sets RUSTC")).arg("--version").output();
     let version = version.expect("the compiler runs").stdout;
     println!("cargo::rustc-env=COMPILER={}", String::from_utf8_lossy(&version).trim());
-    // Cargo names the profile's kin only; the directory of the build bears its own name.
-    let directory = env::var_os("OUT_DIR").expect("cargo says where");
+    // Cargo passes only the name of the built-in profile that this one inherits. The build directory has the full name.
+    let directory = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let profile = Path::new(&directory).ancestors().nth(3).and_then(Path::file_name);
-    println!("cargo::rustc-env=PROFILE_NAME={}", profile.expect("the directory lies in target").display());
+    println!(
+        "cargo::rustc-env=PROFILE_NAME={}",
+        profile.expect("OUT_DIR is below the directory of the profile").display()
+    );
 }

@@ -103,7 +103,7 @@ class Failure(Exception):
         super().__init__(f"{why}\n{output}" if output else why)
 
 
-# How each example is run, once for each list of arguments; `None`: with those of the document.
+# How each example, or program of verify/, is run, once for each list of arguments; `None`: with those of the document.
 EXAMPLES = {
     "guide": [Ends("everything held")],
     # Ten minutes are too long here. One wave up and down takes about as long as this, without optimisation.
@@ -146,7 +146,7 @@ NOT_RUN = {
 def commands():
     """What the documents and the examples' own documentation tell people to run, and where."""
     texts = {name: read(name) for name in documents()}
-    texts |= {name: doc_comments(name) for name in FILES if name.endswith(".rs") and "examples/" in name}
+    texts |= {name: doc_comments(name) for name in FILES if name.endswith(".rs") and re.search("examples/|^verify/", name)}
     found = {}
     for name, text in texts.items():
         for line in "\n".join(blocks(text, {"sh", "bash", "console", "shell"})).replace("\\\n", " ").splitlines():
@@ -166,20 +166,27 @@ def normal(command):
 def example_of(command):
     """The example that a command runs, and the package that it names; `None` for another command."""
     words = shlex.split(command)
-    if words[:2] != ["cargo", "run"] or "--example" not in words:
+    if words[:2] != ["cargo", "run"]:
         return None
-    return words[words.index("--example") + 1], words[words.index("-p") + 1] if "-p" in words else None
+    package = words[words.index("-p") + 1] if "-p" in words else None
+    return (words[words.index("--example") + 1] if "--example" in words else package), package
 
 
 def package_of(path):
     """The name of the package that this example belongs to."""
-    return re.search(r'^name = "(.*)"', read(path.partition("examples/")[0] + "Cargo.toml"), re.M)[1]
+    folder = re.split(r"examples/|src/main\.rs", path)[0]
+    return re.search(r'^name = "(.*)"', read(folder + "Cargo.toml"), re.M)[1]
 
 
 def example_in(path):
     """The example whose source this is, if it is the one in which it begins."""
-    found = re.fullmatch(r"(?:adapters/[\w-]+/)?examples/(?:(\w+)\.rs|(\w+)/main\.rs)", path)
-    return found and (found[1] or found[2])
+    found = re.fullmatch(r"(?:adapters/[\w-]+/)?examples/(?:(\w+)\.rs|(\w+)/main\.rs)|verify/(\w+)/src/main\.rs", path)
+    return found and (found[1] or found[2] or found[3])
+
+
+def target_of(example, path):
+    """How cargo is told of it."""
+    return ["--bin" if path.startswith("verify/") else "--example", example]
 
 
 def request_of(command):
@@ -263,7 +270,8 @@ def main():
 
     # All at once, without `--release` and without `-p`: so nothing is built that the tests have not built. (That its
     # package alone is enough for an example, adapters/tower/tests and ci/package.sh see to.)
-    build = ["cargo", "build", "--quiet", *(word for example in sorted(examples) for word in ("--example", example))]
+    targets = {example: target_of(example, path) for example, path in examples.items()}
+    build = ["cargo", "build", "--quiet", *(word for example in sorted(examples) for word in targets[example])]
     if subprocess.run(build, cwd=ROOT).returncode != 0:
         sys.exit(f"error: `{shlex.join(build)}` fails")
     for example in sorted(examples):
@@ -272,8 +280,7 @@ def main():
                 "cargo",
                 "run",
                 "--quiet",
-                "--example",
-                example,
+                *targets[example],
                 *(["--", *way.arguments] if way.arguments else []),
             ]
             began = time.monotonic()

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Drives the page of the example server in Chromium: people log in from two browsers, see and end each other's sessions, and watch the store. Skips, loudly, where
-# there is no Chromium or no driver for it (Debian: the packages chromium and chromium-driver). Half a minute on two cores, once it is built.
+# Tests the page of the example server in Chromium: users log in from two browsers, see and end each other's sessions, and
+# watch the store; and the page keeps its layout on screens of 390 and 320 pixels. Skips with a message if there is no
+# Chromium or no driver for it (Debian: the packages chromium and chromium-driver). A minute on two cores, once it is built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# first_of NAME... prints the path of the first that is installed.
+# first_of NAME... prints the path of the first program that is installed.
 first_of() {
     local name
     for name in "$@"; do
@@ -14,7 +15,7 @@ first_of() {
 }
 
 skip() {
-    printf '\n*** SKIPPED: the page was not looked at in a browser, for there is no %s here ***\n\n' "$1" >&2
+    printf '\n*** SKIPPED: the page was not tested in a browser, because there is no %s here ***\n\n' "$1" >&2
     exit 0
 }
 
@@ -22,5 +23,5 @@ CHROMIUM=${CHROMIUM:-$(first_of chromium chromium-browser google-chrome google-c
 CHROMEDRIVER=${CHROMEDRIVER:-$(first_of chromedriver)} || skip chromedriver
 export CHROMIUM CHROMEDRIVER
 "$CHROMIUM" --version
-# One after the other, or the browsers would wait for each other longer than the tests wait for them.
+# One after the other, because concurrent browsers slow each other down beyond the tests' deadlines.
 bash ci/with-tests cargo test -p cloakroom-tower --test server browser:: -- --ignored --test-threads=1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes the library in every small way that cargo-mutants knows, one at a time, and requires that a test fails each time, or that
 # docs/mutants.md explains why none can. Hours on two cores, so .ci/run leaves it out. Installs what is missing.
-#   ci/mutants.sh -f src/table/probe.rs    the mutants of one file; other arguments go to cargo mutants as well
+#   ci/mutants.sh -f src/table/structure/probe.rs    the mutants of one file; other arguments go to cargo mutants as well
 # .cargo/mutants.toml says what is changed and what is run. The report is left in target/mutants.out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

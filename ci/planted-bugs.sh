@@ -10,7 +10,7 @@ bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'
 array-retired-by-a-loser               two_growths_at_once
 arrives-though-revoked                 rotation_against_the_end_of_all
 claimed-counts-as-done                 delete_against_two_growths
-closed-by-a-look                       what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired
+closed-by-a-look                       an_object_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired
 copy-without-a-second-look             delete_against_single_steps
 counted-in-late                        insert_during_growth
 dead-shortcut-when-frozen              delete_against_single_steps
@@ -21,11 +21,11 @@ frozen-match-left-to-others            delete_against_single_steps
 insert-past-a-frozen-entry             an_insert_that_comes_late_to_the_next_array
 insert-past-a-frozen-slot              delete_and_insert_again_during_growth
 joined-past-the-limit                  two_logins_for_one_place
-keys-noted-twice                       who_stays_is_noted_once_during_growth
-keys-of-the-current-array-only         who_stays_is_noted_once_during_growth
+keys-noted-twice                       a_session_that_stays_is_listed_once_during_growth
+keys-of-the-current-array-only         a_session_that_stays_is_listed_once_during_growth
 kill-whatever-the-stamp                evict_against_touch
 limit-looked-at-before                 two_inserts_for_one_place
-new-version-visible-too-early          rotation_with_grace_against_an_update_of_what_is_listed
+new-version-visible-too-early          rotation_with_grace_against_an_update_of_each_listed_session
 next-before-the-old-is-closed          insert_against_insert_into_next_with_neighbours
 next-left-before-its-predecessor       insert_when_next_is_full_too_early
 next-not-read                          get_during_growth
@@ -36,7 +36,7 @@ place-given-back-by-a-loser            one_place_for_two_deletes
 place-kept-by-a-refused-insert         an_insert_of_one_key_and_its_place
 pointer-kept-in-the-old-array          delete_against_single_steps
 retired-when-superseded                growth_against_growth_and_set
-returned-to-an-orphan                  what_is_returned_to_a_thread_that_ends_is_freed_by_the_later
+returned-to-an-orphan                  a_batch_returned_to_a_thread_that_ends_is_freed_once
 revoked-sessions-live-on               the_end_of_all_against_the_end_of_all
 set-without-a-look-at-life             set_against_eviction
 setter-frees-the-successor             set_against_delete
@@ -46,7 +46,7 @@ stamp-not-raised                       set_against_expiry_and_get
 successor-copied-instead               growth_against_growth_and_set
 superseded-left-in-its-slot            growth_against_growth_and_set
 sweep-skips-the-old-array              eviction_during_growth
-ticket-redeemed-too-late               what_has_content_is_taken_under_some_ticket
+ticket-redeemed-too-late               an_object_with_contents_is_taken_under_some_ticket
 tombstone-filled-again                 insert_against_delete_of_a_neighbour
 two-generations-followed               get_during_three_growths
 victim-used-meanwhile                  creation_against_a_touch_of_the_idlest

@@ -97,6 +97,17 @@ pub struct SessionConfig {
     /// at each shard take longer: [`stats`](crate::SessionStore::stats), sweeps, and `count` if there is no
     /// `max_sessions`. Beyond 1,024 nothing was measured to get faster.
     pub shards: usize,
+    /// Whether the ids of new and rotated sessions are drawn in batches. `true` by default.
+    ///
+    /// Each call of the operating system's random source then makes eight ids for the calling thread instead of one.
+    /// The thread keeps its unused ids in a page of memory that the kernel wipes in a forked child and leaves out of
+    /// core dumps. The thread erases each id there when it uses the id, and unmaps the page when it ends. All stores of
+    /// the process share the page. It exists only on Linux 4.14 or later; elsewhere each id is one call.
+    ///
+    /// **Turn it off in a virtual machine that is cloned or restored from a snapshot while the process runs**, unless
+    /// the process calls [`SessionId::discard_batches`](crate::SessionId::discard_batches) before it creates a session
+    /// there: both copies have the ids that were drawn ahead, and would give them to different sessions.
+    pub batch_ids: bool,
 }
 
 /// Says what happens to a creation when a store holds [`max_sessions`](SessionConfig::max_sessions).
@@ -221,6 +232,13 @@ impl SessionConfig {
         self
     }
 
+    /// Sets whether ids are drawn in batches, [`batch_ids`](#structfield.batch_ids).
+    #[must_use]
+    pub fn batch_ids(mut self, batched: bool) -> Self {
+        self.batch_ids = batched;
+        self
+    }
+
     pub(crate) fn shard_count(&self) -> usize {
         self.shards.clamp(1, MOST_SHARDS).next_power_of_two()
     }
@@ -232,7 +250,8 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, no limit on sessions, 64 KiB and 1,024 attributes for each, and 64 shards.
+    /// Returns 30 minutes, `session_id`, no limit on sessions, 64 KiB and 1,024 attributes for each, 64 shards,
+    /// and ids drawn in batches.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
@@ -245,6 +264,7 @@ impl Default for SessionConfig {
             max_session_bytes: 64 * 1024,
             max_attributes: 1_024,
             shards: 64,
+            batch_ids: true,
         }
     }
 }

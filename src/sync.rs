@@ -1,5 +1,5 @@
 //! The atomics of this crate: those of `core`; loom's under `--cfg loom` and shuttle's under `--cfg shuttle`, for the
-//! models in `loom-tests/` and `shuttle-tests/`, which explore the same sources. Under `--cfg cloakroom_count_writes`
+//! models in `loom-tests/` and `verify/shuttle/`, which explore the same sources. Under `--cfg cloakroom_count_writes`
 //! the atomics count their writes.
 
 #[cfg(cloakroom_count_writes)]
@@ -22,15 +22,6 @@ pub(crate) type OwnUsize = AtomicUsize;
 
 /// Whether a model checker runs this. Arrays are small then, so that the models migrate often.
 pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
-
-/// Whether the protocol rule of this name is broken on purpose. The models are tested by requiring that they fail then
-/// (`ci/planted-bugs.sh`): there the environment variable `CLOAKROOM_PLANT` names the rule. Elsewhere none is, and
-/// nothing remains of it.
-#[cfg(not(any(loom, shuttle)))]
-#[inline(always)]
-pub(crate) const fn planted(_rule: &str) -> bool {
-    false
-}
 
 /// Marks a point between two atomic steps of an operation. In the crate's own tests it calls the thread's hook, which
 /// can suspend the thread there (`src/table/tests/suspended.rs`). Elsewhere it does nothing.
@@ -71,12 +62,6 @@ pub(crate) fn ordered(tag: &str, ordering: Ordering) -> Ordering {
     static WEAKENED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
     let weakened = WEAKENED.get_or_init(|| std::env::var("CLOAKROOM_WEAKEN").ok()).as_deref() == Some(tag);
     if weakened { Ordering::Relaxed } else { ordering }
-}
-
-#[cfg(any(loom, shuttle))]
-pub(crate) fn planted(rule: &str) -> bool {
-    static BROKEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    BROKEN.get_or_init(|| std::env::var("CLOAKROOM_PLANT").ok()).as_deref() == Some(rule)
 }
 
 #[cfg(all(test, not(loom)))]

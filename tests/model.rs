@@ -1,8 +1,8 @@
 //! Any sequence of operations returns what it returns on a plain map.
 
-#[path = "support/model/mod.rs"]
+#[path = "../verify/support/model/mod.rs"]
 mod model;
-#[path = "support/subject.rs"]
+#[path = "../verify/support/subject.rs"]
 mod subject;
 
 use std::time::Duration;

@@ -1,11 +1,10 @@
-//! Instructions of single operations, counted by valgrind's callgrind: `ci/instructions.sh` runs it and judges the
+//! Instructions of single operations, counted by valgrind's callgrind. `ci/instructions.sh` runs it and judges the
 //! counts.
 //!
-//! Each benchmark does [`TURNS`] operations on a store that is filled beforehand and dropped afterwards, neither of
-//! which counts.
+//! Each benchmark does [`TURNS`] operations on a store. Filling the store before and dropping it afterwards do not
+//! count.
 
-// The macros write items without documentation.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "the macros generate items without documentation")]
 
 use cloakroom::{ManualClock, SessionId, SessionStore};
 use cloakroom_benches::attributes::{ATTRIBUTES, READ_KEY, WRITTEN_KEY, WRITTEN_VALUES};
@@ -14,7 +13,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 const TURNS: usize = 10_000;
-/// Enough that the random hash key, which places them anew in each run, moves no count by a percent.
+/// Enough sessions that the random hash key, which places them differently in each run, changes no count by a percent.
 const SESSIONS: usize = 1_000;
 
 struct Filled {
@@ -23,7 +22,7 @@ struct Filled {
 }
 
 impl Filled {
-    /// With the clock that stores have by default.
+    /// A store with the default clock.
     fn new() -> Self {
         Self::with(SessionStore::default())
     }
@@ -71,7 +70,7 @@ fn exists(filled: Filled) -> Filled {
 fn read(filled: Filled) -> Filled {
     for (_, id) in filled.turns() {
         let length = filled.store.read(black_box(id), |attributes| attributes.get(black_box(READ_KEY)).map(str::len));
-        black_box(length.expect("it is there"));
+        black_box(length.expect("the session is live"));
     }
     filled
 }
@@ -80,7 +79,7 @@ fn read(filled: Filled) -> Filled {
 #[bench::hit(setup = Filled::new)]
 fn get(filled: Filled) -> Filled {
     for (_, id) in filled.turns() {
-        black_box(filled.store.get(black_box(id), black_box(READ_KEY)).expect("it is there"));
+        black_box(filled.store.get(black_box(id), black_box(READ_KEY)).expect("the session is live"));
     }
     filled
 }
@@ -100,7 +99,7 @@ fn set(filled: Filled) -> Filled {
     for (turn, id) in filled.turns() {
         // Another value in each pass over the sessions.
         let value = WRITTEN_VALUES[turn / SESSIONS % WRITTEN_VALUES.len()];
-        filled.store.set(black_box(id), black_box(WRITTEN_KEY), black_box(value)).expect("it is there");
+        filled.store.set(black_box(id), black_box(WRITTEN_KEY), black_box(value)).expect("the session is live");
     }
     filled
 }
@@ -122,7 +121,7 @@ fn grow(store: SessionStore) -> SessionStore {
     store
 }
 
-// For each session that is looked at: half of them go.
+// The count is for each session that is examined. Half of them are evicted.
 #[library_benchmark]
 #[bench::half(setup = half_expired)]
 fn evict(filled: Filled) -> Filled {

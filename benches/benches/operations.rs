@@ -1,6 +1,7 @@
 //! Times of single operations on one thread, for everyday work: `cargo bench -p cloakroom-benches --bench operations`.
 //!
-//! Not pinned and not compared with anything but the run before: `benches/README.md` tells how to compare.
+//! Threads are not bound to processors, and a run is compared with the one before only. `benches/README.md` tells how
+//! to compare stores.
 
 use cloakroom::{SessionId, SessionStore};
 use cloakroom_benches::attributes::{ATTRIBUTES, READ_KEY, WRITTEN_KEY, WRITTEN_VALUES};
@@ -30,7 +31,7 @@ fn create(store: &SessionStore) -> SessionId {
 fn lookups(criterion: &mut Criterion, store: &SessionStore, ids: &[SessionId]) {
     let stranger = SessionId::from_bytes([7; 32]);
     let mut turns = ids.iter().cycle();
-    let mut next = || turns.next().expect("it goes round");
+    let mut next = || turns.next().expect("the iterator is endless");
     criterion.bench_function("exists", |bencher| bencher.iter(|| store.exists(black_box(next()))));
     criterion.bench_function("read", |bencher| {
         bencher.iter(|| store.read(black_box(next()), |attributes| attributes.get(READ_KEY).map(str::len)));
@@ -43,7 +44,7 @@ fn writes(criterion: &mut Criterion, store: &SessionStore, ids: &[SessionId]) {
     let mut turns = ids.iter().cycle().enumerate();
     criterion.bench_function("set", |bencher| {
         bencher.iter(|| {
-            let (turn, id) = turns.next().expect("it goes round");
+            let (turn, id) = turns.next().expect("the iterator is endless");
             let value = WRITTEN_VALUES[turn / SESSIONS % WRITTEN_VALUES.len()];
             store.set(black_box(id), black_box(WRITTEN_KEY), black_box(value))
         });

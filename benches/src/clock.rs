@@ -4,16 +4,16 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Where a store reads the time.
+/// The clock of a store.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
-    /// The kernel's coarse monotonic clock: a few nanoseconds to read, some milliseconds a step.
+    /// The kernel's coarse monotonic clock: a read takes a few nanoseconds, a step some milliseconds.
     Coarse,
     /// `std::time::Instant`.
     Precise(Instant),
-    /// The coarse one with an offset, by which sessions are made to expire without waiting.
+    /// The coarse clock plus an offset, with which sessions expire without a wait.
     Shifted(&'static AtomicU64),
-    /// Moves only when it is told to.
+    /// Moves only when [`Clock::pass`] moves it.
     Still(&'static AtomicU64),
 }
 
@@ -22,29 +22,29 @@ impl Clock {
         Self::Precise(Instant::now())
     }
 
-    /// With an offset of its own. It is never freed: a handful a process.
+    /// A clock with an offset of its own. The offset is leaked, because a process makes only a few of them.
     pub fn shifted() -> Self {
         Self::Shifted(Box::leak(Box::new(AtomicU64::new(0))))
     }
 
-    /// Of its own, and never freed either.
+    /// A clock with a time of its own, which is leaked too.
     pub fn still() -> Self {
         Self::Still(Box::leak(Box::new(AtomicU64::new(0))))
     }
 
-    /// Milliseconds since an origin of the clock's own.
+    /// Milliseconds since the origin of this clock.
     #[inline]
     pub fn now(self) -> u64 {
         match self {
             Self::Coarse => coarse(),
-            // The cut keeps the low bits, which last for longer than a process does.
+            // The low 64 bits of the milliseconds outlast any process.
             Self::Precise(origin) => origin.elapsed().as_millis() as u64,
             Self::Shifted(by) => coarse() + by.load(Ordering::Relaxed),
             Self::Still(at) => at.load(Ordering::Relaxed),
         }
     }
 
-    /// Lets time pass: by moving the offset, or where there is none, by waiting.
+    /// Moves the clock forward. A clock that cannot be moved waits instead.
     pub fn pass(self, time: Duration) {
         match self {
             Self::Shifted(by) | Self::Still(by) => {
@@ -61,7 +61,7 @@ fn coarse() -> u64 {
     tv_sec as u64 * 1_000 + tv_nsec as u64 / 1_000_000
 }
 
-/// For cloakroom, whose default is the coarse clock by itself.
+/// For cloakroom. Its default clock is the coarse one already.
 impl cloakroom::Clock for Clock {
     #[inline]
     fn now(&self) -> Duration {

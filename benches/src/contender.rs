@@ -1,52 +1,45 @@
-//! What every contender does.
+//! The operations of every contender.
 
 use crate::clock::Clock;
+use crate::ids::{Id, Ids};
 use std::time::Duration;
 
-/// The name of a session: 32 bytes from the operating system.
-pub type Id = [u8; 32];
-
-/// Draws an id as each contender does it: a call of the operating system for each.
-pub fn random_id() -> Id {
-    let mut id = [0; 32];
-    getrandom::fill(&mut id).expect("the operating system has random bytes");
-    id
-}
-
-/// How a store is to be made.
+/// The settings of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
-    /// For how long a session may lie idle.
+    /// The idle timeout.
     pub ttl: Duration,
     pub clock: Clock,
-    /// How many sessions it will hold. Only for [`Extent::Lookups`]: all others grow.
+    pub ids: Ids,
+    /// How many sessions the store will hold. Only [`Extent::Lookups`] needs it, because all other stores grow.
     pub sessions: usize,
 }
 
 impl Setup {
+    /// A timeout of half an hour, and ids from the operating system.
     pub fn new(clock: Clock, sessions: usize) -> Self {
-        Self { ttl: Duration::from_secs(30 * 60), clock, sessions }
+        Self { ttl: Duration::from_secs(30 * 60), clock, ids: Ids::System, sessions }
     }
 }
 
-/// How much of a session store a contender is.
+/// How much of a session store a contender implements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// All of it.
     Store,
-    /// It cannot end expired sessions that nobody asks for, and of two concurrent sets one may be lost.
+    /// It cannot evict expired sessions, and it may lose one of two concurrent sets.
     WithoutEviction,
-    /// No store: sessions are put in and looked up.
+    /// It can only insert sessions and look them up.
     Lookups,
 }
 
-/// A store of sessions: string attributes under a random id, with an idle timeout that each access but `exists` begins
-/// anew.
+/// A store of sessions: string attributes under a random id, with an idle timeout that every access except `exists`
+/// restarts.
 pub trait Contender: Send + Sync + Sized + 'static {
-    /// How reports call it.
+    /// Its name in reports.
     const NAME: &'static str;
     const EXTENT: Extent = Extent::Store;
-    /// It reads a clock of its own, so that time passes by waiting only.
+    /// It reads a clock of its own, so a test must wait for time to pass.
     const OWN_CLOCK: bool = false;
 
     fn open(setup: Setup) -> Self;
@@ -54,27 +47,28 @@ pub trait Contender: Send + Sync + Sized + 'static {
     /// Creates a session that holds `attributes`, whose keys differ.
     fn create(&self, attributes: &[(&str, &str)]) -> Id;
 
-    /// Shows one attribute of a live session, without copying it where the store can do so, and touches the session.
+    /// Passes one attribute of a live session to `f`, without a copy where the store allows that, and touches the
+    /// session.
     fn read<R>(&self, id: &Id, key: &str, f: impl FnOnce(&str) -> R) -> Option<R>;
 
-    /// One attribute of a live session, which is touched.
+    /// Returns one attribute of a live session, and touches the session.
     #[inline]
     fn get(&self, id: &Id, key: &str) -> Option<String> {
         self.read(id, key, str::to_owned)
     }
 
-    /// Sets one attribute of a live session, which is touched; whether there was one.
+    /// Sets one attribute of a live session, and touches the session. False if there is no such session.
     fn set(&self, id: &Id, key: &str, value: &str) -> bool;
 
-    /// Whether there is a live session; it is not touched.
+    /// Tells whether a live session exists. Does not touch it.
     fn exists(&self, id: &Id) -> bool;
 
-    /// Removes a session; whether there was a live one.
+    /// Removes a session. False if it was not live.
     fn delete(&self, id: &Id) -> bool;
 
-    /// Removes expired sessions, and returns how many it removed.
+    /// Removes expired sessions, and returns their number.
     fn evict_expired(&self) -> usize;
 
-    /// Frees what was removed, as far as the crate has a call for it.
+    /// Frees the memory of removed sessions, if the crate has a call for that.
     fn flush(&self) {}
 }

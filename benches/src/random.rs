@@ -1,12 +1,12 @@
-//! Cheap random numbers, the same for every contender.
+//! Cheap random numbers, the same sequence for every contender.
 
 use rand_distr::{Distribution, Zipf};
 
-/// Marsaglia's xorshift: a few cycles, so that a choice costs next to nothing.
+/// Marsaglia's xorshift. A number takes a few cycles, so that choosing a session costs almost nothing.
 pub struct Xorshift(u64);
 
 impl Xorshift {
-    /// A sequence of its own for every `seed`.
+    /// Every `seed` has a sequence of its own.
     pub fn new(seed: u64) -> Self {
         Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
     }
@@ -19,14 +19,21 @@ impl Xorshift {
         self.0
     }
 
-    /// Evenly spread over `0..bound`, without a division.
+    /// A number in `0..bound`, uniformly distributed, without a division.
     #[inline]
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.draw()) * bound as u128) >> 64) as usize
     }
+
+    /// Puts the items into a random order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
 }
 
-/// So that `rand_distr` can draw from it.
+/// For `rand_distr`, which draws from it.
 impl rand::TryRng for Xorshift {
     type Error = std::convert::Infallible;
 
@@ -46,14 +53,14 @@ impl rand::TryRng for Xorshift {
     }
 }
 
-/// Ranks by Zipf's law with exponent 0.99, as YCSB has it: the first of a million is picked once in 15.
+/// Ranks by Zipf's law with the exponent of YCSB, 0.99: one pick of 15 among a million is the first rank.
 pub struct Ranks(Zipf<f64>);
 
 impl Ranks {
     const EXPONENT: f64 = 0.99;
 
     pub fn new(count: usize) -> Self {
-        Self(Zipf::new(count as f64, Self::EXPONENT).expect("there is something to pick"))
+        Self(Zipf::new(count as f64, Self::EXPONENT).expect("there is at least one rank"))
     }
 
     /// A rank from 0.
@@ -67,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn picks_stay_below_the_bound_and_reach_all_of_it() {
+    fn numbers_stay_below_the_bound_and_reach_every_value() {
         let mut random = Xorshift::new(0);
         let mut seen = [false; 10];
         (0..1_000).for_each(|_| seen[random.below(10)] = true);
@@ -75,7 +82,16 @@ mod tests {
     }
 
     #[test]
-    fn ranks_follow_the_law() {
+    fn shuffling_keeps_every_item_and_moves_most() {
+        let mut items: Vec<usize> = (0..100).collect();
+        Xorshift::new(0).shuffle(&mut items);
+        assert!(items.iter().enumerate().filter(|(place, item)| place == *item).count() < 10, "{items:?}");
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..100));
+    }
+
+    #[test]
+    fn ranks_follow_zipfs_law() {
         let (mut random, ranks) = (Xorshift::new(0), Ranks::new(1_000));
         let mut counts = [0_u32; 1_000];
         (0..200_000).for_each(|_| counts[ranks.pick(&mut random)] += 1);

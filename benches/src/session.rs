@@ -1,24 +1,26 @@
-//! What the contenders keep of a session: its attributes in one block, and when it was last used.
+//! The parts of a session that the contenders share: a block of attributes, and the stamp of its last use.
 //!
-//! The block is the same for all that have one, so that they differ in nothing but the map. It holds for each attribute
-//! the lengths of its key and its value, two bytes each, then the two.
+//! All contenders with a block have the same one, so that they differ only in the map. For each attribute, the block
+//! holds the lengths of the key and of the value, two bytes each, then the key and the value.
 
 use crate::clock::Clock;
 use crate::contender::Setup;
+use crate::ids::Ids;
 use smallvec::SmallVec;
 use std::ops::DerefMut;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// When sessions expire.
+/// Where ids come from, and when sessions expire.
 #[derive(Clone, Copy, Debug)]
-pub struct Life {
+pub struct Policy {
     pub clock: Clock,
+    pub ids: Ids,
     ttl: u64,
 }
 
-impl Life {
+impl Policy {
     pub fn new(setup: Setup) -> Self {
-        Self { clock: setup.clock, ttl: setup.ttl.as_millis() as u64 }
+        Self { clock: setup.clock, ids: setup.ids, ttl: setup.ttl.as_millis() as u64 }
     }
 
     #[inline]
@@ -27,7 +29,7 @@ impl Life {
     }
 }
 
-/// When a session was last used.
+/// The time of a session's last use.
 #[derive(Debug)]
 pub struct Stamp(AtomicU64);
 
@@ -37,35 +39,35 @@ impl Stamp {
     }
 
     #[inline]
-    pub fn is_live(&self, life: &Life, now: u64) -> bool {
-        now.saturating_sub(self.0.load(Ordering::Relaxed)) <= life.ttl
+    pub fn is_live(&self, policy: &Policy, now: u64) -> bool {
+        now.saturating_sub(self.0.load(Ordering::Relaxed)) <= policy.ttl
     }
 
-    /// Touches a live session; whether it is one. Its line is written only when the clock has moved on.
+    /// Touches a live session. False if the session has expired. The stamp is written only if the clock has moved on.
     #[inline]
-    pub fn renew(&self, life: &Life, now: u64) -> bool {
+    pub fn renew(&self, policy: &Policy, now: u64) -> bool {
         let last = self.0.load(Ordering::Relaxed);
-        if now.saturating_sub(last) > life.ttl {
+        if now.saturating_sub(last) > policy.ttl {
             return false;
         }
         if now > last {
-            written(self);
+            note_store(self);
             self.0.store(now, Ordering::Relaxed);
         }
         true
     }
 }
 
-/// A write to memory that other threads see, for the count of them (`shared-writes`). Elsewhere nothing remains of it.
+/// Tells the binary `shared-writes` of a store to memory that other threads see. Compiles to nothing elsewhere.
 #[inline(always)]
-pub fn written<T: ?Sized>(_place: &T) {
+pub fn note_store<T: ?Sized>(_place: &T) {
     #[cfg(cloakroom_count_writes)]
     cloakroom::shared_writes::note(cloakroom::shared_writes::Write::Store, _place);
 }
 
-/// What a block is kept in.
+/// The memory of a block.
 pub trait Bytes: DerefMut<Target = [u8]> + for<'a> From<&'a [u8]> + Send + Sync + 'static {
-    /// What reports add to the name of a contender that is tried with more than one.
+    /// A suffix that tells apart, in reports, contenders that differ only in this.
     const NAME: &'static str;
 }
 
@@ -76,14 +78,14 @@ impl Bytes for Boxed {
     const NAME: &'static str = "";
 }
 
-/// In the value itself, where it fits. The blocks of all workloads do.
+/// Up to 96 bytes within the value itself. The blocks of all workloads fit.
 pub type Inline = SmallVec<[u8; 96]>;
 
 impl Bytes for Inline {
     const NAME: &'static str = ", inline";
 }
 
-/// A block under construction: on the stack.
+/// A block under construction, on the stack.
 pub type Draft = SmallVec<[u8; 256]>;
 
 const LENGTHS: usize = 4;
@@ -102,7 +104,7 @@ pub fn pack(attributes: &[(&str, &str)]) -> Draft {
     block
 }
 
-/// Where an attribute's value lies in the block.
+/// The range of an attribute's value in the block.
 #[inline]
 fn locate(block: &[u8], key: &str) -> Option<std::ops::Range<usize>> {
     let mut start = 0;
@@ -120,13 +122,14 @@ fn locate(block: &[u8], key: &str) -> Option<std::ops::Range<usize>> {
 
 /// The value of an attribute.
 #[inline]
+#[allow(unsafe_code, reason = "a value is not validated at each look-up, as in cloakroom")]
 pub fn find<'a>(block: &'a [u8], key: &str) -> Option<&'a str> {
     let value = &block[locate(block, key)?];
-    // SAFETY: blocks are made by `push` only, and the lengths in them lead to where it put the bytes of a whole `str`.
+    // SAFETY: only `push` makes blocks, and the lengths in a block delimit the bytes of a whole `str` that it copied.
     Some(unsafe { str::from_utf8_unchecked(value) })
 }
 
-/// A copy of the block with the attribute set.
+/// A copy of the block in which the attribute is set.
 pub fn assigned(block: &[u8], key: &str, value: &str) -> Draft {
     let mut draft = Draft::new();
     let Some(old) = locate(block, key) else {
@@ -141,16 +144,16 @@ pub fn assigned(block: &[u8], key: &str, value: &str) -> Draft {
     draft
 }
 
-/// Sets the attribute: in place where the new value is as long as the old.
+/// Sets the attribute, in place if the new value is as long as the old one.
 pub fn assign<B: Bytes>(block: &mut B, key: &str, value: &str) {
-    written(&block[..]);
+    note_store(&block[..]);
     match locate(block, key) {
         Some(old) if old.len() == value.len() => block[old].copy_from_slice(value.as_bytes()),
         _ => *block = B::from(&assigned(block, key, value)),
     }
 }
 
-/// A session as most contenders keep it.
+/// The session of most contenders.
 pub struct Session<B> {
     pub stamp: Stamp,
     pub block: B,
@@ -168,7 +171,7 @@ mod tests {
     use crate::attributes::ATTRIBUTES;
 
     #[test]
-    fn what_was_packed_or_set_is_found() {
+    fn packed_and_assigned_attributes_are_found() {
         let mut block = Boxed::from(&*pack(&ATTRIBUTES));
         for (key, value) in ATTRIBUTES {
             assert_eq!(find(&block, key), Some(value));
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_of_the_workloads_needs_no_allocation_inline() {
+    fn an_inline_block_holds_the_attributes_of_the_workloads_without_an_allocation() {
         assert!(!Inline::from(&*pack(&ATTRIBUTES)).spilled());
     }
 }

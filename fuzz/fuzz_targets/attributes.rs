@@ -6,7 +6,7 @@
 
 #![no_main]
 
-#[path = "../../tests/support/model/mod.rs"]
+#[path = "../../verify/support/model/mod.rs"]
 #[expect(dead_code, reason = "one session needs no counts")]
 mod model;
 

@@ -7,9 +7,9 @@
 
 #![no_main]
 
-#[path = "../../tests/support/model/mod.rs"]
+#[path = "../../verify/support/model/mod.rs"]
 mod model;
-#[path = "../../tests/support/subject.rs"]
+#[path = "../../verify/support/subject.rs"]
 mod subject;
 
 use std::time::Duration;

@@ -1,32 +1,38 @@
-//! Models of what a thread retires, and of what is returned to it: its [batch](block::batch) while others take from it,
-//! the batches that come back while others take those too or the thread leaves, the tickets by which the collector
-//! comes for what has content, and the registry. What objects hold lies in cells that loom watches and carries a mark
-//! that loom misses when it leaks. The collector's part is played: what it is told to release, a model releases when
-//! all who may have been pinned have done.
+//! Models of the memory that threads retire, without the epochs: a thread's open [batch] while other threads take
+//! objects from it, the batches that are returned to it while other threads take those or the thread ends, the tickets
+//! under which the collector takes objects with contents, and the registry of threads.
+//!
+//! The contents of an object lie in a cell that loom watches and carry a mark that loom misses when it leaks. The
+//! models play the collector: they release a batch when every thread has ended that may have been pinned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
-#[path = "../../src/block/mod.rs"]
+#[path = "../../src/memory/batch.rs"]
+mod batch;
+#[path = "../../src/memory/block.rs"]
 mod block;
+#[path = "../../src/memory/object.rs"]
+mod object;
+#[path = "../../src/memory/record.rs"]
+mod record;
 #[path = "../../src/sync.rs"]
 mod sync;
 
-/// The guard of a thread that is pinned: in these models nothing is freed before its thread has ended.
-mod reclaim {
+/// The guard of a pinned thread. In these models nothing is freed before its thread has ended.
+mod epoch {
     pub(crate) struct Guard;
-
-    pub(crate) const BAG: usize = 64;
 }
 
-use block::batch::Batch;
-use block::record::{Record, Registry};
-use block::{Block, Contents, Kind, Spare};
+use batch::Batch;
+use block::Block;
 use core::ptr::NonNull;
+use epoch::Guard;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicPtr;
 use loom::thread;
-use reclaim::Guard;
+use object::{Contents, Kind, RetiredObject};
+use record::{Record, Registry};
 
 /// What an object holds: a number of freed ones that loom watches, which the one who frees it counts up.
 struct Content {
@@ -69,11 +75,11 @@ unsafe fn take_apart(object: NonNull<()>) -> Result<Block, usize> {
 }
 
 /// An object that this thread has just taken out of its table.
-fn object(kind: &'static Kind, all: &Arc<Freed>) -> Spare {
+fn object(kind: &'static Kind, all: &Arc<Freed>) -> RetiredObject {
     let content = Box::new(Content { freed: UnsafeCell::new(0), all: all.clone() });
     content.freed.with_mut(|_| ());
     // SAFETY: the functions of these kinds are sound for it, from any thread that has it alone.
-    unsafe { Spare::new(NonNull::from(Box::leak(content)).cast(), kind) }
+    unsafe { RetiredObject::new(NonNull::from(Box::leak(content)).cast(), kind) }
 }
 
 fn registry() -> Registry {
@@ -95,11 +101,11 @@ impl Open {
         Self(batch)
     }
 
-    fn push(&self, spare: Spare) {
+    fn push(&self, object: RetiredObject) {
         // SAFETY: the models free it last.
         let batch = unsafe { &*self.0 };
         // SAFETY: one thread of a model does it, and no more than there is room for.
-        unsafe { batch.push(spare) };
+        unsafe { batch.push(object) };
     }
 
     fn close(&self, record: &Record, has_contents: bool, surplus: bool) {
@@ -176,7 +182,7 @@ fn take_and_free(scene: &Scene) -> bool {
 
 /// A thread that flushes takes from the open batch while its thread retires into it and closes it.
 #[test]
-fn what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired() {
+fn an_object_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired() {
     let retire = |scene: &Scene| {
         scene.retire(&BARE);
         scene.retire(&BARE);
@@ -196,7 +202,7 @@ fn close_and_free(scene: &Scene) {
 
 /// Two threads flush at once.
 #[test]
-fn two_that_take_from_an_open_batch_share_it() {
+fn two_threads_that_take_from_an_open_batch_share_its_objects() {
     let fill = |scene: &Scene| {
         scene.retire(&BARE);
         scene.retire(&BARE);
@@ -226,7 +232,7 @@ fn take_the_rest(scene: &Scene, number: usize) {
 /// The collector returns a batch while others return some as well, or take what has been returned: the thread, or one
 /// that flushes.
 #[test]
-fn what_is_returned_is_had_by_one_and_used_by_nobody_else() {
+fn a_returned_batch_has_one_owner() {
     let before = |scene: &Scene| assert!(return_one(scene));
     both_ways(before, return_one, take_returned, |scene, _, _| take_the_rest(scene, 2));
     both_ways(before, take_returned, take_returned, |scene, _, _| take_the_rest(scene, 1));
@@ -235,7 +241,7 @@ fn what_is_returned_is_had_by_one_and_used_by_nobody_else() {
 
 /// The thread ends while a batch is returned: the later of the two frees it.
 #[test]
-fn what_is_returned_to_a_thread_that_ends_is_freed_by_the_later() {
+fn a_batch_returned_to_a_thread_that_ends_is_freed_once() {
     let leave = |scene: &Scene| {
         scene.record.leave().for_each(drop);
         true
@@ -263,7 +269,7 @@ fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
     };
     both_ways(begin, end, returns, |scene, _, _| {
         let left = scene.record.take_returned();
-        left.for_each(|mut batch| batch.drain().for_each(|spare| assert!(!spare.has_contents(), "content is left")));
+        left.for_each(|mut batch| batch.drain().for_each(|object| assert!(!object.has_contents(), "content is left")));
         close_and_free(scene);
         assert_eq!((scene.all.number(), scene.record.returning()), (2, 0));
     });
@@ -272,7 +278,7 @@ fn nothing_is_left_with_a_thread_whose_sweep_is_over() {
 /// A ticket is redeemed while its thread retires one more object with content: that is taken with it, or the thread has
 /// another ticket.
 #[test]
-fn what_has_content_is_taken_under_some_ticket() {
+fn an_object_with_contents_is_taken_under_some_ticket() {
     let before = |scene: &Scene| {
         scene.retire(&FULL);
         assert!(scene.record.wants_ticket());
@@ -318,7 +324,7 @@ fn a_record_has_one_thread_at_a_time_and_keeps_its_counts() {
 
 /// A thread that flushes finds another one's record, and what it has retired, as soon as it finds either.
 #[test]
-fn a_record_is_found_with_what_its_thread_has_retired() {
+fn a_record_is_found_with_the_objects_that_its_thread_has_retired() {
     fn retire(registry: &Registry, all: &Arc<Freed>) -> Open {
         let record = registry.enter();
         record.count_retired(1);

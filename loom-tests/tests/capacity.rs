@@ -1,26 +1,17 @@
 //! Models of a full table over the stand-in for the epochs: newcomers in favour of whom sessions are ended, while those
 //! are used. Each is explored with each of its threads as the one that does not have to be spawned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
 
 use entry::account::{Account, Binding};
 use entry::{Head, Key, Overrides, Owned};
@@ -28,8 +19,8 @@ use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use memory::{boundary, free_all};
 use payload::Watched;
-use reclaim::{boundary, free_all};
 use std::sync::Mutex;
 use table::{Change, Room, Table, Whose};
 
@@ -170,25 +161,25 @@ fn explore(limit: usize, before: Part, parts: &[Part], after: Part) {
 }
 
 fn one(world: &World) {
-    assert!(world.create(FIRST, false, Whose::Anyones));
+    assert!(world.create(FIRST, false, Whose::Any));
 }
 
 fn two(world: &World) {
     one(world);
-    assert!(world.create(SECOND, false, Whose::Anyones));
+    assert!(world.create(SECOND, false, Whose::Any));
 }
 
 fn two_bound(world: &World) {
-    assert!(world.create(FIRST, true, Whose::Anyones));
-    assert!(world.create(SECOND, true, Whose::Anyones));
+    assert!(world.create(FIRST, true, Whose::Any));
+    assert!(world.create(SECOND, true, Whose::Any));
 }
 
 fn create(world: &World) {
-    world.note("create", world.create(NEWCOMER, false, Whose::Anyones));
+    world.note("create", world.create(NEWCOMER, false, Whose::Any));
 }
 
 fn create_other(world: &World) {
-    world.note("other", world.create(OTHER_NEWCOMER, false, Whose::Anyones));
+    world.note("other", world.create(OTHER_NEWCOMER, false, Whose::Any));
 }
 
 fn touch(world: &World) {

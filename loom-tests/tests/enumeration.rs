@@ -2,33 +2,24 @@
 //! grows, shrinks and loses sessions. Each is explored with each of its threads as the one that does not have to be
 //! spawned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
 
 use entry::{Head, Key, Owned};
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::thread;
+use memory::{boundary, free_all};
 use payload::Watched;
-use reclaim::{boundary, free_all};
 use table::{Change, Table};
 
 /// Two sessions that stay, and one that does not.
@@ -110,13 +101,13 @@ fn explore(before: Part, parts: &[Part]) {
 }
 
 #[test]
-fn who_stays_is_noted_once_during_growth() {
+fn a_session_that_stays_is_listed_once_during_growth() {
     explore(|_| (), &[enumerate, grow]);
 }
 
 /// Half-way from one array to the next, then on to a third.
 #[test]
-fn who_stays_is_noted_once_during_two_growths() {
+fn a_session_that_stays_is_listed_once_during_two_growths() {
     explore(
         |table| {
             table.begin();
@@ -130,12 +121,12 @@ fn who_stays_is_noted_once_during_two_growths() {
 }
 
 #[test]
-fn who_stays_is_noted_once_during_growth_and_set() {
+fn a_session_that_stays_is_listed_once_during_growth_and_set() {
     explore(Sessions::begin, &[enumerate, grow, set]);
 }
 
 #[test]
-fn who_stays_is_noted_once_while_others_come_and_go() {
+fn a_session_that_stays_is_listed_once_while_others_come_and_go() {
     explore(
         |_| (),
         &[enumerate, |table| {

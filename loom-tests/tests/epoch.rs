@@ -4,34 +4,25 @@
 //!
 //! Each pair is explored both ways, for the explorer favours the thread that does not have to be spawned.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../src/memory/mod.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "../../src/reclaim.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
 
 use expiry::{Moment, Tick};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
+use memory::collect;
 use payload::Watched;
-use reclaim::collect;
 use table::{Change, Population, Table};
 
 const KEY: [u8; 32] = [1; 32];
@@ -108,17 +99,17 @@ fn gone(table: &Store) {
 }
 
 #[test]
-fn a_reader_keeps_what_is_deleted() {
+fn a_deleted_session_stays_allocated_while_it_is_read() {
     explore(read, remove_and_collect, gone);
 }
 
 #[test]
-fn a_reader_keeps_what_is_replaced() {
+fn a_replaced_version_stays_allocated_while_it_is_read() {
     explore(read, set_and_collect, |table| assert_eq!(get(table), Some(10)));
 }
 
 #[test]
-fn a_reader_keeps_the_array_that_is_left() {
+fn an_array_that_is_left_stays_allocated_while_it_is_read() {
     explore(read, migrate_and_collect, |table| assert_eq!(get(table), Some(1)));
 }
 
@@ -174,7 +165,7 @@ fn a_place_is_free_only_once_its_session_has_ended() {
 }
 
 #[test]
-fn who_takes_a_place_sees_what_was_done_before_it_was_left() {
+fn a_place_is_taken_after_all_that_preceded_its_return() {
     loom::model(|| {
         let shared = Arc::new((Population::new(1), AtomicUsize::new(0), UnsafeCell::new(())));
         shared.0.enter(&shared.1).expect("the first place").occupy();

@@ -2,46 +2,15 @@
 //! and are ended all at once. Each is explored with each of its threads as the one that does not have to be spawned. At
 //! the end both tables are in order, and the principal's roll names its live sessions and nothing else.
 #![cfg(loom)]
-#![allow(dead_code, unused_imports, unexpected_cfgs, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/attributes/mod.rs"]
-mod attributes;
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/clock.rs"]
-mod clock;
-#[path = "../../src/config.rs"]
-mod config;
-#[path = "../../src/content.rs"]
-mod content;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/error/mod.rs"]
-mod error;
-#[path = "../../src/events.rs"]
-mod events;
-#[path = "../../src/expiry.rs"]
-mod expiry;
-#[path = "../../src/fingerprint.rs"]
-mod fingerprint;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
 #[path = "support/id.rs"]
 mod id;
-#[path = "../../src/principal/mod.rs"]
-mod principal;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/store/mod.rs"]
-mod store;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
-#[path = "../../src/trace.rs"]
-mod trace;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
 
 use attributes::Attributes;
 use clock::ManualClock;
@@ -49,8 +18,8 @@ use config::SessionConfig;
 use id::SessionId;
 use loom::sync::Arc;
 use loom::thread;
+use memory::{boundary, free_all};
 use principal::{Principal, WhenPrincipalFull};
-use reclaim::{boundary, free_all};
 use std::sync::Mutex;
 use std::time::Duration;
 use store::SessionStore;

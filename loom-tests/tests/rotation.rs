@@ -2,36 +2,27 @@
 //! old one. Each is explored with each of its threads as the one that does not have to be spawned, and what has come of
 //! it must be what some order of the operations explains.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
 
 use entry::{EntryRef, Head, Key, Overrides, Owned};
 use expiry::{Moment, Tick};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
+use memory::{boundary, free_all};
 use payload::Watched;
-use reclaim::{boundary, free_all};
-use removal::RemovalCause;
 use std::sync::Mutex;
+use table::RemovalCause;
 use table::{Change, Former, Table};
 
 const OLD: Key = [1; 32];
@@ -373,7 +364,7 @@ fn rotation_with_grace_in_a_full_store() {
 
 /// A session that is listed can be written and ended, and what has been done to it stays done.
 #[test]
-fn rotation_with_grace_against_an_update_of_what_is_listed() {
+fn rotation_with_grace_against_an_update_of_each_listed_session() {
     let update_all = |world: &World| {
         let updated = world.keys().into_iter().filter_map(|key| world.set(key, 2)).count();
         world.note("updates", Some(updated));
@@ -386,7 +377,7 @@ fn rotation_with_grace_against_an_update_of_what_is_listed() {
 }
 
 #[test]
-fn rotation_with_grace_against_a_delete_of_what_is_listed() {
+fn rotation_with_grace_against_a_delete_of_each_listed_session() {
     let delete_all = |world: &World| {
         let deleted: Vec<Key> = world.keys().into_iter().filter(|key| world.delete(*key)).collect();
         assert!(deleted.len() <= 1, "one session is ended once");

@@ -3,30 +3,23 @@
 //! linearizability, every retirement for reachability, and the table at the end for order. `ci/planted-bugs.sh` breaks
 //! one rule of the protocol after the other and requires that a scenario fails.
 #![cfg(loom)]
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-#[path = "../../src/block/mod.rs"]
-mod block;
-#[path = "../../src/entry/mod.rs"]
-mod entry;
-#[path = "../../src/expiry.rs"]
-mod expiry;
+include!("../../verify/support/sources.rs");
 #[path = "support/hash.rs"]
 mod hash;
 #[path = "support/history.rs"]
 mod history;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
 #[path = "support/payload.rs"]
 mod payload;
-#[path = "support/standin.rs"]
-mod reclaim;
-#[path = "../../src/removal.rs"]
-mod removal;
 #[path = "support/scenario.rs"]
 mod scenario;
-#[path = "../../src/sync.rs"]
-mod sync;
-#[path = "../../src/table/mod.rs"]
-mod table;
+#[path = "../../verify/support/search.rs"]
+mod search;
 
 macro_rules! scenarios {
     ($less:literal: $($name:ident: $line:literal;)*) => {

@@ -1,45 +1,45 @@
-//! What all sessions of one principal share, and how a session refers to it.
+//! The account of a principal, which its sessions share, and a session's reference to it.
 //!
-//! An account is the payload of an entry of a table of its own, under the principal's key. Each session of the
-//! principal has a [`Binding`], which names the account and two numbers:
+//! An account is the payload of an entry in a table of its own, under the principal's key. Each session of the
+//! principal has a [`Binding`], which has the address of the account and two numbers:
 //!
-//! * the *generation* of the account when the session was bound. Ending all sessions raises the account's generation by
-//!   one exchange: at that instant every session of an older one is [revoked](Standing::includes), which all readers
-//!   see without a look at any list.
-//! * a *serial number*, by which the session is known whatever its id. One session may be exempt from a revocation: the
-//!   account's word holds the serial number of that one beside the generation.
+//! * The *generation* of the account when the session was bound. Ending all sessions raises the account's generation by
+//!   one exchange. At that instant every session of an older generation is [revoked](Standing::includes), and a look-up
+//!   sees that without reading any list.
+//! * A *serial number*, which identifies the session whatever its id. A revocation may exempt one session: the
+//!   account's word holds its serial number beside the generation.
 //!
 //! # When an account is freed
 //!
-//! An account counts its users: the sessions bound to it, those that are about to be, and operations on it. The last
-//! user closes it, takes it out of its table and so retires it. A thread that has seen a version of a session live
-//! while it was pinned may therefore use the session's account until it lets its guard go: the account was not retired
-//! before.
+//! An account counts its users: the sessions bound to it, sessions that are about to be bound, and operations on it.
+//! The last user closes the account and removes it from its table, which retires it. A thread that has seen a version
+//! of a session live under a guard may use the session's account until it drops the guard, because the account was not
+//! retired before.
 
 use super::{Entry, EntryRef, Key, Owned};
 use crate::memory::{self, Guard};
-use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered, planted};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, ordered};
 use core::ptr::NonNull;
 
 /// Set in the count of users once an account is closed.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
-/// No session has this serial number.
+/// A serial number that no session has.
 pub(crate) const NOBODY: u32 = 0;
 
 /// The payload of an account's entry.
 pub(crate) struct Account {
-    /// Tells the account from all others of its index.
+    /// Identifies the account within its index.
     pub(crate) number: u64,
     standing: AtomicU64,
     users: AtomicUsize,
-    /// Serial numbers given out so far; they come round after 2^32.
+    /// The last serial number that was given out. Wraps after 2^32.
     serials: AtomicUsize,
-    /// Segments of the principal's index that may hold a member.
+    /// The number of segments of the index that may hold a member of this principal.
     segments: AtomicUsize,
 }
 
-/// Which sessions of a principal stand: those of this generation, and the one that was exempt from the last revocation.
+/// The sessions of a principal that stand: those of this generation, and the one that the last revocation exempted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing(u64);
 
@@ -58,7 +58,7 @@ impl Standing {
         self.generation() == generation || self.0 as u32 == serial
     }
 
-    /// What follows when all sessions are revoked but the one of this serial number.
+    /// The standing after a revocation that exempts the session of this serial number.
     pub(crate) fn after_revocation(self, exempt: u32) -> Self {
         Self::new(self.generation().wrapping_add(1), exempt)
     }
@@ -78,39 +78,38 @@ impl Account {
 
     #[inline]
     pub(crate) fn standing(&self) -> Standing {
-        // Relaxed: the word says all that there is to know, and every thread sees its values in one order.
+        // Relaxed: only the word itself matters, and every thread sees its values in one order.
         Standing(self.standing.load(Ordering::Relaxed))
     }
 
-    /// Moves the standing on: takes effect for all sessions at once. False if it was not `seen` any more.
+    /// Replaces the standing, which takes effect for all sessions at once. False if it was not `seen` any more.
     pub(crate) fn revoke(&self, seen: Standing, next: Standing) -> bool {
-        // Release and acquire: pairs with `still_standing`. Of a session that is just coming, either the revoking
-        // thread finds the session afterwards, or the thread that brings it finds it revoked.
+        // Release and acquire: pairs with C2. If a session is arriving, either the revoking thread finds the session
+        // afterwards, or the thread that brings the session finds it revoked.
         let swap = self.standing.compare_exchange(seen.0, next.0, ordered("C1", Ordering::AcqRel), Ordering::Relaxed);
         swap.is_ok()
     }
 
-    /// The standing, for a thread that has just put a session into the table.
+    /// The standing, for a thread that has just inserted a session.
     pub(crate) fn standing_after_arrival(&self) -> Standing {
-        // A write that changes nothing, because a load could see a word that has been overwritten. Release and acquire:
-        // pairs with C1.
+        // A write that changes nothing, because a load could return an outdated word. Release and acquire: pairs with
+        // C1.
         Standing(self.standing.fetch_or(0, ordered("C2", Ordering::AcqRel)))
     }
 
-    /// Becomes a user, unless the account is closed.
+    /// Registers a user, unless the account is closed.
     pub(crate) fn enter(&self) -> bool {
         let one_more = |users: usize| (users & CLOSED == 0).then(|| users + 1);
-        // Relaxed: an account is only used by threads that are pinned, which is what keeps it allocated.
+        // Relaxed: only pinned threads use an account, and the pin keeps it allocated.
         self.users.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
-    /// Ceases to be a user. True for the last one, which has closed the account.
+    /// Removes a user. True for the last one, which has closed the account.
     pub(crate) fn leave(&self) -> bool {
         let one_less = |users: usize| Some(if users == 1 { CLOSED } else { users - 1 });
         // Release and acquire: the ends of all sessions come before the account is retired, so that no thread that pins
-        // itself later sees one of them live. (A guard is no fence for it where the thread has been pinned since before
-        // it ended the session.)
-        // Relaxed on failure: as above.
+        // itself later sees one of them live. (The guard does not order this if the thread was pinned before it ended
+        // the session.) Relaxed on failure: the exchange is tried again.
         self.users.fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_less) == Ok(1)
     }
 
@@ -118,7 +117,7 @@ impl Account {
         self.users.load(Ordering::Relaxed) & CLOSED != 0 // Relaxed: as above.
     }
 
-    /// A serial number that no session of this account has.
+    /// Returns a serial number that no session of this account has.
     pub(crate) fn next_serial(&self) -> u32 {
         loop {
             // Relaxed: a mere number.
@@ -130,13 +129,13 @@ impl Account {
     }
 
     pub(crate) fn segments(&self) -> usize {
-        // Relaxed: a thread that knows of a session knows of its segment, which came first.
+        // Relaxed: a thread that has seen a session has seen the count that covers its segment.
         self.segments.load(Ordering::Relaxed)
     }
 
-    /// Adds a segment to so many.
+    /// Adds a segment, if there are `segments`.
     pub(crate) fn add_segment(&self, segments: usize) {
-        // Relaxed: as above. If another thread was first, there is a segment more as well.
+        // Relaxed: as above. If another thread was first, it has added a segment.
         let _ = self.segments.compare_exchange(segments, segments + 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
@@ -151,13 +150,13 @@ pub(crate) struct Binding {
     pub(crate) segment: u32,
 }
 
-// SAFETY: an account is shared by all threads; whether it is still allocated is a matter of `account`.
+// SAFETY: all threads may share an account, and `account` asks the caller to ensure that it is allocated.
 unsafe impl Send for Binding {}
 // SAFETY: as above.
 unsafe impl Sync for Binding {}
 
 impl Binding {
-    /// How many bytes it takes in an entry.
+    /// Its size in an entry, in bytes.
     pub(super) const LEN: usize = 20;
 
     #[cfg(any(test, loom))]
@@ -192,57 +191,57 @@ impl Binding {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that the account had a user, the session of this binding or another one, at some time at
-    /// which the thread was pinned under `guard`.
+    /// The caller must ensure that the account had a user (the session of this binding, or another one) at some time
+    /// while the thread was pinned under `guard`.
     #[inline]
     pub(crate) unsafe fn account(self, guard: &Guard) -> EntryRef<'_, Account> {
         guard.assert_usable(self.account.as_ptr());
-        // SAFETY: it was published before the session was, and is retired after its last user has left.
+        // SAFETY: it was published before the session, and is retired after its last user.
         unsafe { EntryRef::new(self.account) }
     }
 
-    /// The use of its account that the session has.
+    /// Takes over the session's use of its account.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that the session is a user of its account, and gives its use up to this one.
+    /// The caller must ensure that the session uses its account, and that its use passes to the returned one.
     pub(crate) unsafe fn into_use(self) -> Use {
         Use(self.account)
     }
 
-    /// Whether the session is among those that stand.
+    /// Whether the session stands.
     #[inline]
     pub(crate) fn is_included(self, standing: Standing) -> bool {
-        standing.includes(self.generation, self.serial) || planted("revoked-sessions-live-on")
+        standing.includes(self.generation, self.serial)
     }
 
-    /// A binding that leads nowhere.
+    /// A binding to no account.
     #[cfg(test)]
     pub(super) fn dangling() -> Self {
         Self::new(NonNull::dangling(), 5, 6, 7)
     }
 }
 
-/// One user of an account, which keeps the account open. It has to be [ended](Self::end), or to be that of a session.
+/// One use of an account, which keeps the account open. It has to be [ended](Self::end) or passed to a session.
 pub(crate) struct Use(NonNull<Entry<Account>>);
 
-// SAFETY: an account is shared by all threads, and this keeps it open.
+// SAFETY: all threads may share an account, and this keeps it open.
 unsafe impl Send for Use {}
 // SAFETY: as above.
 unsafe impl Sync for Use {}
 
 impl Use {
-    /// The first use, of an account that is about to be published. It must not be ended if the account is not.
+    /// The first use of an account that is about to be published. It must not be ended if the account is not published.
     pub(crate) fn first(account: &Owned<Account>) -> Self {
         Self(account.pointer())
     }
 
-    /// One more use, unless the account is closed.
+    /// Another use of an account, unless the account is closed.
     pub(crate) fn enter(account: EntryRef<'_, Account>) -> Option<Self> {
         account.payload().enter().then(|| Self(account.pointer()))
     }
 
-    /// One more use of the same account.
+    /// Another use of the same account.
     pub(crate) fn again(&self) -> Self {
         self.with(Self::enter).expect("this use keeps the account open")
     }
@@ -264,7 +263,7 @@ impl Use {
         self.0 == binding.account
     }
 
-    /// Ends the use. If it was the last one, the account is closed now: then says whose it was.
+    /// Ends the use. If it was the last one, the account is now closed, and its key is returned.
     pub(crate) fn end(self) -> Option<Key> {
         self.with(|account| account.payload().leave().then(|| *account.key()))
     }

@@ -1,4 +1,4 @@
-//! The life word of an entry: which state the session's version is in, and when it was last touched.
+//! The life word of an entry: the state of the version, and the tick of its last touch.
 //!
 //! | from | to | by | means |
 //! |---|---|---|---|
@@ -11,19 +11,20 @@
 //! | `Live(t)` | `Dead` | [`kill`](LifeWord::kill) | the session ended: deleted, or expired |
 //!
 //! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so
-//! the thread that wins it knows that nothing came between. The winner's instant is the linearization point of nearly
-//! every operation of the store.
+//! the winner knows that nothing came between. That exchange is the linearization point of nearly every operation of
+//! the store.
 //!
-//! A `Pending` version holds its key's slot and is invisible: no operation reads, lists, counts, changes or ends it.
-//! Only the thread that made it moves it on, with one exception. Once a rotation has taken effect, every thread that
+//! A `Pending` version has its key's slot and is invisible: no operation reads, lists, counts, changes or ends it. Only
+//! the thread that made it changes its state, with one exception: once a rotation has taken effect, every thread that
 //! follows the old key to the pending version activates it.
 //!
 //! # Orderings
 //!
-//! One pair: L1 and L2 of `docs/orderings.md`. What else the states tell needs no order but that of the word itself.
+//! One pair: L1 and L2 of `docs/orderings.md`. Nothing else that depends on the state needs more than the order of the
+//! word's own changes.
 
 use crate::expiry::Tick;
-use crate::sync::{AtomicU64, Ordering, ordered, planted};
+use crate::sync::{AtomicU64, Ordering, ordered};
 
 const STATE: u64 = 0b11;
 const DEAD: u64 = 0;
@@ -40,7 +41,7 @@ pub(crate) enum Life {
     Live(Tick),
     /// Replaced by its successor.
     Superseded,
-    /// Ended, and the session with it.
+    /// Ended, together with the session.
     Dead,
 }
 
@@ -90,7 +91,8 @@ impl LifeWord {
         self.advance(seen, Life::Live(now))
     }
 
-    /// `Live(seen)` → `Live(fresh)`, where `seen` lies in the clock's future and `fresh` was read after `seen` was.
+    /// `Live(seen)` → `Live(fresh)`, where `seen` is in the clock's future, and `fresh` was read after `seen` was
+    /// loaded.
     #[cold]
     pub(crate) fn bring_back(&self, seen: Tick, fresh: Tick) -> Result<(), Life> {
         debug_assert!(fresh < seen);
@@ -99,12 +101,6 @@ impl LifeWord {
 
     /// `Live(seen)` → `Dead`.
     pub(crate) fn kill(&self, seen: Tick) -> Result<(), Life> {
-        if planted("kill-whatever-the-stamp") {
-            return match self.load() {
-                Life::Live(other) => self.advance(other, Life::Dead),
-                ended => Err(ended),
-            };
-        }
         self.advance(seen, Life::Dead)
     }
 
@@ -113,7 +109,7 @@ impl LifeWord {
         self.advance(seen, Life::Superseded)
     }
 
-    /// Makes the stamp of a live version at least `stamp`; leaves the others as they are.
+    /// Raises the stamp of a live version to at least `stamp`. Does not change a version in another state.
     pub(crate) fn raise(&self, stamp: Tick) {
         let mut life = self.load();
         while let Life::Live(seen) = life
@@ -149,8 +145,8 @@ impl LifeWord {
     #[inline]
     fn swap(&self, from: Life, to: Life) -> Result<(), Life> {
         let (from, to) = (from.to_word(), to.to_word());
-        // Release: a thread that sees `Superseded` finds the successor with its raised stamp, and a thread that sees an
-        // activated version finds the one that it replaces superseded or dead; pairs with L1.
+        // Release: a thread that sees `Superseded` sees the successor with its raised stamp, and a thread that sees an
+        // activated version sees the version that it replaces superseded or dead; pairs with L1.
         // Relaxed on failure: a thread that acts on the state loads it again.
         let swap = self.0.compare_exchange(from, to, ordered("L2", Ordering::Release), Ordering::Relaxed);
         swap.map(drop).map_err(Life::from_word)

@@ -4,19 +4,19 @@
 //! | life | successor | key (32 bytes) | shape of the tail | version | payload | tail: overrides, text ... |
 //! ```
 //!
-//! Once published, everything but `life` and `successor` is immutable. `life` moves as [`life`] says; `successor` is
-//! null until a writer sets it, once, to the version that shall replace this one. That version counts from the moment
-//! this one turns `Superseded`. If this one dies instead, it never counted, and is freed with it.
+//! Once an entry is published, everything except `life` and `successor` is immutable. [`life`] lists the transitions of
+//! `life`. `successor` is null until a writer sets it, once, to the version that is to replace this one. That version
+//! takes effect when this one becomes `Superseded`. If this one dies instead, the successor never takes effect, and is
+//! freed with it.
 //!
-//! The tail saves the dependent cache miss of a second allocation: a lookup touches the index line and the entry.
+//! The tail saves the dependent cache miss of a second allocation: a look-up loads the line of slots and the entry.
 //!
-//! [`Owned`] is an entry that no other thread knows; [`EntryRef`] is one that may be shared, borrowed for as long as
-//! its thread is pinned. Who frees what: the thread that takes an entry out of the table's slots retires it, and
-//! freeing an entry that was not superseded frees the successor that never counted ([`free`]).
+//! [`Owned`] is an entry that no other thread knows. [`EntryRef`] is an entry that may be shared, borrowed while its
+//! thread is pinned. The thread that removes an entry from the table's slots retires it. Freeing an entry that was not
+//! superseded also frees its successor, which never took effect ([`free`]).
 //!
-//! A panic in a payload's `Drop` goes no further than that payload, for it may be any thread's turn to free what others
-//! have retired, in the middle of an operation on another session: the panic hook has told of it, the memory is given
-//! back, and all else is freed.
+//! A panic in a payload's `Drop` is contained, because any thread may free what others have retired, in the middle of
+//! an operation on another session. The panic hook has reported it. The memory is freed, and so is everything else.
 
 pub(crate) mod account;
 pub(crate) mod life;
@@ -37,15 +37,15 @@ use core::ptr::{self, NonNull};
 use life::{Life, LifeWord};
 use overrides::{Shape, write_forward};
 
-/// What the table finds entries by: the bytes of a session id.
+/// The key of an entry: the bytes of a session id.
 pub(crate) type Key = [u8; 32];
 
-/// What a session's version may carry, besides its tail.
+/// The content of a version, besides its tail.
 pub(crate) trait Payload: Send + Sync + 'static {}
 
 impl<P: Send + Sync + 'static> Payload for P {}
 
-/// One version of a session; its tail lies behind it, out of the type's sight.
+/// One version of a session. Its tail follows it in memory, and is not part of the type.
 #[repr(C)]
 pub(crate) struct Entry<P> {
     life: LifeWord,
@@ -59,12 +59,12 @@ pub(crate) struct Entry<P> {
 impl<P: Payload> Entry<P> {
     const TAIL: usize = offset_of!(Self, payload) + size_of::<P>();
 
-    /// Entries lie on 16 bytes, which the ordinary allocator grants for nothing and which frees the low bits of their
-    /// addresses.
+    /// The alignment of entries. The system's allocator grants 16 bytes at no cost, and the low bits of addresses are
+    /// free.
     const ALIGN: usize = if align_of::<Self>() > 16 { align_of::<Self>() } else { 16 };
 
-    /// Sizes are multiples of this. It costs nothing, for the allocator rounds up too, and makes it likelier that a
-    /// block can be used again.
+    /// The granularity of sizes. It costs nothing, because the allocator rounds up too, and makes it likelier that a
+    /// block can be reused.
     const GRAIN: usize = 8;
 
     fn layout(tail_len: usize) -> Layout {
@@ -75,20 +75,20 @@ impl<P: Payload> Entry<P> {
     }
 }
 
-/// The longest text that an entry holds.
+/// The longest text of an entry, in bytes.
 pub(crate) const LONGEST_TEXT: u32 = Shape::LONGEST_TEXT;
 
-/// What a version is but for its content.
+/// A version without its content.
 pub(crate) struct Head<'a> {
     pub(crate) key: Key,
     pub(crate) stamp: Tick,
-    /// The number of the version, which comes round after 2^32.
+    /// The number of the version. Wraps after 2^32.
     pub(crate) version: u32,
     pub(crate) overrides: &'a Overrides,
 }
 
 impl<'a> Head<'a> {
-    /// That of a session's first version.
+    /// The head of a session's first version.
     pub(crate) fn first(key: Key, stamp: Tick, overrides: &'a Overrides) -> Self {
         Self { key, stamp, version: 0, overrides }
     }
@@ -97,11 +97,11 @@ impl<'a> Head<'a> {
 /// An entry that no other thread can reach.
 pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 
-// SAFETY: it owns its entry alone, and `P` may be sent.
+// SAFETY: it owns its entry, and `P` may be sent.
 unsafe impl<P: Payload> Send for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
-    /// A live version whose text of so many bytes `fill` writes; what it leaves out remains NUL characters.
+    /// A live version whose text of `text` bytes `fill` writes. Bytes that it does not write remain NUL characters.
     pub(crate) fn new(head: Head<'_>, payload: P, text_len: u32, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
         let shape = Shape::new(head.overrides, text_len);
         let overrides = head.overrides;
@@ -112,7 +112,7 @@ impl<P: Payload> Owned<P> {
         })
     }
 
-    /// A version after `version`, that leads to the key `to` until `end`.
+    /// A forward that follows `version`, to the key `to`, until `end`.
     pub(crate) fn forward(version: EntryRef<'_, P>, stamp: Tick, payload: P, to: &Key, end: Tick) -> Self {
         let head = version.next_head(stamp, &Overrides::NONE);
         Self::with_tail(head, Shape::FORWARD, payload, |tail| write_forward(to, end, tail))
@@ -125,12 +125,12 @@ impl<P: Payload> Owned<P> {
         let entry = allocate(layout).into_memory().cast::<Entry<P>>();
         let successor = AtomicPtr::new(ptr::null_mut());
         let header = Entry { life: LifeWord::live(stamp), successor, key, shape, version, payload };
-        // SAFETY: freshly allocated with room and alignment for it.
+        // SAFETY: freshly allocated, with room and alignment for it.
         unsafe { entry.write(header) };
         // SAFETY: the layout has `tail_len` bytes from `TAIL` on.
         let tail = unsafe { entry.cast::<u8>().add(Entry::<P>::TAIL) };
-        // SAFETY: those bytes belong to the allocation. (Where the header ends in padding, they begin within it:
-        // nothing reads it.)
+        // SAFETY: those bytes belong to the allocation. (If the header ends in padding, they begin in the padding,
+        // which nothing reads.)
         unsafe { tail.write_bytes(0, tail_len) };
         let owned = Self(entry);
         // SAFETY: initialised just now, and not shared yet.
@@ -138,7 +138,7 @@ impl<P: Payload> Owned<P> {
         owned
     }
 
-    /// The same, pending.
+    /// Makes the version pending.
     pub(crate) fn into_pending(self) -> Self {
         // SAFETY: owned, so no other thread uses the entry.
         unsafe { &mut *self.0.as_ptr() }.life = LifeWord::pending();
@@ -153,13 +153,13 @@ impl<P: Payload> Owned<P> {
         self.0
     }
 
-    /// Gives the entry up to whoever can reach it now.
+    /// Gives up ownership after the entry was published.
     pub(crate) fn publish(self) {
         core::mem::forget(self);
     }
 
     pub(crate) fn borrow(&self) -> EntryRef<'_, P> {
-        // SAFETY: owned, so allocated for as long as `self` is borrowed.
+        // SAFETY: owned, so allocated while `self` is borrowed.
         unsafe { EntryRef::new(self.0) }
     }
 }
@@ -171,14 +171,14 @@ impl<P: Payload> Drop for Owned<P> {
     }
 }
 
-/// The text of a new entry, to be written from front to back. What has not been written is NUL characters, and what has
-/// is whole strings, so that it is text at any time.
+/// The text of a new entry, to be written from front to back. Only whole strings are written, over NUL characters, so
+/// it is valid UTF-8 at any time.
 pub(crate) struct Tail<'a> {
     rest: &'a mut [u8],
 }
 
 impl fmt::Write for Tail<'_> {
-    /// Fails, and writes nothing, if there is no room for all of `text`.
+    /// Appends `text`. Fails and writes nothing if there is not enough room.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if text.len() > self.rest.len() {
             return Err(fmt::Error);
@@ -201,7 +201,7 @@ impl fmt::Write for Tail<'_> {
     }
 }
 
-/// An entry that other threads may share; `'g` is the time for which it stays allocated.
+/// An entry that other threads may share. It stays allocated for `'g`.
 pub(crate) struct EntryRef<'g, P>(NonNull<Entry<P>>, PhantomData<&'g Entry<P>>);
 
 impl<P> Clone for EntryRef<'_, P> {
@@ -227,7 +227,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
 
     #[inline]
     fn header(self) -> &'g Entry<P> {
-        // SAFETY: initialised and allocated for `'g`; only its atomics change.
+        // SAFETY: initialised, allocated for `'g`, and only its atomics change.
         unsafe { self.0.as_ref() }
     }
 
@@ -236,7 +236,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         self.0
     }
 
-    /// Has the lines of the life word and of the key fetched, for who will look at them soon.
+    /// Prefetches the cache lines of the life word and of the key.
     #[inline]
     pub(crate) fn prefetch(self) {
         let key = self.0.as_ptr().wrapping_byte_add(offset_of!(Entry<P>, key) + size_of::<Key>() - 1);
@@ -244,8 +244,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         prefetch(key.cast());
     }
 
-    /// Has the line behind the header's fetched, for who is about to look at the header: a touch in between holds back
-    /// what comes after it until the header's line has arrived.
+    /// Prefetches the cache line behind the header. To be called before the header is loaded, because a touch in
+    /// between delays later loads until the header's line has arrived.
     #[inline]
     pub(crate) fn prefetch_rest(self) {
         prefetch(self.0.as_ptr().wrapping_byte_add(64).cast());
@@ -272,7 +272,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         self.header().version
     }
 
-    /// The head of the version after this one: that of the same session on the same overrides.
+    /// The head of the next version of the same session, with the same overrides.
     pub(crate) fn next_head(self, stamp: Tick, overrides: &Overrides) -> Head<'_> {
         Head { key: *self.key(), stamp, version: self.version().wrapping_add(1), overrides }
     }
@@ -296,13 +296,13 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         self.header().shape.is_plain()
     }
 
-    /// Whether this version is a forward: it only leads to where the session has gone.
+    /// Whether this version is a forward.
     #[inline]
     pub(crate) fn is_forward(self) -> bool {
         self.header().shape.is_forward()
     }
 
-    /// The key that a forward leads to.
+    /// The key to which a forward leads.
     #[inline]
     pub(crate) fn forward(self) -> Option<Key> {
         self.header().shape.forward(self.tail())
@@ -319,7 +319,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         self.header().shape.binding(self.tail())
     }
 
-    /// Whether the session has been revoked with others of its principal.
+    /// Whether the session was revoked together with its principal's other sessions.
     ///
     /// # Safety
     ///
@@ -327,12 +327,12 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) unsafe fn is_revoked(self, guard: &Guard) -> bool {
         let Some(binding) = self.binding() else { return false };
-        // SAFETY: the session was a user of its account when it was seen live.
+        // SAFETY: the session used its account when it was seen live.
         let account = unsafe { binding.account(guard) };
         !binding.is_included(account.payload().standing())
     }
 
-    /// The bytes that the entry takes.
+    /// The size of the entry in bytes.
     pub(crate) fn size(self) -> usize {
         Entry::<P>::layout(self.header().shape.tail_len()).size()
     }
@@ -353,24 +353,24 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         let text = unsafe { self.0.cast::<u8>().add(Entry::<P>::TAIL + shape.overrides_len()) };
         // SAFETY: written before the entry was published, and immutable since.
         let text = unsafe { core::slice::from_raw_parts(text.as_ptr(), shape.text_len()) };
-        // SAFETY: nothing but a `Tail` writes it, and that writes whole strings over NUL characters.
+        // SAFETY: only a `Tail` writes it, and it writes whole strings over NUL characters.
         unsafe { core::str::from_utf8_unchecked(text) }
     }
 
-    /// The version that replaces this one, or shall.
+    /// The version that replaces, or is to replace, this one.
     #[inline]
     pub(crate) fn successor(self) -> Option<EntryRef<'g, P>> {
         // Acquire: the successor's fields, before they are used; pairs with E2.
         let successor = NonNull::new(self.header().successor.load(ordered("E1", Ordering::Acquire)))?;
-        // SAFETY: a successor is freed no earlier than the entry that leads to it.
+        // SAFETY: a successor is not freed before its predecessor.
         Some(unsafe { EntryRef::new(successor) })
     }
 
-    /// Sets the successor if there is none. Fails with `new` and the successor that was there first.
+    /// Sets the successor if there is none. Fails with `new` and the earlier successor.
     pub(crate) fn succeed(self, new: Owned<P>) -> Result<EntryRef<'g, P>, (Owned<P>, EntryRef<'g, P>)> {
         let pointer = new.pointer();
         // Release: publishes the new version's fields; pairs with E1 and E3.
-        // Acquire on failure: the fields of the successor that was there first; pairs with E2.
+        // Acquire on failure: the fields of the earlier successor; pairs with E2.
         let swap = self.header().successor.compare_exchange(
             ptr::null_mut(),
             pointer.as_ptr(),
@@ -380,7 +380,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         match swap {
             Ok(_) => {
                 new.publish();
-                // SAFETY: from now on the entry is freed no earlier than `self`.
+                // SAFETY: from now on the entry is not freed before `self`.
                 Ok(unsafe { EntryRef::new(pointer) })
             }
             Err(first) => {
@@ -391,7 +391,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         }
     }
 
-    /// Retires the entry, of this [size](Self::size): it is freed once no thread that is pinned now can be using it.
+    /// Retires the entry, whose [size](Self::size) the caller gives: it is freed once every thread has unpinned that is
+    /// pinned now.
     ///
     /// # Safety
     ///
@@ -405,33 +406,33 @@ impl<'g, P: Payload> EntryRef<'g, P> {
 }
 
 impl<P: Payload> Entry<P> {
-    /// What becomes of entries that were retired.
+    /// How retired entries are freed.
     const KIND: &Kind = if needs_drop::<P>() {
         &Kind { contents: Some(Contents { drop: drop_contents::<P>, bare: Self::BARE }), take_apart: take_apart::<P> }
     } else {
         Self::BARE
     };
 
-    /// Entries without content.
+    /// Entries whose payload needs no drop, or has been dropped.
     const BARE: &Kind = &Kind { contents: None, take_apart: take_apart::<P> };
 }
 
-/// Frees an entry, and with it the successor that never counted. Does not unwind, whatever the payloads' drops do.
+/// Frees an entry and the successor that never took effect. Does not unwind, even if a payload's `Drop` panics.
 ///
 /// # Safety
 ///
-/// The caller must ensure that `entry` came out of an [`Owned`], that no one else uses it or will, and that it is freed
-/// only once.
+/// The caller must ensure that `entry` came out of an [`Owned`], that nothing else uses it now or later, and that it is
+/// freed only once.
 pub(crate) unsafe fn free<P: Payload>(entry: NonNull<Entry<P>>) {
     // SAFETY: the caller's promise.
     drop(unsafe { RetiredObject::new(entry.cast(), Entry::<P>::KIND) });
 }
 
-/// Drops the payload of an entry, and frees the successor that never counted. Does not unwind.
+/// Drops the payload of an entry, and frees the successor that never took effect. Does not unwind.
 ///
 /// # Safety
 ///
-/// As for [`free`], where `entry` is an entry of `P`. It remains to be [taken apart](take_apart).
+/// As for [`free`], where `entry` is an entry of `P`. The caller still has to [take it apart](take_apart).
 unsafe fn drop_contents<P: Payload>(entry: NonNull<()>) {
     let entry = entry.cast::<Entry<P>>();
     // SAFETY: the caller's promise.
@@ -440,7 +441,7 @@ unsafe fn drop_contents<P: Payload>(entry: NonNull<()>) {
     unsafe { drop_payload(entry) };
 }
 
-/// Makes nothing of an entry but its block, and frees the successor that never counted, if that is still there.
+/// Turns an entry into its block, and frees the successor that never took effect, if it still has one.
 ///
 /// # Safety
 ///
@@ -453,16 +454,17 @@ unsafe fn take_apart<P: Payload>(entry: NonNull<()>) -> Result<Block, usize> {
     Ok(unsafe { into_block(entry) })
 }
 
-/// Frees the successor of an entry if it never counted, and the one that it has in turn, one after the other.
+/// Frees the successor of an entry if it never took effect, and then the successor's own successor, one after the
+/// other.
 ///
 /// # Safety
 ///
-/// As for [`free`]; but the entry itself stays.
+/// As for [`free`], except that the entry itself stays.
 unsafe fn free_uncounted<P: Payload>(entry: NonNull<Entry<P>>) {
     // SAFETY: the caller's promise.
     let mut next = unsafe { take_uncounted(entry) };
     while let Some(entry) = next {
-        // SAFETY: nothing but its predecessor ever led to it, because that was never superseded.
+        // SAFETY: only its predecessor ever pointed to it, because that was never superseded.
         next = unsafe { take_uncounted(entry) };
         // SAFETY: as above.
         unsafe { drop_payload(entry) };
@@ -471,15 +473,15 @@ unsafe fn free_uncounted<P: Payload>(entry: NonNull<Entry<P>>) {
     }
 }
 
-/// Takes from an entry the successor that never counted.
+/// Takes the successor that never took effect from an entry.
 ///
 /// # Safety
 ///
-/// The caller must ensure that the entry is allocated, and that nobody else uses it any more.
+/// The caller must ensure that the entry is allocated, and that nothing else uses it.
 unsafe fn take_uncounted<P: Payload>(entry: NonNull<Entry<P>>) -> Option<NonNull<Entry<P>>> {
-    // SAFETY: allocated and initialised; where its payload has been dropped, that is not used.
+    // SAFETY: allocated and initialised; a dropped payload is not used.
     let Entry { life, successor, .. } = unsafe { entry.as_ref() };
-    // Relaxed, as below: nobody else uses the entry any more.
+    // Relaxed, as below: nothing else uses the entry.
     let uncounted = NonNull::new(successor.load(Ordering::Relaxed))?;
     if life.load() == Life::Superseded {
         return None;
@@ -502,7 +504,7 @@ unsafe fn drop_payload<P: Payload>(entry: NonNull<Entry<P>>) {
     }
 }
 
-/// Makes nothing of an entry but its block.
+/// Turns an entry into its block.
 ///
 /// # Safety
 ///
@@ -512,7 +514,7 @@ unsafe fn into_block<P: Payload>(entry: NonNull<Entry<P>>) -> Block {
     let header = unsafe { entry.as_ref() };
     let layout = Entry::<P>::layout(header.shape.tail_len());
     if needs_drop::<LifeWord>() {
-        // A model's atomics, which notice if somebody else still uses them.
+        // A model's atomics have to be dropped, and notice if another thread still uses them.
         // SAFETY: the entry is allocated.
         let life = unsafe { &raw mut (*entry.as_ptr()).life };
         // SAFETY: as above.
@@ -522,12 +524,12 @@ unsafe fn into_block<P: Payload>(entry: NonNull<Entry<P>>) -> Block {
         // SAFETY: as above.
         unsafe { successor.drop_in_place() };
     }
-    // SAFETY: an entry's memory is that of a block of this layout, and nobody else uses it.
+    // SAFETY: the entry's memory came from a block of this layout, and nothing else uses it.
     unsafe { Block::from_memory(entry.cast(), layout) }
 }
 
-/// Frees an entry that sits in a slot of a table that is being dropped: with it every version that came after. Content
-/// that is dropped meanwhile may drop other tables: then what those hold is freed after it.
+/// Frees an entry in a slot of a table that is being dropped, and every later version. If the dropped content drops
+/// other tables, their entries are freed afterwards.
 ///
 /// # Safety
 ///
@@ -538,10 +540,10 @@ pub(crate) unsafe fn free_with_successors<P: Payload>(entry: NonNull<Entry<P>>) 
         // SAFETY: allocated and initialised until it is freed.
         let header = unsafe { entry.as_ref() };
         let superseded = header.life.load() == Life::Superseded;
-        // Relaxed: nobody else uses the table any more.
+        // Relaxed: nothing else uses the table.
         let successor = NonNull::new(header.successor.load(Ordering::Relaxed));
         next = successor.filter(|_| superseded);
-        // SAFETY: no slot holds a successor while its predecessor is in one; the rest is the caller's promise.
+        // SAFETY: a successor is in no slot while its predecessor is in one; the rest is the caller's promise.
         free_owned(unsafe { RetiredObject::new(entry.cast(), Entry::<P>::KIND) });
     }
 }

@@ -1,35 +1,35 @@
-//! What a version of a session carries besides its key and its content: limits of its own, its binding to a principal,
-//! the id that it had before, a serial number.
+//! Overrides: the optional parts of a version. They are limits of its own, its binding to a principal, its former id,
+//! and a serial number.
 //!
-//! Most sessions have none of these, so they take no room in the header. One word there says which of them lie, as
-//! bytes, in front of the text in the entry's tail, and how long the text is.
+//! Most sessions have none of these, so they take no room in the header. One word of the header, the shape, tells which
+//! of them precede the text in the entry's tail, and how long the text is.
 //!
 //! ```text
 //! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | text ... |
 //! a forward:  | limits: idle, end (16) | key (32) |
 //! ```
 //!
-//! A *forward* is the last version under a key that a session had before. It is no session itself and has no content:
-//! it leads to the key under which the session goes on, until its `end`.
+//! A *forward* is the last version under a session's former key. It is not a session and has no content. It leads to
+//! the key under which the session lives on, until its `end`.
 
 use super::Key;
 use super::account::Binding;
 use crate::expiry::{Limits, Tick};
 
-/// The parts that a version has of its own. Kept from version to version.
+/// The optional parts of a version. Each version of a session inherits them.
 #[derive(Clone, Copy)]
 pub(crate) struct Overrides {
     /// The session's own limits, in place of the store's.
     pub(crate) limits: Option<Limits>,
-    /// The principal that the session is bound to.
+    /// The binding to a principal.
     pub(crate) binding: Option<Binding>,
-    /// The key that the session had before, where a forward may still lead from there.
+    /// The former key, which may still have a forward.
     pub(crate) former: Option<Key>,
-    /// Tells sessions apart whose ids may be used again: 0 for the others.
+    /// The serial number of a session whose id may be reused; 0 for others.
     pub(crate) serial: u64,
 }
 
-/// Which parts there are, and the length of the text; or that the version is a forward.
+/// The parts that a version has, and the length of its text; or that it is a forward.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape(u32);
 
@@ -44,7 +44,7 @@ impl Shape {
     /// The longest text of a version.
     pub(super) const LONGEST_TEXT: u32 = ORIGIN - 2;
 
-    /// That of a forward. All bits are set, which no session's shape has: its text would be longer than the longest.
+    /// The shape of a forward. No session has it, because the length of its text would be above the maximum.
     pub(super) const FORWARD: Self = Self(u32::MAX);
 
     /// # Panics
@@ -58,7 +58,7 @@ impl Shape {
         Self(text_len | limits | binding | flag(overrides.has_origin(), ORIGIN))
     }
 
-    /// Whether the version has nothing but its text. Of a session: neither limits of its own nor a binding.
+    /// Whether the version has no overrides and is not a forward.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
         self.0 < ORIGIN
@@ -84,7 +84,7 @@ impl Shape {
         if self.has(flag) { len } else { 0 }
     }
 
-    /// The bytes in front of the text.
+    /// The size of the parts before the text, in bytes.
     #[inline]
     pub(super) fn overrides_len(self) -> usize {
         if self.is_plain() {
@@ -124,7 +124,7 @@ impl Shape {
         self.is_bound().then(|| unsafe { Binding::from_bytes(&array(tail, at)) })
     }
 
-    /// The key that a forward leads to.
+    /// The key to which a forward leads.
     #[inline]
     pub(super) fn forward(self, tail: &[u8]) -> Option<Key> {
         self.is_forward().then(|| array(tail, LIMITS_LEN))
@@ -141,19 +141,18 @@ impl Shape {
     }
 }
 
-/// Stands for no former key. An id of zeros is drawn by no random source, and one that is given leads to nothing from
-/// here.
+/// Stands for no former key. No random source draws an id of zeros, and a given id of zeros has no forward.
 const NO_KEY: Key = [0; KEY_LEN];
 
 impl Overrides {
-    /// Those of most sessions.
+    /// No overrides.
     pub(crate) const NONE: Self = Self { limits: None, binding: None, former: None, serial: 0 };
 
     fn has_origin(&self) -> bool {
         self.former.is_some() || self.serial != 0
     }
 
-    /// Writes the parts that there are to the front of `tail`.
+    /// Writes the parts to the front of `tail`.
     pub(super) fn write(&self, tail: &mut [u8]) {
         let mut tail = Writer(tail);
         if let Some(limits) = self.limits {

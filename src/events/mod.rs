@@ -1,9 +1,10 @@
-//! Events: telling the application that sessions have ended, and `tracing` what happens.
+//! Events of a store: the listener that the application has installed, and `tracing`.
 
 mod removal;
 mod trace;
 
-pub use removal::{Removal, RemovalCause};
+pub use crate::table::RemovalCause;
+pub use removal::Removal;
 pub(crate) use trace::Tracer;
 
 use crate::id::SessionId;
@@ -14,7 +15,7 @@ use crate::table::{Bound, Ended, Observer};
 use core::fmt;
 use std::sync::Arc;
 
-/// Whom the application wants to be told.
+/// The application's listener, which is called for each ended session.
 #[derive(Clone)]
 pub(crate) struct Listener(Arc<dyn Fn(&Removal) + Send + Sync>);
 
@@ -30,7 +31,7 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// What a store does when a session has ended: takes it off the index of principals, and tells the listener.
+/// The store's own observer: removes an ended session from the index of principals, and calls the listener.
 pub(crate) struct Registrar {
     pub(crate) index: Arc<Index>,
     pub(crate) listener: Option<Listener>,

@@ -1,4 +1,4 @@
-//! Events of a store for `tracing`, behind the feature of that name. Without it nothing remains of them.
+//! Events for `tracing`, behind the feature of that name. Without the feature they compile to nothing.
 //!
 //! | level | event | fields |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | `TRACE` | `session id rotated` | `session`, `new` |
 //! | `TRACE` | `session ended` | `session`, `cause` |
 //!
-//! The target is `cloakroom`. A session is named by its [fingerprint](crate::fingerprint), never by its id. Looking a
-//! session up makes no event, unless it is found expired.
+//! The target is `cloakroom`. Events name a session by its [fingerprint](crate::fingerprint), never by its id. A
+//! look-up makes no event, unless it finds the session expired.
 
 use crate::entry::Key;
 use crate::error::CreateError;
@@ -25,14 +25,14 @@ pub(crate) use silence::Tracer;
 #[cfg(feature = "tracing")]
 mod events {
     use super::{CreateError, Fingerprints, Key, Observer};
-    use crate::events::removal::RemovalCause;
     use crate::sync::contain;
     use crate::table::Ended;
+    use crate::table::RemovalCause;
     use tracing::{Level, debug, enabled, trace};
 
     const TARGET: &str = "cloakroom";
 
-    /// Makes the events of one store.
+    /// Emits the events of one store.
     #[derive(Clone)]
     pub(crate) struct Tracer(Fingerprints);
 
@@ -41,7 +41,7 @@ mod events {
             Self(fingerprints.clone())
         }
 
-        /// The observer of a store's table: it makes events, and passes on to `inner` what that wants to know.
+        /// Returns an observer that emits events, and forwards the reports that `inner` observes.
         pub(crate) fn observer(&self, inner: Box<dyn Observer>) -> Box<dyn Observer> {
             Box::new(Traced { tracer: self.clone(), inner })
         }
@@ -74,7 +74,7 @@ mod events {
                 RemovalCause::Capacity | RemovalCause::PrincipalLimit => {
                     debug!(target: TARGET, session = %self.0.of(key), "session ended to make room");
                 }
-                // The session has not ended; `rotated` says what has happened.
+                // The session has not ended. `rotated` emits the event.
                 RemovalCause::Rotated => {}
                 _ => trace!(target: TARGET, session = %self.0.of(key), cause = cause.name(), "session ended"),
             }
@@ -93,7 +93,7 @@ mod events {
 
         fn ended(&self, ended: Ended) {
             let Ended { key, cause, ref bound, .. } = ended;
-            // First what the store has to do: a subscriber may panic.
+            // First the store's own observer, because a subscriber may panic.
             if bound.is_some() || self.inner.observes_all() {
                 self.inner.ended(ended);
             }

@@ -16,7 +16,7 @@
 //! Orderings: B1 and B2 of `docs/orderings.md`.
 
 use super::object::RetiredObject;
-use crate::sync::{AtomicUsize, MODEL, Ordering, OwnUsize, ordered, planted};
+use crate::sync::{AtomicUsize, MODEL, Ordering, OwnUsize, ordered};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -123,11 +123,7 @@ impl Batch {
     pub(crate) unsafe fn close(&self, bytes: usize, has_contents: bool, kept: impl FnOnce(usize) -> bool) {
         let retired = self.retired.load(Ordering::Relaxed); // Relaxed: this thread's own.
         // Relaxed: only decides the owner of the objects, which this thread has retired itself.
-        let taken = if planted("closed-by-a-look") {
-            self.taken.load(Ordering::Relaxed)
-        } else {
-            self.taken.swap(CLOSED, Ordering::Relaxed)
-        };
+        let taken = self.taken.swap(CLOSED, Ordering::Relaxed);
         // Where others have taken some objects, the size of the rest is unknown, so it is not cached.
         let surplus = taken != 0 || !kept(bytes);
         let closed = Closed { rest: taken..retired, bytes, has_contents, surplus, below: ptr::null_mut() };

@@ -17,8 +17,8 @@ const BATCH_BYTES: usize = 32 * 1024;
 /// A larger object is retired alone, and freed by the thread that finds it reclaimable.
 const LARGE: usize = 8 * 1024;
 
-/// The most bytes that are kept for one thread: batches that are or will be returned, and cached objects. Does not bound
-/// a thread that [frees many](FreesMany).
+/// The most bytes that are kept for one thread: batches that are or will be returned, and cached objects. Does not
+/// bound a thread that [frees many](FreesMany).
 const KEPT: usize = 256 * 1024;
 
 /// Whether blocks are reused. Not where AddressSanitizer has to see each entry freed.
@@ -383,8 +383,8 @@ pub(super) fn close() -> Option<Deferred> {
     with_cache(Cache::close).flatten()
 }
 
-/// Returns a block of this layout, whose size must not be zero: a cached one if the youngest has this layout, otherwise a
-/// new one. Its bytes are uninitialized.
+/// Returns a block of this layout, whose size must not be zero: a cached one if the youngest has this layout, otherwise
+/// a new one. Its bytes are uninitialized.
 ///
 /// # Panics
 ///

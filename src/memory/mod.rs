@@ -12,22 +12,22 @@
 //!
 //! Each file imports only files above it.
 //!
-//! A thread [`pin`]s itself before it loads a pointer that other threads may retire, and keeps the [`Guard`] for as long
-//! as it uses what it loaded. A [retired](Guard::retire) object is freed once every thread has unpinned that was pinned
-//! when the object was retired.
+//! A thread [`pin`]s itself before it loads a pointer that other threads may retire, and keeps the [`Guard`] for as
+//! long as it uses what it loaded. A [retired](Guard::retire) object is freed once every thread has unpinned that was
+//! pinned when the object was retired.
 //!
 //! # Why there is a cache
 //!
 //! Freeing entries by the hundred overflows the C library's cache of free blocks, so that both freeing and allocating
 //! take the slow path. Freeing on one thread and allocating on another also bounces cache lines. So a thread retires
-//! objects in batches of up to 64. A batch [returns](record) to its thread once its objects may be freed, and the thread
-//! caches them. [`allocate`] takes the youngest cached object apart and uses its block if the size is right. A thread
-//! that retires an object while it has more than 64 cached ones frees one. The rest is freed when the thread
+//! objects in batches of up to 64. A batch [returns](record) to its thread once its objects may be freed, and the
+//! thread caches them. [`allocate`] takes the youngest cached object apart and uses its block if the size is right. A
+//! thread that retires an object while it has more than 64 cached ones frees one. The rest is freed when the thread
 //! [collects](collect) or exits.
 //!
 //! A thread's open batch and cache are bounded by bytes ([`cache`]), and only memory is cached: the thread that finds
-//! an object reclaimable drops its contents. A [`flush`] by any thread reaches all open and returned batches. It does not
-//! reach the caches, which belong to their threads.
+//! an object reclaimable drops its contents. A [`flush`] by any thread reaches all open and returned batches. It does
+//! not reach the caches, which belong to their threads.
 
 // The models free what is retired as early as possible, on the thread that explores it. `loom-tests/tests/batches.rs`
 // explores batches and records.

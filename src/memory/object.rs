@@ -80,7 +80,8 @@ impl RetiredObject {
     pub(crate) fn take_apart(self) -> Result<Block, usize> {
         let mut object = ManuallyDrop::new(self);
         object.drop_contents();
-        // SAFETY: nothing uses the object, its contents have been dropped, and `ManuallyDrop` keeps it from being freed twice.
+        // SAFETY: nothing uses the object, its contents have been dropped, and `ManuallyDrop` keeps it from being freed
+        // twice.
         unsafe { (object.kind.take_apart)(object.object) }
     }
 }

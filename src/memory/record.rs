@@ -1,8 +1,8 @@
 //! Records: the part of a thread's state that other threads can reach, and the list of all records.
 //!
-//! Each thread that retires something has a [`Record`]. It holds the thread's open [batch](super::batch) and the batches
-//! that have been *returned* to it because no thread can use their objects any more. All records are in one list, the
-//! [`Registry`], which only grows: the record of an ended thread goes to the next new thread.
+//! Each thread that retires something has a [`Record`]. It holds the thread's open [batch](super::batch) and the
+//! batches that have been *returned* to it because no thread can use their objects any more. All records are in one
+//! list, the [`Registry`], which only grows: the record of an ended thread goes to the next new thread.
 //!
 //! # Returned batches
 //!
@@ -30,7 +30,7 @@
 use super::batch::Batch;
 use super::epoch::Guard;
 use super::object::RetiredObject;
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, OwnUsize, ordered, planted};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, OwnUsize, ordered};
 use core::iter::successors;
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -129,12 +129,10 @@ impl Record {
 
     /// Takes the objects in the thread's open batch when a ticket is due.
     pub(crate) fn redeem(&self, guard: &Guard) -> Vec<RetiredObject> {
-        let late = planted("ticket-redeemed-too-late");
-        let early = if late { self.take_retired(guard) } else { Vec::new() };
         // Before looking at the batch, so that an object retired later gets a ticket of its own.
         // Acquire: the objects retired under this ticket; pairs with B5.
         self.ticket.swap(0, ordered("B6", Ordering::Acquire));
-        if late { early } else { self.take_retired(guard) }
+        self.take_retired(guard)
     }
 
     /// Returns a batch that no thread can use any more to its thread, or gives it to the caller to free.
@@ -142,7 +140,7 @@ impl Record {
         let mut word = self.returned.load(Ordering::Relaxed); // Relaxed, as below: not dereferenced.
         loop {
             let state = word.addr() & (SWEEPING | ORPHANED);
-            if state == ORPHANED && !planted("returned-to-an-orphan") || state == 0 && batch.closed().surplus {
+            if state == ORPHANED || state == 0 && batch.closed().surplus {
                 self.forget(&mut batch);
                 return Some(batch);
             }
@@ -257,7 +255,8 @@ impl Record {
         self.own.cached.load(Ordering::Relaxed) // Relaxed: a mere number.
     }
 
-    /// Bytes that the record's threads have retired and not reused, less the bytes that other threads have freed. Wraps.
+    /// Bytes that the record's threads have retired and not reused, less the bytes that other threads have freed.
+    /// Wraps.
     pub(crate) fn balance(&self) -> usize {
         // Relaxed: mere numbers.
         let own = [&self.own.open_bytes, &self.own.retired, &self.own.cached];

@@ -1,49 +1,50 @@
 //! The index of sessions by principal.
 //!
-//! Two tables of the kind that sessions lie in, so that all that is promised of sessions holds for them too: changes are linearizable
-//! and lock-free.
+//! The index is two tables of the same kind as the table of sessions, so its changes are linearizable and lock-free
+//! too:
 //!
-//! * `accounts` has an [`Account`] for each principal that has sessions: which of them stand.
-//! * `segments` has lists of up to 16 members each. A list is an immutable version that every change replaces. A change copies one
-//!   segment, so it costs the same however many sessions the principal has; a segment that becomes empty is gone. The segments of a
-//!   principal are numbered from 0; its account knows how many there may be.
+//! * `accounts` has one [`Account`] for each principal that has sessions. It decides which of them are revoked.
+//! * `segments` has lists of up to 16 members each. A list is an immutable version, which every change replaces. A
+//!   change copies one segment, so it costs the same for any number of sessions. An empty segment is removed. The
+//!   segments of a principal are numbered from 0, and its account has an upper bound of their number.
 //!
 //! # Members
 //!
-//! A session is a member *before* it is in the table of sessions, and until after it has ended there:
+//! A session is a member *before* it is inserted into the table of sessions, and until after it has ended there:
 //!
 //! ```text
-//! ──join──▶ arriving ──arrive──▶ there ──┬──leave──▶ (gone)
-//!               └────────────────────────┘
+//! ──join──▶ arriving ──arrive──▶ present ──┬──leave──▶ (removed)
+//!               └──────────────────────────┘
 //! ```
 //!
-//! A session has two members of one serial number while it changes its id: the old id and the new one. At any time one of them can be
-//! looked up, but for the instants between the effect of a rotation and its end.
+//! While a session changes its id it has two members of one serial number: the old id and the new one. A look-up finds
+//! the session under one of them, except between the effect of a rotation and its end.
 //!
-//! # The end of all
+//! # Ending all sessions
 //!
-//! [`User::revoke`] moves the account's standing on, which ends all older sessions at once: from then on nobody takes them for
-//! live. What follows is only the return of memory. The revoking thread takes their members out and ends them one by one. A session
-//! that is just arriving, or changing its id, is ended by the thread that brings it.
+//! [`User::revoke`] raises the account's generation. This ends all older sessions at once: no look-up treats them as live
+//! from then on. The rest reclaims memory: the revoking thread removes their members and ends the sessions one by one.
+//! A session that is arriving or changing its id at that time is ended by the thread that brings it.
 //!
 //! # Limits
 //!
-//! With a limit, each segment has a share of it, and no more members than that; so a principal never has more sessions than allowed.
-//! A full segment is searched for members whose sessions have ended, of which a suspended thread may have left some: those make room.
-//! Without a limit nobody needs to know which members are arriving, and [`Joining::arrive`] changes nothing.
+//! A limit is divided among the segments, and a segment never has more members than its share. So a principal never has
+//! more sessions than the limit allows. A full segment is searched for members whose sessions have ended, because a
+//! suspended thread may not have removed them yet; they make room. Without a limit no thread needs to know which
+//! members are arriving, and [`Joining::arrive`] changes nothing.
 
 use crate::entry::account::{Account, Binding, NOBODY, Standing, Use};
 use crate::entry::{EntryRef, Head, Key, Overrides, Owned};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::sync::{AtomicU64, MODEL, Ordering, planted, step};
+use crate::sync::{AtomicU64, MODEL, Ordering, step};
+use crate::table::RemovalCause;
 use crate::table::{Change, Refusal, Table};
 use core::convert::Infallible;
 
-/// Members of a segment.
+/// The most members of a segment.
 const SEGMENT: usize = if MODEL { 2 } else { 16 };
 
-/// How far ahead of the work segments are fetched.
+/// The distance at which segments are prefetched.
 const AHEAD: usize = 4;
 
 /// One id of one session.
@@ -57,7 +58,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// By a standing that was loaded after the member had been found: an older one may be from before the session.
+    /// Whether the member stands. `standing` must have been loaded after the member was found, because an earlier one
+    /// may be older than the session.
     fn stands(&self, standing: Standing) -> bool {
         standing.includes(self.generation, self.serial)
     }
@@ -68,7 +70,7 @@ impl Member {
 struct Segment(Box<[Member]>);
 
 impl Segment {
-    /// How many sessions there are.
+    /// The number of sessions.
     fn sessions(&self) -> usize {
         let first = |&(at, member): &(usize, &Member)| !self.0[..at].iter().any(|other| other.serial == member.serial);
         self.0.iter().enumerate().filter(first).count()
@@ -78,14 +80,14 @@ impl Segment {
         Self(self.0.iter().copied().chain([member]).collect())
     }
 
-    /// Without the members of which `gone` says so; `None` if there are none.
+    /// A copy without the members for which `gone` returns true; `None` if there are no such members.
     fn without(&self, gone: impl Fn(&Member) -> bool) -> Option<Self> {
         let left: Box<[Member]> = self.0.iter().filter(|member| !gone(member)).copied().collect();
         (left.len() < self.0.len()).then_some(Self(left))
     }
 }
 
-/// What a change makes of a segment.
+/// The result of a change to a segment.
 enum Next {
     Same,
     Segment(Segment),
@@ -97,15 +99,15 @@ impl From<Option<Segment>> for Next {
     }
 }
 
-/// The principal has as many sessions as it may have.
+/// The error that a principal has reached its limit of sessions.
 #[derive(Debug)]
 struct Full;
 
-/// Which sessions are bound to which principals.
+/// The index of sessions by principal.
 pub(crate) struct Index {
     accounts: Table<Account>,
     segments: Table<Segment>,
-    /// How many accounts have been made.
+    /// The number of accounts that have been made.
     made: AtomicU64,
 }
 
@@ -120,7 +122,7 @@ impl Index {
         self.segments.check_at_rest();
     }
 
-    /// Becomes a user of the principal's account, which is made if there is none. Lock-free.
+    /// Registers a user of the principal's account, and makes the account if there is none. Lock-free.
     pub(crate) fn open(&self, principal: &Key) -> User<'_> {
         loop {
             if let Some(user) = self.find(principal) {
@@ -136,7 +138,7 @@ impl Index {
         }
     }
 
-    /// Becomes a user of the principal's account, if there is one. Lock-free.
+    /// Registers a user of the principal's account, if there is one. Lock-free.
     pub(crate) fn find(&self, principal: &Key) -> Option<User<'_>> {
         loop {
             match self.accounts.read(principal, false, Moment::TIMELESS, Use::enter) {
@@ -147,19 +149,19 @@ impl Index {
         }
     }
 
-    /// Takes an account out of the table that its last user has closed.
+    /// Removes an account that its last user has closed.
     fn remove_closed(&self, principal: &Key) {
         step("account closed");
         let closed = |version: EntryRef<'_, Account>, _| {
             let closed = version.payload().is_closed();
             Ok::<_, Infallible>(if closed { Change::End(RemovalCause::Deleted) } else { Change::Keep })
         };
-        // Not found: another thread has done it.
+        // Not found if another thread has removed it.
         let _ = self.accounts.update(principal, Moment::TIMELESS, closed);
     }
 
-    /// Takes a session that has ended off the index, if it is `listed`, and gives up its use of its account. To be called once for each
-    /// session, by the thread that has ended it.
+    /// Removes an ended session from the index, if it is `listed`, and ends its use of its account. To be called once
+    /// for each session, by the thread that has ended it.
     pub(crate) fn leave(&self, session: Use, binding: Binding, listed: bool) {
         let user = User::new(self, session);
         if listed {
@@ -167,7 +169,8 @@ impl Index {
         }
     }
 
-    /// Replaces a segment by what `f` makes of it, and returns what else it makes. Lock-free; `f` may be called several times.
+    /// Replaces a segment by the result of `f`, and returns the other result of `f`, which may be called several times.
+    /// Lock-free.
     fn change<R>(&self, SegmentKey(key): SegmentKey, mut f: impl FnMut(&Segment) -> (Next, R)) -> R {
         loop {
             let mut result = None;
@@ -185,7 +188,7 @@ impl Index {
             match (changed, result) {
                 (Ok(()), Some(made)) => return made,
                 (Err(Refusal::Build(never)), _) => match never {},
-                // There is no such segment, or it became empty before its change took effect.
+                // There is no such segment, or it became empty before this change took effect.
                 _ => {
                     let (next, made) = f(&Segment::default());
                     if self.begin(&key, next) {
@@ -196,7 +199,7 @@ impl Index {
         }
     }
 
-    /// Puts the first version of a segment into the table. False if there is one already.
+    /// Inserts the first version of a segment. False if the segment exists already.
     fn begin(&self, key: &Key, next: Next) -> bool {
         let Next::Segment(segment) = next else { return true };
         let new = Owned::new(Head::first(*key, NEVER, &Overrides::NONE), segment, 0, |_| {});
@@ -210,14 +213,14 @@ impl Index {
         self.segments.read(&key.0, false, Moment::TIMELESS, read).unwrap_or_default()
     }
 
-    /// How many principals have sessions.
+    /// The number of principals that have sessions.
     #[cfg(test)]
     pub(crate) fn principals(&self) -> usize {
         self.accounts.len()
     }
 }
 
-/// Under which key a segment lies: the number of its account, and its own.
+/// The key of a segment: the number of its account, and its own number.
 struct SegmentKey(Key);
 
 impl SegmentKey {
@@ -232,7 +235,7 @@ impl SegmentKey {
 /// A user of an account, which keeps the account open.
 pub(crate) struct User<'i> {
     index: &'i Index,
-    /// `None` once it has been dropped.
+    /// `None` once this has been dropped.
     used: Option<Use>,
     number: u64,
 }
@@ -263,8 +266,8 @@ impl<'i> User<'i> {
         SegmentKey::new(self.number, segment)
     }
 
-    /// Lists a session that is about to be created: takes effect when a segment is replaced. Fails, and returns this user, if the principal has
-    /// `limit` sessions (0: any number); `is_live` says whether a session is in the table.
+    /// Lists a session that is about to be created. Takes effect when a segment is replaced. Fails and returns this
+    /// user if the principal has `limit` sessions (0: any number). `is_live` returns whether a session is in the table.
     pub(crate) fn join(self, id: Key, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<Joining<'i>, Self> {
         let (serial, generation) = self.with(|account| (account.next_serial(), account.standing().generation()));
         let member = Member { id, generation, serial, arriving: limit > 0 };
@@ -274,12 +277,13 @@ impl<'i> User<'i> {
         Ok(Joining { user: self, session, binding, id, limit })
     }
 
-    /// Puts a member into a segment, and says which.
+    /// Puts a member into a segment, and returns the number of the segment.
     fn add(&self, member: Member, limit: usize, is_live: impl Fn(&Key) -> bool) -> Result<usize, Full> {
         let most = if limit == 0 { usize::MAX } else { limit.div_ceil(SEGMENT) };
         loop {
             let segments = self.with(Account::segments);
-            // The newest one first, which is likely to be at hand. Then any, because older ones may have been left.
+            // The newest segment first, which is likely to be cached. Then any segment, because older ones may have
+            // room.
             let number = u64::from_le_bytes(*member.id.last_chunk().expect("ids are longer")) as usize;
             for segment in [segments - 1, number % segments] {
                 if self.add_to(segment, member, share(limit, segment)) {
@@ -293,18 +297,18 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Adds a member to a segment that has fewer than so many sessions.
+    /// Adds a member to a segment that has fewer than `most` sessions.
     fn add_to(&self, segment: usize, member: Member, share: usize) -> bool {
         self.change(segment, |segment| {
             let full = segment.0.len() >= share && segment.sessions() >= share;
-            if full && !planted("joined-past-the-limit") {
+            if full {
                 return (Next::Same, false);
             }
             (Next::Segment(segment.with(member)), true)
         })
     }
 
-    /// Adds a member to one of all segments that there may be, in place of one whose session has ended.
+    /// Adds a member to any segment, in place of a member whose session has ended.
     #[cold]
     fn add_where_one_has_left(
         &self,
@@ -322,8 +326,7 @@ impl<'i> User<'i> {
                 }
                 seen.push(all_live);
             }
-            // Were there as many live sessions at one instant? If none has come or ended while the others were looked
-            // at.
+            // The sessions were all live at one instant if no segment has changed while the others were examined.
             let same = |(segment, seen): (usize, &Option<u32>)| {
                 let now = if segments == 1 { self.segment(segment).1 } else { self.remove_ended(segment, &is_live) };
                 seen.is_some() && now == *seen
@@ -334,14 +337,13 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Removes the members of a segment whose sessions have ended: what other threads have left, which may be
-    /// suspended. If there are none, returns the number of the version all of whose sessions were live when it was
-    /// read.
+    /// Removes the members of a segment whose sessions have ended: members that suspended threads left behind. If there
+    /// are none, returns the number of the version whose sessions were all live when it was read.
     fn remove_ended(&self, segment: usize, is_live: &impl Fn(&Key) -> bool) -> Option<u32> {
         let (members, version) = self.segment(segment);
         let live = |member: &&Member| self.stands(member) && (member.arriving || is_live(&member.id));
         let live: Vec<u32> = members.iter().filter(live).map(|member| member.serial).collect();
-        // Looked at again, for an id that was not there yet may have come in place of one that was there no more.
+        // Examined again, because a new id may have arrived in place of one that had ended.
         let gone = |member: &Member| {
             members.iter().any(|seen| seen.serial == member.serial)
                 && !live.contains(&member.serial)
@@ -354,7 +356,8 @@ impl<'i> User<'i> {
         None
     }
 
-    /// Whether a member stands that has been found before: a standing from before might be older than the member.
+    /// Whether a member that was found before stands. Loads the standing anew, because an earlier one may be older than
+    /// the member.
     fn stands(&self, member: &Member) -> bool {
         member.stands(self.with(Account::standing))
     }
@@ -371,13 +374,14 @@ impl<'i> User<'i> {
         members
     }
 
-    /// The ids under which a session may be found by now.
+    /// The ids under which a look-up may find a session now.
     pub(crate) fn ids_of(&self, serial: u32) -> Vec<Key> {
         let of_it = |member: &Member| (member.serial == serial).then_some(member.id);
         self.members().iter().filter_map(of_it).collect()
     }
 
-    /// Lists the new id of a session beside the old one, from which it is about to move. False if the session is not listed any more.
+    /// Lists the new id of a session beside its old one, before a rotation. False if the session is not listed any
+    /// more.
     pub(crate) fn announce_move(&self, binding: Binding, from: &Key, to: Key) -> bool {
         self.change(binding.segment as usize, |segment| {
             let old = segment.0.iter().find(|member| member.serial == binding.serial && member.id == *from);
@@ -388,12 +392,12 @@ impl<'i> User<'i> {
         })
     }
 
-    /// Removes one of two ids that a session is listed under.
+    /// Removes one of the two ids under which a session is listed.
     pub(crate) fn strike(&self, binding: Binding, id: &Key) {
         self.remove(binding, |member| member.id == *id);
     }
 
-    /// Removes the members of a session of which `gone` says so.
+    /// Removes the members of a session for which `gone` returns true.
     fn remove(&self, binding: Binding, gone: impl Fn(&Member) -> bool) {
         self.change(binding.segment as usize, |segment| {
             let gone = |member: &Member| member.serial == binding.serial && gone(member);
@@ -413,7 +417,8 @@ impl<'i> User<'i> {
         self.used().is_of(binding)
     }
 
-    /// Revokes all sessions that stand, but the one of the serial number that `exempt` says, if that one stands. At this instant they end.
+    /// Revokes all sessions that stand, except the one whose serial number `exempt` returns. They end at the instant of
+    /// the exchange.
     pub(crate) fn revoke(&self, exempt: impl Fn() -> Option<Exempt>) {
         loop {
             let seen = self.with(Account::standing);
@@ -426,7 +431,7 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Takes all members off the index that have been revoked, and returns their ids.
+    /// Removes all revoked members from the index, and returns their ids.
     pub(crate) fn take_revoked(&self) -> Vec<Key> {
         let segments = self.with(Account::segments);
         let mut ids = Vec::new();
@@ -444,14 +449,14 @@ impl<'i> User<'i> {
         ids
     }
 
-    /// Which session is exempt, if it is listed under this id.
+    /// The exempt session, if it is listed under this id.
     pub(crate) fn exempt(&self, id: &Key) -> Option<Exempt> {
         let member = self.members().into_iter().find(|member| member.id == *id)?;
         Some(Exempt { generation: member.generation, serial: member.serial })
     }
 }
 
-/// The session that a revocation leaves alone.
+/// The session that a revocation exempts.
 #[derive(Clone, Copy)]
 pub(crate) struct Exempt {
     generation: u32,
@@ -464,15 +469,16 @@ impl From<Binding> for Exempt {
     }
 }
 
-/// How many sessions a segment may have of `limit` in all (0: any number).
+/// The share of one segment in `limit` sessions (0: any number).
 fn share(limit: usize, segment: usize) -> usize {
     if limit == 0 { SEGMENT } else { limit.saturating_sub(segment * SEGMENT).min(SEGMENT) }
 }
 
-/// A session that is listed but not in the table yet. Taken off again when dropped, unless it arrives.
+/// A session that is listed but not in the table yet. Dropping this removes it from the index, unless it has arrived.
 pub(crate) struct Joining<'i> {
     user: User<'i>,
-    /// The use of the session, which whoever ends the session ends, perhaps before it has arrived. `None` once it has.
+    /// The session's use of its account, which the thread that ends the session ends. `None` once the session has
+    /// arrived.
     session: Option<Use>,
     pub(crate) binding: Binding,
     id: Key,
@@ -480,8 +486,8 @@ pub(crate) struct Joining<'i> {
 }
 
 impl Joining<'_> {
-    /// The session is in the table now, and a user of its account until it [leaves](Index::leave). False if it has been revoked
-    /// meanwhile: then the caller has to end it.
+    /// Marks the session as present in the table. It uses its account until it [leaves](Index::leave). False if it has
+    /// been revoked meanwhile; the caller then has to end it.
     pub(crate) fn arrive(mut self) -> bool {
         self.session = None;
         step("about to arrive");
@@ -512,9 +518,9 @@ impl Drop for Joining<'_> {
 }
 
 impl User<'_> {
-    /// Whether a session that this thread has just put into the table stands.
+    /// Whether a session that this thread has just inserted stands.
     pub(crate) fn stands_after_arrival(&self, binding: Binding) -> bool {
-        planted("arrives-though-revoked") || binding.is_included(self.with(Account::standing_after_arrival))
+        binding.is_included(self.with(Account::standing_after_arrival))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Principals: the users, accounts or devices that sessions are bound to, and the [`index`] of their sessions.
+//! Principals: the users, accounts or devices to which sessions are bound, and the [`index`] of their sessions.
 
 pub(crate) mod index;
 
@@ -6,10 +6,10 @@ use crate::entry::Key;
 use core::fmt;
 use sha2::{Digest, Sha256};
 
-/// Names what sessions are bound to: a user, an account, a device; whatever the application logs in.
+/// Names the user, account or device to which sessions are bound.
 ///
-/// Made from the name or number by which the application knows it, as bytes. Two of the same bytes are equal, and two of different bytes are
-/// not: up to 31 bytes are kept as they are, more are kept as their SHA-256. `Debug` shows neither.
+/// The name is the bytes by which the application knows the principal. Two principals are equal if their bytes are
+/// equal. A name of up to 31 bytes is kept unchanged, a longer one as its SHA-256. `Debug` shows neither.
 ///
 /// # Examples
 ///
@@ -25,13 +25,15 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Principal(Key);
 
-/// The longest name that is kept as it is.
+/// The longest name that is kept unchanged.
 const LONGEST_NAME: usize = size_of::<Key>() - 1;
-/// In place of the length of a name that is not.
+/// Stands in place of the length for a name that is kept as its SHA-256.
 const DIGEST: u8 = 0xff;
 
 impl Principal {
-    /// Makes the principal of this name. Wait-free; allocates nothing.
+    /// Makes the principal with this name.
+    ///
+    /// Wait-free. Allocates nothing.
     #[must_use]
     pub fn new(name: impl AsRef<[u8]>) -> Self {
         let name = name.as_ref();
@@ -62,10 +64,10 @@ impl fmt::Debug for Principal {
     }
 }
 
-/// Says what becomes of a login beyond
-/// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
+/// Chooses what happens to a login when its principal has
+/// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal) sessions.
 ///
-/// Logins are a creation with a [`principal`](crate::NewSession::principal), [`bind`](crate::SessionStore::bind) and
+/// A login is a creation with a [`principal`](crate::NewSession::principal), or [`bind`](crate::SessionStore::bind) or
 /// [`login`](crate::SessionStore#method.login) of a session that is not bound to the principal yet.
 ///
 /// # Examples
@@ -85,15 +87,15 @@ impl fmt::Debug for Principal {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenPrincipalFull {
-    /// It is refused: [`CreateError::PrincipalFull`](crate::CreateError::PrincipalFull),
+    /// Refuses the login: [`CreateError::PrincipalFull`](crate::CreateError::PrincipalFull),
     /// [`BindError::PrincipalFull`](crate::BindError::PrincipalFull). No session has ended.
     #[default]
     Refuse,
-    /// The principal's session that has not been used for the longest time is ended for it, with the cause
-    /// [`PrincipalLimit`](crate::RemovalCause::PrincipalLimit). One that is used between being chosen and being ended
-    /// stays, and another is chosen. A session that is created for the principal has the place of the one that has
-    /// ended, so no session of another principal ends for it. The login is refused only where all places are taken by
-    /// sessions that are being created or rotated at that very time.
+    /// Ends the principal's session that has been idle for the longest time, with the cause
+    /// [`PrincipalLimit`](crate::RemovalCause::PrincipalLimit). A session that is used after it was chosen survives,
+    /// and another one is chosen. A session that is created for the principal gets the place of the ended one, so no
+    /// session of another principal ends for it. The login is refused only if all of the principal's sessions are being
+    /// created or rotated at that very time.
     EndIdlest,
 }
 

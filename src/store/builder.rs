@@ -108,6 +108,12 @@ impl SessionStoreBuilder {
         self
     }
 
+    /// Sets whether ids are drawn in batches: [`SessionConfig::batch_ids`](SessionConfig#structfield.batch_ids).
+    pub fn batch_ids(mut self, batched: bool) -> Self {
+        self.config.batch_ids = batched;
+        self
+    }
+
     /// Sets the clock. The default is a [`CoarseClock`](crate::CoarseClock). Allocates.
     ///
     /// # Examples

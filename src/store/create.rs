@@ -71,7 +71,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
         let moment = self.moment();
-        let id = SessionId::random().map_err(CreateError::Random)?;
+        let id = SessionId::draw(self.config.batch_ids)?;
         // The principal's limit comes first, because a creation that it refuses must not end another principal's
         // session.
         let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;
@@ -103,7 +103,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             }
             let (whose, among) = match (self.config.when_full, bound) {
                 (WhenFull::Refuse, _) => return Err(CreateError::Full),
-                (WhenFull::EndIdlest, _) => (Whose::Anyones, usize::MAX),
+                (WhenFull::EndIdlest, _) => (Whose::Any, usize::MAX),
                 (WhenFull::EndUnbound, false) => (Whose::Unbound, ENTRIES_SEARCHED_WHEN_FULL),
                 (WhenFull::EndUnbound, true) => (Whose::UnboundFirst, ENTRIES_SEARCHED_FOR_THE_BOUND),
             };

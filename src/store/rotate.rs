@@ -243,7 +243,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
         let Self { store, id, grace, timeouts } = *self;
-        let new = SessionId::random()?;
+        let new = SessionId::draw(store.config.batch_ids)?;
         let moment = store.moment();
         let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
         let grace = (kept && !grace.is_zero()).then(|| limit(grace, store.time.resolution()));

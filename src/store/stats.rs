@@ -181,7 +181,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             retired_bytes: memory::retired_bytes() as u64,
             slots: table.capacity(),
             slots_taken: table.occupied(),
-            growth_steps: counts.arrays_left,
+            growth_steps: counts.migrations,
             longest_probe: table.longest_probe(),
             counts,
         }

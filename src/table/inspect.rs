@@ -1,5 +1,5 @@
-//! What the models need beyond the table's own operations: arrays of a given size, single steps of a migration, operations
-//! abandoned half-way, and the checks that hold when nobody is at work. Compiled under loom only.
+//! Extra operations for the models: arrays of a given size, single steps of a migration, operations that are abandoned
+//! half-way, and checks that hold when no operation is under way. Compiled under loom only.
 
 use super::Table;
 use super::pinned::Pinned;
@@ -8,9 +8,9 @@ use super::structure::shard::Shard;
 use super::structure::slot::Word;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Moment;
 use crate::memory::Guard;
+use crate::table::RemovalCause;
 
 impl<P: Payload> Table<P> {
     /// A table of one shard whose first array has this capacity.
@@ -40,12 +40,12 @@ impl<P: Payload> Table<P> {
         });
     }
 
-    /// Leaves one slot of the current array, if a migration is under way.
+    /// Migrates one slot of the current array, if a migration is under way.
     pub(crate) fn leave(&self, index: usize) {
         self.inspect(|pinned, guard| {
             let array = pinned.shard.current(guard);
             if array.next(guard).is_some() && index < array.capacity() {
-                pinned.leave_slot(array, array.slot(index));
+                pinned.migrate_slot(array, array.slot(index));
             }
         });
     }
@@ -85,7 +85,7 @@ impl<P: Payload> Table<P> {
         })
     }
 
-    /// Ends a session, gives its place back, and stops before its forward is ended and its slot cleared.
+    /// Ends a session, gives its place back, and stops before ending its forward and clearing its slot.
     pub(crate) fn die_only(&self, key: &Key) -> bool {
         self.inspect(|pinned, _| {
             let found = pinned.locate(pinned.target(key));
@@ -116,18 +116,18 @@ impl<P: Payload> Table<P> {
         })
     }
 
-    /// Whether a slot holds an entry with this key, whatever has become of it.
+    /// Whether a slot holds an entry with this key, dead or not.
     pub(crate) fn holds_entry(&self, key: &Key) -> bool {
         self.inspect(|pinned, _| pinned.find(pinned.target(key)).is_some())
     }
 
-    /// What must hold when no operation is under way, none having been abandoned.
+    /// Asserts what holds when no operation is under way and none was abandoned.
     pub(crate) fn check_at_rest(&self) {
         self.inspect(|pinned, guard| {
             let (mut array, mut held, mut live) = (pinned.shard.current(guard), Vec::new(), 0);
             loop {
                 let next = array.next(guard);
-                assert!(used(array) <= array.spoken_for(), "more slots filled than spoken for");
+                assert!(used(array) <= array.reserved(), "more slots filled than spoken for");
                 for word in
                     (0..array.capacity()).map(|index| array.slot(index).load()).filter(|word| word.holds_entry())
                 {

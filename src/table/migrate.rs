@@ -1,24 +1,26 @@
-//! Growth, purging and shrinking: leaving an array for the next one, without a lock.
+//! Growth, purging and shrinking: migrating from an array to the next one, without a lock.
 //!
-//! 1. **Begin.** The array is sealed, the next one sized and installed.
-//! 2. **Move.** Chunk by chunk, every slot is brought to an end (`EMPTY|FROZEN` or `TOMBSTONE|FROZEN`), its entry copied first. Any
-//!    thread may do any slot at any time, and all may do the same one; each write that finds a migration does one chunk.
-//! 3. **Promote.** Once every slot has been seen left, the next array becomes the current one.
+//! 1. **Begin.** The thread seals the array, and sizes and installs the next one.
+//! 2. **Move.** Chunk by chunk, each slot is migrated: its entry is copied to the next array, and the slot ends as
+//!    `EMPTY|FROZEN` or `TOMBSTONE|FROZEN`. Any thread may migrate any slot at any time, and several may work on the
+//!    same one. Each write that finds a migration moves one chunk.
+//! 3. **Promote.** Once every slot has been seen migrated, the next array becomes the current one.
 //!
 //! # Room
 //!
-//! The next array never runs out of room for copies. An insert is counted in the shard's `occupied` before it is admitted to an
-//! array, and counted out after its entry has left the table; moving does not count. So after the seal, `occupied` is
-//! no less than the number of entries that the array holds or will ever be given by those admitted earlier, and the next array is
-//! made with that many of its slots spoken for. This holds whatever the next array's size, so it may as well be smaller. Slots
-//! spoken for in vain (the session ended before it was moved) are forgotten with the array: the one after is sized anew.
+//! The next array never runs out of room for copies. An insert is counted in the shard's `occupied` before it reserves
+//! a slot, and counted out after its entry has left the table. Moving an entry does not change the count. So after the
+//! seal, `occupied` is at least the number of entries that the array holds or that earlier reservations can still add.
+//! The next array is made with that many slots reserved. This holds for every size of the next array, so it may be
+//! smaller. A reservation for a session that ended before it was moved is lost with the array, because the array after
+//! it is sized anew.
 //!
 //! # Sizes
 //!
-//! Up to 3/4 of an array's slots are spoken for before it is left. The next one is the smallest that is, with what it is
-//! given at the start, at most 9/16 full; it is half as large at the least, and only if it is then at most 3/8 full. So at least a tenth
-//! of its slots remain for new entries, which is enough inserts to move every chunk of the old array before they are
-//! used up, and a population that stays the same never moves to a larger array twice.
+//! A migration begins when 3/4 of an array's slots are reserved. The next array is the smallest whose initial
+//! reservations take at most 9/16 of its slots. It may be half as large as its predecessor, if they take at most 3/8 of
+//! its slots then. So at least a tenth of its slots remain for new entries. These are enough inserts to move every
+//! chunk of the old array, and a population of constant size never moves to a larger array twice.
 
 use super::pinned::Pinned;
 use super::structure::array::{Array, MIN_CAPACITY};
@@ -26,13 +28,10 @@ use super::structure::probe::Hash;
 use super::structure::slot::{Slot, Word};
 use crate::entry::Payload;
 use crate::entry::life::Life;
-use crate::sync::{planted, step};
+use crate::sync::step;
 
-/// The capacity of the array that follows one of `capacity` with `occupied` entries to take over.
+/// The capacity of the array that follows one of `capacity` slots with `occupied` entries to move.
 fn next_capacity(capacity: usize, occupied: usize) -> usize {
-    if planted("next-without-reservations") {
-        return (occupied + 1).next_power_of_two().max(MIN_CAPACITY);
-    }
     if capacity > MIN_CAPACITY && within(occupied, 3, capacity) {
         return capacity / 2;
     }
@@ -43,21 +42,19 @@ fn next_capacity(capacity: usize, occupied: usize) -> usize {
     next
 }
 
-/// Whether `occupied` is at most so many sixteenths of `capacity`.
+/// Whether `occupied` is at most `sixteenths` sixteenths of `capacity`.
 fn within(occupied: usize, sixteenths: u64, capacity: usize) -> bool {
     occupied as u64 * 16 <= capacity as u64 * sixteenths
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Starts to leave the current array, unless that has begun already; returns the next one.
+    /// Begins a migration from the current array, unless one has begun already. Returns the next array.
     pub(super) fn begin(&self, array: &'g Array) -> &'g Array {
         if let Some(next) = array.next(self.guard) {
             return next;
         }
         step("no next");
-        if !planted("sized-without-a-seal") {
-            array.seal();
-        }
+        array.seal();
         step("sealed");
         let occupied = self.shard.occupied();
         step("sized");
@@ -67,7 +64,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         next
     }
 
-    /// Does this thread's share of a migration, if one is under way, or begins one, if the shard has become sparse.
+    /// Moves one chunk if a migration is under way, or begins a migration if the shard has become sparse.
     pub(super) fn maintain(&self) {
         let array = self.shard.current(self.guard);
         if array.next(self.guard).is_some() {
@@ -82,9 +79,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
         array.capacity() > MIN_CAPACITY && within(self.shard.occupied(), 2, array.capacity())
     }
 
-    /// Brings the shard into its final form: finishes the migration that is under way and shrinks a sparse array.
-    pub(super) fn settle_down(&self) {
-        // Each round halves the array or finishes what others have begun; others could keep this up for ever.
+    /// Finishes the migration that is under way, and shrinks a sparse array.
+    pub(super) fn finish_and_shrink(&self) {
+        // Each iteration halves the array or finishes another thread's migration. Other threads could keep this up for
+        // ever.
         for _ in 0..usize::BITS {
             let array = self.shard.current(self.guard);
             if array.next(self.guard).is_none() {
@@ -97,7 +95,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Finishes every migration that is under way in a shard that no other thread uses.
+    /// Finishes every migration of a shard that no other thread uses.
     pub(super) fn finish_all(&self) {
         loop {
             let array = self.shard.current(self.guard);
@@ -108,54 +106,52 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Moves one chunk of an array that is being left.
+    /// Migrates one chunk of an array, and promotes the next array if it was the last chunk.
     pub(super) fn help(&self, array: &'g Array) {
         let chunk = array.claim_chunk();
         step("chunk claimed");
         if let Some(chunk) = chunk {
-            self.leave_chunk(array, chunk);
+            self.migrate_chunk(array, chunk);
         }
-        if array.all_claimed() && (planted("claimed-counts-as-done") || array.unfinished_chunk().is_none()) {
+        if array.all_claimed() && array.unfinished_chunk().is_none() {
             self.promote(array);
         }
     }
 
-    /// Moves all that is left of an array that is being left.
+    /// Migrates all remaining chunks of an array, and promotes the next array.
     pub(super) fn finish(&self, array: &'g Array) {
         while let Some(chunk) = array.claim_chunk() {
-            if planted("claimed-counts-as-done") && array.all_claimed() {
-                break;
-            }
-            self.leave_chunk(array, chunk);
+            self.migrate_chunk(array, chunk);
         }
         self.promote(array);
     }
 
     fn promote(&self, array: &'g Array) {
         step("all left");
-        // SAFETY: the callers have found a next array and all chunks marked, which they are after their slots were seen left.
+        // SAFETY: the callers have found a next array and all chunks marked, and a chunk is marked after its slots were
+        // seen migrated.
         unsafe { self.shard.promote(array, self.guard) }
     }
 
-    fn leave_chunk(&self, array: &'g Array, chunk: usize) {
+    fn migrate_chunk(&self, array: &'g Array, chunk: usize) {
         if !cfg!(loom) {
-            // Moving an entry takes its key, and the entries of a chunk lie all over the memory.
+            // Moving an entry needs its key, and the entries of a chunk are scattered over the memory.
             let words = array.chunk(chunk).map(Slot::load).filter(|word| word.holds_entry());
             words.for_each(|word| self.entry(word).prefetch());
         }
         for slot in array.chunk(chunk) {
-            self.leave_slot(array, slot);
+            self.migrate_slot(array, slot);
         }
         step("chunk left");
-        array.mark_left(chunk);
+        array.mark_migrated(chunk);
     }
 
-    /// Brings one slot to its end.
-    pub(super) fn leave_slot(&self, array: &'g Array, slot: &'g Slot) {
+    /// Migrates one slot.
+    pub(super) fn migrate_slot(&self, array: &'g Array, slot: &'g Slot) {
         loop {
             let word = slot.load();
             step("slot seen");
-            if word.is_left() {
+            if word.is_migrated() {
                 return;
             }
             if !word.holds_entry() {
@@ -167,10 +163,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
             let entry = self.entry(word);
             let dead = entry.life().load() == Life::Dead;
             step("life seen");
-            if dead && (!word.is_frozen() || planted("dead-shortcut-when-frozen")) {
-                // Nobody needs to see a dead entry in the next array, as long as no copy of it can be there yet.
-                if slot.bury_frozen(word) {
-                    self.discard(entry);
+            if dead && !word.is_frozen() {
+                // A dead entry need not be in the next array, as long as no copy of it can be there yet.
+                if slot.remove_and_freeze(word) {
+                    self.retire_cleared(entry);
                 }
             } else if word.is_frozen() {
                 self.finish_copy(array, slot, word, self.target(entry.key()).hash);
@@ -180,12 +176,9 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Copies a frozen slot's entry, whatever has become of it, into the next array, unless that is done, and ends the slot.
+    /// Copies the entry of a frozen slot to the next array, dead or not, unless that is done, and ends the slot.
     pub(super) fn finish_copy(&self, array: &'g Array, slot: &Slot, word: Word, hash: Hash) {
         let next = array.next(self.guard).expect("a slot is frozen after next is installed");
-        if planted("successor-copied-instead") {
-            return self.copy_successor(next, slot, word, hash);
-        }
         if !self.copy(next, slot, word, hash) {
             return;
         }
@@ -193,20 +186,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         slot.moved(word);
     }
 
-    /// What [`finish_copy`](Self::finish_copy) must not do: to put the successor of a superseded entry into `next`.
-    #[cold]
-    fn copy_successor(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) {
-        let entry = self.entry(word);
-        let superseded = entry.life().load() == Life::Superseded;
-        let put =
-            entry.successor().filter(|_| superseded).map_or(word, |successor| word.with_entry(successor.pointer()));
-        if self.copy(next, slot, put, hash) && slot.moved(word) && superseded {
-            // SAFETY: none: it is the broken rule.
-            unsafe { entry.retire(entry.size(), self.guard) }
-        }
-    }
-
-    /// Puts the entry of a frozen slot into `next`. False if the slot has been ended meanwhile by somebody else.
+    /// Puts the entry of a frozen slot into `next`. False if another thread has ended the slot meanwhile.
     pub(super) fn copy(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) -> bool {
         for (number, place) in next.probe(hash).enumerate() {
             loop {
@@ -218,13 +198,13 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     break;
                 }
                 if there.is_frozen() {
-                    // `next` is being left itself, which cannot begin before this slot is ended.
+                    // `next` is being migrated itself, which cannot begin before this slot is ended.
                     return false;
                 }
                 step("place found");
-                // Between finding this place empty and filling it: is the entry still to be copied? If another thread has
-                // done it, the entry may have been removed again, and this place may be the first empty one only since.
-                if !planted("copy-without-a-second-look") && slot.load() != word {
+                // Looks again between finding this place empty and filling it. If another thread has copied the entry,
+                // the entry may have been removed since, and this place may have become the first empty one only then.
+                if slot.load() != word {
                     return false;
                 }
                 step("place for a copy");

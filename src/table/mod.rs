@@ -1,29 +1,24 @@
 //! The table: a sharded, lock-free, epoch-reclaimed hash table of sessions.
 //!
-//! | file | what |
+//! | file | what it has |
 //! |---|---|
-//! | `word` | the slot word and its transitions |
-//! | `probe` | which slots a key may be in |
-//! | `array` | one generation of a shard's slots, and how slots are spoken for |
-//! | `shard` | the current array and the counters of a shard |
-//! | `population` | how many sessions there are, and the limit |
-//! | `visit` | one thread at work on one shard; judging versions and clearing slots |
-//! | `find`, `insert`, `update`, `rotate`, `sweep` | the operations |
-//! | `forward` | following a key that a session had before |
-//! | `revoke` | giving back what revoked sessions take |
-//! | `keys` | which sessions there are |
-//! | `room` | room for a newcomer in a full table |
-//! | `round` | sweeping in small pieces, shared among threads |
-//! | `grow` | growth, purging, shrinking |
-//! | `deaths`, `tally` | who is told of ended sessions; counts of them |
+//! | `structure` | slots, arrays, shards, counters |
+//! | `ops` | the operations, one file each |
+//! | `pinned` | one pinned thread at work on one shard: judging, touching and ending versions, clearing slots |
+//! | `search` | the writer's search for a live version |
+//! | `migrate` | growth, purging and shrinking |
+//! | `cause` | why sessions end |
+//! | `removals` | reporting ended sessions to an observer |
 //!
-//! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a slot; all
-//! questions about it are settled on the life word of its live version. The slots say only where to look: an operation that has
-//! taken effect may leave slots behind that name dead or superseded entries, and whoever passes by clears them.
+//! A key names at most one session. A session is a chain of versions ([`crate::entry`]), the first of which is in a
+//! slot. The life word of the live version decides whether and how the session exists. A slot only says where to look:
+//! an operation that has taken effect may leave a dead or superseded entry in a slot, and the next thread that meets
+//! the entry clears the slot.
 //!
-//! Every operation is lock-free: a thread that stops at any instruction keeps no other from completing. The allocator is outside
-//! this claim.
+//! Every operation is lock-free: a thread that stops at any instruction keeps no other thread from completing. The
+//! claim excludes the memory allocator.
 
+mod cause;
 #[cfg(loom)]
 mod inspect;
 #[allow(unsafe_code, reason = "it retires entries and promotes arrays")]
@@ -38,13 +33,14 @@ mod structure;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+pub use cause::RemovalCause;
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them all"))]
 pub(crate) use ops::{Change, Former, Part, Refusal, Room, Whose};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model observes removals"))]
 pub(crate) use removals::{Bound, Ended, Observer};
 pub(crate) use search::Absence;
 pub(crate) use structure::counters::Counts;
-pub(crate) use structure::population::Place;
+pub(crate) use structure::population::{Place, Population};
 
 use crate::entry::{Key, Payload, free_with_successors};
 use crate::expiry::Moment;
@@ -57,7 +53,6 @@ use ops::Round;
 use pinned::{Pinned, Target};
 use removals::Removals;
 use structure::array::{Array, MIN_CAPACITY};
-use structure::population::Population;
 use structure::probe::Hash;
 use structure::shard::Shard;
 
@@ -76,9 +71,10 @@ pub(crate) struct Table<P: Payload> {
 }
 
 impl<P: Payload> Table<P> {
-    /// An empty table of so many shards, rounded up to a power of two, for at most `limit` sessions (0: any number).
+    /// Returns an empty table of `shards` shards, rounded up to a power of two, for at most `limit` sessions (0: any
+    /// number).
     ///
-    /// May wait for another thread that makes its first table; nothing else here waits for anyone.
+    /// May wait for another thread that makes its first table. No other operation waits.
     pub(crate) fn new(shards: usize, limit: usize) -> Self {
         memory::prepare();
         let shards = shards.clamp(1, Hash::MAX_SHARDS).next_power_of_two();
@@ -94,7 +90,7 @@ impl<P: Payload> Table<P> {
         }
     }
 
-    /// The same table, which tells `observer` of the sessions that end.
+    /// Reports the table's ended sessions to `observer`.
     pub(crate) fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
@@ -141,25 +137,25 @@ impl<P: Payload> Table<P> {
         self.population.count(self.shards.iter().map(Shard::sessions))
     }
 
-    /// What has come and gone since the table was made.
+    /// Counts of what has happened since the table was made.
     pub(crate) fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         self.shards.iter().for_each(|shard| shard.counters().add_to(&mut sum));
         sum
     }
 
-    /// The number of slots that the current arrays have.
+    /// The number of slots of the current arrays.
     pub(crate) fn capacity(&self) -> usize {
         let guard = memory::pin();
         self.shards.iter().map(|shard| shard.current(&guard).capacity()).sum()
     }
 
-    /// The number of entries in the slots, with those that are about to come or have just gone.
+    /// The number of entries in the slots, including entries that are about to come or have just gone.
     pub(crate) fn occupied(&self) -> usize {
         self.shards.iter().map(Shard::occupied).sum()
     }
 
-    /// How many slots were tried at the most to put an entry into one of the current arrays.
+    /// The length of the longest probe that has put an entry into one of the current arrays.
     pub(crate) fn longest_probe(&self) -> usize {
         let guard = memory::pin();
         self.shards.iter().map(|shard| shard.current(&guard).longest_probe()).max().unwrap_or(0)
@@ -175,7 +171,7 @@ impl<P: Payload> Drop for Table<P> {
             let moment = Moment::TIMELESS;
             Pinned { table: self, shard, moment, guard: &guard, removals: &removals }.finish_all();
         }
-        // The arrays that were left last, each in a bag of its own. A matter of time only, which the models need not explore.
+        // Frees the last migrated arrays, each of which is in a batch of its own. The models need not explore this.
         if !MODEL {
             memory::collect(2 * self.shards.len() * memory::BATCH);
         }
@@ -183,7 +179,8 @@ impl<P: Payload> Drop for Table<P> {
             for slot in shard.current_mut().slots_mut() {
                 let word = slot.load_exclusive();
                 if word.holds_entry() {
-                    // SAFETY: the shard has no other array, so no other slot holds the entry, and nobody uses the table any more.
+                    // SAFETY: the shard has no other array, so no other slot holds the entry, and nothing uses the
+                    // table.
                     unsafe { free_with_successors::<P>(word.pointer()) }
                 }
             }

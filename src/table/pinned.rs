@@ -1,8 +1,7 @@
-//! A visit: one thread, pinned, at work on one shard, at one moment.
+//! One pinned thread at work on one shard, at one moment.
 //!
-//! The operations are spread over the files of this folder by what they do: [`find`](super::find), [`insert`](super::insert),
-//! [`update`](super::update), [`grow`](super::grow), [`sweep`](super::sweep). Here is what they share: judging a version's stamp and taking
-//! ended versions out of their slots.
+//! [`Pinned`] is the receiver of all steps of the operations ([`ops`](super::ops)). Here are the steps that the operations
+//! share: judging, touching and ending a version, and clearing the slot of an ended version.
 
 use super::removals::Removals;
 use super::structure::probe::Hash;
@@ -11,13 +10,13 @@ use super::structure::slot::{Slot, Word};
 use super::{KeyHasher, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick, Verdict};
 use crate::memory::Guard;
-use crate::sync::{planted, step};
+use crate::sync::step;
+use crate::table::RemovalCause;
 use constant_time_eq::constant_time_eq_32;
 
-/// What a search is for.
+/// The key that a search looks for, and its hash.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'k> {
     pub(super) key: &'k Key,
@@ -31,9 +30,9 @@ impl<'k> Target<'k> {
     }
 }
 
-/// One thread's visit to one shard.
+/// One pinned thread at work on one shard, at one moment.
 ///
-/// A reader keeps one in registers: what it calls out of line takes a copy of its own.
+/// A reader keeps it in registers. So a function that is called out of line takes it by value.
 pub(super) struct Pinned<'g, P: Payload> {
     pub(super) table: &'g Table<P>,
     pub(super) shard: &'g Shard,
@@ -49,18 +48,18 @@ impl<P: Payload> Clone for Pinned<'_, P> {
 }
 impl<P: Payload> Copy for Pinned<'_, P> {}
 
-/// What came of judging a version that was seen live.
+/// The outcome of judging a version that was seen live.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// It is the session's live version, as it was seen.
+    /// It is the session's live version.
     Live,
-    /// It is a forward whose time is not over, as it was seen.
+    /// It is a forward that has not expired.
     Forward,
     /// It had expired, and this thread has ended it.
     Expired,
-    /// It has been revoked with other sessions of its principal: it is no session any more, and whoever finds it may clear it away.
+    /// It was revoked together with other sessions of its principal. Any thread may clear it.
     Revoked,
-    /// Its life word has changed: look again.
+    /// Its life word has changed. The caller has to look again.
     Changed,
 }
 
@@ -74,16 +73,16 @@ impl<'g, P: Payload> Pinned<'g, P> {
         Self { shard: self.table.shard(target.hash), ..*self }
     }
 
-    /// The entry of a word that was loaded during this visit and holds one.
+    /// The entry of a word that was loaded under this guard and holds an entry.
     #[inline]
     pub(super) fn entry(&self, word: Word) -> EntryRef<'g, P> {
-        // SAFETY: loaded under this visit's guard, from a slot of this table, whose entries are all of `P`.
+        // SAFETY: loaded under this guard from a slot of this table, whose entries are all of `P`.
         unsafe { word.entry_ref(self.guard) }
     }
 
-    /// The entry of a word, if it bears the key that is looked for.
+    /// The entry of a word, if it has the key of the search.
     #[inline]
-    pub(super) fn bearing(&self, word: Word, target: Target<'_>) -> Option<EntryRef<'g, P>> {
+    pub(super) fn entry_with_key(&self, word: Word, target: Target<'_>) -> Option<EntryRef<'g, P>> {
         if !word.matches(target.hash) {
             return None;
         }
@@ -92,7 +91,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         constant_time_eq_32(entry.key(), target.key).then_some(entry)
     }
 
-    /// Judges a version that was seen live with this stamp. An expired one is not merely reported: it is dead when this returns.
+    /// Judges a version that was seen live with this stamp. An expired version is dead when this returns.
     #[inline(always)]
     pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         if !version.is_plain() {
@@ -101,7 +100,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         if self.moment.finds_live(stamp, None) { Judgement::Live } else { (*self).judge_afresh(version, stamp) }
     }
 
-    /// Moves the stamp that was seen up to now, if it is not there yet. False if the life word has changed.
+    /// Moves the stamp up to now, unless it is there already. False if the life word has changed.
     #[inline]
     pub(super) fn touch(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
         let now = self.moment.now();
@@ -109,7 +108,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         stamp >= now || version.life().touch(stamp, now).is_ok()
     }
 
-    /// By value, so that the visit need not lie in memory before.
+    /// By value, so that the caller can keep `self` in registers.
     #[inline(never)]
     fn judge_with_overrides(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         let live = self.moment.finds_live(stamp, version.limits()) && !self.is_revoked(version);
@@ -122,7 +121,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     #[inline]
     fn is_revoked(&self, version: EntryRef<'g, P>) -> bool {
-        // SAFETY: a version is judged that was seen live under this guard.
+        // SAFETY: the version was seen live under this guard.
         unsafe { version.is_revoked(self.guard) }
     }
 
@@ -135,7 +134,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live if version.is_forward() => Judgement::Forward,
             Verdict::Live => Judgement::Live,
-            Verdict::Expired(_) if planted("expiry-reported-without-the-kill") => Judgement::Expired,
             Verdict::Expired(limit) => {
                 step("found expired");
                 if version.is_forward() {
@@ -145,30 +143,26 @@ impl<'g, P: Payload> Pinned<'g, P> {
             }
             Verdict::Ahead(fresh) => {
                 step("found ahead");
-                // Won or lost, the stamp is another one now.
+                // Whether this call or another thread's moved it, the stamp has changed.
                 let _ = version.life().bring_back(stamp, fresh);
                 Judgement::Changed
             }
         }
     }
 
-    /// Ends the session whose live version bears this stamp. True if this call did it.
+    /// Ends the session whose live version has this stamp. True if this call did it.
     ///
-    /// A forward is no session: it holds no place, and nobody is told of its end.
+    /// A forward is not a session: it has no place below the limit, and its end is not reported.
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
-        let early = planted("place-given-back-before-the-kill");
-        if early {
-            self.table.population.leave(self.shard.sessions());
-        }
         let killed = self.kill_keeping_the_place(version, stamp, cause);
-        if (killed && !early || planted("place-given-back-by-a-loser")) && !version.is_forward() {
+        if killed && !version.is_forward() {
             self.table.population.leave(self.shard.sessions());
             step("place given back");
         }
         killed
     }
 
-    /// The same, but the session's place stays taken: for the one that takes it over.
+    /// The same, but the session's place stays taken, for the caller to take over.
     pub(super) fn kill_keeping_the_place(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
         let killed = version.life().kill(stamp).is_ok();
         if killed {
@@ -182,30 +176,29 @@ impl<'g, P: Payload> Pinned<'g, P> {
         killed
     }
 
-    /// Takes an entry that is not live out of its slot, putting its successor there if it has been superseded. False if the slot
-    /// had changed. The predecessor of the slot's array must have been settled for the key.
+    /// Clears the slot of an ended entry: replaces a superseded entry by its successor and removes a dead one. False if
+    /// the slot had changed. All moves of the key out of the previous array must have been finished
+    /// ([`finish_moves_of`](Self::finish_moves_of)).
     pub(super) fn clear(&self, slot: &Slot, word: Word, entry: EntryRef<'g, P>) -> bool {
         match entry.life().load() {
             Life::Pending | Life::Live(_) => false,
             Life::Dead => {
                 step("to be buried");
-                let buried = slot.bury(word);
-                if buried {
-                    self.discard(entry);
+                let removed = slot.remove(word);
+                if removed {
+                    self.retire_cleared(entry);
                 }
-                buried
+                removed
             }
             Life::Superseded => {
                 let successor = entry.successor().expect("a superseded version has a successor");
                 step("to be replaced");
                 let replaced = !word.is_frozen() && slot.replace(word, word.with_entry(successor.pointer()));
                 step("replaced");
-                let size = entry.size();
                 if replaced {
+                    let size = entry.size();
                     self.shard.counters().resized(size, successor.size());
-                }
-                if replaced && !planted("retired-when-superseded") {
-                    // SAFETY: superseded, gone from its slot, its copies settled; the winner of the exchange is the only one here.
+                    // SAFETY: superseded, in no slot, all moves finished; only the winner of the exchange gets here.
                     unsafe { entry.retire(size, self.guard) }
                 }
                 replaced
@@ -213,12 +206,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Retires a dead entry that this thread has just taken out of its slot for good.
-    pub(super) fn discard(&self, entry: EntryRef<'g, P>) {
+    /// Retires a dead entry that this thread has just removed from its slot.
+    pub(super) fn retire_cleared(&self, entry: EntryRef<'g, P>) {
         step("buried");
         let size = entry.size();
         self.shard.counters().resized(size, 0);
-        // SAFETY: dead, gone from its slot, its copies settled; the winner of the exchange is the only one here.
+        // SAFETY: dead, in no slot, all moves finished; only the winner of the exchange gets here.
         unsafe { entry.retire(size, self.guard) }
         step("retired");
         self.shard.count_out();

@@ -1,43 +1,44 @@
-//! Telling an observer which sessions have ended, once the thread that ended them holds nothing any more.
+//! Reporting ended sessions to an observer, after the thread that ended them has unpinned.
 
 use crate::entry::account::{Binding, Use};
 use crate::entry::{EntryRef, Key, Overrides, Payload};
-use crate::events::RemovalCause;
 use crate::memory::Guard;
+use crate::table::RemovalCause;
 use core::cell::Cell;
 
 /// A session that has ended.
 pub(crate) struct Ended {
     pub(crate) key: Key,
     pub(crate) cause: RemovalCause,
-    /// The principal that it was bound to.
+    /// The principal to which it was bound.
     pub(crate) bound: Option<Bound>,
     pub(crate) serial: u64,
     /// Whether the index of principals may still list it.
     pub(crate) listed: bool,
 }
 
-/// What a session had to do with its principal.
+/// A session's binding to its principal.
 pub(crate) struct Bound {
     pub(crate) principal: Key,
     pub(crate) binding: Binding,
-    /// The session's use of its account, for the observer to end; `None` if the session has gone on.
+    /// The session's use of its account, which the observer has to end. `None` if the session lives on under another
+    /// key.
     pub(crate) used: Option<Use>,
 }
 
-/// Whoever is told.
+/// Receives reports of ended sessions.
 pub(crate) trait Observer: Send + Sync {
-    /// Whether sessions are of interest that are bound to nobody.
+    /// Whether to report sessions that are not bound to a principal.
     fn observes_all(&self) -> bool;
 
-    /// Is called once for each session of interest, by the thread that has ended it, which is not pinned then.
+    /// Is called once for each reported session, by the thread that has ended it, while the thread is not pinned.
     fn ended(&self, ended: Ended);
 }
 
-/// What one piece of work has ended. Reports when dropped, which has to be after the thread's guard.
+/// The sessions that one operation has ended. Reports them when dropped, which has to be after the thread's guard.
 pub(super) struct Removals<'a> {
     observer: &'a Option<Box<dyn Observer>>,
-    /// In a box, which there hardly ever is, so that to have no deaths takes two words.
+    /// Boxed, because it is `None` in nearly every operation, and so takes one word.
     #[expect(clippy::box_collection, reason = "one word where there is none, and there is none in each read")]
     ended: Cell<Option<Box<Vec<Ended>>>>,
 }
@@ -48,7 +49,7 @@ impl<'a> Removals<'a> {
         Self { observer, ended: Cell::new(None) }
     }
 
-    /// The session that was noted last has been taken off the index of principals before.
+    /// Marks the last added session as removed from the index of principals already.
     pub(super) fn last_is_unlisted(&self) {
         if let Some(mut ended) = self.ended.take() {
             ended.iter_mut().next_back().into_iter().for_each(|last| last.listed = false);
@@ -56,7 +57,7 @@ impl<'a> Removals<'a> {
         }
     }
 
-    /// Notes a version that this thread has killed under `guard`.
+    /// Adds a version that this thread has killed under `guard`.
     pub(super) fn note<P: Payload>(&self, version: EntryRef<'_, P>, cause: RemovalCause, guard: &Guard) {
         let Some(observer) = self.observer else { return };
         if version.is_plain() && !observer.observes_all() {
@@ -65,10 +66,10 @@ impl<'a> Removals<'a> {
         let Overrides { binding, serial, .. } = version.overrides();
         if binding.is_some() || observer.observes_all() {
             let bound = binding.map(|binding| {
-                // SAFETY: the session was a user of its account when this thread ended it, and so is until its use is ended.
+                // SAFETY: the session uses its account until that use is ended, which has not happened yet.
                 let principal = *unsafe { binding.account(guard) }.key();
                 let gone_on = cause == RemovalCause::Rotated;
-                // SAFETY: as above. One thread ends a session, once.
+                // SAFETY: as above. Only one thread ends a session, once.
                 let used = if gone_on { None } else { Some(unsafe { binding.into_use() }) };
                 Bound { principal, binding, used }
             });

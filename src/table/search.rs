@@ -1,7 +1,7 @@
 //! The writer's search: from a key to the slot of its live version.
 //!
-//! It goes through the arrays as a look-up does ([`read`](super::ops::read)). Unlike a look-up, it removes ended entries of
-//! its key, and finishes moving an entry of its key out of an array that is being left.
+//! It goes through the arrays as a look-up does ([`read`](super::ops::read)). Unlike a look-up, it removes ended
+//! entries of its key, and finishes moving an entry of its key out of an array that is being left.
 
 use super::pinned::{Pinned, Target};
 use super::structure::array::Array;
@@ -9,18 +9,19 @@ use super::structure::slot::{Slot, Word};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
 use crate::expiry::Tick;
-use crate::sync::{planted, step};
+use crate::sync::step;
 
-/// Why a session is not there.
+/// Why there is no such session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absence {
-    /// There is none with this key.
+    /// There is no session with this key.
     Unknown,
-    /// There was, but it had expired, and is removed now.
+    /// The session had expired, and has been removed by this call.
     Expired,
 }
 
-/// Where a session's live version sits: in a slot that is not frozen, in an array whose predecessor is settled for its key.
+/// The place of a session's live version: a slot that is not frozen, in an array into which all moves of the key are
+/// finished.
 pub(super) struct Found<'g, P> {
     pub(super) slot: &'g Slot,
     pub(super) word: Word,
@@ -29,7 +30,7 @@ pub(super) struct Found<'g, P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// The slot of the live version of the session with this key; on the way, entries of that key that have ended are taken out.
+    /// The slot of the live version of the session with this key. Clears ended entries of the key on the way.
     pub(super) fn locate(&self, target: Target<'_>) -> Option<Found<'g, P>> {
         let mut array = self.shard.current(self.guard);
         let mut previous = None;
@@ -40,16 +41,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     if word.is_empty() {
                         break 'probe;
                     }
-                    let Some(entry) = self.bearing(word, target) else { break };
+                    let Some(entry) = self.entry_with_key(word, target) else { break };
                     step("bears the key");
                     if word.is_frozen() {
-                        if !planted("frozen-match-left-to-others") {
-                            self.finish_copy(array, slot, word, target.hash);
-                        }
+                        self.finish_copy(array, slot, word, target.hash);
                         break;
                     }
                     if let Some(previous) = previous {
-                        self.settle(previous, target);
+                        self.finish_moves_of(previous, target);
                         step("settled");
                     }
                     match entry.life().load() {
@@ -58,9 +57,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
                             return Some(Found { slot, word, entry, stamp });
                         }
                         Life::Pending => return None,
-                        Life::Superseded if planted("superseded-left-in-its-slot") => {
-                            return self.followed(slot, word, entry);
-                        }
                         Life::Dead | Life::Superseded => self.clear(slot, word, entry),
                     };
                 }
@@ -71,40 +67,24 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// What [`locate`](Self::locate) must not do: to follow a superseded version without putting its successor into the slot.
-    #[cold]
-    fn followed(&self, slot: &'g Slot, word: Word, entry: EntryRef<'g, P>) -> Option<Found<'g, P>> {
-        let mut version = entry;
-        loop {
-            match version.life().load() {
-                Life::Live(stamp) => return Some(Found { slot, word, entry: version, stamp }),
-                Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
-                Life::Dead | Life::Pending => return None,
-            }
-        }
-    }
-
-    /// Takes a version that has ended out of the slot in which it was found, wherever it has been moved since.
-    pub(super) fn clean_up(&self, found: &Found<'g, P>, target: Target<'_>) {
+    /// Clears the slot of a version that has ended, wherever the version has been moved since.
+    pub(super) fn clear_found(&self, found: &Found<'g, P>, target: Target<'_>) {
         if !self.clear(found.slot, found.word, found.entry) {
             self.locate(target);
         }
     }
 
-    /// Finishes what is left of moving entries of this key out of an array: to be called between seeing such an entry in the next
-    /// array and changing it there.
+    /// Finishes all moves of entries of this key out of an array. To be called after an entry of the key is seen in the
+    /// next array and before it is changed there.
     ///
-    /// Otherwise a thread suspended in the middle of copying the entry could put it into the next array once more.
-    pub(super) fn settle(&self, array: &'g Array, target: Target<'_>) {
-        if planted("writer-skips-the-old-array") {
-            return;
-        }
+    /// Otherwise a thread that was suspended while it copied the entry could put the entry into the next array again.
+    pub(super) fn finish_moves_of(&self, array: &'g Array, target: Target<'_>) {
         for slot in array.probe(target.hash) {
             let word = slot.load();
             if word.is_empty() {
                 return;
             }
-            if word.is_frozen() && self.bearing(word, target).is_some() {
+            if word.is_frozen() && self.entry_with_key(word, target).is_some() {
                 self.finish_copy(array, slot, word, target.hash);
             }
         }

@@ -103,14 +103,79 @@ fn operations_in_progress_at_the_fork_block_no_operation_in_the_child() {
     });
 }
 
+/// Creates so many sessions, and returns the digits of their ids.
+fn draw(store: &SessionStore, count: usize) -> Vec<String> {
+    (0..count).map(|_| session(store).hex().to_string()).collect()
+}
+
+#[track_caller]
+fn assert_all_different<'i>(ids: impl IntoIterator<Item = &'i str>, count: usize) {
+    let all: HashSet<&str> = ids.into_iter().collect();
+    assert_eq!(all.len(), count, "an id was drawn twice, or an id is missing");
+    assert!(!all.contains(&*"0".repeat(64)), "an id of a page that was wiped");
+}
+
 #[test]
 fn parent_and_child_make_different_ids() {
-    const EACH: usize = 100;
+    const EACH: usize = 10_000;
     let (store, _clock) = store(0);
-    let draw = || (0..EACH).map(|_| session(&store).hex().to_string()).collect::<Vec<_>>();
-    let before = draw();
-    let forked = in_a_child(|to_parent| to_parent.write_all(draw().join("\n").as_bytes()).is_ok());
-    let after = draw();
-    let all: HashSet<&str> = before.iter().chain(&after).map(String::as_str).chain(forked.lines()).collect();
-    assert_eq!(all.len(), 3 * EACH);
+    // Wherever in a batch the fork meets the thread.
+    for before in 1..=8 {
+        let before = draw(&store, before);
+        let count = if before.len() == 3 { EACH } else { 20 };
+        let forked = in_a_child(|to_parent| to_parent.write_all(draw(&store, count).join("\n").as_bytes()).is_ok());
+        let after = draw(&store, count);
+        let all = before.iter().chain(&after).map(String::as_str).chain(forked.lines());
+        assert_all_different(all, before.len() + 2 * count);
+    }
+}
+
+#[test]
+fn ids_that_a_child_and_its_own_child_draw_are_all_different() {
+    let (store, _clock) = store(0);
+    let before = draw(&store, 3);
+    let forked = in_a_child(|to_parent| {
+        let before = draw(&store, 3);
+        let forked = in_a_child(|to_child| to_child.write_all(draw(&store, 20).join("\n").as_bytes()).is_ok());
+        let after = draw(&store, 20);
+        to_parent.write_all([before.join("\n"), forked, after.join("\n")].join("\n").as_bytes()).is_ok()
+    });
+    let after = draw(&store, 20);
+    assert_all_different(before.iter().chain(&after).map(String::as_str).chain(forked.lines()), 3 + 20 + 43);
+}
+
+/// The kilobytes of this process's memory that the kernel wipes in a child, and whether all of it is left out of core
+/// dumps.
+#[cfg(target_os = "linux")]
+fn wiped_memory() -> (usize, bool) {
+    let maps = std::fs::read_to_string("/proc/self/smaps").expect("the kernel's list of mappings");
+    let (mut size, mut wiped, mut all_undumped) = (0, 0, true);
+    for line in maps.lines() {
+        if let Some(kilobytes) = line.strip_prefix("Size:") {
+            size = kilobytes.trim().trim_end_matches(" kB").parse().expect("a number");
+        }
+        if let Some(flags) = line.strip_prefix("VmFlags:").filter(|flags| flags.contains(" wf")) {
+            wiped += size;
+            all_undumped &= flags.contains(" dd");
+        }
+    }
+    (wiped, all_undumped)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_keeps_its_ids_in_memory_that_is_wiped_by_a_fork_and_not_dumped_and_is_unmapped_when_it_ends() {
+    let (store, _clock) = store(0);
+    // In a child, which has no threads but those of its own.
+    let forked = in_a_child(|to_parent| {
+        let store = &store;
+        let in_a_thread = || thread::scope(|scope| scope.spawn(|| (session(store), wiped_memory()).1).join().ok());
+        // The C library maps such memory too, for the first thread, and keeps it.
+        in_a_thread();
+        let before = wiped_memory();
+        let Some(meanwhile) = in_a_thread() else { return false };
+        let after = wiped_memory();
+        write!(to_parent, "{} {} {before:?}", meanwhile.0 > before.0, meanwhile.1).is_ok() && before == after
+    });
+    assert!(forked.starts_with("true true"), "more memory meanwhile, none of it dumped: {forked}");
 }

@@ -4,18 +4,24 @@
 //! Sessions are independent of each other but for the clock, so each one's history is checked by itself, with the
 //! clock's steps in it, and under all the ids that it is given.
 
+#[path = "../../verify/support/checker.rs"]
 mod checker;
-#[path = "../support/model/mod.rs"]
+#[path = "../../verify/support/model/mod.rs"]
 #[allow(dead_code, reason = "shared with other tests, which drive more operations")]
 mod model;
+#[path = "../../verify/support/recorder.rs"]
 mod recorder;
-#[path = "../support/subject.rs"]
+#[path = "../../verify/support/search.rs"]
+mod search;
+#[path = "../../verify/support/subject.rs"]
 #[allow(dead_code, reason = "shared with other tests, which drive a store of their own")]
 mod subject;
+mod threads;
 
 use checker::explained;
 use model::{Operation, Outcome};
-use recorder::{Event, GRACE, Recorder, SETTINGS};
+use recorder::{Event, GRACE, SETTINGS};
+use threads::Threads;
 
 const ROUNDS: usize = if cfg!(debug_assertions) { 3_000 } else { 10_000 };
 
@@ -63,13 +69,13 @@ impl Met {
 #[test]
 fn every_history_of_a_session_is_explained_by_a_plain_map() {
     let mut met = Met::default();
-    let mut recorder = Recorder::start();
+    let mut threads = Threads::start();
     for round in 0..ROUNDS {
-        for history in recorder.round(round) {
+        for history in threads.round(round) {
             assert!(explained(SETTINGS, &history), "nothing explains {history:#?}");
             met.count(&history);
         }
     }
-    let growths = recorder.end();
+    let growths = threads.end();
     assert!(met.least() >= 5 && growths >= 5, "too little was met: {growths} growths, {met:?}");
 }

@@ -1,10 +1,10 @@
-//! A web server on actix-web and actix-session whose sessions are in `cloakroom`: log in, see your profile, log out,
-//! log out everywhere.
+//! A web server on actix-web and actix-session with its sessions in `cloakroom`: login, profile, logout, and logout
+//! everywhere.
 //!
-//! `cargo run -p cloakroom-actix-session --example actix`, then the curl commands that it prints. `PORT` chooses
-//! another port than 3000.
+//! Run `cargo run -p cloakroom-actix-session --example actix`, then the curl commands that it prints. The variable
+//! `PORT` sets the port, which is 3000 by default.
 //!
-//! What it differs in from the same server on `CookieSessionStore`:
+//! The differences from the same server on `CookieSessionStore`:
 //!
 //! ```diff
 //! -use actix_session::storage::CookieSessionStore;
@@ -20,7 +20,7 @@
 //!  })
 //! ```
 //!
-//! The handlers are the same, to the letter; `/logout-everywhere` is what sessions in cookies have no way to do.
+//! The handlers are identical. `/logout-everywhere` is not possible with sessions in cookies.
 
 use std::collections::HashMap;
 use std::env;
@@ -44,11 +44,11 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let sessions = Arc::new(SessionStore::builder().max_sessions(100_000).build()?);
     let sweeper = Sweeper::start(Arc::clone(&sessions), Duration::from_secs(60))?;
     let store = CloakroomSessionStore::new(sessions);
-    // From the configuration, rather: with this one all cookies are void when the server is started anew (and so are
-    // the sessions).
+    // A real server reads the key from its configuration. With this one, a restart invalidates all cookies; it ends all
+    // sessions in any case.
     let key = Key::generate();
 
-    // Browsers and curl send a Secure cookie to localhost on plain http.
+    // Browsers and curl send a Secure cookie to localhost over plain http.
     let server = HttpServer::new(move || {
         let sessions = middleware(store.clone(), key.clone(), time::Duration::minutes(30), true);
         App::new().wrap(sessions).app_data(Data::new(store.clone())).configure(routes).service(logout_everywhere)
@@ -64,7 +64,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sessions in this store, which expire when they have not been changed for so long.
+/// The middleware with this store. A session expires if it is not changed for the time `ttl`.
 pub(crate) fn middleware<S: Store>(
     store: S,
     key: Key,
@@ -78,7 +78,7 @@ pub(crate) fn middleware<S: Store>(
         .build()
 }
 
-/// What the server answers, whatever store its sessions are in.
+/// The routes that work with any store.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(login).service(profile).service(logout);
 }
@@ -86,7 +86,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 #[post("/login")]
 async fn login(session: Session, form: Form<HashMap<String, String>>) -> Result<impl Responder> {
     let user = form.get("user").cloned().unwrap_or_default();
-    // A key from before the login must not serve after it.
+    // The key from before the login must not be valid after it.
     session.renew();
     session.insert("user", &user)?;
     session.insert("visits", 0)?;
@@ -107,14 +107,14 @@ async fn logout(session: Session) -> impl Responder {
     HttpResponse::NoContent()
 }
 
-/// The route for which the store itself is needed.
+/// The route that uses the store directly.
 #[post("/logout-everywhere")]
 pub(crate) async fn logout_everywhere(session: Session, store: Data<CloakroomSessionStore>) -> Result<HttpResponse> {
     let Some(user) = session.get::<String>("user")? else { return Ok(not_logged_in()) };
-    // What a session holds is JSON.
+    // Attributes hold JSON.
     let user = serde_json::to_string(&user)?;
     let ended = store.sessions().delete_where(|view| view.content().get("user") == Some(&user));
-    session.purge(); // the cookie
+    session.purge(); // removes the cookie
     Ok(HttpResponse::Ok().json(json!({ "ended": ended })))
 }
 

@@ -1,5 +1,5 @@
-//! [actix-session] on [`cloakroom`]: the sessions of an actix-web server in memory, shared by all its workers, without
-//! a lock, and with a logout that stays one.
+//! A store for [actix-session] on [`cloakroom`]: in memory, lock-free and shared by all workers. A session that has
+//! been purged stays purged.
 //!
 //! ```toml
 //! [dependencies]
@@ -15,7 +15,7 @@
 //! # #[actix_web::main]
 //! # async fn main() -> std::io::Result<()> {
 //! let key = Key::generate();
-//! // Once, outside of the closure, which each worker calls: the clones are one store.
+//! // Make it outside the closure, because each worker calls the closure. The clones share one store.
 //! let store = CloakroomSessionStore::default();
 //! HttpServer::new(move || App::new().wrap(SessionMiddleware::new(store.clone(), key.clone())))
 //!     .bind(("127.0.0.1", 8080))?
@@ -24,26 +24,27 @@
 //! # }
 //! ```
 //!
-//! Nothing else changes: handlers, cookies and the lifecycle of sessions are actix-session's.
+//! Handlers, cookies and the lifecycle of sessions stay those of actix-session.
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! * **Revocation wins.** When a session has been purged, no request that was under way brings it back: an update of a
-//!   session that is gone stores nothing (see [there](CloakroomSessionStore#an-update-of-a-session-that-is-gone)).
-//!   actix-session's store for Redis saves the late state as a new session there, so a logout and a slow request of the
-//!   same visitor leave the visitor logged in.
-//! * **Memory comes back**: an expired session goes when somebody meets it, when a full store needs its place, and by a
-//!   [`Sweeper`](cloakroom::Sweeper), of which every server should start one.
-//! * **Limits**: those of the store that it is made with, on the number of sessions and on the size of each.
-//! * **Nothing blocks.** Every operation is lock-free and done when it is first polled.
+//! * **Revocation wins.** After a session has been purged, a request that was in flight does not restore it, because an
+//!   update of a session that has ended stores nothing
+//!   ([details](CloakroomSessionStore#updates-of-a-session-that-has-ended)). actix-session's store for Redis saves the
+//!   late state as a new session, so a visitor with a slow request stays logged in after a logout.
+//! * **Memory is freed.** An expired session is removed when an operation finds it, when a full store needs its place,
+//!   and by a [`Sweeper`](cloakroom::Sweeper). Every server should start one.
+//! * **Limits** on the number and the size of sessions are those of the underlying store.
+//! * **No operation blocks.** Every operation is lock-free and completes when it is first polled.
 //!
-//! # What it does not
+//! # Limitations
 //!
-//! * `Session::renew` is a `delete` and a `save`, between which no store can see a connection: a request that renews
-//!   the session while another one purges it still makes a new one of the old state. End all of the user's sessions by
-//!   [`delete_where`](cloakroom::SessionStore::delete_where) where that matters.
-//! * Sessions are gone when the process ends.
-//! * Of two requests that change a session at a time, the later one wins: actix-session stores the state as a whole.
+//! * `Session::renew` is a `delete` and a `save`. No store can see that the two belong together. If a request renews
+//!   the session while another one purges it, a new session with the old state is created. Where that matters, end all
+//!   sessions of the user with [`delete_where`](cloakroom::SessionStore::delete_where).
+//! * Sessions end with the process.
+//! * If two requests change a session at the same time, the later one wins, because actix-session stores the state as a
+//!   whole.
 //!
 //! [actix-session]: https://docs.rs/actix-session
 
@@ -58,32 +59,34 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time;
 use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 
-/// Keeps the sessions of all workers in a [`cloakroom::SessionStore`].
+/// A session store for actix-session in a [`cloakroom::SessionStore`].
 ///
-/// Clones are the same store. Each session has the time to live that actix-session gives it ([`session_ttl`]), counted
-/// from the last change of its state, or from the last request with `TtlExtensionPolicy::OnEveryRequest`; the store's
-/// own `ttl` and `absolute_timeout` do not apply. A session's key is the 64 hex digits of a [`SessionId`], 256 bits
-/// from the operating system; what is no such key is that of no session.
+/// Clones share one store. Each session has the time to live that actix-session gives it ([`session_ttl`]). It counts
+/// from the last change of the session's state, or from the last request with `TtlExtensionPolicy::OnEveryRequest`. The
+/// store's own `ttl` and `absolute_timeout` do not apply. A session's key is the 64 hex digits of a [`SessionId`],
+/// which is 256 random bits from the operating system. A key of any other form names no session.
 ///
-/// | | |
+/// Every operation is lock-free and completes when its future is first polled.
+///
+/// | operation | effect |
 /// |---|---|
-/// | `load` | copies the state of a live session. Takes effect when the session is touched |
-/// | `save` | creates a session under a new id. Takes effect when its entry is put into its slot. `SaveError::Other` with a [`CreateError`](cloakroom::CreateError) in it if there are too many, if the state is too large, or if the system has no randomness |
-/// | `update` | replaces state and time to live of a live session, at the instant at which its previous version is superseded. **There being none, see below.** `UpdateError::Other` if the state is too large |
-/// | `update_ttl` | lets a live session live for so long from now on. There being none, it does nothing. Copies the state, as every change does |
-/// | `delete` | ends the session, if there is one. Once it has returned, no operation on that key finds it, whatever was in flight |
+/// | `load` | Copies the state of a live session. Takes effect when the session is touched. |
+/// | `save` | Creates a session with a new id. `SaveError::Other` with a [`CreateError`](cloakroom::CreateError) if the store is full, the state is too large, or the operating system provides no random bytes. Takes effect when the session's entry is put into its slot. |
+/// | `update` | Replaces the state and the time to live of a live session. `UpdateError::Other` if the state is too large. **If there is no session, see below.** Takes effect when the session's previous version is superseded. |
+/// | `update_ttl` | Sets the time to live of a live session, counted from now. Does nothing if there is no session. Copies the state, as every change does. |
+/// | `delete` | Ends the session, if there is one. When it has returned, no operation on that key finds the session, even if it was in flight. |
 ///
-/// # An update of a session that is gone
+/// # Updates of a session that has ended
 ///
-/// It stores nothing, and returns **another key, which is that of no session**. The request that comes late is answered
-/// as usual, with a cookie that leads nowhere; the next one begins with an empty session. To return an error would
-/// answer it with status 500, and to save the state under a new key, as actix-session's own store for Redis does, would
-/// undo the logout. That the key is another one tells a caller that nothing was stored.
+/// `update` then stores nothing and returns **a new key that names no session**. The late request gets its usual
+/// response, with a cookie that names no session, and the next request starts with an empty session. An error would
+/// make the response a status 500. Saving the state under a new key, as actix-session's store for Redis does, would
+/// undo the logout. A caller can tell from the different key that nothing was stored.
 ///
 /// # Examples
 ///
-/// Settings are those of the store. "Log out everywhere" goes through all sessions; values are JSON, so strings are in
-/// quotes:
+/// Limits are set on the underlying store. "Log out everywhere" visits all sessions. Attributes hold JSON, so strings
+/// are in quotes:
 ///
 /// ```
 /// use cloakroom::SessionStore;
@@ -103,36 +106,37 @@ use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 pub struct CloakroomSessionStore(Arc<cloakroom::SessionStore>);
 
 impl CloakroomSessionStore {
-    /// Keeps sessions in this store. `CloakroomSessionStore::default()` makes one with the default settings.
+    /// Keeps sessions in this store. `CloakroomSessionStore::default()` makes a store with the default settings.
+    /// Wait-free; allocates nothing.
     #[must_use]
     pub fn new(sessions: Arc<cloakroom::SessionStore>) -> Self {
         Self(sessions)
     }
 
-    /// Returns the store that the sessions are in: to count, sweep, enumerate and end them.
+    /// Returns the underlying store, to count, sweep, enumerate and end sessions. Wait-free; allocates nothing.
     #[must_use]
     pub fn sessions(&self) -> &Arc<cloakroom::SessionStore> {
         &self.0
     }
 }
 
-/// Shows how many sessions there are, and nothing of them.
+/// Shows only the number of sessions.
 impl fmt::Debug for CloakroomSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CloakroomSessionStore").field("count", &self.0.count()).finish_non_exhaustive()
     }
 }
 
-/// Of what is no key of ours there is no session.
+/// The id in a key, or `None` if the key is not one of this store.
 fn id_of(key: &SessionKey) -> Option<SessionId> {
     key.as_ref().parse().ok()
 }
 
 fn key_of(id: &SessionId) -> SessionKey {
-    id.to_string().try_into().expect("64 digits are no more than a key may have")
+    id.to_string().try_into().expect("a key may have 64 digits")
 }
 
-/// So long from now on, used or not. What is below zero is none.
+/// The timeouts of a session that lives for `ttl` from now on, used or not. A negative `ttl` counts as zero.
 fn lives(ttl: &time::Duration) -> Timeouts {
     Timeouts::default().idle(Duration::MAX).absolute(span(ttl))
 }
@@ -163,10 +167,10 @@ impl SessionStore for CloakroomSessionStore {
         let updated = id_of(&key).map_or(Err(MissingError::NotFound.into()), replace);
         match updated {
             Ok(()) => Ok(key),
-            // The session stays ended, whatever the request has made of it.
+            // The session stays ended, and the late state is dropped.
             Err(SetError::Missing(_)) => {
-                let nobodys = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
-                Ok(key_of(&nobodys))
+                let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
+                Ok(key_of(&unused))
             }
             Err(error) => Err(UpdateError::Other(error.into())),
         }
@@ -174,7 +178,7 @@ impl SessionStore for CloakroomSessionStore {
 
     async fn update_ttl(&self, key: &SessionKey, ttl: &time::Duration) -> Result<(), anyhow::Error> {
         if let Some(id) = id_of(key) {
-            // Gone meanwhile, it needs no time.
+            // An error means that the session has ended, which is no error for the caller.
             let _ = self.0.set_timeouts(&id, lives(ttl));
         }
         Ok(())
@@ -188,7 +192,7 @@ impl SessionStore for CloakroomSessionStore {
     }
 }
 
-/// Compiles what the README shows, as a test.
+/// Compiles the program of the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

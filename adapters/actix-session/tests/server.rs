@@ -1,4 +1,4 @@
-//! The example, served on a socket by two workers, with a browser's jar of cookies at the other end.
+//! The example over a socket, served by two workers and tested by a client with a cookie jar.
 
 #[path = "../examples/actix.rs"]
 #[allow(dead_code, reason = "its `main` starts a server of its own")]
@@ -19,7 +19,8 @@ use tokio::sync::Notify;
 
 const TTL: time::Duration = time::Duration::minutes(1);
 
-/// A request that is held while others run: it has its session, says so, and changes it when it is told to.
+/// A request that waits while others run. It loads its session, reports that, and changes the session when the test
+/// lets it continue.
 #[derive(Clone, Default)]
 struct Held {
     loaded: Arc<Notify>,
@@ -41,7 +42,7 @@ struct Server {
     held: Held,
 }
 
-/// The example over a store whose clock is in the test's hand.
+/// Serves the example over a store with a manual clock.
 fn start() -> Server {
     let clock = ManualClock::new();
     let sessions = Arc::new(SessionStore::builder().clock(clock.clone()).build().expect("the settings are valid"));
@@ -78,7 +79,7 @@ impl Browser {
         self.client.post(format!("http://{}{path}", self.address)).send().await.expect("an answer")
     }
 
-    /// Logs in, and returns the pair of the cookie.
+    /// Logs in, and returns the cookie's name and value.
     async fn login(&self, user: &str) -> String {
         let request = self.client.post(format!("http://{}/login", self.address)).form(&[("user", user)]);
         let answer = request.send().await.expect("an answer");
@@ -98,7 +99,7 @@ fn cookie_of(answer: &Response) -> Option<String> {
     cookie.split(';').next().map(str::to_owned)
 }
 
-/// The status of a profile request with just this cookie.
+/// The status of a profile request with only this cookie.
 async fn status_with(address: SocketAddr, cookie: &str) -> u16 {
     let client = Client::builder().no_proxy().build().expect("a client without TLS");
     let request = client.get(format!("http://{address}/profile")).header(header::COOKIE, cookie);
@@ -110,7 +111,7 @@ async fn a_visitor_logs_in_sees_the_profile_and_logs_out() {
     let Server { address, sessions, .. } = start();
     let browser = Browser::new(address);
     assert_eq!(browser.profile().await.0, 401);
-    assert_eq!(sessions.count(), 0, "nothing is stored for a visitor who has stored nothing");
+    assert_eq!(sessions.count(), 0, "a visit without data creates no session");
     let cookie = browser.login("ada").await;
     for visits in 1..=3 {
         assert_eq!(browser.profile().await, (200, json!({ "user": "ada", "visits": visits })));
@@ -121,9 +122,9 @@ async fn a_visitor_logs_in_sees_the_profile_and_logs_out() {
     assert_eq!(sessions.count(), 0);
 }
 
-/// Each connection may be another worker's: a store of its own for each would be found out.
+/// Different workers may serve different connections, so a separate store for each worker would fail this test.
 #[actix_web::test]
-async fn all_workers_have_the_same_sessions() {
+async fn all_workers_share_the_sessions() {
     let Server { address, .. } = start();
     let cookie = Browser::new(address).login("ada").await;
     for _ in 0..20 {
@@ -132,7 +133,7 @@ async fn all_workers_have_the_same_sessions() {
 }
 
 #[actix_web::test]
-async fn a_wrong_cookie_is_that_of_nobody() {
+async fn a_wrong_cookie_names_no_session() {
     let Server { address, sessions, .. } = start();
     let cookie = Browser::new(address).login("ada").await;
     let forged = format!("{}x", &cookie[..cookie.len() - 1]);
@@ -143,7 +144,7 @@ async fn a_wrong_cookie_is_that_of_nobody() {
 }
 
 #[actix_web::test]
-async fn a_login_ends_the_session_that_it_came_with() {
+async fn a_login_ends_the_session_of_its_request() {
     let Server { address, sessions, .. } = start();
     let browser = Browser::new(address);
     let (first, second) = (browser.login("ada").await, browser.login("ada").await);
@@ -152,7 +153,7 @@ async fn a_login_ends_the_session_that_it_came_with() {
 }
 
 #[actix_web::test]
-async fn a_session_expires_when_it_has_not_been_changed_for_so_long() {
+async fn a_session_that_is_not_changed_expires() {
     let Server { address, sessions, clock, .. } = start();
     let cookie = Browser::new(address).login("ada").await;
     for _ in 0..3 {
@@ -161,11 +162,11 @@ async fn a_session_expires_when_it_has_not_been_changed_for_so_long() {
     }
     clock.advance(std::time::Duration::from_millis(60_001));
     assert_eq!(status_with(address, &cookie).await, 401);
-    assert_eq!(sessions.count(), 0, "who meets an expired session removes it");
+    assert_eq!(sessions.count(), 0, "a request with an expired session removes it");
 }
 
 #[actix_web::test]
-async fn one_of_two_devices_logs_out_and_then_all() {
+async fn a_user_logs_out_on_one_device_and_then_on_all() {
     let Server { address, sessions, .. } = start();
     let [laptop, phone, tablet, stranger] = [(); 4].map(|()| Browser::new(address));
     for browser in [&laptop, &phone, &tablet] {
@@ -194,7 +195,7 @@ async fn a_logout_while_another_request_is_in_flight_ends_the_session_for_good()
     held.resume.notify_one();
     let late = late.await.expect("no panic");
     assert_eq!(late.status(), 200);
-    let late = cookie_of(&late).expect("a cookie that leads nowhere");
+    let late = cookie_of(&late).expect("a cookie that names no session");
     assert_ne!(late, cookie);
     for cookie in [cookie, late] {
         assert_eq!(status_with(address, &cookie).await, 401);

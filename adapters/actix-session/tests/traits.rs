@@ -1,6 +1,6 @@
-//! What actix-session's trait says of each of its methods, and what the store's own documentation adds.
+//! The contract of each method of actix-session's trait, and the additions of the store's documentation.
 //!
-//! No test sleeps: time is a [`ManualClock`].
+//! No test sleeps, because the stores have a [`ManualClock`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,9 +35,9 @@ fn ada() -> HashMap<String, String> {
     state(&[("user", r#""ada""#), ("visits", "0")])
 }
 
-/// The same key once more: it is not `Clone`.
+/// A copy of a key, which is not `Clone`.
 fn again(key: &SessionKey) -> SessionKey {
-    key.as_ref().to_owned().try_into().expect("it is one already")
+    key.as_ref().to_owned().try_into().expect("the copy of a key is a key")
 }
 
 #[actix_web::test]
@@ -70,7 +70,7 @@ async fn an_unknown_key_loads_nothing() {
 }
 
 #[actix_web::test]
-async fn a_session_lives_for_its_time_whether_it_is_loaded_or_not() {
+async fn loading_a_session_does_not_extend_its_time_to_live() {
     let (store, clock) = store_with(|builder| builder.ttl(MINUTE / 2));
     let key = store.save(ada(), &TTL).await.unwrap();
     clock.advance(MINUTE);
@@ -81,7 +81,7 @@ async fn a_session_lives_for_its_time_whether_it_is_loaded_or_not() {
 }
 
 #[actix_web::test]
-async fn an_update_replaces_the_whole_state_and_lets_time_begin_anew() {
+async fn an_update_replaces_the_whole_state_and_restarts_the_time_to_live() {
     let (store, clock) = store();
     let key = store.save(ada(), &TTL).await.unwrap();
     clock.advance(MINUTE);
@@ -96,7 +96,7 @@ async fn an_update_replaces_the_whole_state_and_lets_time_begin_anew() {
 }
 
 #[actix_web::test]
-async fn an_update_of_a_destroyed_session_does_not_bring_it_back() {
+async fn an_update_of_an_ended_session_does_not_restore_it() {
     let (store, clock) = store();
     let deleted = store.save(ada(), &TTL).await.unwrap();
     store.delete(&deleted).await.unwrap();
@@ -113,7 +113,7 @@ async fn an_update_of_a_destroyed_session_does_not_bring_it_back() {
 }
 
 #[actix_web::test]
-async fn update_ttl_lets_a_live_session_live_on() {
+async fn update_ttl_extends_a_live_session() {
     let (store, clock) = store();
     let key = store.save(ada(), &TTL).await.unwrap();
     for _ in 0..3 {
@@ -127,7 +127,7 @@ async fn update_ttl_lets_a_live_session_live_on() {
 }
 
 #[actix_web::test]
-async fn update_ttl_of_a_destroyed_session_does_not_bring_it_back() {
+async fn update_ttl_of_an_ended_session_does_not_restore_it() {
     let (store, clock) = store();
     let deleted = store.save(ada(), &TTL).await.unwrap();
     store.delete(&deleted).await.unwrap();
@@ -141,7 +141,7 @@ async fn update_ttl_of_a_destroyed_session_does_not_bring_it_back() {
 }
 
 #[actix_web::test]
-async fn delete_ends_the_session_and_no_other_and_may_be_repeated() {
+async fn delete_ends_only_its_session_and_may_be_repeated() {
     let (store, _) = store();
     let (one, other) = (store.save(ada(), &TTL).await.unwrap(), store.save(ada(), &TTL).await.unwrap());
     for _ in 0..2 {
@@ -153,7 +153,7 @@ async fn delete_ends_the_session_and_no_other_and_may_be_repeated() {
 }
 
 #[actix_web::test]
-async fn a_time_to_live_of_nothing_or_less_is_over_at_once_and_the_longest_is_for_ever() {
+async fn a_time_to_live_of_zero_or_less_expires_at_once_and_the_longest_never() {
     let (store, clock) = store();
     let over = [
         store.save(ada(), &time::Duration::ZERO).await.unwrap(),
@@ -169,7 +169,7 @@ async fn a_time_to_live_of_nothing_or_less_is_over_at_once_and_the_longest_is_fo
 }
 
 #[actix_web::test]
-async fn limits_are_those_of_the_store() {
+async fn the_limits_of_the_store_apply() {
     let (store, _) = store_with(|builder| builder.max_sessions(1).max_session_bytes(64));
     let key = store.save(ada(), &TTL).await.unwrap();
     match store.save(ada(), &TTL).await {
@@ -201,7 +201,7 @@ async fn expired_sessions_are_swept() {
 }
 
 #[actix_web::test]
-async fn clones_are_one_store_and_debug_shows_nothing_of_a_session() {
+async fn clones_share_one_store_and_debug_output_contains_nothing_of_a_session() {
     let (store, _) = store();
     let key = store.clone().save(ada(), &TTL).await.unwrap();
     assert_eq!(store.load(&key).await.unwrap(), Some(ada()));

@@ -1,10 +1,10 @@
-//! A web server on axum and tower-sessions whose sessions are in `cloakroom`: log in, see your profile, log out, log
-//! out everywhere.
+//! A web server on axum and tower-sessions with its sessions in `cloakroom`: login, profile, logout, and logout
+//! everywhere.
 //!
-//! `cargo run -p cloakroom-tower-sessions --example tower_sessions`, then the curl commands that it prints. `PORT`
-//! chooses another port than 3000.
+//! Run `cargo run -p cloakroom-tower-sessions --example tower_sessions`, then the curl commands that it prints. The
+//! variable `PORT` sets the port, which is 3000 by default.
 //!
-//! What it differs in from the same server on `MemoryStore`:
+//! The differences from the same server on `MemoryStore`:
 //!
 //! ```diff
 //! -use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
@@ -13,11 +13,11 @@
 //!
 //! -let store = MemoryStore::default();
 //! +let store = CloakroomStore::default();
-//! +tokio::spawn(sweep(store.clone())); // MemoryStore keeps expired sessions for good
+//! +tokio::spawn(sweep(store.clone())); // MemoryStore never removes expired sessions
 //!  let sessions = SessionManagerLayer::new(store).with_expiry(Expiry::OnInactivity(Duration::minutes(30)));
 //! ```
 //!
-//! The handlers are the same, to the letter; `/logout-everywhere` is what `MemoryStore` has no way to do.
+//! The handlers are identical. `/logout-everywhere` is not possible with `MemoryStore`.
 
 use std::env;
 use std::error::Error;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = CloakroomStore::with(Settings::new().max_sessions(100_000));
     tokio::spawn(sweep(store.clone()));
     let routes = routes().merge(everywhere(store.clone()));
-    // Browsers and curl send a Secure cookie to localhost on plain http.
+    // Browsers and curl send a Secure cookie to localhost over plain http.
     let app = with_sessions(routes, store, Duration::minutes(30), true);
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Gives the memory of expired sessions back, once a minute.
+/// Removes expired sessions once a minute.
 async fn sweep(store: CloakroomStore) {
     let mut minutes = tokio::time::interval(std::time::Duration::from_secs(60));
     loop {
@@ -66,12 +66,12 @@ async fn sweep(store: CloakroomStore) {
     }
 }
 
-/// What the server answers, whatever store its sessions are in.
+/// The routes that work with any store.
 pub(crate) fn routes() -> Router {
     Router::new().route("/login", post(login)).route("/profile", get(profile)).route("/logout", post(logout))
 }
 
-/// Sessions for these routes, in this store, which expire when they have not been changed for so long.
+/// Adds sessions in this store to the routes. A session expires if it is not changed for the time `idle`.
 pub(crate) fn with_sessions(
     routes: Router,
     store: impl SessionStore + Clone,
@@ -82,7 +82,7 @@ pub(crate) fn with_sessions(
     routes.layer(sessions.with_secure(secure_cookies).with_same_site(SameSite::Lax))
 }
 
-/// The route for which the store itself is needed.
+/// The route that uses the store directly.
 pub(crate) fn everywhere(store: CloakroomStore) -> Router {
     Router::new().route("/logout-everywhere", post(logout_everywhere)).with_state(store)
 }
@@ -93,7 +93,7 @@ struct Login {
 }
 
 async fn login(session: Session, Form(Login { user }): Form<Login>) -> Result<Response, Failed> {
-    // An id from before the login must not serve after it.
+    // The id from before the login must not be valid after it.
     session.cycle_id().await?;
     session.insert("user", &user).await?;
     session.insert("visits", 0).await?;
@@ -115,7 +115,7 @@ async fn logout(session: Session) -> Result<StatusCode, Failed> {
 async fn logout_everywhere(State(store): State<CloakroomStore>, session: Session) -> Result<Response, Failed> {
     let Some(user) = session.get_value("user").await? else { return Ok(not_logged_in()) };
     let ended = store.delete_where(|data| data.get("user") == Some(&user));
-    session.flush().await?; // the cookie
+    session.flush().await?; // removes the cookie
     Ok(Json(json!({ "ended": ended })).into_response())
 }
 
@@ -123,7 +123,7 @@ fn not_logged_in() -> Response {
     (StatusCode::UNAUTHORIZED, Json(json!({ "error": "not logged in" }))).into_response()
 }
 
-/// The reason goes to the log; the client only learns that it was not its fault.
+/// An internal error. Its reason is written to the log and not sent to the client.
 struct Failed(tower_sessions::session::Error);
 
 impl From<tower_sessions::session::Error> for Failed {

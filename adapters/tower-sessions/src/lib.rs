@@ -1,5 +1,5 @@
-//! [tower-sessions] on [`cloakroom`]: the sessions of an axum or tower server in memory, without a lock, and with a
-//! logout that stays one.
+//! A store and a cache for [tower-sessions] on [`cloakroom`]: in memory and lock-free. A session that has been deleted
+//! stays deleted.
 //!
 //! ```toml
 //! [dependencies]
@@ -14,56 +14,55 @@
 //! let sessions = SessionManagerLayer::new(CloakroomStore::default()); // was: MemoryStore::default()
 //! ```
 //!
-//! Nothing else changes: handlers, cookies and expiry are tower-sessions'. With axum-login, which is on tower-sessions
-//! 0.14, turn the feature `v0_14` on.
+//! Handlers, cookies and expiry stay those of tower-sessions. For axum-login, which depends on tower-sessions 0.14,
+//! turn on the feature `v0_14`.
 //!
-//! | | for | `save` |
+//! | type | use | `save` |
 //! |---|---|---|
-//! | [`CloakroomStore`] | the only place where sessions are | changes a session that is there, and never brings one back |
-//! | [`CloakroomCache`] | the front of a `CachingSessionStore` | fills: a session that is not there is put in |
+//! | [`CloakroomStore`] | the only store of the sessions | changes a live session, and never restores one |
+//! | [`CloakroomCache`] | the cache of a `CachingSessionStore` | inserts a session that is not in the cache |
 //!
-//! # What is different from `MemoryStore`
+//! # Differences from `MemoryStore`
 //!
-//! * **Revocation wins.** `MemoryStore::save` inserts. A request that has loaded its session, and saves it after
-//!   another request has logged the visitor out, brings the session back, with everything in it, under the id that was
-//!   to be dead. [`CloakroomStore`] saves only what is still there. The late request is answered as usual; what it has
-//!   changed is gone with the session. (The trait has no word for that: its `save` returns `Ok` and nothing has been
-//!   stored, as tower-sessions' own store for Redis does it.)
-//! * **Memory comes back.** `MemoryStore` keeps expired sessions for good. Here the session's `expiry_date` is its
-//!   limit in the table: an expired session goes when somebody meets it, when a full store needs its place, and when
-//!   `ExpiredDeletion::delete_expired` is called, which every server should do once a minute or so.
-//! * **A limit**, if wanted: [`Settings::max_sessions`]. A `create` beyond it fails with `Error::Backend`, which the
-//!   middleware answers with status 500, or ends another session, as [`Settings::when_full`] says.
-//! * **No lock.** Every operation is lock-free and done when it is first polled; none waits, so none blocks the
+//! * **Revocation wins.** `MemoryStore::save` inserts. If a request has loaded its session, and saves it after another
+//!   request has logged the visitor out, the session is live again with all its data. [`CloakroomStore`] saves only to
+//!   a live session. The late request gets its usual response, and its changes are dropped. The trait has no error for
+//!   this case, so `save` returns `Ok` although nothing was stored, as tower-sessions' own store for Redis does.
+//! * **Memory is freed.** `MemoryStore` never removes expired sessions. This store removes an expired session when an
+//!   operation finds it, when a full store needs its place, and when `ExpiredDeletion::delete_expired` runs. Every
+//!   server should call that about once a minute.
+//! * **The number of sessions can be limited**: [`Settings::max_sessions`]. A `create` beyond the limit either fails
+//!   with `Error::Backend`, for which the middleware responds with status 500, or ends another session
+//!   ([`Settings::when_full`]).
+//! * **There is no lock.** Every operation is lock-free and completes when it is first polled, so none blocks the
 //!   executor.
-//! * `Debug` shows how many sessions there are. `MemoryStore` prints all of them, ids included.
+//! * `Debug` shows the number of sessions. `MemoryStore` prints all sessions, including their ids.
 //!
-//! # What a call costs
+//! # Cost of a call
 //!
-//! The trait wants an owned record, so a `load` clones the session's map with all its values, and a `save` or a
-//! `create` clones it in. The clone is made while the thread keeps the store's memory from being freed, which is a
-//! matter of microseconds for a session of the usual size and no place for megabytes. Each call allocates the boxed
-//! future of the trait.
+//! The trait uses owned records. `load` clones the session's map with all its values; `save` and `create` clone it into
+//! the store. During the clone, no memory that any thread has retired is freed. A session of the usual size takes
+//! microseconds; do not keep megabytes in one. Each call also allocates the boxed future of the trait.
 //!
-//! # What it does not do
+//! # Limitations
 //!
-//! * `Session::cycle_id` is a `delete` and, at the end of the request, a `create`, between which no store can see a
-//!   connection. A request that cycles the id while another one logs out still makes a new session with the old data.
-//!   Log out by [`delete_where`](CloakroomStore::delete_where) where that matters, and look at the user's own record
-//!   for what must not outlive it.
-//! * Sessions are gone when the process ends.
-//! * Changes of two requests at a time: tower-sessions saves the session as a whole, so the later `save` wins. Nothing
-//!   that a store could mend.
+//! * `Session::cycle_id` is a `delete` and, at the end of the request, a `create`. No store can see that the two belong
+//!   together. If a request cycles the id while another one logs out, a new session with the old data is created. Where
+//!   that matters, log out with [`delete_where`](CloakroomStore::delete_where), and check the user's record in the
+//!   application's database in each request.
+//! * Sessions end with the process.
+//! * If two requests change a session at the same time, the later `save` wins, because tower-sessions saves the session
+//!   as a whole.
 //!
 //! # Features
 //!
-//! | | |
+//! | feature | adds |
 //! |---|---|
 //! | `v0_15` (default) | the traits of tower-sessions 0.15 |
-//! | `v0_14` | those of 0.14 (axum-login 0.18); both may be on, and one store may serve both |
+//! | `v0_14` | the traits of tower-sessions 0.14 (axum-login 0.18) |
 //! | `deletion-task` | `ExpiredDeletion::continuously_delete_expired` |
 //!
-//! Between the two versions the traits are the same in every word; they are different types to the compiler only
+//! Both versions may be on, and one store may serve both. Their traits have the same text, but are different types
 //! because the crates are.
 //!
 //! [tower-sessions]: https://docs.rs/tower-sessions
@@ -71,7 +70,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(any(feature = "v0_14", feature = "v0_15")),
-    allow(dead_code, reason = "without a version there is no trait, and the stores have nothing to serve")
+    allow(dead_code, reason = "without a version, no trait uses the stores")
 )]
 
 mod sessions;
@@ -85,7 +84,7 @@ pub use sessions::Data;
 pub use settings::Settings;
 pub use stores::{CloakroomCache, CloakroomStore};
 
-/// Compiles what the README shows, as a test.
+/// Compiles the program of the README as a test.
 #[cfg(all(doctest, feature = "v0_15"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

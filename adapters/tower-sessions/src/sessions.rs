@@ -1,5 +1,4 @@
-//! What both kinds of store and both versions of the traits share: records in the table, without the types of either
-//! version.
+//! Records in a cloakroom store, without the types of either version of the traits. Both kinds of store share this.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -13,13 +12,13 @@ use time::OffsetDateTime;
 use crate::settings::Settings;
 use crate::wall::Wall;
 
-/// The data of a session, as tower-sessions has it: values by their names.
+/// The data of a session in tower-sessions: values by their names.
 pub type Data = HashMap<String, Value>;
 
-/// For how long a sweep keeps the executor's thread before it lets other tasks have it.
+/// The time for which a sweep runs before it yields to other tasks of the executor.
 const SWEPT_AT_ONCE: Duration = Duration::from_micros(500);
 
-/// What the table holds of a record.
+/// The content of a session in the table: a record without its id.
 struct Held {
     data: Data,
     expiry_date: OffsetDateTime,
@@ -33,7 +32,7 @@ pub(crate) struct Sessions {
     wall: Wall,
 }
 
-/// The id's 16 bytes, then zeros. They come from the framework's generator, which is a cryptographic one.
+/// The id's 16 bytes, followed by zeros. tower-sessions draws them from a cryptographic generator.
 fn key(id: i128) -> SessionId {
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&id.to_le_bytes());
@@ -44,16 +43,16 @@ impl Sessions {
     pub(crate) fn new(settings: &Settings) -> Self {
         let wall = settings.wall();
         let builder = SessionStore::builder()
-            // A session lives until its expiry date, used or not: reading is no activity to tower-sessions.
+            // A session lives until its expiry date, because tower-sessions does not count a read as activity.
             .ttl(Duration::MAX)
             .max_sessions(settings.max_sessions)
             .when_full(settings.when_full)
             .clock(wall.clock());
-        let table = builder.build_typed().expect("the name of the cookie is the default one");
+        let table = builder.build_typed().expect("the cookie has its default name");
         Self { table, wall }
     }
 
-    /// Puts a record in, unless there is a live one of its id. One whose time is over is not kept.
+    /// Inserts a record, unless there is a live one with its id. Does not store an expired record.
     pub(crate) fn insert(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> Result<(), InsertError> {
         let Some(left) = self.wall.until(expiry_date) else {
             return if self.table.exists(&key(id)) { Err(InsertError::Occupied) } else { Ok(()) };
@@ -62,18 +61,17 @@ impl Sessions {
         self.table.insert_with(&key(id), Timeouts::default().absolute(left), held)
     }
 
-    /// Puts a record in place of the live one of its id, if there is one, and says whether. One whose time is over ends
-    /// the session.
+    /// Replaces the live record with this id, if there is one. Returns whether there was. An expired record ends the
+    /// session.
     pub(crate) fn replace(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> bool {
         let Some(left) = self.wall.until(expiry_date) else { return self.table.delete(&key(id)) };
         let held = |_: &Held| Held { data: data.clone(), expiry_date };
         self.table.replace_with(&key(id), Timeouts::default().absolute(left), held).is_ok()
     }
 
-    /// Puts a record in, whether or not there is one of its id.
+    /// Inserts a record, or replaces the live one with its id.
     ///
-    /// Goes on only when others have ended the session or put one in between its two steps, so it is lock-free as they
-    /// are.
+    /// Lock-free: it repeats its two steps only if another thread has inserted or ended the session between them.
     pub(crate) fn fill(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> Result<(), InsertError> {
         loop {
             if self.replace(id, data, expiry_date) {
@@ -86,10 +84,10 @@ impl Sessions {
         }
     }
 
-    /// The live record of this id.
+    /// The live record with this id.
     pub(crate) fn load(&self, id: i128) -> Option<Content> {
         let now = self.wall.now();
-        // The table tells time in milliseconds; the date is exact.
+        // The table counts time in milliseconds; the expiry date is exact.
         let copy = |held: &Held| (held.expiry_date > now).then(|| (held.data.clone(), held.expiry_date));
         self.table.read(&key(id), copy).flatten()
     }
@@ -106,23 +104,25 @@ impl Sessions {
         self.table.count()
     }
 
-    /// Ends the sessions that have expired: what is left of the round that others may have begun, then a whole one.
+    /// Ends the sessions that have expired. First completes a round that another caller may have begun, then runs one
+    /// more.
     pub(crate) async fn delete_expired(&self) {
         for _ in 0..2 {
             while !self.table.evict_expired_within(SWEPT_AT_ONCE).complete {
-                let_others_run().await;
+                yield_once().await;
             }
         }
     }
 }
 
-async fn let_others_run() {
-    let mut have_run = false;
+/// Lets other tasks of the executor run.
+async fn yield_once() {
+    let mut has_yielded = false;
     poll_fn(|context| {
-        if have_run {
+        if has_yielded {
             return Poll::Ready(());
         }
-        have_run = true;
+        has_yielded = true;
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -152,9 +152,9 @@ mod tests {
         assert_eq!(sessions.load(1), None);
     }
 
-    /// Whoever has begun a round has seen what was live then.
+    /// A round that began before the sessions expired does not remove them.
     #[test]
-    fn what_expires_in_the_midst_of_a_round_is_deleted_when_deletion_has_begun_after_that() {
+    fn sessions_that_expire_during_a_round_are_deleted_by_a_later_call() {
         let (sessions, clock) = sessions();
         let expiry_date = sessions.wall.now() + Duration::from_secs(60);
         for id in 0..5_000 {

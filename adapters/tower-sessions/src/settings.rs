@@ -1,4 +1,4 @@
-//! What a store or a cache is made with.
+//! The settings of a store or a cache.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use cloakroom::{Clock, WhenFull};
 
 use crate::wall::Wall;
 
-/// Holds the settings of a [`CloakroomStore`](crate::CloakroomStore) or a [`CloakroomCache`](crate::CloakroomCache).
+/// The settings of a [`CloakroomStore`](crate::CloakroomStore) or a [`CloakroomCache`](crate::CloakroomCache).
 ///
-/// How long sessions live is no setting of a store: tower-sessions says it for each
-/// (`SessionManagerLayer::with_expiry`).
+/// The lifetime of sessions is not a setting of the store, because tower-sessions sets it for each session
+/// (`SessionManagerLayer::with_expiry`). Every method is wait-free; only [`clock`](Self::clock) allocates.
 ///
 /// # Examples
 ///
@@ -30,30 +30,29 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns those of `CloakroomStore::default()`: any number of sessions, the system's clock.
+    /// Returns the settings of `CloakroomStore::default()`: any number of sessions, and the system's clock.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many sessions there may be, 0 for any number:
-    /// [`SessionConfig::max_sessions`](cloakroom::SessionConfig::max_sessions).
+    /// Sets the most sessions that there may be
+    /// ([`SessionConfig::max_sessions`](cloakroom::SessionConfig::max_sessions)). 0 means any number.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
         self
     }
 
-    /// Sets what becomes of a newcomer when there are as many: [`WhenFull`]. It is refused by default; in a cache the
-    /// idlest session had better end.
+    /// Sets the policy for a new session when the store is full. By default, the new session is refused
+    /// ([`WhenFull`]). For a cache, prefer [`WhenFull::EndIdlest`].
     pub fn when_full(mut self, policy: WhenFull) -> Self {
         self.when_full = policy;
         self
     }
 
-    /// Sets the clock by which time goes on from now: for tests, in which a [`ManualClock`](cloakroom::ManualClock)
-    /// lets sessions expire.
+    /// Sets the clock, for tests that let sessions expire with a [`ManualClock`](cloakroom::ManualClock).
     ///
-    /// Expiry dates are times of day. What time of day it is the store asks the system once, now, and from then on this
-    /// clock.
+    /// Expiry dates are times of day. The store reads the system's time of day once, when it is made, and from then on
+    /// adds the time that has passed on this clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self

@@ -1,4 +1,4 @@
-//! The traits, once for each version: the same words about types of different crates.
+//! The traits of tower-sessions, implemented once for each version, because their types are those of different crates.
 
 /// Implements the traits of one version for both kinds.
 macro_rules! implement {
@@ -37,8 +37,7 @@ macro_rules! implement {
                 }
 
                 async fn save(&self, record: &Record) -> Result<()> {
-                    // A session that has ended stays ended, and whoever saves it late is told nothing: the trait has no
-                    // error for it.
+                    // A session that has ended stays ended. The trait has no error for a late save.
                     self.0.replace(record.id.0, &record.data, record.expiry_date);
                     Ok(())
                 }

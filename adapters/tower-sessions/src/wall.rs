@@ -1,4 +1,4 @@
-//! The time of day, which is what a record's expiry date is given in.
+//! The time of day, because a record's expiry date is one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use cloakroom::Clock;
 use time::OffsetDateTime;
 
-/// A clock of the table that tells the time of day as well, so that both judge a session alike: when the machine has
-/// slept, and when its clock is set.
+/// A clock of the table that also gives the time of day. Both then agree on whether a session has expired, even if the
+/// machine has slept or its clock has been set.
 #[derive(Clone)]
 pub(crate) struct Wall {
     /// The time of day at which `clock` stood at zero.
@@ -22,7 +22,7 @@ impl Wall {
         Self { origin: origin.into(), clock: Arc::new(Since(origin)) }
     }
 
-    /// The time of day now, and from now on as another clock moves.
+    /// Starts at the system's time of day, and continues with another clock.
     pub(crate) fn by(clock: Arc<dyn Clock>) -> Self {
         let reading = time::Duration::try_from(clock.now()).unwrap_or(time::Duration::MAX);
         Self { origin: OffsetDateTime::now_utc().saturating_sub(reading), clock }
@@ -38,13 +38,14 @@ impl Wall {
         self.origin.saturating_add(since)
     }
 
-    /// How long it is until `date`. `None` if it has come.
+    /// The time until `date`. `None` if `date` has passed.
     pub(crate) fn until(&self, date: OffsetDateTime) -> Option<Duration> {
         Duration::try_from(date - self.now()).ok().filter(|left| !left.is_zero())
     }
 }
 
-/// The system's time of day, as what has passed since the store was made. Before that it stands still.
+/// The system's time of day, as the time since the store was made. If the system's clock is set to an earlier time, it
+/// reads zero.
 struct Since(SystemTime);
 
 impl Clock for Since {
@@ -61,14 +62,14 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_systems_wall_tells_the_time_of_day() {
+    fn the_systems_wall_gives_the_time_of_day() {
         let wall = Wall::system();
         let (before, told, after) = (OffsetDateTime::now_utc(), wall.now(), OffsetDateTime::now_utc());
         assert!(before <= told && told <= after);
     }
 
     #[test]
-    fn a_clock_that_is_given_moves_the_time_of_day() {
+    fn a_given_clock_moves_the_time_of_day() {
         let clock = ManualClock::new();
         clock.set(1_000 * SECOND);
         let wall = Wall::by(Arc::new(clock.clone()));
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn no_clock_is_out_of_range() {
+    fn the_largest_clock_reading_is_in_range() {
         let clock = ManualClock::new();
         let wall = Wall::by(Arc::new(clock.clone()));
         clock.set(Duration::MAX);

@@ -1,4 +1,4 @@
-//! axum-login, which is on tower-sessions 0.14, over the store.
+//! axum-login over the store. It depends on tower-sessions 0.14.
 
 #![cfg(feature = "v0_14")]
 
@@ -30,7 +30,7 @@ impl AuthUser for User {
     }
 }
 
-/// Everybody whose password is their name.
+/// Accepts every user whose password equals the name.
 #[derive(Clone, Debug)]
 struct Everybody;
 
@@ -79,7 +79,7 @@ async fn serve(store: CloakroomStore) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_user_logs_in_and_out_by_axum_login() {
+async fn a_user_logs_in_and_out_through_axum_login() {
     let store = CloakroomStore::default();
     let address = serve(store.clone()).await;
     let url = |path| format!("http://{address}{path}");

@@ -1,5 +1,4 @@
-//! The example, served on a socket, with a browser's jar of cookies at the other end; and the logout that `MemoryStore`
-//! loses.
+//! The example over a socket, tested by a client with a cookie jar, and the logout that `MemoryStore` loses.
 
 #![cfg(feature = "v0_15")]
 
@@ -30,7 +29,7 @@ async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// The example over a store whose clock is in the test's hand.
+/// Serves the example over a store with a manual clock.
 async fn start() -> (SocketAddr, CloakroomStore, ManualClock) {
     let clock = ManualClock::new();
     let store = CloakroomStore::with(Settings::new().clock(clock.clone()));
@@ -54,7 +53,7 @@ impl Browser {
         self.client.post(format!("http://{}{path}", self.address)).send().await.expect("an answer")
     }
 
-    /// Logs in, and returns the pair of the cookie.
+    /// Logs in, and returns the cookie's name and value.
     async fn login(&self, user: &str) -> String {
         let request = self.client.post(format!("http://{}/login", self.address)).form(&[("user", user)]);
         let answer = request.send().await.expect("an answer");
@@ -70,7 +69,7 @@ impl Browser {
     }
 }
 
-/// The status of a profile request with just this cookie.
+/// The status of a profile request with only this cookie.
 async fn status_with(address: SocketAddr, cookie: &str) -> u16 {
     let client = Client::builder().no_proxy().build().expect("a client without TLS");
     let request = client.get(format!("http://{address}/profile")).header(header::COOKIE, cookie);
@@ -82,7 +81,7 @@ async fn a_visitor_logs_in_sees_the_profile_and_logs_out() {
     let (address, store, _) = start().await;
     let browser = Browser::new(address);
     assert_eq!(browser.profile().await.0, 401);
-    assert_eq!(store.count(), 0, "nothing is stored for a visitor who has stored nothing");
+    assert_eq!(store.count(), 0, "a visit without data creates no session");
     let cookie = browser.login("ada").await;
     for visits in 1..=3 {
         assert_eq!(browser.profile().await, (200, json!({ "user": "ada", "visits": visits })));
@@ -94,7 +93,7 @@ async fn a_visitor_logs_in_sees_the_profile_and_logs_out() {
 }
 
 #[tokio::test]
-async fn a_wrong_cookie_is_that_of_nobody() {
+async fn a_wrong_cookie_names_no_session() {
     let (address, store, _) = start().await;
     Browser::new(address).login("ada").await;
     let unknown = tower_sessions::session::Id::default();
@@ -105,7 +104,7 @@ async fn a_wrong_cookie_is_that_of_nobody() {
 }
 
 #[tokio::test]
-async fn a_login_ends_the_session_that_it_came_with() {
+async fn a_login_ends_the_session_of_its_request() {
     let (address, store, _) = start().await;
     let browser = Browser::new(address);
     let (first, second) = (browser.login("ada").await, browser.login("ada").await);
@@ -115,7 +114,7 @@ async fn a_login_ends_the_session_that_it_came_with() {
 }
 
 #[tokio::test]
-async fn a_session_expires_when_it_has_not_been_changed_for_so_long() {
+async fn a_session_that_is_not_changed_expires() {
     let (address, store, clock) = start().await;
     let browser = Browser::new(address);
     let cookie = browser.login("ada").await;
@@ -123,11 +122,11 @@ async fn a_session_expires_when_it_has_not_been_changed_for_so_long() {
     assert_eq!(status_with(address, &cookie).await, 200);
     clock.advance(std::time::Duration::from_secs(61));
     assert_eq!(status_with(address, &cookie).await, 401);
-    assert_eq!(store.count(), 0, "who meets an expired session removes it");
+    assert_eq!(store.count(), 0, "a request with an expired session removes it");
 }
 
 #[tokio::test]
-async fn one_of_two_devices_logs_out_and_then_all() {
+async fn a_user_logs_out_on_one_device_and_then_on_all() {
     let (address, store, _) = start().await;
     let [laptop, phone, tablet, stranger] = [(); 4].map(|()| Browser::new(address));
     for browser in [&laptop, &phone, &tablet] {
@@ -142,8 +141,8 @@ async fn one_of_two_devices_logs_out_and_then_all() {
     assert_eq!((stranger.profile().await.0, store.count()), (200, 1));
 }
 
-/// What a request with this cookie finds after its session was logged out while another request was under way, which
-/// had loaded the session and changed it afterwards. Also the status of that request.
+/// Logs out while another request is in flight, which has loaded the session and changes it after the logout. Returns
+/// the status of that request, and the status of a later request with the same cookie.
 async fn logout_in_flight(store: impl SessionStore + Clone) -> (u16, u16) {
     let (loaded, resume) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let notices = (Arc::clone(&loaded), Arc::clone(&resume));
@@ -179,15 +178,15 @@ async fn a_logout_while_another_request_is_in_flight_ends_the_session_for_good()
     assert_eq!(store.count(), 0);
 }
 
-/// What the store is for. Should this fail, `MemoryStore` has been mended, and the documentation is to say so.
+/// If this fails, `MemoryStore` no longer loses the logout, and the documentation must be changed.
 #[tokio::test]
 async fn memory_store_loses_a_logout_while_another_request_is_in_flight() {
     assert_eq!(logout_in_flight(MemoryStore::default()).await, (200, 200));
 }
 
-/// In front of a store that loses no logout, a cache still does: which is what its documentation warns of.
+/// A cache in front of a store that loses no logout can lose one, as its documentation says.
 #[tokio::test]
-async fn a_cache_fills_late_and_so_loses_a_logout() {
+async fn a_cache_loses_a_logout_to_a_late_save() {
     let store = CachingSessionStore::new(CloakroomCache::default(), CloakroomStore::default());
     assert_eq!(logout_in_flight(store).await, (200, 200));
 }

@@ -1,16 +1,16 @@
-//! What tower-sessions' traits say of each of their methods, for both kinds of store, in both versions of the traits.
+//! The contract of each method of tower-sessions' traits, for both kinds of store and both versions of the traits.
 //!
-//! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
+//! No test sleeps, because the stores have a [`ManualClock`](cloakroom::ManualClock).
 
 #![cfg(any(feature = "v0_14", feature = "v0_15"))]
 
 use std::time::Duration;
 
-/// Times by the store's clock are apart by minutes, for what time of day it is when a store is made is not in the
-/// test's hand.
+/// The tests use minutes, because a store reads the system's time of day when it is made, and a test cannot control
+/// that.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What holds for a kind of store, by a version of the traits.
+/// The tests that both kinds of store pass, for one kind and one version of the traits.
 macro_rules! both_kinds {
     ($module:ident, $tower_sessions:ident, $kind:ident) => {
         mod $module {
@@ -47,7 +47,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn every_id_is_another_session() {
+            async fn different_ids_are_different_sessions() {
                 let (store, _) = new();
                 for id in [0, 1, -1, i128::MAX, i128::MIN, 1 << 64, 1 << 120] {
                     let mut record = record(30, json!({ "id": id.to_string() }));
@@ -60,7 +60,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn create_draws_another_id_where_there_is_a_session_of_it() {
+            async fn create_draws_another_id_if_the_records_id_is_taken() {
                 let (store, _) = new();
                 let mut first = record(30, json!({ "user": "ada" }));
                 store.create(&mut first).await.unwrap();
@@ -73,7 +73,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn create_takes_an_id_whose_session_has_expired() {
+            async fn create_reuses_the_id_of_an_expired_session() {
                 let (store, clock) = new();
                 let mut first = record(30, json!({ "user": "ada" }));
                 store.create(&mut first).await.unwrap();
@@ -87,7 +87,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn what_is_created_expired_is_not_kept_and_has_nobodys_id() {
+            async fn a_record_created_expired_is_not_stored_and_takes_no_live_id() {
                 let (store, _) = new();
                 let mut live = new_record();
                 store.create(&mut live).await.unwrap();
@@ -106,10 +106,11 @@ macro_rules! both_kinds {
                 let mut record = record(30, json!({ "user": "ada" }));
                 store.create(&mut record).await.unwrap();
                 clock.advance(29 * MINUTE);
-                assert_eq!(store.load(&record.id).await.unwrap().as_ref(), Some(&record), "loading is no activity");
+                let loaded = store.load(&record.id).await.unwrap();
+                assert_eq!(loaded.as_ref(), Some(&record), "loading does not count as activity");
                 clock.advance(2 * MINUTE);
                 assert_eq!(store.load(&record.id).await.unwrap(), None);
-                assert_eq!(store.count(), 0, "who meets it removes it");
+                assert_eq!(store.count(), 0, "loading an expired session removes it");
             }
 
             #[tokio::test]
@@ -125,7 +126,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn save_moves_the_expiry_date_either_way() {
+            async fn save_moves_the_expiry_date_in_both_directions() {
                 let (store, clock) = new();
                 let [mut longer, mut shorter] = [record(30, json!({})), record(90, json!({}))];
                 store.create(&mut longer).await.unwrap();
@@ -143,7 +144,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn save_with_an_expiry_date_that_has_come_ends_the_session() {
+            async fn save_with_an_expiry_date_in_the_past_ends_the_session() {
                 let (store, _) = new();
                 let mut live = new_record();
                 store.create(&mut live).await.unwrap();
@@ -168,7 +169,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn delete_of_what_is_not_there_is_no_error() {
+            async fn delete_of_an_unknown_id_is_no_error() {
                 let (store, clock) = new();
                 store.delete(&Id::default()).await.unwrap();
                 let mut record = new_record();
@@ -180,7 +181,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn delete_expired_ends_what_has_expired_and_nothing_else() {
+            async fn delete_expired_ends_only_expired_sessions() {
                 let (store, clock) = new();
                 let mut live = record(90, json!({ "user": "ada" }));
                 store.create(&mut live).await.unwrap();
@@ -197,7 +198,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn a_full_store_says_so_until_a_session_ends_or_expires() {
+            async fn a_full_store_refuses_sessions_until_one_ends_or_expires() {
                 let (store, clock) = store(|settings| $kind::with(settings.max_sessions(2)));
                 let [mut one, mut other, mut refused] = [(); 3].map(|()| new_record());
                 store.create(&mut one).await.unwrap();
@@ -215,7 +216,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn the_idlest_makes_room_if_that_is_wanted() {
+            async fn the_idlest_session_makes_room_if_the_policy_says_so() {
                 let full = |settings: Settings| $kind::with(settings.max_sessions(2).when_full(WhenFull::EndIdlest));
                 let (store, clock) = store(full);
                 let [mut idlest, mut used, mut new] = [(); 3].map(|()| new_record());
@@ -230,7 +231,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn clones_are_one_store() {
+            async fn clones_share_one_store() {
                 let (store, _) = new();
                 let mut record = new_record();
                 store.clone().create(&mut record).await.unwrap();
@@ -238,7 +239,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn debug_shows_nothing_of_a_session() {
+            async fn debug_output_contains_nothing_of_a_session() {
                 let (store, _) = new();
                 let mut record = record(30, json!({ "user": "ada" }));
                 store.create(&mut record).await.unwrap();
@@ -247,7 +248,7 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
-            async fn sessions_are_ended_by_what_they_hold() {
+            async fn delete_where_ends_sessions_by_their_data() {
                 let (store, _) = new();
                 let mut records = ["ada", "eve", "ada"].map(|user| record(30, json!({ "user": user })));
                 for record in &mut records {
@@ -258,9 +259,9 @@ macro_rules! both_kinds {
                 assert_eq!(store.load(&records[1].id).await.unwrap().as_ref(), Some(&records[1]));
             }
 
-            /// By way of the framework's own handle.
+            /// Through the `Session` of tower-sessions.
             #[tokio::test]
-            async fn a_session_that_gets_another_id_keeps_its_data() {
+            async fn a_session_with_a_new_id_keeps_its_data() {
                 let (store, _) = new();
                 let store = Arc::new(store);
                 let session = Session::new(None, Arc::clone(&store), None);
@@ -277,8 +278,7 @@ macro_rules! both_kinds {
                 assert_eq!(store.count(), 0);
             }
 
-            /// The system's own clock: nothing expires that has half an hour to live, nor is anything loaded whose time
-            /// is over.
+            /// With the system's clock: a session with half an hour to live is loaded, and an expired one is not.
             #[tokio::test]
             async fn expiry_dates_are_times_of_day() {
                 let store = $kind::default();
@@ -293,7 +293,7 @@ macro_rules! both_kinds {
     };
 }
 
-/// What tells the two kinds apart.
+/// All tests of one version, including those that only one kind of store passes.
 macro_rules! version {
     ($version:ident, $tower_sessions:ident) => {
         mod $version {
@@ -316,7 +316,7 @@ macro_rules! version {
                 (with(Settings::new().clock(clock.clone())), clock)
             }
 
-            /// One that expires so many minutes from now.
+            /// A record that expires in the given number of minutes.
             fn record(minutes: i64, data: Value) -> Record {
                 let data = data.as_object().expect("an object").clone().into_iter().collect();
                 let expiry_date = OffsetDateTime::now_utc() + time::Duration::minutes(minutes);
@@ -328,7 +328,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn save_of_a_session_that_is_not_there_stores_nothing_and_is_no_error() {
+            async fn save_of_an_unknown_session_stores_nothing_and_is_no_error() {
                 let (store, clock) = store(CloakroomStore::with);
                 let mut record = new_record();
                 store.save(&record).await.unwrap();
@@ -348,7 +348,7 @@ macro_rules! version {
 
             #[cfg(feature = "deletion-task")]
             #[tokio::test]
-            async fn a_task_deletes_what_has_expired() {
+            async fn a_task_deletes_expired_sessions() {
                 use $tower_sessions::ExpiredDeletion;
                 let (store, clock) = store(CloakroomStore::with);
                 store.create(&mut new_record()).await.unwrap();
@@ -365,7 +365,7 @@ macro_rules! version {
             }
 
             #[test]
-            fn a_deleted_session_stays_so_among_saves() {
+            fn a_deleted_session_stays_deleted_during_concurrent_saves() {
                 let (store, _) = store(CloakroomStore::with);
                 let runtime = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
                 for _ in 0..100 {
@@ -391,7 +391,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn save_fills_a_cache() {
+            async fn save_inserts_into_a_cache() {
                 let (cache, clock) = store(CloakroomCache::with);
                 let mut record = new_record();
                 cache.save(&record).await.unwrap();
@@ -407,7 +407,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn a_full_cache_refuses_to_be_filled_or_ends_the_idlest() {
+            async fn a_full_cache_refuses_a_save_or_ends_the_idlest_session() {
                 let (cache, _) = store(|settings| CloakroomCache::with(settings.max_sessions(1)));
                 cache.save(&new_record()).await.unwrap();
                 assert!(matches!(cache.save(&new_record()).await, Err(Error::Backend(_))));
@@ -421,7 +421,7 @@ macro_rules! version {
             }
 
             #[test]
-            fn of_several_that_fill_a_cache_one_is_in_it() {
+            fn concurrent_saves_leave_at_most_one_copy_in_the_cache() {
                 let (cache, _) = store(CloakroomCache::with);
                 let record = new_record();
                 thread::scope(|scope| {
@@ -441,7 +441,7 @@ macro_rules! version {
             }
 
             #[tokio::test]
-            async fn a_caching_store_finds_in_the_cache_what_it_has_loaded_from_behind() {
+            async fn a_caching_store_keeps_the_cache_and_the_store_behind_it_equal() {
                 let ((cache, _), (behind, _)) = (store(CloakroomCache::with), store(CloakroomStore::with));
                 let caching = CachingSessionStore::new(cache.clone(), behind.clone());
                 let mut record = new_record();
@@ -474,10 +474,10 @@ version!(v0_14, tower_sessions_0_14);
 #[cfg(feature = "v0_15")]
 version!(v0_15, tower_sessions);
 
-/// One store serves both versions, and the sessions are the same.
+/// One store serves both versions with the same sessions.
 #[cfg(all(feature = "v0_14", feature = "v0_15"))]
 #[tokio::test]
-async fn a_session_of_one_version_is_there_in_the_other() {
+async fn a_session_of_one_version_is_loaded_by_the_other() {
     let store = std::sync::Arc::new(cloakroom_tower_sessions::CloakroomStore::default());
     let old = tower_sessions_0_14::Session::new(None, std::sync::Arc::clone(&store), None);
     old.insert("user", "ada").await.unwrap();

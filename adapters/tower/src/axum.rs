@@ -1,4 +1,4 @@
-//! Extractors for axum: what a handler names as an argument.
+//! Extractors for axum.
 
 use crate::error::SessionError;
 use crate::session::Session;
@@ -12,8 +12,8 @@ use core::ops::Deref;
 use http::StatusCode;
 use http::request::Parts;
 
-/// Says that there is no [`SessionLayer`](crate::SessionLayer) around the handler, or one over a store with other content: a mistake in
-/// the program, so its response is 500.
+/// There is no [`SessionLayer`](crate::SessionLayer) around the handler, or only one over a store with another type of
+/// content. This is an error in the program, so its response is 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingLayer;
@@ -32,7 +32,7 @@ impl IntoResponse for MissingLayer {
     }
 }
 
-/// Hands the handler its request's session, which may be none yet. Wait-free; allocates nothing.
+/// Provides the handle to the request's session, even if there is no session yet. Wait-free; allocates nothing.
 impl<T: Content + ?Sized, S: Send + Sync> FromRequestParts<S> for Session<T> {
     type Rejection = MissingLayer;
 
@@ -41,7 +41,8 @@ impl<T: Content + ?Sized, S: Send + Sync> FromRequestParts<S> for Session<T> {
     }
 }
 
-/// `None` only where there is no layer: for handlers and middleware that are used with and without.
+/// `None` if there is no layer. For handlers and middleware that are used with and without one. Wait-free; allocates
+/// nothing.
 impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for Session<T> {
     type Rejection = Infallible;
 
@@ -50,11 +51,11 @@ impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for Sessio
     }
 }
 
-/// A session that somebody is logged in to ([`Session::login`]), for handlers that are for users only: without one, the request is refused
-/// with 401 before the handler runs.
+/// A session to which a user is logged in ([`Session::login`]), for handlers that only users may call. Without one, the
+/// request is refused with 401 before the handler runs.
 ///
-/// It touches the session. That it was live then does not mean that it is when the handler goes on: what the handler does with it fails if it
-/// has ended meanwhile. An `Option<LoggedIn>` is `None` where nobody is logged in.
+/// The extractor touches the session. The session may still end while the handler runs; its operations then fail. An
+/// `Option<LoggedIn>` is `None` if no user is logged in.
 ///
 /// # Examples
 ///
@@ -67,14 +68,14 @@ impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for Sessio
 /// # let _ = axum::Router::<()>::new().route("/", axum::routing::get(profile));
 /// ```
 pub struct LoggedIn<T: Content + ?Sized = Attributes> {
-    /// Who is logged in.
+    /// The user that is logged in.
     pub principal: Principal,
-    /// Their session.
+    /// The user's session.
     pub session: Session<T>,
 }
 
 impl<T: Content + ?Sized> LoggedIn<T> {
-    fn of(session: Session<T>) -> Option<Self> {
+    fn new(session: Session<T>) -> Option<Self> {
         let principal = session.principal().filter(|_| session.touch())?;
         Some(Self { principal, session })
     }
@@ -88,20 +89,20 @@ impl<T: Content + ?Sized> Deref for LoggedIn<T> {
     }
 }
 
-/// Shows neither who it is nor what the session holds.
+/// Shows neither the user nor the session's content.
 impl<T: Content + ?Sized> fmt::Debug for LoggedIn<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LoggedIn(..)")
     }
 }
 
-/// Says why there is no [`LoggedIn`].
+/// Why a request was refused by [`LoggedIn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoggedInRejection {
-    /// Nobody is logged in. 401.
+    /// No user is logged in. 401.
     NotLoggedIn,
-    /// There is no layer. 500.
+    /// There is no session layer around the handler. 500.
     MissingLayer(MissingLayer),
 }
 
@@ -109,7 +110,7 @@ impl fmt::Display for LoggedInRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotLoggedIn => f.write_str("not logged in"),
-            Self::MissingLayer(_) => f.write_str("no session can be had"),
+            Self::MissingLayer(_) => f.write_str("there is no session layer"),
         }
     }
 }
@@ -132,22 +133,22 @@ impl IntoResponse for LoggedInRejection {
     }
 }
 
-/// Looks whom the session is bound to, and touches it. Lock-free; allocates nothing.
+/// Reads the session's user, and touches the session. Lock-free; allocates nothing.
 impl<T: Content + ?Sized, S: Send + Sync> FromRequestParts<S> for LoggedIn<T> {
     type Rejection = LoggedInRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, LoggedInRejection> {
         let session = parts.extensions.get::<Session<T>>().ok_or(LoggedInRejection::MissingLayer(MissingLayer))?;
-        Self::of(session.clone()).ok_or(LoggedInRejection::NotLoggedIn)
+        Self::new(session.clone()).ok_or(LoggedInRejection::NotLoggedIn)
     }
 }
 
-/// `None` where nobody is logged in; without a layer, the request is refused.
+/// `None` if no user is logged in. Without a layer, the request is refused. Lock-free; allocates nothing.
 impl<T: Content + ?Sized, S: Send + Sync> OptionalFromRequestParts<S> for LoggedIn<T> {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, MissingLayer> {
-        Ok(Self::of(parts.extensions.get::<Session<T>>().ok_or(MissingLayer)?.clone()))
+        Ok(Self::new(parts.extensions.get::<Session<T>>().ok_or(MissingLayer)?.clone()))
     }
 }
 

@@ -1,77 +1,80 @@
-//! What can go wrong with a request's session.
+//! The error of the operations on a session.
 
 use cloakroom::{BindError, CreateError, IncrementError, MissingError, RandomError, RotateError, SetError};
 use core::error::Error;
 use core::fmt;
 
-/// Tells why an operation on a [`Session`](crate::Session) was not done. Nothing has changed then, unless the operation says otherwise.
+/// Why an operation on a [`Session`](crate::Session) failed. The session is then unchanged, unless the operation's
+/// documentation says otherwise.
 ///
-/// With the feature `axum` it is a response: the status that is given with each, and its message as plain text, in which there is no id
-/// and no attribute.
+/// With the feature `axum` it is a response: the status below, and the message as plain text. The message contains no
+/// id and no attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The request has no session, or not any more: it was ended or given another id by another request, or has expired. Nothing was
-    /// created in its place. 401.
+    /// The request has no session, or its session has ended: another request has ended it or changed its id, or it has
+    /// expired. No session was created in its place. 401.
     Gone,
-    /// Nobody is logged in to the session. 401.
+    /// No user is logged in to the session. 401.
     NotLoggedIn,
-    /// The session is bound to another user, whose attributes are not for this one;
-    /// [`login`](crate::Session#method.login) starts another. 409.
+    /// The session is bound to another user, whose attributes must not be passed on.
+    /// [`login`](crate::Session#method.login) starts another session instead. 409.
     OtherPrincipal,
-    /// The store holds as many sessions as it may ([`max_sessions`](cloakroom::SessionConfig::max_sessions)). 503.
+    /// The store has as many sessions as allowed ([`max_sessions`](cloakroom::SessionConfig::max_sessions)). 503.
     Full,
-    /// The user has as many sessions as they may have ([`max_sessions_per_principal`](cloakroom::SessionConfig::max_sessions_per_principal)). 409.
+    /// The user has as many sessions as allowed
+    /// ([`max_sessions_per_principal`](cloakroom::SessionConfig::max_sessions_per_principal)). 409.
     PrincipalFull,
-    /// The attributes would take more than a session may ([`max_session_bytes`](cloakroom::SessionConfig::max_session_bytes)). 413.
+    /// The attributes would exceed the size limit of a session
+    /// ([`max_session_bytes`](cloakroom::SessionConfig::max_session_bytes)). 413.
     TooLarge {
-        /// What they would take.
+        /// The size of the attributes, in bytes.
         size: usize,
-        /// What a session may take.
+        /// The most bytes that a session may have.
         limit: usize,
     },
-    /// There would be more attributes than a session may have
+    /// The session would have more attributes than allowed
     /// ([`max_attributes`](cloakroom::SessionConfig::max_attributes)). 413.
     TooManyAttributes {
-        /// How many there would be.
+        /// The number of attributes.
         count: usize,
-        /// How many a session may have.
+        /// The most attributes that a session may have.
         limit: usize,
     },
-    /// The attribute is not a whole number of 64 bits, or the sum is beyond that. 500.
+    /// The attribute is not a signed 64-bit integer, or the sum does not fit in one. 500.
     NotANumber,
-    /// The value has no JSON (feature `json`). 500.
+    /// The value cannot be written as JSON (feature `json`). 500.
     Unserializable,
-    /// The attribute is not JSON, or not that of the type that was asked for (feature `json`). 500.
+    /// The attribute is not the JSON of the requested type (feature `json`). 500.
     Undeserializable,
-    /// The response is on its way, so the browser cannot be told an id any more: a task that outlives it may use the session, but neither
-    /// create nor rotate one. 500.
+    /// The response has already been made, so no cookie can be sent. A task that outlives the response may use the
+    /// session, but can neither create one nor change its id. 500.
     Answered,
-    /// This request has given its session more than a hundred ids. 500.
+    /// This request has already changed the session's id a hundred times. 500.
     TooManyChanges,
-    /// The operating system gave no random bytes for an id. 500.
+    /// The operating system provides no random bytes for an id. 500.
     Random(RandomError),
 }
 
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone => f.write_str("there is no session, or not any more"),
-            Self::NotLoggedIn => f.write_str("nobody is logged in"),
+            Self::Gone => f.write_str("there is no session, or it has ended"),
+            Self::NotLoggedIn => f.write_str("no user is logged in"),
             Self::OtherPrincipal => f.write_str("the session belongs to another user"),
             Self::Full => f.write_str("the store has no room for another session"),
             Self::PrincipalFull => f.write_str("the user has no room for another session"),
             Self::TooLarge { size, limit } => {
-                write!(f, "attributes of {size} bytes are over the limit of {limit} for a session")
+                write!(f, "attributes of {size} bytes exceed the limit of {limit} for a session")
             }
             Self::TooManyAttributes { count, limit } => {
-                write!(f, "a number of {count} attributes is over the limit of {limit} for a session")
+                write!(f, "{count} attributes exceed the limit of {limit} for a session")
             }
-            Self::NotANumber => f.write_str("the attribute is not a number, or would become too large a one"),
+            Self::NotANumber => f.write_str("the attribute is not a number, or the sum is too large"),
             Self::Unserializable => f.write_str("the value cannot be written as JSON"),
-            Self::Undeserializable => f.write_str("the attribute is not JSON of this type"),
-            Self::Answered => f.write_str("the response is on its way without the session's cookie"),
-            Self::TooManyChanges => f.write_str("the session has been given too many ids by one request"),
+            Self::Undeserializable => f.write_str("the attribute is not the JSON of this type"),
+            Self::Answered => f.write_str("the response has already been made, without the session's cookie"),
+            Self::TooManyChanges => f.write_str("one request has changed the session's id too often"),
             Self::Random(_) => f.write_str("no session id could be made"),
         }
     }
@@ -93,7 +96,7 @@ impl From<CreateError> for SessionError {
             CreateError::TooLarge { size, limit } => Self::TooLarge { size, limit },
             CreateError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
             CreateError::Random(cause) => Self::Random(cause),
-            // What a later version of the store may refuse for is for want of room as well.
+            // A variant that a later version adds is taken for a lack of room too.
             _ => Self::Full,
         }
     }

@@ -1,9 +1,10 @@
 //! The layer: finds the session of each request, and sends its cookie with the response.
 
+use crate::config::{LayerConfig, Settings};
 use crate::cookie::SessionCookie;
+use crate::request::RequestState;
 use crate::session::Session;
-use crate::visit::{Shared, Visit};
-use cloakroom::{Attributes, Content, NewSession, SessionStore, Timeouts};
+use cloakroom::{Attributes, Content, SessionStore};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -16,29 +17,32 @@ use std::sync::Arc;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Gives every request a [`Session`], among its extensions, and its response the cookie.
+/// Adds a [`Session`] to the extensions of each request, and the session's cookie to the response.
 ///
-/// For each request it looks for an id among the cookies, and asks the store whether that session is there, without touching it. What it found then
-/// is what the request has: a session that ends afterwards, by whatever means, is gone for the request too, and no other is created in its
-/// place. A request without a live session has none until something is stored, and costs the store nothing.
+/// For each request, the layer looks for an id among the cookies and asks the store whether that session is live. It
+/// does not touch the session. A session that ends later, for any reason, is gone for this request too, and no other
+/// session is created in its place. A request without a live session has none until a handler stores something; until
+/// then nothing is added to the store.
 ///
-/// With the response it sends `Set-Cookie`, next to those that the response has already:
+/// The layer adds at most one `Set-Cookie` to the response, and leaves other `Set-Cookie` headers as they are:
 ///
-/// | what has happened to the session | the response |
+/// | what happened to the session | cookie in the response |
 /// |---|---|
-/// | nothing, or attributes were read and set | no cookie; with [`rolling`](Self::rolling) the same again |
-/// | created, or given another id (login) | the cookie with the new id, if that session still lives |
-/// | ended by the handler (logout) | the cookie's removal |
-/// | ended by somebody else meanwhile | no cookie |
-/// | was not there when the request came | no cookie; with [`remove_stale`](Self::remove_stale) its removal |
+/// | nothing, or its attributes were read or set | none; with [`rolling`](Self::rolling), the same cookie again |
+/// | created, or given another id (login) | the new id, if that session is still live |
+/// | ended by this request (logout) | the removal of the cookie |
+/// | ended by another request or a timeout meanwhile | none |
+/// | did not exist when the request came | none; with [`remove_stale`](Self::remove_stale), the removal of the cookie |
 ///
-/// A response with this cookie must not be kept by a cache, which would hand the id to others: it gets `Cache-Control: no-store` in place
-/// of what it had, unless
-/// [`leave_cache_control`](Self::leave_cache_control) says otherwise ([OWASP][owasp]; RFC 9111, section 7.3: `Set-Cookie` alone does not
-/// keep caches from it). Responses that show what is in a session are the application's business.
+/// A cache must not keep a response with this cookie, because it would give the id to other clients, and `Set-Cookie`
+/// alone does not prevent that (RFC 9111, section 7.3; [OWASP][owasp]). The layer therefore sets `Cache-Control` of
+/// such a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. For other responses
+/// that show data of a session, the application sets `Cache-Control` itself.
 ///
-/// It allocates the handle's share, one box among the request's extensions, and a `Set-Cookie` where one is needed; it boxes no future and
-/// has no lock. Cloning the layer, or a service that it made, copies a pointer.
+/// Each request costs two allocations: the state that its handles share, and a box among the extensions. A `Set-Cookie`
+/// is one more. The future is not boxed. Everything that the layer does for a request is lock-free. The methods below
+/// are wait-free; those that change a setting allocate a copy of the configuration. To clone the layer, or a service
+/// that it made, is to copy a pointer.
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#web-content-caching
 ///
@@ -71,57 +75,15 @@ use tower_service::Service;
 /// # }
 /// ```
 pub struct SessionLayer<T: Content + ?Sized = Attributes> {
-    shared: Arc<Shared<T>>,
-}
-
-/// What a layer does beyond the cookie itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    pub(crate) rolling: bool,
-    pub(crate) remove_stale: bool,
-    pub(crate) no_store: bool,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) absolute_timeout: Option<Duration>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { rolling: false, remove_stale: false, no_store: true, idle_timeout: None, absolute_timeout: None }
-    }
-}
-
-impl<T: Content + ?Sized> Shared<T> {
-    /// Begins a session with the layer's timeouts.
-    pub(crate) fn new_session(&self) -> NewSession<'_, T> {
-        let mut new = self.store.new_session();
-        if let Some(timeout) = self.settings.idle_timeout {
-            new = new.idle_timeout(timeout);
-        }
-        if let Some(timeout) = self.settings.absolute_timeout {
-            new = new.absolute_timeout(timeout);
-        }
-        new
-    }
-
-    /// What begins anew when somebody logs in to a session that was there before.
-    pub(crate) fn timeouts_from_login(&self) -> Timeouts {
-        let mut timeouts = Timeouts::default();
-        if let Some(timeout) = self.settings.idle_timeout {
-            timeouts = timeouts.idle(timeout);
-        }
-        if let Some(timeout) = self.settings.absolute_timeout.or(self.store.config().absolute_timeout) {
-            timeouts = timeouts.absolute(timeout);
-        }
-        timeouts
-    }
+    config: Arc<LayerConfig<T>>,
 }
 
 impl<T: Content + ?Sized> SessionLayer<T> {
-    /// Makes the layer over a store that may be used elsewhere as well.
+    /// Makes a layer over a store. Other code may use the store at the same time.
     ///
-    /// The cookie is named as the [store says](SessionStore::cookie_name), with `__Host-` before it if it has no prefix of its own, and
-    /// has the attributes of
-    /// [`SessionCookie::default`]. For another: [`cookie`](Self::cookie).
+    /// The cookie has the attributes of [`SessionCookie::default`] and the store's name for it
+    /// ([`SessionStore::cookie_name`]). A name without a prefix gets the prefix `__Host-`. For another cookie, see
+    /// [`cookie`](Self::cookie).
     ///
     /// ```
     /// use cloakroom::SessionStore;
@@ -133,59 +95,62 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// assert_eq!(layer.session_cookie().name(), "__Host-sid");
     /// # Ok::<(), cloakroom::ConfigError>(())
     /// ```
+    #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
         let cookie = SessionCookie::named_by_store(store.cookie_name());
-        Self { shared: Arc::new(Shared { store, cookie, settings: Settings::default() }) }
+        Self { config: Arc::new(LayerConfig { store, cookie, settings: Settings::default() }) }
     }
 
-    /// Takes this cookie, whatever the store says of its name.
+    /// Sets the cookie. The store's name for the cookie is then ignored.
     #[must_use]
     pub fn cookie(self, cookie: SessionCookie) -> Self {
-        self.with(|shared| shared.cookie = cookie)
+        self.with(|config| config.cookie = cookie)
     }
 
-    /// Sends the cookie with each response to a request whose session lives then, and touches the session: for a cookie with a
-    /// [`max_age`](crate::SessionCookieBuilder::max_age) that is to begin anew with each visit. Off by default.
+    /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
+    /// by default. For a cookie whose [`max_age`](crate::SessionCookieBuilder::max_age) is to restart with each visit.
     ///
-    /// A request that was under way during a login may answer last, and bring the browser back to the id that the login has ended: who
-    /// logs in meanwhile in another tab is logged out then. So a cookie without `max_age` is better without this.
+    /// If a request is in flight during a login, its response may arrive last and restore the id that the login has
+    /// ended. A user who logs in in another tab would then be logged out. Leave this off for a cookie without
+    /// `max_age`.
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
-        self.with(|shared| shared.settings.rolling = rolling)
+        self.with(|config| config.settings.rolling = rolling)
     }
 
-    /// Removes the cookie of a browser that comes with an id whose session is not there (any more), unless the handler gives it another.
-    /// Off by default.
+    /// Sets whether the response removes the cookie if the request named a session that does not exist and the handler
+    /// created none. Off by default.
     ///
-    /// It spares the browser sending what is of no use, and no more: such an id is ignored anyway. But a request that comes with the old
-    /// id during a login and answers after it removes the new cookie.
+    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. It has
+    /// a cost: a request that carries the old id during a login, and is answered after it, removes the new cookie.
     #[must_use]
     pub fn remove_stale(self, remove: bool) -> Self {
-        self.with(|shared| shared.settings.remove_stale = remove)
+        self.with(|config| config.settings.remove_stale = remove)
     }
 
-    /// Leaves `Cache-Control` alone even where the response sets the cookie. The handlers must see to it then that no cache keeps it.
+    /// Leaves `Cache-Control` unchanged in responses that set the cookie. The handlers must then keep those responses
+    /// out of caches.
     #[must_use]
     pub fn leave_cache_control(self) -> Self {
-        self.with(|shared| shared.settings.no_store = false)
+        self.with(|config| config.settings.no_store = false)
     }
 
-    /// Lets the sessions that its handlers create lie idle for so long, rather than for the store's [`ttl`](cloakroom::SessionConfig::ttl);
-    /// and so does each session from the [login](Session::login) on.
+    /// Sets the idle timeout of sessions that the handlers create, in place of the store's
+    /// [`ttl`](cloakroom::SessionConfig::ttl). A [login](Session::login) sets it for an existing session.
     ///
-    /// Sessions that are created by way of the store itself are not concerned, before somebody logs in to them.
+    /// A session that other code creates in the store keeps its own idle timeout until a user logs in to it.
     #[must_use]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
-        self.with(|shared| shared.settings.idle_timeout = Some(timeout))
+        self.with(|config| config.settings.idle_timeout = Some(timeout))
     }
 
-    /// Ends the sessions that its handlers create so long after their creation, used or not, rather than after the store's
-    /// [`absolute_timeout`](cloakroom::SessionConfig::absolute_timeout). [`Duration::MAX`] is never.
+    /// Sets the absolute timeout of sessions that the handlers create, in place of the store's
+    /// [`absolute_timeout`](cloakroom::SessionConfig::absolute_timeout). [`Duration::MAX`] means none.
     ///
-    /// **With each [login](Session::login), the time begins anew**, this one or else the store's: who has just proved who they are has all
-    /// of it, also if their session is older (ASVS 5 requirement 7.3.2: after that time they have to prove it once more). Neither
-    /// [`Session::rotate`] nor [`Session::bind`] changes when a session ends. A single session is given another time by
-    /// [`Session::set_timeouts`] after its login.
+    /// **Each [login](Session::login) restarts the absolute timeout**: this one, or else the store's. A user who has
+    /// just logged in has all of it, even in an older session, because ASVS 5 requirement 7.3.2 limits the time since
+    /// the last authentication. [`Session::rotate`] and [`Session::bind`] leave the timeout as it is.
+    /// [`Session::set_timeouts`] changes that of a single session.
     ///
     /// ```
     /// use cloakroom::SessionStore;
@@ -198,31 +163,32 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// ```
     #[must_use]
     pub fn absolute_timeout(self, timeout: Duration) -> Self {
-        self.with(|shared| shared.settings.absolute_timeout = Some(timeout))
+        self.with(|config| config.settings.absolute_timeout = Some(timeout))
     }
 
-    /// The cookie that it reads and writes.
+    /// Returns the cookie that the layer reads and sends.
+    #[must_use]
     pub fn session_cookie(&self) -> &SessionCookie {
-        &self.shared.cookie
+        &self.config.cookie
     }
 
-    fn with(self, change: impl FnOnce(&mut Shared<T>)) -> Self {
-        let Shared { store, cookie, settings } = &*self.shared;
-        let mut shared = Shared { store: Arc::clone(store), cookie: cookie.clone(), settings: *settings };
-        change(&mut shared);
-        Self { shared: Arc::new(shared) }
+    fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
+        let LayerConfig { store, cookie, settings } = &*self.config;
+        let mut config = LayerConfig { store: Arc::clone(store), cookie: cookie.clone(), settings: *settings };
+        change(&mut config);
+        Self { config: Arc::new(config) }
     }
 }
 
 impl<T: Content + ?Sized> Clone for SessionLayer<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { config: Arc::clone(&self.config) }
     }
 }
 
 impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { store: _, cookie, settings } = &*self.shared;
+        let LayerConfig { store: _, cookie, settings } = &*self.config;
         f.debug_struct("SessionLayer").field("cookie", cookie).field("settings", settings).finish_non_exhaustive()
     }
 }
@@ -231,19 +197,19 @@ impl<S, T: Content + ?Sized> Layer<S> for SessionLayer<T> {
     type Service = SessionService<S, T>;
 
     fn layer(&self, inner: S) -> SessionService<S, T> {
-        SessionService { inner, shared: Arc::clone(&self.shared) }
+        SessionService { inner, config: Arc::clone(&self.config) }
     }
 }
 
 /// A service whose requests have sessions. Made by [`SessionLayer`].
 pub struct SessionService<S, T: Content + ?Sized = Attributes> {
     inner: S,
-    shared: Arc<Shared<T>>,
+    config: Arc<LayerConfig<T>>,
 }
 
 impl<S: Clone, T: Content + ?Sized> Clone for SessionService<S, T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
+        Self { inner: self.inner.clone(), config: Arc::clone(&self.config) }
     }
 }
 
@@ -267,14 +233,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let visit = Arc::new(Visit::begin(&self.shared, request.headers()));
-        request.extensions_mut().insert(Session::of(Arc::clone(&visit)));
-        ResponseFuture { response: self.inner.call(request), visit }
+        let state = Arc::new(RequestState::new(&self.config, request.headers()));
+        request.extensions_mut().insert(Session::new(Arc::clone(&state)));
+        ResponseFuture { response: self.inner.call(request), state }
     }
 }
 
 pin_project! {
-    /// The response, to which the session's cookie is added. Made by [`SessionService`].
+    /// The future of a response, which adds the session's cookie. Made by [`SessionService`].
     pub struct ResponseFuture<F, T = Attributes>
     where
         T: Content,
@@ -282,7 +248,7 @@ pin_project! {
     {
         #[pin]
         response: F,
-        visit: Arc<Visit<T>>,
+        state: Arc<RequestState<T>>,
     }
 
     impl<F, T> PinnedDrop for ResponseFuture<F, T>
@@ -291,8 +257,8 @@ pin_project! {
         T: ?Sized,
     {
         fn drop(this: Pin<&mut Self>) {
-            // The client may have hung up; a task that still has the handle must know that no cookie will go out.
-            this.visit.end();
+            // If the client has disconnected, no cookie will be sent. A task that still has the handle must know that.
+            this.state.close();
         }
     }
 }
@@ -313,12 +279,12 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let mut result = ready!(this.response.poll(context));
-        // Without a response there is nothing to send a cookie with, but no session may be created from now on either.
-        let cookie = this.visit.answer();
+        // An error has no headers to send a cookie in, but it closes the state too.
+        let cookie = this.state.respond();
         if let (Ok(response), Some(cookie)) = (&mut result, cookie) {
             let headers = response.headers_mut();
             headers.append(SET_COOKIE, cookie);
-            if this.visit.keeps_caches_out() {
+            if this.state.config().settings.no_store {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
         }

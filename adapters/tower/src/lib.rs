@@ -1,9 +1,11 @@
-//! Sessions for axum, hyper and whatever else is made of tower services, kept in a [`cloakroom`] store.
+//! Sessions for axum, hyper and other servers made of tower services, kept in a [`cloakroom`] store.
 //!
-//! A [`SessionLayer`] around the server finds the session of each request and sends its cookie with the response; a
-//! [`Session`] in the handler reads and changes it. Nothing is created until something is stored; a login gives the
-//! session another id and a user by one call, and keeps nothing of what another user has left in it; and a session that
-//! has ended stays so, whatever was under way.
+//! A [`SessionLayer`] around the server finds the session of each request and sends its cookie with the response. A
+//! [`Session`] in the handler reads and changes it.
+//!
+//! * A session is created only when a handler stores something.
+//! * A login binds the session to a user and gives it a new id in one call. Attributes of another user are not kept.
+//! * A session that has ended stays ended, even if requests were in flight.
 //!
 //! # axum
 //!
@@ -26,13 +28,13 @@
 //!         .layer(SessionLayer::new(Arc::new(SessionStore::default())))
 //! }
 //!
-//! // Once the password has been checked.
+//! // Check the password first.
 //! async fn login(session: Session, user: String) -> Result<(), SessionError> {
 //!     session.login(&Principal::new(&user))?;
 //!     session.set("name", &user)
 //! }
 //!
-//! // 401 without a login.
+//! // Status 401 if no user is logged in.
 //! async fn profile(user: LoggedIn) -> String {
 //!     user.get("name").unwrap_or_default()
 //! }
@@ -51,7 +53,7 @@
 //!
 //! # hyper
 //!
-//! Without any feature; the handle is among the request's extensions:
+//! No feature is needed. The handle is among the request's extensions:
 //!
 //! ```
 //! use cloakroom::SessionStore;
@@ -74,52 +76,71 @@
 //! # let _ = service;
 //! ```
 //!
-//! Both servers are in whole among the examples, `axum_login` and `hyper`.
+//! The examples `axum_login` and `hyper` are complete servers.
 //!
-//! # Sessions with a type
+//! # Sessions with a value
 //!
-//! A `SessionLayer<T>` is over a [`SessionStore<T>`](cloakroom::SessionStore), whose sessions hold a value of type `T` instead of string
-//! attributes, and gives out `Session<T>`. Layers over several stores may be around one server, each with a cookie of another name and another type.
+//! A `SessionLayer<T>` works on a [`SessionStore<T>`](cloakroom::SessionStore), whose sessions hold a value of type `T`
+//! instead of string attributes, and provides a `Session<T>`. A server may have several layers over several stores,
+//! each with a type and a cookie name of its own.
 //!
 //! # In `async` handlers
 //!
-//! No operation waits for another thread, so handlers call them directly, without `spawn_blocking`. And none can be held across an
-//! `.await`: values come back owned, or are seen within the closure of [`Session::read`] or [`Session::update`], where there can be none.
-//! Keep those closures short. A long one holds up no operation of any request, but as long as it runs no memory is freed that any thread
-//! has retired from any store of the process, so what others replace or end meanwhile stays in memory; and, like any computation, it keeps
-//! the executor's thread from other tasks. What takes long is to be done with a
+//! No operation waits for another thread, so handlers call them directly, without `spawn_blocking`. None can be held
+//! across an `.await`: values are returned owned, or are passed to the closure of [`Session::read`] or
+//! [`Session::update`], which cannot contain an `.await`.
+//!
+//! Keep those closures short. A long closure delays no operation of another request. But while it runs, no memory that
+//! any thread of the process has retired from any store is freed, so replaced and ended sessions stay in memory. Like
+//! any computation, it also keeps the executor's thread from other tasks. For long work, take a
 //! [`snapshot`](Session::snapshot).
 //!
-//! # What remains for the application
+//! # The application's duties
 //!
-//! * **To check who somebody is** before it calls [`login`](Session::login), and to call it again before what is risky (ASVS 5 requirements 7.5.1, 7.5.3).
-//! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most, not out of those from sibling domains, nor out of
-//!   `GET`s: let no `GET` change anything, and check `Sec-Fetch-Site` or `Origin` of the rest, or a token that is kept in the session
-//!   ([OWASP][csrf]).
-//! * **Caches.** Responses that set the cookie are kept out of them; those that show what is in a session are to say `Cache-Control:
-//!   no-store` themselves.
-//! * **HTTPS**, without which the browser does not send the cookie.
-//! * **How many sessions strangers may open**: every visitor in whose session a handler stores something has one
-//!   ([`max_sessions`](cloakroom::SessionConfig::max_sessions), [`WhenFull::EndUnbound`](cloakroom::WhenFull::EndUnbound)).
-//! * **A task that outlives the response** may use the session, but neither create nor rotate one: [`SessionError::Answered`].
+//! * **Authentication.** The application checks the user's identity before it calls [`login`](Session::login), and
+//!   again before sensitive operations (ASVS 5 requirements 7.5.1, 7.5.3).
+//! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most of them, but not out of requests
+//!   from sibling domains, nor out of `GET` requests. Let no `GET` change anything. For other methods, check
+//!   `Sec-Fetch-Site` or `Origin`, or require a token that is kept in the session ([OWASP][csrf]).
+//! * **Caches.** The layer keeps responses that set the cookie out of caches. Responses that show data of a session
+//!   need `Cache-Control: no-store` from the application.
+//! * **HTTPS.** Without it, the browser does not send the cookie.
+//! * **Limits on anonymous sessions.** Each visitor for whom a handler stores something has a session
+//!   ([`max_sessions`](cloakroom::SessionConfig::max_sessions),
+//!   [`WhenFull::EndUnbound`](cloakroom::WhenFull::EndUnbound)).
+//! * **Tasks that outlive the response.** They may use the session, but can neither create one nor change its id:
+//!   [`SessionError::Answered`].
 //!
-//! | feature | what it adds |
+//! # Features
+//!
+//! | feature | adds |
 //! |---|---|
 //! | `axum` | [`Session`] and `LoggedIn` as extractors of axum 0.8, [`SessionError`] as a response |
-//! | `json` | `Session::set_json` and `get_json`: attributes that hold values of any type that serde knows |
+//! | `json` | `Session::set_json` and `get_json`: attributes that hold values as JSON, through serde |
 //!
 //! [csrf]: https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+// A module imports only modules below it (`tests/imports.rs` checks that there is no circle):
+//
+// | module | imports |
+// |---|---|
+// | `axum` | `session`, `error` |
+// | `layer` | `session`, `request`, `config`, `cookie` |
+// | `session` | `request`, `error` |
+// | `request` | `config` |
+// | `config` | `cookie` |
+// | `error`, `cookie` | |
 #[cfg(feature = "axum")]
 mod axum;
+mod config;
 mod cookie;
 mod error;
 mod layer;
+mod request;
 mod session;
-mod visit;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{LoggedIn, LoggedInRejection, MissingLayer};
@@ -129,7 +150,7 @@ pub use error::SessionError;
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use session::Session;
 
-/// Compiles what the README shows, as a test.
+/// Compiles the programs of the README as tests.
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

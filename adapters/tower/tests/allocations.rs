@@ -1,4 +1,4 @@
-//! How often a request allocates on its way through the layer.
+//! The number of allocations of a request in the layer.
 
 use allocation_counter::measure;
 use cloakroom::SessionStore;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tower::{Layer, Service, service_fn};
 
-/// What lies among the extensions of a server's requests already (hyper's own, axum's), so that the map is there.
+/// An extension that a server has already added (hyper or axum), so that the map of extensions exists.
 #[derive(Clone)]
 struct Resident;
 
@@ -21,7 +21,7 @@ fn request(cookie: &str) -> Request<()> {
     request.extension(Resident).body(()).expect("a request")
 }
 
-/// How many allocations a request costs from its arrival until its response is dropped.
+/// The number of allocations from the arrival of a request until its response is dropped.
 fn allocations(layer: &SessionLayer, cookie: &str, handler: fn(&Session)) -> u64 {
     let mut service = layer.layer(service_fn(move |request: Request<()>| -> Ready<Result<_, Infallible>> {
         handler(request.extensions().get::<Session>().expect("the layer"));
@@ -31,22 +31,22 @@ fn allocations(layer: &SessionLayer, cookie: &str, handler: fn(&Session)) -> u64
         let request = request(cookie);
         measure(|| match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(response)) => drop(response),
-            Poll::Pending => panic!("it waits"),
+            Poll::Pending => panic!("the future is pending"),
         })
     };
-    // A thread's first call to the store registers it.
+    // A thread's first call to the store registers the thread.
     one();
     one().count_total
 }
 
 #[test]
-fn a_request_allocates_for_its_handle_and_nothing_else() {
+fn a_request_allocates_only_its_state_and_its_handle() {
     let store = Arc::new(SessionStore::default());
     let layer = SessionLayer::new(Arc::clone(&store));
     let id = store.create_with([("user", "ada")]).expect("room");
     let cookie = format!("__Host-session_id={id}");
 
-    // The handle's share, and its box among the extensions.
+    // The state, and the handle's box among the extensions.
     let unused = allocations(&layer, "", |session| assert!(session.id().is_none()));
     let read = allocations(&layer, &cookie, |session| {
         assert_eq!(session.read(|attributes| attributes.get("user") == Some("ada")), Some(true));
@@ -55,8 +55,8 @@ fn a_request_allocates_for_its_handle_and_nothing_else() {
 }
 
 #[test]
-fn what_sets_a_cookie_allocates_for_its_station_and_its_headers() {
+fn a_request_that_sets_a_cookie_also_allocates_a_node_and_the_headers() {
     let layer = SessionLayer::new(Arc::new(SessionStore::default()));
-    // One more for the station, and two for the response's map of headers. The removal itself is there already.
+    // One more for the node, and two for the response's map of headers. The layer has made the removal's value before.
     assert_eq!(allocations(&layer, "", |session| assert!(!session.logout())), 5);
 }

@@ -1,4 +1,4 @@
-//! The example `axum_login` over a real socket, by a real HTTP client with a cookie jar.
+//! The example `axum_login` over a socket, tested by an HTTP client with a cookie jar.
 
 #[path = "../examples/axum_login/app.rs"]
 mod app;
@@ -12,7 +12,7 @@ use support::{LoginBy, Server, Sessions};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// The example's routes, and one more that waits, for as long as the runtime lives.
+/// Serves the example's routes, and one more that waits, until the runtime ends.
 async fn start() -> (Server, UnboundedReceiver<()>) {
     let (sessions, arrivals) = Sessions::new();
     let slow = {
@@ -56,6 +56,6 @@ async fn the_page_is_served() {
 }
 
 #[tokio::test]
-async fn the_example_itself_serves() {
+async fn the_example_serves_as_a_process() {
     serves_as_it_is("axum_login", LoginBy::Form).await;
 }

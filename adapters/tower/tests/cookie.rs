@@ -1,4 +1,4 @@
-//! What the cookie's builder accepts, what it refuses, and what it writes.
+//! The cookie's builder: accepted and refused settings, and the resulting headers.
 
 use cloakroom::SessionId;
 use cloakroom_tower::SessionCookieError as Refused;
@@ -20,7 +20,7 @@ fn refused(builder: SessionCookieBuilder) -> Option<Refused> {
 }
 
 #[test]
-fn the_default_is_as_safe_as_a_cookie_can_be() {
+fn the_default_has_every_protective_attribute() {
     let id = SessionId::from_bytes([0xab; 32]);
     let set = SessionCookie::default().issue(&id);
     let expected = format!("__Host-session_id={}; HttpOnly; SameSite=Lax; Secure; Path=/", "ab".repeat(32));
@@ -47,7 +47,7 @@ fn each_setting_is_written_and_the_removal_has_the_same_name_path_and_domain() {
 }
 
 #[test]
-fn what_is_written_reads_back_by_the_crate_cookie() {
+fn the_crate_cookie_parses_the_header() {
     let id = SessionId::from_bytes([2; 32]);
     let cookie = builder().max_age(DAY).build().expect("a valid cookie");
     let set = cookie.issue(&id);
@@ -59,7 +59,7 @@ fn what_is_written_reads_back_by_the_crate_cookie() {
 }
 
 #[test]
-fn a_prefix_is_held_to_what_browsers_demand_of_it_in_upper_and_lower_case() {
+fn a_prefix_in_any_case_requires_what_browsers_require() {
     for host in ["__Host-sid", "__host-sid", "__HOST-sid", "__Host-Http-sid"] {
         assert_eq!(refused(builder().name(host)), None, "{host}");
         assert_eq!(refused(builder().name(host).secure(false)), Some(Refused::HostWithoutSecure), "{host}");
@@ -83,7 +83,7 @@ fn a_prefix_is_held_to_what_browsers_demand_of_it_in_upper_and_lower_case() {
 }
 
 #[test]
-fn what_is_for_other_sites_needs_secure() {
+fn cookies_for_other_sites_need_secure() {
     assert_eq!(refused(plain().same_site(SameSite::None)), None);
     assert_eq!(refused(plain().secure(false).same_site(SameSite::None)), Some(Refused::NoneWithoutSecure));
     assert_eq!(refused(plain().partitioned(true)), None);
@@ -91,7 +91,7 @@ fn what_is_for_other_sites_needs_secure() {
 }
 
 #[test]
-fn names_are_tokens() {
+fn only_tokens_are_names() {
     for byte in 0..=0xff_u8 {
         let name = format!("s{}d", char::from(byte));
         let token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -102,7 +102,7 @@ fn names_are_tokens() {
 }
 
 #[test]
-fn paths_begin_with_a_slash_and_cannot_end_the_attribute() {
+fn a_path_begins_with_a_slash_and_cannot_end_the_attribute() {
     for byte in 0..=0xff_u8 {
         let path = format!("/a{}b", char::from(byte));
         let allowed = (0x20..0x7f).contains(&byte) && byte != b';';
@@ -114,7 +114,7 @@ fn paths_begin_with_a_slash_and_cannot_end_the_attribute() {
 }
 
 #[test]
-fn domains_are_names_of_hosts() {
+fn only_host_names_are_domains() {
     for domain in ["example.com", "a.b.c.example", "xn--bcher-kva.example", "localhost", "EXAMPLE.com"] {
         assert_eq!(refused(plain().domain(domain)), None, "{domain}");
     }
@@ -126,7 +126,7 @@ fn domains_are_names_of_hosts() {
 }
 
 #[test]
-fn lengths_stop_where_browsers_do() {
+fn lengths_have_the_limits_of_browsers() {
     let longest = "n".repeat(4096 - 64);
     assert_eq!(refused(builder().name(&longest)), None);
     assert_eq!(refused(builder().name(longest + "n")), Some(Refused::TooLong));
@@ -149,7 +149,7 @@ fn a_cookie_lasts_from_a_second_to_400_days() {
 }
 
 #[test]
-fn an_id_shows_in_no_debug_output() {
+fn debug_output_contains_no_id() {
     let id = SessionId::from_bytes([0xab; 32]);
     let cookie = SessionCookie::default();
     let set = cookie.issue(&id);
@@ -158,7 +158,7 @@ fn an_id_shows_in_no_debug_output() {
 }
 
 #[test]
-fn refusals_are_said_in_lower_case_words() {
+fn errors_are_lower_case_without_a_full_stop() {
     let error = refused(builder().domain("example.com")).expect("a refusal");
     assert_eq!(error.to_string(), "a __Host- cookie allows no Domain");
 }

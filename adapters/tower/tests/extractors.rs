@@ -1,4 +1,4 @@
-//! What axum's handlers are given, and what refusals look like.
+//! The extractors for axum, and the responses to refused requests.
 
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
@@ -34,41 +34,41 @@ async fn read(response: Response) -> (u16, String) {
     (status, String::from_utf8(body.to_vec()).expect("text"))
 }
 
-fn said(status: u16, text: &str) -> (u16, String) {
+fn response(status: u16, text: &str) -> (u16, String) {
     (status, text.to_owned())
 }
 
 #[tokio::test]
-async fn without_a_layer_the_mistake_is_named() {
+async fn a_missing_layer_is_reported_with_status_500() {
     for path in ["/any", "/user", "/perhaps", "/typed"] {
-        assert_eq!(ask(&routes(), path, "").await, said(500, MISSING), "{path}");
+        assert_eq!(ask(&routes(), path, "").await, response(500, MISSING), "{path}");
     }
-    assert_eq!(ask(&routes(), "/maybe", "").await, said(200, "false"));
+    assert_eq!(ask(&routes(), "/maybe", "").await, response(200, "false"));
     let app = routes().layer(SessionLayer::new(Arc::new(SessionStore::default())));
-    assert_eq!(ask(&app, "/typed", "").await, said(500, MISSING), "another type's layer");
+    assert_eq!(ask(&app, "/typed", "").await, response(500, MISSING), "another type's layer");
 }
 
 #[tokio::test]
-async fn handlers_are_given_the_session_and_who_is_logged_in() {
+async fn handlers_receive_the_session_and_its_user() {
     let store = Arc::new(SessionStore::default());
     let app = routes().layer(SessionLayer::new(Arc::clone(&store)));
     let visitor = store.create().expect("room");
     let ada = store.new_session().principal(Principal::new("ada")).create().expect("room");
     let ended = store.new_session().principal(Principal::new("ada")).create().expect("room");
     store.delete(&ended);
-    let refused = said(401, "not logged in");
+    let refused = response(401, "not logged in");
     for (id, any, user) in [(visitor, "true", false), (ada, "true", true), (ended, "false", false)] {
         let cookie = format!("__Host-session_id={id}");
-        assert_eq!(ask(&app, "/any", &cookie).await, said(200, any));
-        assert_eq!(ask(&app, "/maybe", &cookie).await, said(200, "true"));
-        assert_eq!(ask(&app, "/user", &cookie).await, if user { said(200, "true") } else { refused.clone() });
-        assert_eq!(ask(&app, "/perhaps", &cookie).await, said(200, &user.to_string()));
+        assert_eq!(ask(&app, "/any", &cookie).await, response(200, any));
+        assert_eq!(ask(&app, "/maybe", &cookie).await, response(200, "true"));
+        assert_eq!(ask(&app, "/user", &cookie).await, if user { response(200, "true") } else { refused.clone() });
+        assert_eq!(ask(&app, "/perhaps", &cookie).await, response(200, &user.to_string()));
     }
     assert_eq!(ask(&app, "/user", "").await, refused);
 }
 
 #[tokio::test]
-async fn a_visit_of_somebody_logged_in_touches_the_session() {
+async fn extracting_a_logged_in_session_touches_it() {
     let clock = cloakroom::ManualClock::new();
     let store = SessionStore::builder().clock(clock.clone()).ttl(Duration::from_secs(60)).build().expect("valid");
     let store = Arc::new(store);
@@ -76,12 +76,12 @@ async fn a_visit_of_somebody_logged_in_touches_the_session() {
     let id = store.new_session().principal(Principal::new("ada")).create().expect("room");
     for _ in 0..3 {
         clock.advance(Duration::from_secs(50));
-        assert_eq!(ask(&app, "/user", &format!("__Host-session_id={id}")).await, said(200, "true"));
+        assert_eq!(ask(&app, "/user", &format!("__Host-session_id={id}")).await, response(200, "true"));
     }
 }
 
 #[tokio::test]
-async fn layers_over_two_stores_have_a_session_each() {
+async fn layers_over_two_stores_have_separate_sessions() {
     let (texts, numbers) = (Arc::new(SessionStore::default()), SessionStore::<u32>::typed(Default::default()));
     let numbers = Arc::new(numbers);
     let cookie = cloakroom_tower::SessionCookie::builder().name("__Host-number").build().expect("a valid cookie");
@@ -89,8 +89,8 @@ async fn layers_over_two_stores_have_a_session_each() {
         .layer(SessionLayer::new(Arc::clone(&texts)))
         .layer(SessionLayer::new(Arc::clone(&numbers)).cookie(cookie));
     let number = format!("__Host-number={}", numbers.create_with(7).expect("room"));
-    assert_eq!(ask(&app, "/typed", &number).await, said(200, "true"));
-    assert_eq!(ask(&app, "/any", &number).await, said(200, "false"));
+    assert_eq!(ask(&app, "/typed", &number).await, response(200, "true"));
+    assert_eq!(ask(&app, "/any", &number).await, response(200, "false"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The example `hyper` over a real socket, by a real HTTP client with a cookie jar.
+//! The example `hyper` over a socket, tested by an HTTP client with a cookie jar.
 
 #[path = "../examples/hyper/app.rs"]
 mod app;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower::{Layer, service_fn};
 
-/// What the example answers, and one path more that waits, for as long as the runtime lives.
+/// Serves the example's paths, and one more that waits, until the runtime ends.
 async fn start() -> (Server, UnboundedReceiver<()>) {
     let (sessions, arrivals) = Sessions::new();
     let slow = sessions.clone();
@@ -28,7 +28,7 @@ async fn start() -> (Server, UnboundedReceiver<()>) {
             if request.uri().path() != "/slow" {
                 return app::answer(request).await;
             }
-            let session = request.extensions().get::<Session>().expect("the layer is around this");
+            let session = request.extensions().get::<Session>().expect("the layer surrounds this service");
             let status = if sessions.slow(session).await.is_ok() { 200 } else { 401 };
             Ok(Response::builder().status(status).body(Full::default()).expect("a response"))
         }
@@ -48,7 +48,7 @@ async fn start() -> (Server, UnboundedReceiver<()>) {
 support::scenarios::tests_of_all!(start);
 
 #[tokio::test]
-async fn a_login_that_is_no_json_or_too_long_is_refused() {
+async fn a_login_that_is_not_json_or_too_long_is_refused() {
     let (server, _arrivals) = start().await;
     let form = support::Browser::new(server.address, LoginBy::Form, "laptop");
     assert_eq!(form.request_to_log_in("ada", "engine").send().await.expect("an answer").status(), 415);
@@ -60,6 +60,6 @@ async fn a_login_that_is_no_json_or_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn the_example_itself_serves() {
+async fn the_example_serves_as_a_process() {
     serves_as_it_is("hyper", LoginBy::Json).await;
 }

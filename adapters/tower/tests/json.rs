@@ -1,4 +1,4 @@
-//! Attributes that hold values of any type.
+//! Attributes that hold values as JSON.
 
 #[path = "layer/harness.rs"]
 #[allow(dead_code, reason = "shared with tests/layer.rs")]
@@ -27,7 +27,7 @@ fn a_value_is_read_back_by_the_next_request() {
 }
 
 #[test]
-fn what_has_no_json_creates_no_session() {
+fn a_value_without_json_creates_no_session() {
     let site = Site::new();
     let no_json = HashMap::from([((1, 2), 3)]);
     let (result, answer) = site.visit(&[], |session| session.set_json("map", &no_json));
@@ -36,7 +36,7 @@ fn what_has_no_json_creates_no_session() {
 }
 
 #[test]
-fn a_session_that_ends_meanwhile_has_no_value_and_takes_none() {
+fn a_session_that_has_ended_has_no_value_and_accepts_none() {
     let site = Site::new();
     let id = site.store.create_with([("n", "1")]).expect("room");
     let (result, answer) = site.visit(&[id], |session| {

@@ -1,4 +1,4 @@
-//! The layer around a tower service, without a server: what a handler does to the session, and what the response says of it.
+//! The layer around a tower service, without a server: operations of a handler, and the cookie in the response.
 
 #[path = "layer/harness.rs"]
 mod harness;

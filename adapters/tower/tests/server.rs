@@ -1,4 +1,4 @@
-//! The example server over a real socket, by a real HTTP client.
+//! The example server over a socket, tested by an HTTP client and by a browser.
 
 #[path = "../examples/server/app.rs"]
 mod app;

@@ -1,8 +1,8 @@
-//! Judges instruction counts: reads what the benchmark `counts` prints as JSON, one benchmark a line, and compares it
-//! with the file of limits, or writes that file.
+//! Judges instruction counts: reads the output of the benchmark `counts`, one JSON object a line, and compares it with
+//! the baseline file, or writes that file.
 //!
-//! The limits hold for one compiler and one kind of processor. Under another compiler the same source has other counts:
-//! then a count above its limit may be no fault of the source's, and this says so.
+//! A baseline holds for one compiler and one kind of processor. With another compiler the same source has other counts,
+//! so a higher count need not be the fault of a change. The report says so.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,17 +12,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
-/// Operations in a benchmark, as `benches/counts.rs` has it.
+/// The operations of one benchmark: the constant of the same name in `benches/counts.rs`.
 const TURNS: f64 = 10_000.0;
 
-/// How much more is let pass, in percent.
+/// The accepted increase, in percent.
 const SLACK: f64 = 3.0;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Baseline {
     compiler: String,
     target: String,
-    /// Instructions an operation.
+    /// The instructions of one operation, by its name.
     instructions: BTreeMap<String, f64>,
 }
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all is within the limits.
+/// Tells whether all counts are accepted.
 fn run() -> Result<bool, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let now = Baseline::new(parse(&io::read_to_string(io::stdin())?)?);
@@ -60,23 +60,23 @@ fn run() -> Result<bool, Box<dyn Error>> {
             now.instructions.iter().for_each(|(name, count)| println!("{name}: {count:.0}"));
             Ok(true)
         }
-        _ => Err("usage: instructions check|bless FILE, with the benchmark's output on the standard input".into()),
+        _ => Err("usage: instructions check|bless FILE, with the output of the benchmark on the standard input".into()),
     }
 }
 
-/// Instructions an operation of each benchmark.
+/// The instructions of one operation, for each benchmark.
 fn parse(output: &str) -> Result<BTreeMap<String, f64>, Box<dyn Error>> {
     let mut counts = BTreeMap::new();
     for line in output.lines().filter(|line| line.starts_with('{')) {
         let summary: Value = serde_json::from_str(line)?;
-        let name = summary["function_name"].as_str().ok_or("a benchmark without a name")?;
+        let name = summary["function_name"].as_str().ok_or("a benchmark has no name")?;
         let count = instructions(&summary["profiles"]).ok_or_else(|| format!("{name}: no count of instructions"))?;
         counts.insert(name.to_owned(), count / TURNS);
     }
     if counts.is_empty() { Err("no benchmark in the input".into()) } else { Ok(counts) }
 }
 
-/// The new total, wherever in the profile it lies: below `total`, the event `Ir`.
+/// The new count of the event `Ir` below the first field `total`, at any depth of the profile.
 fn instructions(profiles: &Value) -> Option<f64> {
     fn find<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
         match value {
@@ -88,7 +88,7 @@ fn instructions(profiles: &Value) -> Option<f64> {
     fn number(value: &Value) -> Option<f64> {
         match value {
             Value::Number(number) => number.as_f64(),
-            // Of a comparison with an earlier run, the new one comes first.
+            // In a comparison with an earlier run, the new count comes first.
             Value::Array(items) => items.first().and_then(number),
             Value::Object(fields) => ["values", "new", "both"].iter().find_map(|key| number(fields.get(*key)?)),
             _ => None,
@@ -97,7 +97,7 @@ fn instructions(profiles: &Value) -> Option<f64> {
     number(find(find(profiles, "total")?, "Ir")?)
 }
 
-/// A table, and whether all is within the limits. A benchmark that is missing on either side is not.
+/// Returns a table, and whether all counts are accepted. A benchmark that is missing on one side is not.
 fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
     let mut report = format!("{:>16} {:>12} {:>12} {:>8}\n", "operation", "baseline", "now", "change");
     let mut passed = true;
@@ -105,7 +105,7 @@ fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
         baseline.instructions.keys().chain(now.instructions.keys()).collect();
     for name in names {
         let (Some(before), Some(after)) = (baseline.instructions.get(name), now.instructions.get(name)) else {
-            report += &format!("{name:>16} is not on both sides\n");
+            report += &format!("{name:>16} is missing on one side\n");
             passed = false;
             continue;
         };
@@ -116,9 +116,9 @@ fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
     }
     if (&baseline.compiler, &baseline.target) != (&now.compiler, &now.target) {
         report += &format!(
-            "\nNOTE: the baseline was made by {} for {}, this is {} for {}.\n\
-             The same source has other counts then: make a baseline of the unchanged source with this compiler \
-             (ci/instructions.sh bless) before blaming a change.\n",
+            "\nNOTE: the baseline is of {} for {}, and this is {} for {}.\n\
+             The same source has other counts then. Before you blame a change, make a baseline of the unchanged source \
+             with this compiler (ci/instructions.sh bless).\n",
             baseline.compiler, baseline.target, now.compiler, now.target
         );
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn three_percent_more_are_let_pass_and_no_more() {
+    fn an_increase_of_three_percent_is_accepted_and_no_more() {
         let before = baseline(&[("get", 1_000.0)]);
         assert!(check(&before, &baseline(&[("get", 1_029.9)])).1);
         assert!(check(&before, &baseline(&[("get", 500.0)])).1);
@@ -147,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn a_benchmark_that_came_or_went_fails() {
+    fn a_benchmark_that_is_missing_on_one_side_fails() {
         let (one, two) = (baseline(&[("get", 1.0)]), baseline(&[("get", 1.0), ("set", 1.0)]));
         assert!(!check(&one, &two).1 && !check(&two, &one).1);
     }
 
     #[test]
-    fn the_new_total_is_read_beside_an_old_one_or_alone() {
+    fn the_new_total_is_read_with_or_without_an_old_one() {
         for values in [r#"{"new":20000}"#, r#"{"both":[20000,7]}"#] {
             let total =
                 format!(r#"{{"total":{{"metrics":{{"Dr":{{"values":{{"new":5}}}},"Ir":{{"values":{values}}}}}}}}}"#);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn another_compiler_is_told() {
+    fn another_compiler_is_reported() {
         let now = baseline(&[("get", 1.0)]);
         let other = Baseline { compiler: "rustc 1.0.0".to_owned(), ..baseline(&[("get", 1.0)]) };
         assert!(check(&other, &now).0.contains("NOTE") && !check(&now, &now).0.contains("NOTE"));

@@ -1,14 +1,16 @@
-//! The store of this repository, as it comes.
+//! The store of this repository with its default settings, except the timeout and the clock.
 
 use crate::clock::Clock;
-use crate::contender::{Contender, Id, Setup};
+use crate::contender::{Contender, Setup};
+use crate::ids::{Id, Ids};
 use cloakroom::{SessionId, SessionStore};
 
 impl Contender for SessionStore {
     const NAME: &'static str = "cloakroom";
 
     fn open(setup: Setup) -> Self {
-        let builder = Self::builder().ttl(setup.ttl);
+        // A batch of ids takes the place of a generator in user space. Otherwise each id is a call, as it is for the peers.
+        let builder = Self::builder().ttl(setup.ttl).batch_ids(setup.ids == Ids::UserSpace);
         let builder = match setup.clock {
             Clock::Coarse => builder,
             clock => builder.clock(clock),

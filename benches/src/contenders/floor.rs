@@ -1,11 +1,13 @@
-//! The limit: what a lookup costs on this machine when nothing can be removed.
+//! The limit: the cost of a look-up on this machine if no session can be removed.
 //!
-//! An array of pointers to sessions, made as large as needed beforehand, half full at most; a pointer's upper sixteen
-//! bits hold bits of the hash. A session is one allocation, with its block inside. No guard, no lock, no version, no
-//! removal, no growth. The clock is read and the session touched as by all others, and the hash is the same.
+//! An array of pointers to sessions, allocated in advance and at most half full. The upper sixteen bits of a pointer
+//! hold bits of the hash. A session is one allocation, with its block inside. There is no guard, no lock, no version,
+//! no removal and no growth. Like all contenders, it reads the clock and touches the session, and it uses the same
+//! hash.
 
-use crate::contender::{Contender, Extent, Id, Setup, random_id};
-use crate::session::{Inline, Life, Session, find, pack};
+use crate::contender::{Contender, Extent, Setup};
+use crate::ids::Id;
+use crate::session::{Inline, Policy, Session, find, pack};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 struct Entry {
@@ -16,10 +18,10 @@ struct Entry {
 pub struct Floor {
     slots: Box<[AtomicPtr<Entry>]>,
     hasher: ahash::RandomState,
-    life: Life,
+    policy: Policy,
 }
 
-/// Where the hash lies above the address.
+/// The position of the hash above the address.
 const SHIFT: u32 = 48;
 const ADDRESS: usize = (1 << SHIFT) - 1;
 
@@ -29,7 +31,7 @@ impl Floor {
         self.hasher.hash_one(id) as usize
     }
 
-    /// The slots from the hash on, round the array.
+    /// All slots in a circle, from the hash on.
     #[inline]
     fn probe(&self, hash: usize) -> impl Iterator<Item = &AtomicPtr<Entry>> {
         let mask = self.slots.len() - 1;
@@ -49,8 +51,8 @@ impl Floor {
                 continue;
             }
             let entry = word.map_addr(|address| address & ADDRESS);
-            // SAFETY: a word that is not null is an entry's address with bits above it, and entries are freed with the
-            // store only.
+            // SAFETY: a word that is not null holds the address of an entry, and only dropping the store frees
+            // entries.
             let entry = unsafe { &*entry };
             if entry.id == *id {
                 return Some(entry);
@@ -66,7 +68,7 @@ impl Drop for Floor {
             let word = *slot.get_mut();
             if !word.is_null() {
                 let entry = word.map_addr(|address| address & ADDRESS);
-                // SAFETY: the entry came from a box in `create`, and its word stands in one slot only.
+                // SAFETY: the entry came from a box in `create`, and only this slot has its address.
                 drop(unsafe { Box::from_raw(entry) });
             }
         }
@@ -80,12 +82,12 @@ impl Contender for Floor {
     fn open(setup: Setup) -> Self {
         let slots = (2 * setup.sessions).next_power_of_two();
         let slots = (0..slots).map(|_| AtomicPtr::default()).collect();
-        Self { slots, hasher: ahash::RandomState::default(), life: Life::new(setup) }
+        Self { slots, hasher: ahash::RandomState::default(), policy: Policy::new(setup) }
     }
 
     fn create(&self, attributes: &[(&str, &str)]) -> Id {
-        let id = random_id();
-        let session = Session::new(self.life.now(), &pack(attributes));
+        let id = self.policy.ids.draw();
+        let session = Session::new(self.policy.now(), &pack(attributes));
         let entry = Box::into_raw(Box::new(Entry { id, session }));
         assert!(entry.addr() <= ADDRESS, "addresses have 48 bits");
         let hash = self.hash(&id);
@@ -101,25 +103,25 @@ impl Contender for Floor {
 
     #[inline]
     fn read<R>(&self, id: &Id, key: &str, f: impl FnOnce(&str) -> R) -> Option<R> {
-        let now = self.life.now();
+        let now = self.policy.now();
         let session = &self.find(id)?.session;
-        if session.stamp.renew(&self.life, now) { find(&session.block, key).map(f) } else { None }
+        if session.stamp.renew(&self.policy, now) { find(&session.block, key).map(f) } else { None }
     }
 
     fn set(&self, _id: &Id, _key: &str, _value: &str) -> bool {
-        unreachable!("it is no store")
+        unreachable!("the floor can only look up")
     }
 
     fn exists(&self, id: &Id) -> bool {
-        let now = self.life.now();
-        self.find(id).is_some_and(|entry| entry.session.stamp.is_live(&self.life, now))
+        let now = self.policy.now();
+        self.find(id).is_some_and(|entry| entry.session.stamp.is_live(&self.policy, now))
     }
 
     fn delete(&self, _id: &Id) -> bool {
-        unreachable!("it is no store")
+        unreachable!("the floor can only look up")
     }
 
     fn evict_expired(&self) -> usize {
-        unreachable!("it is no store")
+        unreachable!("the floor can only look up")
     }
 }

@@ -1,11 +1,12 @@
-//! The contenders, each as a careful user of its crate would write it.
+//! The contenders, each written as a careful user of its crate would write it.
 //!
-//! Clocks are read, ids drawn, attributes packed and freed outside of locks. All but the guide's design and
-//! tower-sessions keep the attributes in one block ([`crate::session`]) and hash with ahash.
+//! They read the clock, draw ids, and pack and free attributes outside of locks. All of them except the guide's design
+//! and tower-sessions keep the attributes in one block ([`crate::session`]) and hash with ahash.
 
 mod caches;
 mod cloakrooms;
 mod dashmaps;
+#[allow(unsafe_code, reason = "its slots are tagged pointers")]
 mod floor;
 mod flurries;
 mod guide;
@@ -27,31 +28,31 @@ pub use tower::Tower;
 use crate::contender::{Contender, Extent};
 use crate::session::{Boxed, Inline};
 
-/// Something that is done with a contender's type.
+/// A function of a contender's type.
 pub trait Visitor {
     type Output;
     fn visit<C: Contender>(self) -> Self::Output;
 }
 
-/// What is known of a contender without its type.
+/// The facts of a contender that are known without its type.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
     pub name: &'static str,
     pub extent: Extent,
-    /// The crate whose version tells which one it is, if it is not the standard library.
+    /// The crate whose version identifies the contender. `None` if it uses only the standard library.
     pub package: Option<&'static str>,
 }
 
 macro_rules! contenders {
     ($($package:expr => $contender:ty),+ $(,)?) => {
-        /// All of them, in the order of the tables.
+        /// All contenders, in the order of the tables.
         pub const ALL: &[Profile] = &[$(Profile {
             name: <$contender>::NAME,
             extent: <$contender>::EXTENT,
             package: $package,
         }),+];
 
-        /// Visits the contender of this name, if there is one.
+        /// Calls the visitor with the contender of this name. `None` if there is no such contender.
         pub fn visit<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
             $(if name == <$contender>::NAME {
                 return Some(visitor.visit::<$contender>());

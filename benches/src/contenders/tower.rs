@@ -1,10 +1,11 @@
-//! tower-sessions' `MemoryStore`, used as its middleware does: a request loads the record, and saves it with a new
+//! tower-sessions' `MemoryStore`, used as its middleware uses it: a request loads the record, and saves it with a new
 //! expiry date.
 //!
-//! Its ids have 16 bytes, of which 32 are made here by leaving the rest zero. It is asynchronous by its interface only:
-//! it waits for nothing but its one mutex, so a waker that yields the thread is all the runtime that it needs.
+//! Its ids have 16 bytes; the other 16 bytes of an id are zero here. Only its interface is asynchronous: it never waits
+//! for anything except its one mutex, so it needs no runtime but a loop that yields the thread.
 
-use crate::contender::{Contender, Extent, Id, Setup, random_id};
+use crate::contender::{Contender, Extent, Setup};
+use crate::ids::{Id, Ids};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tower_sessions::{MemoryStore, SessionStore, session};
 pub struct Tower {
     store: MemoryStore,
     ttl: Duration,
+    ids: Ids,
 }
 
 impl Tower {
@@ -41,7 +43,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            // Another thread holds the mutex.
+            // Another thread has locked the mutex.
             Poll::Pending => std::thread::yield_now(),
         }
     }
@@ -53,11 +55,11 @@ impl Contender for Tower {
     const OWN_CLOCK: bool = true;
 
     fn open(setup: Setup) -> Self {
-        Self { store: MemoryStore::default(), ttl: setup.ttl }
+        Self { store: MemoryStore::default(), ttl: setup.ttl, ids: setup.ids }
     }
 
     fn create(&self, attributes: &[(&str, &str)]) -> Id {
-        let mut id = random_id();
+        let mut id = self.ids.draw();
         id[16..].fill(0);
         let data = attributes.iter().map(|&(key, value)| (key.to_owned(), value.into())).collect();
         let mut record = session::Record { id: session_id(&id), data, expiry_date: self.expiry_date() };
@@ -91,6 +93,6 @@ impl Contender for Tower {
     }
 
     fn evict_expired(&self) -> usize {
-        unreachable!("the store has no such operation")
+        unreachable!("the store cannot evict")
     }
 }

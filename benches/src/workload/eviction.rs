@@ -1,16 +1,17 @@
-//! An eviction, what it does to another thread's gets, and when its memory comes back.
+//! An eviction, the latency of another thread's gets meanwhile, and when the memory is freed.
 //!
-//! A reader gets live sessions at a fixed pace, whatever the store does: a get counts from the moment it was due, so a
-//! stall counts for every get that it holds up, and not just for the one that met it. Another thread lets it read for a
-//! while, then evicts, and then waits for the memory while it creates and deletes a few sessions, as a server would.
-//! Half of the sessions have expired, every other one in the order of creation.
+//! A reader gets live sessions at a fixed pace, whatever the store does. A get is timed from the moment it was due, so
+//! a stall counts for every get that it delays, and not only for the first. Another thread lets the reader run alone
+//! for a while, then evicts, and then waits for the memory. While it waits, it creates and deletes a few sessions, as a
+//! server would. Half of the sessions have expired: every other one in the order of creation.
 
-use super::growth::histogram;
+use super::latency::histogram;
+use super::order::{Measured, Order, Time};
 use super::race::{AbortOnPanic, bind};
-use super::{Measured, Order, Time};
 use crate::attributes::{ATTRIBUTES, READ_KEY};
 use crate::clock::Clock;
-use crate::contender::{Contender, Id, Setup};
+use crate::contender::{Contender, Setup};
+use crate::ids::Id;
 use crate::memory;
 use crate::random::Xorshift;
 use std::hint::{black_box, spin_loop};
@@ -18,25 +19,27 @@ use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between two gets that are due.
+/// The time between two gets.
 const PACE: Duration = Duration::from_micros(5);
-/// At the beginning the reader is not up to its pace yet.
+/// How long the reader needs until it keeps its pace.
 const WARM_UP: Duration = Duration::from_millis(20);
-/// Between two looks at the memory, and how many sessions come and go meanwhile.
+/// The time between two reads of the memory counter.
 const POLL: Duration = Duration::from_micros(500);
+/// The sessions that are created and deleted between two reads of the memory counter.
 const TRAFFIC: usize = 8;
 
-/// A get: when it was due, and how long after that it was done.
+/// A get: the moment it was due, and how long after that it was complete.
 type Get = (Instant, Duration);
-/// For five seconds; the list grows then.
-const MOST_GETS: usize = 1 << 20;
+/// The gets of five seconds. After that the list has to grow.
+const EXPECTED_GETS: usize = 1 << 20;
 
 struct Eviction {
     start: Instant,
     end: Instant,
     evicted: usize,
-    /// The bytes on the heap before, and then at the times of the looks.
+    /// The bytes on the heap before the eviction.
     before: i64,
+    /// The bytes on the heap after it, with the times at which the counter was read.
     after: Vec<(Instant, i64)>,
 }
 
@@ -55,32 +58,32 @@ pub fn evict<C: Contender>(order: &Order) -> Vec<Measured> {
             begin.wait();
             thread::sleep(WARM_UP + Duration::from_millis(order.sizes.quiet_ms));
             let eviction = evict_and_wait(&store, Duration::from_millis(order.sizes.back_ms));
-            stop.set(Instant::now()).expect("this is the one place");
+            stop.set(Instant::now()).expect("nothing else sets it");
             eviction
         });
         (evictor.join().expect("a panic aborts"), reader.join().expect("a panic aborts"))
     });
-    // A cache with a clock of its own has evicted some, or all, before it is told to: as it is read.
+    // A cache with a clock of its own evicts some or all of them earlier, while it is read.
     let expired = sessions - live.len();
     assert!(
         eviction.evicted == expired || C::OWN_CLOCK && eviction.evicted < expired,
-        "all that have expired are evicted"
+        "an expired session was not evicted"
     );
-    // The process ends; see `lookups`.
+    // Leaked, because the process ends: see `lookups`.
     std::mem::forget(store);
     report(sessions, filled, &eviction, &gets)
 }
 
-/// A store in which every other session has expired, and the ids of the others.
+/// Returns a store in which every other session has expired, and the ids of the live sessions.
 fn half_expired<C: Contender>(order: &Order, sessions: usize) -> (C, Vec<Id>) {
     let (clock, ttl) = if C::OWN_CLOCK {
-        (order.time.clock(), Duration::from_secs(3) + Duration::from_micros(7) * sessions as u32)
+        (order.variant.time.clock(), Duration::from_secs(3) + Duration::from_micros(7) * sessions as u32)
     } else {
         (Clock::shifted(), Duration::from_secs(30 * 60))
     };
-    // The offset goes by the coarse clock; the gets of this scene are timed from outside.
-    assert!(order.time == Time::Coarse, "eviction is measured with the coarse clock");
-    let store = C::open(Setup { ttl, clock, sessions });
+    // A shifted clock is a coarse clock with an offset.
+    assert!(order.variant.time == Time::Coarse, "eviction is measured with the coarse clock");
+    let store = C::open(Setup { ttl, clock, ..order.setup(sessions) });
     let mut live = Vec::with_capacity(sessions / 2);
     for session in 0..sessions {
         let id = store.create(&ATTRIBUTES);
@@ -95,19 +98,19 @@ fn half_expired<C: Contender>(order: &Order, sessions: usize) -> (C, Vec<Id>) {
             "a session expired before its time: the machine is too busy for this row"
         );
     }
-    // So that caches which put off their bookkeeping know how many there are.
+    // A cache that defers its bookkeeping counts its sessions now.
     store.flush();
     clock.pass(ttl * 11 / 20);
     (store, live)
 }
 
-/// Reads until all gets are done that were due before `stop`, however late it is by then.
+/// Reads until all gets that were due before `stop` are complete, however late that is.
 fn read_at_pace<C: Contender>(store: &C, live: &[Id], begin: &Barrier, stop: &OnceLock<Instant>) -> Vec<Get> {
     let _abort = AbortOnPanic;
     bind(0);
     let mut random = Xorshift::new(0);
-    // Written once before, so that no get waits for a page of it.
-    let mut gets = vec![(Instant::now(), Duration::ZERO); MOST_GETS];
+    // Written in advance, so that no get waits for a page of the list.
+    let mut gets = vec![(Instant::now(), Duration::ZERO); EXPECTED_GETS];
     gets.clear();
     begin.wait();
     let mut due = Instant::now();
@@ -146,7 +149,7 @@ fn report(sessions: usize, filled: i64, eviction: &Eviction, gets: &[Get]) -> Ve
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     add("ms", ms(eviction.end - eviction.start));
 
-    let (last, left) = *eviction.after.last().expect("there is a first look");
+    let (last, left) = *eviction.after.last().expect("the counter was read at least once");
     let freed = eviction.before - left;
     let back = eviction.after.iter().find(|(_, bytes)| eviction.before - bytes >= freed * 19 / 20);
     add("back ms", ms(back.map_or(last, |(time, _)| *time) - eviction.end));

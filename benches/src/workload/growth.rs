@@ -1,10 +1,10 @@
-//! From an empty store to a large one: how fast, and the longest that one `create` took.
+//! Filling an empty store until it is large: the mean time of a `create`, and the longest one.
 //!
-//! The store that is none (`floor`) has its array from the beginning, so its longest `create` is what the machine
-//! itself adds.
+//! The contender `floor` has its array from the beginning, so its longest `create` is the share of the machine.
 
+use super::latency::histogram;
+use super::order::{Measured, Order};
 use super::race::{AbortOnPanic, bind};
-use super::{Measured, Order};
 use crate::attributes::ATTRIBUTES;
 use crate::contender::Contender;
 use hdrhistogram::Histogram;
@@ -12,11 +12,6 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
-
-/// Nanoseconds up to ten seconds, with three digits.
-pub fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are in order")
-}
 
 pub fn grow<C: Contender>(order: &Order) -> Vec<Measured> {
     let sessions = order.sizes.large;
@@ -34,7 +29,7 @@ pub fn grow<C: Contender>(order: &Order) -> Vec<Measured> {
     measured
 }
 
-/// Nanoseconds a create on each thread, and how long the creates took one by one.
+/// The nanoseconds that a create takes each thread, and the duration of each create.
 fn fill<C: Contender>(store: &C, each: usize, threads: usize) -> (f64, Histogram<u64>) {
     let barrier = &Barrier::new(threads);
     let run = |thread| {

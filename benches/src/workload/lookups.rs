@@ -1,20 +1,20 @@
-//! Lookups: hits and misses, owned and in place, of one session, uniformly, and by Zipf's law.
+//! Look-ups: hits and misses, owned and in place, of one session, uniformly, and by Zipf's law.
 //!
-//! Which session comes next is decided beforehand: each thread goes through a list of ids, in which the ids themselves
-//! lie one after another. So an id comes cheaply, as it does with the request that bears it, and not by a cache miss of
-//! its own.
+//! The sessions are picked in advance. Each thread walks a list of ids that lie one after another in memory, so that an
+//! id costs no cache miss, just as the id in a request costs none.
 
+use super::order::{Measured, Order};
 use super::race::{BATCH, race};
-use super::{Measured, Order};
 use crate::attributes::{ATTRIBUTES, READ_KEY};
-use crate::contender::{Contender, Id};
+use crate::contender::Contender;
+use crate::ids::Id;
 use crate::random::{Ranks, Xorshift};
 use std::hint::black_box;
 
-/// The ids that a thread asks for, in turn.
+/// The ids that a thread looks up, in this order.
 type Picks = Vec<Id>;
 
-/// At least as many as there are sessions, so that the list reaches most of them.
+/// The least length of a list. A list is at least as long as the number of sessions, so that it has most of them.
 const FEWEST_PICKS: usize = 2_048;
 
 pub fn small<C: Contender>(order: &Order) -> Vec<Measured> {
@@ -60,7 +60,7 @@ impl<'a, C: Contender> Rows<'a, C> {
         Self { order, store, ids, measured: Vec::new() }
     }
 
-    /// Leaves the store as it is: the process ends, and freeing a million sessions takes longer than a row.
+    /// Leaks the store, because the process ends, and freeing a million sessions takes longer than a row.
     fn finish(self) -> Vec<Measured> {
         std::mem::forget(self.store);
         self.measured
@@ -83,14 +83,12 @@ impl<'a, C: Contender> Rows<'a, C> {
         self.picks(|random| self.ids[random.below(self.ids.len())])
     }
 
-    /// Popular sessions lie anywhere: ranks are given out in another order than that of creation.
+    /// Ranks are assigned in random order, so that popular sessions are not those created first.
     fn zipf(&self) -> Vec<Picks> {
         let ranks = Ranks::new(self.ids.len());
         let mut ranked = self.ids.clone();
         let mut random = Xorshift::new(u64::MAX >> 1);
-        for last in (1..ranked.len()).rev() {
-            ranked.swap(last, random.below(last + 1));
-        }
+        random.shuffle(&mut ranked);
         self.picks(|random| ranked[ranks.pick(random)])
     }
 

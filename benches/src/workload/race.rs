@@ -1,4 +1,4 @@
-//! Threads, each on a processor of its own as far as there are enough, that do operations for a while.
+//! Threads that do operations for a while, each bound to a processor.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::Barrier;
@@ -6,36 +6,36 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The operations between two looks at the clock.
+/// The operations between two reads of the clock.
 pub const BATCH: usize = 64;
 
-/// The processors that the process was given when it began to measure.
+/// The processors on which the process was allowed to run when it began to measure.
 fn processors() -> &'static [usize] {
     static PROCESSORS: OnceLock<Vec<usize>> = OnceLock::new();
     PROCESSORS.get_or_init(|| {
-        let allowed = sched_getaffinity(None).expect("the system says where this may run");
+        let allowed = sched_getaffinity(None).expect("the system tells the affinity of a thread");
         (0..CpuSet::MAX_CPU).filter(|&processor| allowed.is_set(processor)).collect()
     })
 }
 
-/// Binds the calling thread to one processor: the first to the last, the second to the last but one, and so on round.
-/// The first processor, which has the most interrupts, comes last.
+/// Binds the calling thread to one processor: thread 0 to the last processor, thread 1 to the one before it, and so
+/// on, in a circle. The first processor comes last, because it has the most interrupts.
 pub fn bind(thread: usize) {
     let processors = processors();
     let mut set = CpuSet::new();
     set.set(processors[processors.len() - 1 - thread % processors.len()]);
-    sched_setaffinity(None, &set).expect("a processor of those that this may run on");
+    sched_setaffinity(None, &set).expect("the processor is one of those allowed");
 }
 
-/// Reads the processors before any thread is bound.
+/// Reads the allowed processors. To be called before any thread is bound.
 pub fn prepare() {
     processors();
 }
 
-/// Nanoseconds that an operation takes each of the threads, when all are at work for `window`.
+/// Runs the threads for `window`, and returns the nanoseconds that an operation takes each thread.
 ///
-/// `worker` is called on each thread with its number, and returns what does a batch of [`BATCH`] operations. A quarter
-/// of the window is worked off the clock first.
+/// `worker` is called on each thread with the thread's number, and returns a closure that does [`BATCH`] operations.
+/// The threads warm up for a quarter of the window first.
 pub fn race<W: FnMut()>(threads: usize, window: Duration, worker: impl Fn(usize) -> W + Sync) -> f64 {
     let (barrier, worker) = (&Barrier::new(threads), &worker);
     let rates: Vec<f64> = thread::scope(|scope| {
@@ -56,7 +56,7 @@ pub fn race<W: FnMut()>(threads: usize, window: Duration, worker: impl Fn(usize)
     threads as f64 * 1e9 / rates.iter().sum::<f64>()
 }
 
-/// Operations a second.
+/// Runs batches for `window`, and returns the operations a second.
 fn work(window: Duration, batch: &mut impl FnMut()) -> f64 {
     let start = Instant::now();
     let mut done = 0;
@@ -70,7 +70,7 @@ fn work(window: Duration, batch: &mut impl FnMut()) -> f64 {
     }
 }
 
-/// Ends the process when a worker panics: the others would wait for it at the barrier for ever.
+/// Aborts the process if a worker panics, because the other threads would wait for it at the barrier for ever.
 pub struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {

@@ -1,21 +1,22 @@
-//! Loads that write: the mixed load, churn, and login.
+//! The loads that write: mixed, churn, and login.
 
+use super::order::{Measured, Order};
 use super::race::{BATCH, race};
-use super::{Measured, Order};
 use crate::attributes::{ATTRIBUTES, READ_KEY, WRITTEN_KEY, WRITTEN_VALUES};
-use crate::contender::{Contender, Id};
+use crate::contender::Contender;
+use crate::ids::Id;
 use crate::random::Xorshift;
 use std::collections::VecDeque;
 use std::hint::black_box;
 
-/// How many sessions of its own a thread of the mixed load begins with.
+/// The number of sessions that each thread of the mixed load creates before it begins.
 const OWN: usize = 64;
 
-/// How many logins later a session is logged out.
+/// The number of logins between the login of a session and its logout.
 const LOGGED_IN: usize = 1_000;
 
-/// 90 % gets, 5 % sets, 2 % exists of sessions picked uniformly; 1.5 % create a session and 1.5 % delete the oldest
-/// that the thread created.
+/// 90 % get, 5 % set and 2 % exists, of sessions picked uniformly. 1.5 % create a session, and 1.5 % delete the oldest
+/// session that the thread created.
 pub fn mixed<C: Contender>(order: &Order) -> Vec<Measured> {
     let sessions = order.sizes.middle;
     let store: C = order.store(sessions);
@@ -66,7 +67,7 @@ impl<'a, C: Contender> Mixed<'a, C> {
     }
 }
 
-/// Rows of sessions that come and go, beside others that stay.
+/// The rows of short-lived sessions, in a store with other sessions that stay.
 pub fn churn<C: Contender>(order: &Order) -> Vec<Measured> {
     let sessions = order.sizes.busy;
     let store: C = order.store(sessions);
@@ -89,7 +90,7 @@ pub fn churn<C: Contender>(order: &Order) -> Vec<Measured> {
     measured
 }
 
-/// One operation of the row `churn`: a session is created without attributes, set three times, and deleted.
+/// One operation of the row `churn`: creates a session without attributes, sets three, and deletes the session.
 fn come_and_go<C: Contender>(store: &C) {
     let id = store.create(&[]);
     for (key, value) in black_box(ATTRIBUTES) {
@@ -98,9 +99,9 @@ fn come_and_go<C: Contender>(store: &C) {
     assert!(store.delete(&id), "a created session was lost");
 }
 
-/// One operation of the row `login`: a session is created with its attributes, and an old one deleted.
+/// One operation of the row `login`: creates a session with its attributes, and deletes an old one.
 fn log_in<C: Contender>(store: &C, logged_in: &mut VecDeque<Id>) {
     logged_in.push_back(store.create(black_box(&ATTRIBUTES)));
-    let oldest = logged_in.pop_front().expect("one was just logged in");
+    let oldest = logged_in.pop_front().expect("a session was just added");
     assert!(store.delete(&oldest), "a created session was lost");
 }

@@ -1,10 +1,6 @@
-//! Linearizability of one session's history: a search in the manner of Wing and Gong ("Testing and verifying concurrent
-//! objects",
-//! 1993) for an order of the recorded operations that respects real time and that a plain sequential session could have
-//!       produced.
+//! The check of recorded histories against a plain sequential session, or several of them.
 
-use std::collections::HashSet;
-use std::hash::Hash;
+use crate::search::{Timed, explained};
 
 /// Milliseconds for which a session may lie idle in the models.
 pub(crate) const IDLE: u64 = 5;
@@ -34,6 +30,16 @@ pub(crate) struct Event {
     pub(crate) result: Option<usize>,
     pub(crate) called: usize,
     pub(crate) returned: usize,
+}
+
+impl Timed for Event {
+    fn called(&self) -> usize {
+        self.called
+    }
+
+    fn returned(&self) -> usize {
+        self.returned
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,8 +110,10 @@ impl Model {
 
 /// Whether some order of the events of one session explains their results.
 pub(crate) fn linearizable(events: &[Event]) -> bool {
-    let explains = |model: &mut Model, event: &Event| model.apply(event.kind) == event.result;
-    search(events, 0, Model::NEW, &explains, &mut HashSet::new())
+    explained(events, Model::NEW, |model, event| {
+        let mut after = *model;
+        (after.apply(event.kind) == event.result).then_some(after)
+    })
 }
 
 /// Whether some order of the events of all sessions explains their results if there are never more than `limit`
@@ -125,7 +133,10 @@ pub(crate) fn linearizable_within(limit: usize, events: &[Event]) -> bool {
     };
     let once = |event: &&Event| event.key == 1 || !matches!(event.kind, Kind::Tick(_) | Kind::SetBack(_));
     let events: Vec<Event> = events.iter().filter(once).copied().collect();
-    search(&events, 0, [Model::NEW; 8], &explains, &mut HashSet::new())
+    explained(&events, [Model::NEW; 8], |models, event| {
+        let mut after = *models;
+        explains(&mut after, event).then_some(after)
+    })
 }
 
 fn present(models: &[Model]) -> usize {
@@ -144,27 +155,6 @@ fn holds_a_place(other: &Event, refused: &Event) -> bool {
             Kind::Get | Kind::Exists | Kind::Set(_) => other.result.is_none(),
             Kind::Refused | Kind::Tick(_) | Kind::SetBack(_) => false,
         }
-}
-
-/// Whether the events that are not in the set `done` can follow in some order that respects time and that `explains`
-/// each of them.
-fn search<S: Copy + Eq + Hash>(
-    events: &[Event],
-    done: u32,
-    state: S,
-    explains: &impl Fn(&mut S, &Event) -> bool,
-    seen: &mut HashSet<(u32, S)>,
-) -> bool {
-    let open = || events.iter().enumerate().filter(|&(index, _)| done & 1 << index == 0);
-    let Some(first_return) = open().map(|(_, event)| event.returned).min() else { return true };
-    if !seen.insert((done, state)) {
-        return false;
-    }
-    let candidates = open().filter(|(_, event)| event.called < first_return).collect::<Vec<_>>();
-    candidates.into_iter().any(|(index, event)| {
-        let mut after = state;
-        explains(&mut after, event) && search(events, done | 1 << index, after, explains, seen)
-    })
 }
 
 #[cfg(test)]

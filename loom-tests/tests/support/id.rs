@@ -13,7 +13,7 @@ loom::lazy_static! {
 pub(crate) struct SessionId([u8; 32]);
 
 impl SessionId {
-    pub(crate) fn random() -> Result<Self, RandomError> {
+    pub(crate) fn draw(_batched: bool) -> Result<Self, RandomError> {
         let number = DRAWN.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Self([u8::try_from(number).expect("few ids"); 32]))
     }

@@ -17,16 +17,14 @@
 //! | `b` | the clock is set back by 6 ms | | |
 
 use crate::expiry::{Moment, Tick};
-use crate::reclaim::{boundary, free_all};
+use crate::history::{Event, IDLE, Kind, linearizable, linearizable_within};
+use crate::memory::{boundary, free_all};
+use crate::payload::Watched;
 use crate::table::{Change, Refusal, Table};
-use history::{Event, IDLE, Kind, linearizable, linearizable_within};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
-use payload::Watched;
 use std::sync::Mutex;
-
-use crate::{history, payload};
 
 const KEYS: std::ops::RangeInclusive<u8> = 1..=7;
 

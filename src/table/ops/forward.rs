@@ -1,34 +1,35 @@
-//! Forwards: following the key that a session had before it was rotated with grace.
+//! Forwards: finding a session by the key that it had before it was rotated with grace.
 //!
-//! A forward is no session: it holds no place, is listed nowhere, and is not changed. It leads to the one key under which the session
-//! went on. If that key is left in turn, the forward leads nowhere from that instant: no look-up follows more than one. So a session has one
-//! forward at most, which is removed with it, or by its next rotation. One that a suspended thread has left is removed when its time is over,
-//! or by an insert of its key.
+//! A forward is not a session: it has no place below the limit, is not listed, and does not change. It has the key
+//! under which the session lives on. A look-up follows one forward only, so a forward ends when its session is rotated
+//! again. A session has at most one forward, which is removed with the session or by its next rotation. If the thread
+//! that has to remove a forward is suspended, the forward is removed when it expires, or by an insert of its key.
 //!
-//! A rotation takes effect when the forward replaces the session's version under the old key. At that instant the version under the new key
-//! is still pending. Every thread that follows the forward, or ends it, activates that version first, with the stamp of the
-//! forward: the tick in which the session was used last before the rotation.
+//! A rotation takes effect when the forward replaces the session's version under the old key. At that instant the
+//! version under the new key is still pending. Every thread that follows or ends the forward first activates that
+//! version, with the stamp of the forward, which is the tick of the session's last use before the rotation.
 
 use super::remove::Removal;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Tick;
-use crate::sync::{planted, step};
+use crate::sync::step;
+use crate::table::RemovalCause;
 use crate::table::pinned::Pinned;
 use crate::table::search::Absence;
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// The live version that a forward leads to, which was seen live in this visit. By value, so that a reader's visit need not lie in memory.
+    /// The live version of a forward's session. The forward was seen live under this guard. Takes `self` by value, so
+    /// that the caller can keep it in registers.
     #[cold]
     pub(in crate::table) fn follow(self, forward: EntryRef<'g, P>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
         let key = self.target_of(forward);
         let target = self.target(&key);
-        // A forward that is found there leads nowhere from here: the session has been rotated once more.
+        // Does not follow a second forward: the session has been rotated again.
         self.at(target).live_version(target, touch).map_err(Absence::from)
     }
 
-    /// Ends the session that a forward leads to.
+    /// Ends the session of a forward.
     #[cold]
     pub(in crate::table) fn remove_target(&self, forward: EntryRef<'g, P>) -> Removal<'g, P> {
         let key = self.target_of(forward);
@@ -39,21 +40,18 @@ impl<'g, P: Payload> Pinned<'g, P> {
         removal
     }
 
-    /// The key that a forward leads to, with a session that is active.
+    /// The key of a forward's session, after the session has been activated.
     fn target_of(&self, forward: EntryRef<'g, P>) -> Key {
         if let Life::Live(stamp) = forward.life().load() {
             self.activate_target(forward, stamp);
         }
-        // If it has ended meanwhile, its target was activated before.
-        forward.forward().expect("a forward leads somewhere")
+        // If the forward has ended meanwhile, its session was activated before.
+        forward.forward().expect("a forward has a key")
     }
 
-    /// Activates the version that a forward of this stamp leads to, if it is still pending.
+    /// Activates the session of a forward with this stamp, if the session is still pending.
     pub(in crate::table) fn activate_target(&self, forward: EntryRef<'g, P>, stamp: Tick) {
-        if planted("forward-followed-to-a-pending-session") {
-            return;
-        }
-        let key = forward.forward().expect("a forward leads somewhere");
+        let key = forward.forward().expect("a forward has a key");
         let target = self.target(&key);
         let mut version = self.at(target).find(target);
         while let Some(found) = version {
@@ -69,7 +67,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Ends the forward that leads to a session which has just ended or moved on, if there is one.
+    /// Ends the forward of a session that has just ended or been rotated, if it has one.
     #[inline]
     pub(in crate::table) fn end_forward_to(&self, version: EntryRef<'g, P>) {
         if !version.is_plain()
@@ -89,27 +87,25 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 return;
             }
             if found.entry.life().kill(found.stamp).is_ok() {
-                there.clean_up(&found, target);
+                there.clear_found(&found, target);
                 return;
             }
         }
     }
 
-    /// Ends a forward of this stamp if it leads to no session any more. False if it does.
+    /// Ends a forward of this stamp if its session has ended. False if the session is live.
     #[cold]
     pub(in crate::table) fn end_idle_forward(&self, forward: EntryRef<'g, P>, stamp: Tick) -> bool {
-        if planted("forward-outlives-its-session") {
-            return false;
-        }
         let idle = self.follow(forward, false).is_err();
         if idle {
-            // Won or lost, it is dead.
+            // Whether this call or another thread's killed it, it is dead.
             let _ = forward.life().kill(stamp);
         }
         idle
     }
 
-    /// The session has just moved on from this version to another key, and its place with it.
+    /// Moves the place of a session that has just been rotated away from this version, and reports the end of the old
+    /// key.
     #[cold]
     pub(in crate::table) fn moved_on(&self, old: EntryRef<'g, P>, key: &Key) {
         self.table.take_over(self.shard, key).occupy();

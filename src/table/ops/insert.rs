@@ -1,15 +1,15 @@
-//! Inserting a key that is not there.
+//! Inserting a session.
 //!
-//! Keys that are drawn at random never meet, but the table does not count on it: of several inserts of one key, one wins. While an
-//! array is being left this takes two rules. An insert into the next array first freezes the empty slot that ends the key's
-//! probe in the old one, so that nobody can put the key there any more; and an insert that meets a frozen slot where it did not
-//! expect one starts over, for it has missed the beginning of a migration.
+//! Random keys never collide, but the table does not rely on it: of several inserts of one key, one wins. During a
+//! migration this takes two rules. An insert into the next array first freezes the empty slot that ends the key's probe
+//! in the old array, so that no thread can put the key there any more. And an insert into the current array that meets
+//! a frozen slot starts over, because it has missed the beginning of a migration.
 
 use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Moment;
-use crate::sync::{planted, step};
+use crate::sync::step;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::array::Array;
@@ -18,55 +18,55 @@ use crate::table::structure::population::Place;
 use crate::table::structure::shard::Shard;
 use crate::table::structure::slot::{Slot, Word};
 
-/// What an insert has come to.
+/// The outcome of one attempt to insert.
 enum Step {
     Inserted,
     /// There is a live session with this key.
     Taken,
-    /// The arrays are not what they were when it began.
+    /// The arrays have changed since it began.
     StartOver,
 }
 
-/// What an insert does about an entry that it meets.
+/// What an insert does after it has met a word in a slot.
 enum Met {
-    /// It is a live session with the key.
+    /// Gives up: there is a live session with the key.
     Taken,
-    /// The slot has changed, or this call has changed it.
+    /// Looks at the slot again, because it has changed.
     Again,
-    /// It is none of its business, or not any more.
+    /// Goes on to the next slot.
     Pass,
 }
 
-/// An insert on its way: the entry to put in, and whether a slot is spoken for it.
+/// An insert under way: the word to put into a slot, and whether it has a reservation.
 ///
-/// It is admitted once, to whichever array it finds, and that is good for all that follow: it was counted before that array was sealed, so
-/// every later one is made with a slot spoken for it. (Were it to be admitted to each array anew, inserts could push one another from array
-/// to array without end.)
+/// An insert reserves a slot once, in the array that it finds. The reservation stays valid across migrations: the
+/// insert was counted before that array was sealed, so each later array is made with a slot reserved for it. (If it had
+/// to reserve a slot in each array anew, inserts could push one another from array to array without end.)
 pub(in crate::table) struct Insertion<'k> {
     pub(super) target: Target<'k>,
     pub(super) word: Word,
-    admitted: bool,
+    has_slot: bool,
 }
 
 impl<'k> Insertion<'k> {
     pub(in crate::table) fn new(target: Target<'k>, word: Word) -> Self {
-        Self { target, word, admitted: false }
+        Self { target, word, has_slot: false }
     }
 
-    /// Speaks for a slot of `array`, unless that has been done.
-    fn admit(&mut self, array: &Array) -> bool {
-        self.admitted = self.admitted || array.admit();
-        self.admitted
+    /// Reserves a slot of `array`, unless the insert has a reservation.
+    fn reserve_slot(&mut self, array: &Array) -> bool {
+        self.has_slot = self.has_slot || array.reserve_slot();
+        self.has_slot
     }
 }
 
 impl<P: Payload> Table<P> {
-    /// Takes a place for a session with this key, if the limit allows one more. Lock-free.
+    /// Takes a place for a session with this key, if the limit allows another session. Lock-free.
     pub(crate) fn enter(&self, key: &Key) -> Option<Place<'_>> {
         self.population.enter(self.shard(self.target(key).hash).sessions())
     }
 
-    /// Inserts a session. Gives the entry back if there is a live one with its key.
+    /// Inserts a session. Returns the entry if there is a live session with its key.
     ///
     /// Lock-free. Takes effect when a slot is filled.
     pub(crate) fn insert(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<(), Owned<P>> {
@@ -75,21 +75,15 @@ impl<P: Payload> Table<P> {
         Ok(())
     }
 
-    /// Puts a live or a pending version into the table, unless there is a live or a pending one with its key, and returns where to
-    /// count it as created.
+    /// Puts a live or pending version into the table, unless there is a live or pending version of its key. Returns the
+    /// counters that count it as created.
     pub(in crate::table) fn put(&self, new: Owned<P>, moment: Moment<'_>) -> Result<&Counters, Owned<P>> {
         let key = *new.key();
         self.pin(&key, moment, |pinned, target| {
-            if planted("counted-in-late") {
-                pinned.shard.count_out();
-            }
             let arrival = Arrival::new(pinned.shard, new.borrow().size());
             let word = Word::entry(new.pointer(), target.hash);
             if !pinned.insert(Insertion::new(target, word)) {
                 return Err(new);
-            }
-            if planted("counted-in-late") {
-                pinned.shard.count_in();
             }
             step("arrived");
             new.publish();
@@ -99,7 +93,8 @@ impl<P: Payload> Table<P> {
     }
 }
 
-/// An entry of so many bytes, counted in its shard before it arrives. Counted out again when dropped, unless it has arrived.
+/// An entry that is counted in its shard before it is inserted. Dropping this counts it out again, unless it has
+/// arrived.
 struct Arrival<'a>(&'a Shard, usize);
 
 impl<'a> Arrival<'a> {
@@ -143,12 +138,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
         for (number, slot) in array.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && !planted("insert-past-a-frozen-slot") {
+                if word.is_frozen() {
                     return Step::StartOver;
                 }
-                if word.is_empty() || planted("tombstone-filled-again") && word.is_tombstone() {
+                if word.is_empty() {
                     step("place in the current");
-                    if !insertion.admit(array) {
+                    if !insertion.reserve_slot(array) {
                         self.begin(array);
                         return Step::StartOver;
                     }
@@ -175,13 +170,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
             return step;
         }
         step("closed");
-        // One chunk before each slot that is taken from what `next` has left: so it lasts until the migration is over.
+        // Each insert into `next` first moves a chunk, so that the free slots of `next` last until the migration is
+        // over.
         self.help(array);
-        if !insertion.admit(next) {
-            if planted("next-left-before-its-predecessor") {
-                self.begin(next);
-                (0..next.chunks()).flat_map(|chunk| next.chunk(chunk)).for_each(|slot| self.leave_slot(next, slot));
-            }
+        if !insertion.reserve_slot(next) {
             self.finish(array);
             return Step::StartOver;
         }
@@ -189,7 +181,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         for (number, slot) in next.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();
-                if word.is_frozen() && (word.is_empty() || !planted("insert-past-a-frozen-entry")) {
+                if word.is_frozen() {
                     return Step::StartOver;
                 }
                 if word.is_empty() {
@@ -207,19 +199,19 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 }
             }
         }
-        // More is spoken for in `next` than has come. Its turn to be left comes after this array's.
+        // The reservations of `next` are used up. It can be migrated once this array has been.
         self.finish(array);
         Step::StartOver
     }
 
-    /// Makes sure that the key is not in an array that is being left, nor ever will be.
+    /// Makes sure that the key is not, and never will be, in an array that is being migrated.
     fn close(&self, target: Target<'_>, array: &'g Array) -> Option<Step> {
         for slot in array.probe(target.hash) {
             loop {
                 let word = slot.load();
                 if word.is_empty() {
                     step("end of the probe");
-                    if word.is_frozen() || planted("next-before-the-old-is-closed") || slot.freeze(word) {
+                    if word.is_frozen() || slot.freeze(word) {
                         return None;
                     }
                     continue;
@@ -242,7 +234,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         word: Word,
         target: Target<'_>,
     ) -> Met {
-        let Some(entry) = self.bearing(word, target) else { return Met::Pass };
+        let Some(entry) = self.entry_with_key(word, target) else { return Met::Pass };
         match entry.life().load() {
             Life::Pending => return Met::Taken,
             Life::Live(stamp) => {
@@ -265,7 +257,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             return Met::Pass;
         }
         if let Some(previous) = previous {
-            self.settle(previous, target);
+            self.finish_moves_of(previous, target);
         }
         self.clear(slot, word, entry);
         Met::Again

@@ -1,27 +1,28 @@
-//! Which sessions there are.
+//! Listing the keys of a shard.
 //!
-//! A pass over a shard's slots writes down keys, and nothing else: whoever asked for them looks the sessions up one by one afterwards, by
-//! the ordinary ways, not pinned in between.
+//! A pass over a shard's slots collects keys, and nothing else. The caller then looks the sessions up one by one, and
+//! is not pinned in between.
 //!
-//! The pass goes through the current array, then through the one that it is being left for, and so on until there is no next. A session
-//! that is there throughout is met in its old place or its new one, or in both, of which one is dropped: an entry leaves an array only when its copy is in the
-//! next one, and `next` is loaded after the array's last slot.
+//! The pass goes through the current array, then the next one, and so on until there is no next array. It meets a
+//! session that is there throughout in its old slot or its new one, because an entry leaves an array only after its
+//! copy is in the next one, and `next` is loaded after the array's last slot. Of a key that it meets twice, one is
+//! dropped.
 
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};
 use crate::memory;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::Table;
 
 impl<P: Payload> Table<P> {
-    /// How many shards there are.
+    /// The number of shards.
     pub(crate) fn shards(&self) -> usize {
         self.shards.len()
     }
 
-    /// Puts the keys of a shard's sessions into `keys`, in place of what is there: each once.
+    /// Replaces the content of `keys` by the keys of a shard's sessions, each once.
     ///
-    /// Lock-free. A session that is there throughout is among them; one that comes or ends meanwhile may be.
+    /// Lock-free. A session that is there throughout is listed; one that is inserted or ends meanwhile may be.
     pub(crate) fn keys(&self, shard: usize, keys: &mut Vec<Key>) {
         let shard = &self.shards[shard];
         keys.clear();
@@ -41,14 +42,12 @@ impl<P: Payload> Table<P> {
                 }
             }
             step("array noted");
-            match array.next(&guard) {
-                Some(next) if !planted("keys-of-the-current-array-only") => array = next,
-                _ => break,
-            }
+            let Some(next) = array.next(&guard) else { break };
+            array = next;
             arrays += 1;
         }
         drop(guard);
-        if arrays > 1 && !planted("keys-noted-twice") {
+        if arrays > 1 {
             keys.sort_unstable();
             keys.dedup();
         }

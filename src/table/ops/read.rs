@@ -1,23 +1,23 @@
 //! Look-ups: the way of a reader, from the key to the live version.
 //!
 //! A look-up goes through the current array, then the one that it is being left for, and so on until there is no next
-//! array. It changes nothing on the way, except that it touches the session that it finds and ends one that has expired.
-//! A key that is in none of the arrays was absent at the instant at which the last `next` was loaded as null.
+//! array. It changes nothing on the way, except that it touches the session that it finds and ends one that has
+//! expired. A key that is in none of the arrays was absent at the instant at which the last `next` was loaded as null.
 
 use crate::entry::account::Binding;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::Moment;
 use crate::memory;
-use crate::sync::{planted, step};
+use crate::sync::step;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::Absence;
 
-/// Why there is no live version under a key.
+/// Why a look-up has found no live version.
 pub(in crate::table) enum NotHere<'g, P> {
     Absent(Absence),
-    /// The session has gone on under the key that this leads to.
+    /// The key has a forward: the session lives on under another key.
     Forward(EntryRef<'g, P>),
 }
 
@@ -49,7 +49,7 @@ impl<P: Payload> Table<P> {
         })
     }
 
-    /// The key of the principal that a session is bound to, if it is bound, and the binding. Follows a forward.
+    /// The key of a session's principal, and the binding, if the session is bound. Follows a forward.
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded.
     pub(crate) fn read_bound(&self, key: &Key, moment: Moment<'_>) -> Result<Option<(Key, Binding)>, Absence> {
@@ -57,7 +57,7 @@ impl<P: Payload> Table<P> {
         let guard = memory::pin();
         let binding = self.read(key, false, moment, |version| version.binding())?;
         Ok(binding.map(|binding| {
-            // SAFETY: the session was a user of its account when it was seen live.
+            // SAFETY: the session used its account when it was seen live, which was under this guard.
             (*unsafe { binding.account(&guard) }.key(), binding)
         }))
     }
@@ -71,37 +71,29 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// The first entry that bears the key: a version of its session, perhaps superseded, or the remains of it.
+    /// The first entry with the key: a version of its session, live or superseded, or a dead entry.
     ///
-    /// A dead one may stop the search, for whoever inserts a key again removes the dead entry that bore it first.
+    /// A dead entry may end the search, because an insert of the same key removes the dead entry first.
     #[inline(always)]
     pub(in crate::table) fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
         let mut array = self.shard.current(self.guard);
-        for generation in 0_usize.. {
-            if generation == 2 && planted("two-generations-followed") {
-                return None;
-            }
-            let early = if planted("next-read-before-the-probe") { Some(array.next(self.guard)) } else { None };
+        loop {
             for slot in array.probe(target.hash) {
                 let word = slot.load();
                 step("slot read");
-                if let Some(entry) = self.bearing(word, target) {
+                if let Some(entry) = self.entry_with_key(word, target) {
                     return Some(entry);
                 }
                 if word.is_empty() {
                     break;
                 }
             }
-            if planted("next-not-read") {
-                return None;
-            }
             step("array read");
-            array = early.unwrap_or_else(|| array.next(self.guard))?;
+            array = array.next(self.guard)?;
         }
-        None
     }
 
-    /// The live version of the session with this key. An expired session is dead, and out of the table, when this returns.
+    /// The live version of the session with this key. An expired session is dead and removed when this returns.
     #[inline(always)]
     pub(in crate::table) fn live_version(
         &self,
@@ -117,11 +109,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Live(stamp) => match self.judge(version, stamp) {
                     Judgement::Live if !touch || self.touch(version, stamp) => return Ok(version),
                     Judgement::Live | Judgement::Changed => {}
-                    // Its stamp says when the session was used last before the rotation: it stays.
+                    // Not touched, because its stamp says when the session was used last before the rotation.
                     Judgement::Forward => return Err(NotHere::Forward(version)),
                     Judgement::Revoked => return Err(NotHere::Absent(Absence::Unknown)),
                     Judgement::Expired => {
-                        (*self).take_out(target);
+                        (*self).clear_key(target);
                         let absence = if version.is_forward() { Absence::Unknown } else { Absence::Expired };
                         return Err(NotHere::Absent(absence));
                     }
@@ -130,7 +122,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Whether there is a session of this very key, or one that is about to be.
+    /// Whether there is a session of this very key, or a pending version.
     pub(in crate::table) fn holds(&self, target: Target<'_>) -> bool {
         let mut version = self.find(target);
         while let Some(found) = version {
@@ -148,9 +140,9 @@ impl<'g, P: Payload> Pinned<'g, P> {
         false
     }
 
-    /// Takes what has ended of the session with this key out of the table.
+    /// Clears ended entries of this key.
     #[cold]
-    fn take_out(self, target: Target<'_>) {
+    fn clear_key(self, target: Target<'_>) {
         self.locate(target);
     }
 }

@@ -1,8 +1,8 @@
 //! Ending one session by its key.
 
 use crate::entry::{EntryRef, Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::population::Place;
@@ -11,9 +11,9 @@ use crate::table::structure::population::Place;
 pub(in crate::table) enum Removal<'g, P: Payload> {
     /// The session was live, and this call has ended it.
     Ended,
-    /// There is no live one.
+    /// There is no live session.
     Absent,
-    /// This forward leads to it.
+    /// The key has this forward to the session.
     Forwards(EntryRef<'g, P>),
 }
 
@@ -53,7 +53,7 @@ impl<P: Payload> Table<P> {
                 return None;
             }
             let place = self.take_over(pinned.shard, newcomer);
-            pinned.clean_up(&found, target);
+            pinned.clear_found(&found, target);
             pinned.maintain();
             Some(place)
         })
@@ -61,20 +61,20 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Ends the session, if there is one.
+    /// Ends the session with this key, if it is live.
     pub(in crate::table) fn remove(&self, target: Target<'_>) -> Removal<'g, P> {
         while let Some(found) = self.locate(target) {
             match self.judge(found.entry, found.stamp) {
                 Judgement::Changed => {}
                 Judgement::Revoked => return Removal::Absent,
                 Judgement::Expired => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Removal::Absent;
                 }
                 Judgement::Forward => return Removal::Forwards(found.entry),
                 Judgement::Live => {
                     if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
-                        self.clean_up(&found, target);
+                        self.clear_found(&found, target);
                         return Removal::Ended;
                     }
                 }

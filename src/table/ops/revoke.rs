@@ -1,30 +1,30 @@
-//! Giving back what revoked sessions take.
+//! Reclaiming the places, slots and memory of revoked sessions.
 //!
-//! A session that has been revoked with others of its principal has ended at the instant of the revocation: no look-up takes it for live any more.
-//! What is left is to clear it away, for which there is no hurry: a place below the limit, a slot, its memory.
+//! A session that is revoked together with its principal's other sessions ends at the instant of the revocation: no
+//! look-up treats it as live from then on. Reclaiming its place below the limit, its slot and its memory can wait.
 
 use crate::entry::{Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Verdict};
 use crate::memory;
 use crate::sync::MODEL;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::probe::{Hash, LINE};
 
-/// Keys that are worked on while the thread is pinned once.
+/// The number of keys that are worked on while the thread is pinned once.
 const BATCH: usize = 256;
 
-/// How far ahead of the work entries are fetched.
+/// The distance, in keys, at which entries are prefetched.
 const AHEAD: usize = 8;
 
 impl<P: Payload> Table<P> {
-    /// Ends those sessions of these very keys that have been revoked, and says how many had not expired by then. `listed` says whether the
-    /// index of principals may still list them.
+    /// Ends the revoked sessions among these keys, without following forwards. Returns the number of sessions that had
+    /// not expired before. `listed` says whether the index of principals may still list them.
     ///
     /// Lock-free.
     pub(crate) fn end_revoked(&self, keys: &[Key], listed: bool, moment: Moment<'_>) -> usize {
-        // In the order of the table, so that neighbours are worked on one after the other.
+        // In the order of the table, so that neighbouring slots are used one after the other.
         let capacities = self.capacities();
         let mut targets: Vec<(u64, Hash, &Key)> = Vec::with_capacity(keys.len());
         targets.extend(keys.iter().map(|key| {
@@ -50,7 +50,7 @@ impl<P: Payload> Table<P> {
             });
         }
         if cleared > BATCH {
-            self.settle_down(&targets, moment);
+            self.finish_and_shrink(&targets, moment);
         }
         ended
     }
@@ -60,32 +60,32 @@ impl<P: Payload> Table<P> {
         self.shards.iter().map(|shard| shard.current(&guard).capacity()).collect()
     }
 
-    /// Has the entry fetched that is looked up first for a key.
+    /// Prefetches the first entry that a look-up of this key loads.
     pub(crate) fn prefetch(&self, key: &Key) {
         self.pin(key, Moment::TIMELESS, |pinned, target| pinned.prefetch_matching(target.hash));
     }
 
-    /// Lets the shards shrink that many sessions have left.
-    fn settle_down(&self, targets: &[(u64, Hash, &Key)], moment: Moment<'_>) {
+    /// Lets shards shrink that have lost many sessions.
+    fn finish_and_shrink(&self, targets: &[(u64, Hash, &Key)], moment: Moment<'_>) {
         for of_a_shard in targets.chunk_by(|(one, ..), (other, ..)| one >> 32 == other >> 32) {
             self.pin_to(self.shard(of_a_shard[0].1), moment, |pinned| {
-                (0..of_a_shard.len().div_ceil(LEFT_A_CHUNK)).for_each(|_| pinned.maintain());
+                (0..of_a_shard.len().div_ceil(ENDED_PER_CHUNK)).for_each(|_| pinned.maintain());
             });
         }
     }
 }
 
-/// A chunk is moved for so many sessions that have ended: as many as suffice to shrink an array.
-const LEFT_A_CHUNK: usize = 4;
+/// One chunk is moved for each so many ended sessions, which is enough to shrink an array.
+const ENDED_PER_CHUNK: usize = 4;
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Ends the session if it has been revoked, and says whether it had not expired before.
+    /// Ends the session if it has been revoked. Returns whether it had not expired before.
     fn end_if_revoked(&self, target: Target<'_>, listed: bool) -> Option<bool> {
         while let Some(found) = self.locate(target) {
             if self.judge(found.entry, found.stamp) != Judgement::Revoked {
                 return None;
             }
-            // By the reading from before the revocation: what had expired by then was not ended by it.
+            // Judged by the reading from before the revocation: a session that had expired by then was not ended by it.
             let (counts, cause) = match self.moment.judge(found.stamp, found.entry.limits()) {
                 Verdict::Expired(limit) => (false, limit.into()),
                 Verdict::Live | Verdict::Ahead(_) => (true, RemovalCause::Principal),
@@ -94,14 +94,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 if !listed {
                     self.removals.last_is_unlisted();
                 }
-                self.clean_up(&found, target);
+                self.clear_found(&found, target);
                 return Some(counts);
             }
         }
         None
     }
 
-    /// Has the entry fetched that lies where a key of this hash is looked for first.
+    /// Prefetches the first entry whose fingerprint matches this hash.
     fn prefetch_matching(&self, hash: Hash) {
         if MODEL {
             return;

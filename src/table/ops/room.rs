@@ -1,17 +1,18 @@
-//! Room for a newcomer in a full table, at the cost of a session that is there.
+//! Making room for a new session in a full table, by ending another session.
 //!
-//! A sample of the sessions is looked at, from a hand that goes round, and the idlest one chosen. It is ended from the very stamp by which it was
-//! chosen, so that a session which is used meanwhile is not; its place is not given back, but goes to the newcomer, so that nobody
-//! else takes it and the limit holds at every instant.
+//! The thread examines a sample of the sessions, from a cursor that goes round the table, and chooses the idlest one.
+//! It ends that session only if its stamp is still the one by which it was chosen, so a session that is used meanwhile
+//! survives. The place below the limit passes directly to the new session, so that no other thread takes it and the
+//! limit holds at every instant.
 //!
-//! Where entries lie in the table, a keyed hash of random keys decides: any stretch of it is as good a sample as any other.
+//! A keyed hash decides where an entry lies in the table, so every stretch of slots is as good a sample as any other.
 
 use super::sweep::{SPAN, wrapped};
 use crate::entry::life::Life;
 use crate::entry::{Key, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::sync::{Ordering, planted};
+use crate::sync::Ordering;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;
@@ -19,31 +20,31 @@ use crate::table::structure::population::Place;
 use core::cell::OnceCell;
 use core::ops::Range;
 
-/// Whose end makes room.
+/// The sessions that may be ended to make room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// The idlest session's.
-    Anyones,
-    /// The idlest one's of those that are bound to nobody.
+    /// The idlest session.
+    Any,
+    /// The idlest session without a principal.
     Unbound,
-    /// The same, or if there is none, the idlest one's of the others.
+    /// The idlest session without a principal, or the idlest session if all have one.
     UnboundFirst,
 }
 
-/// So many sessions that may be ended make a sample.
+/// The number of candidates in a sample.
 pub(crate) const SAMPLE: usize = 32;
 
-/// What an attempt to make room has come to.
+/// The outcome of an attempt to make room.
 pub(crate) enum Room<'a> {
-    /// This place, which was that of a session which has ended.
+    /// The place of a session that this call has ended.
     Place(Place<'a>),
-    /// A session that was chosen has been used or has ended meanwhile: there may be a place, and there may be another one to choose.
+    /// The chosen session has been used or has ended meanwhile. The caller may try again.
     Again,
-    /// There is nobody to be ended, as far as was searched.
+    /// The search has found no session that may be ended.
     None,
 }
 
-/// A session that may have to go.
+/// A session that may be ended.
 #[derive(Clone, Copy)]
 struct Candidate {
     key: Key,
@@ -51,7 +52,7 @@ struct Candidate {
     bound: bool,
 }
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Default)]
 struct Sample {
     examined: usize,
@@ -75,14 +76,14 @@ impl Sample {
         }
     }
 
-    /// Whether it is large enough.
+    /// Whether the sample is large enough.
     fn is_enough(&self, whose: Whose) -> bool {
-        (if whose == Whose::Anyones { self.examined } else { self.unbound }) >= SAMPLE
+        (if whose == Whose::Any { self.examined } else { self.unbound }) >= SAMPLE
     }
 
     fn choice(&self, whose: Whose) -> Option<Candidate> {
         match whose {
-            Whose::Anyones => self.idlest,
+            Whose::Any => self.idlest,
             Whose::Unbound => self.idlest_unbound,
             Whose::UnboundFirst => self.idlest_unbound.or(self.idlest),
         }
@@ -90,7 +91,7 @@ impl Sample {
 }
 
 impl<P: Payload> Table<P> {
-    /// Ends a session in favour of one with the key `newcomer`, after a search among so many sessions, or all if there are fewer.
+    /// Ends a session in favour of one with the key `newcomer`, after a search among at most `among` sessions.
     ///
     /// Lock-free. Takes effect when the session's live version dies.
     pub(crate) fn make_room(&self, newcomer: &Key, whose: Whose, among: usize, moment: Moment<'_>) -> Room<'_> {
@@ -102,20 +103,14 @@ impl<P: Payload> Table<P> {
                 Judgement::Revoked => RemovalCause::Principal,
                 Judgement::Forward | Judgement::Expired | Judgement::Changed => return Room::Again,
             };
-            let same = found.stamp == choice.stamp || planted("victim-used-meanwhile");
-            if !same || found.entry.is_bound() != choice.bound {
+            if found.stamp != choice.stamp || found.entry.is_bound() != choice.bound {
                 return Room::Again;
             }
-            let killed = if planted("victims-place-given-twice") {
-                pinned.kill(found.entry, found.stamp, cause)
-            } else {
-                pinned.kill_keeping_the_place(found.entry, found.stamp, cause)
-            };
-            if !killed {
+            if !pinned.kill_keeping_the_place(found.entry, found.stamp, cause) {
                 return Room::Again;
             }
             let place = self.take_over(pinned.shard, newcomer);
-            pinned.clean_up(&found, target);
+            pinned.clear_found(&found, target);
             pinned.maintain();
             Room::Place(place)
         })
@@ -140,7 +135,8 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Looks at the sessions in a range of slots, counted round and round, of the current array and of the one it is being left for.
+    /// Samples the sessions in a range of slots of the current array and of the next one. The range wraps around the
+    /// end of an array.
     fn sample_span(&self, span: &Range<usize>, sample: &mut Sample) {
         let array = self.shard.current(self.guard);
         self.sample_slots(array, wrapped(span, array.capacity()), sample);

@@ -1,33 +1,35 @@
 //! Giving a session another key.
 //!
 //! ```text
-//! 1. reserve    new key: EMPTY → pending         a copy of the live version, which nobody sees
+//! 1. reserve    new key: EMPTY → pending         a copy of the live version, which no look-up sees
 //! 2. old version: Live(t) → Dead                 the rotation takes effect: at once,
 //!                        or → Superseded         or with grace, by a forward to the new key
 //! 3. activate   new version: Pending → Live(t')
 //! ```
 //!
-//! Step 2 is an exchange on the very version that the new one was made of: a `set` in between makes it fail, and the pending version is
-//! made again; a delete wins, or comes too late. The session's place goes with it, so a full table is no obstacle.
+//! Step 2 is an exchange on the very version that was copied. If a `set` has replaced that version, the exchange fails
+//! and the rotation copies again. A delete either wins or comes too late. The session keeps its place below the limit,
+//! so a rotation succeeds in a full table.
 //!
-//! Nobody knows the new key before the operation returns it. So between 2 and 3 a session that was rotated at once cannot be named,
-//! and to one that was rotated with grace only the forward leads; [`forward`](super::forward) says how that is followed.
+//! No other thread knows the new key before the operation returns it. So between steps 2 and 3 no operation can name a
+//! session that was rotated without grace. A session that was rotated with grace can only be reached through its
+//! forward ([`forward`](super::forward)).
 
 use super::update::Refusal;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::sync::{planted, step};
+use crate::sync::step;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::Absence;
 
-/// What becomes of the old key.
+/// What a rotation does to the old key.
 pub(crate) enum Former<P> {
-    /// It is dead when the rotation takes effect. The session under it has gone on, or has ended for this cause.
+    /// The key ends when the rotation takes effect, for this cause. `Rotated`: the session lives on.
     Ends(RemovalCause),
-    /// It leads to the session until `end`; the forward has the payload that `absent` makes.
+    /// The key forwards to the session until `end`. `absent` makes the payload of the forward.
     Forwards { end: Tick, absent: fn() -> P },
 }
 
@@ -39,7 +41,8 @@ impl<P> Clone for Former<P> {
 impl<P> Copy for Former<P> {}
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Step 2, if `old` is still the live version: then returns the stamp for the new one. `None` if `old` is not live any more.
+    /// Does step 2 if `old` is still the live version, and returns the stamp for the new version. `None` if `old` was
+    /// replaced.
     fn move_on(
         &self,
         target: Target<'_>,
@@ -55,7 +58,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Changed => continue,
                 Judgement::Revoked => return Err(Refusal::NotFound),
                 Judgement::Expired => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
             }
@@ -67,7 +70,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             match former {
                 Former::Ends(cause) => {
                     if self.kill_keeping_the_place(old, found.stamp, cause) {
-                        self.clean_up(&found, target);
+                        self.clear_found(&found, target);
                         self.table.take_over(self.shard, new).occupy();
                         return Ok(Some(stamp));
                     }
@@ -78,7 +81,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     if !self.complete(&found, forward, target) {
                         return Err(Refusal::NotFound);
                     }
-                    // It may have been touched until the forward superseded it. Whoever has ended the forward has activated the session.
+                    // `old` may have been touched until the forward superseded it. A thread that has ended the forward
+                    // has activated the session first.
                     return Ok(Some(match forward.life().load() {
                         Life::Live(stamp) => stamp,
                         Life::Pending | Life::Superseded | Life::Dead => stamp,
@@ -90,7 +94,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
 }
 
 impl<P: Payload> Table<P> {
-    /// Moves a session to the key of the versions that `build` makes of it, given a stamp; `build` may be called several times.
+    /// Moves a session to another key. `build` copies the version that it is given, under the new key and with the
+    /// stamp that it is given. It may be called several times.
     ///
     /// Lock-free. Takes effect when the old version dies or is superseded by a forward.
     pub(crate) fn rotate(
@@ -133,18 +138,18 @@ impl<P: Payload> Table<P> {
         })
     }
 
-    /// Puts a pending version into the table. Gives the entry back if there is a session with its key.
+    /// Puts a pending version into the table. Returns the entry if there is a session with its key.
     fn reserve<'g>(&self, new: Owned<P>, pinned: Pinned<'g, P>) -> Result<Reserved<'g, P>, Owned<P>> {
-        let new = if planted("new-version-visible-too-early") { new } else { new.into_pending() };
+        let new = new.into_pending();
         let (key, pointer) = (*new.key(), new.pointer());
         self.put(new, pinned.moment)?;
-        // SAFETY: published just now, while this thread was pinned.
+        // SAFETY: published under this guard.
         let version = unsafe { EntryRef::new(pointer) };
         Ok(Reserved { key, version, pinned })
     }
 }
 
-/// A pending version in the table, which is taken out again when this is dropped.
+/// A pending version in the table. Dropping this withdraws it.
 struct Reserved<'g, P: Payload> {
     key: Key,
     version: EntryRef<'g, P>,
@@ -159,18 +164,18 @@ impl<P: Payload> Reserved<'_, P> {
         };
         self.version.life().supersede_pending();
         self.version = new;
-        self.clean_up();
+        self.clear_found();
     }
 
-    /// Makes a session of it, unless another thread that has followed the forward has done so, and ended the session perhaps.
+    /// Activates the version, unless a thread that followed the forward has done so.
     fn activate(self, stamp: Tick) {
         self.version.life().activate(stamp);
         step("activated");
         core::mem::forget(self);
     }
 
-    /// Takes what has been superseded or withdrawn out of its slot.
-    fn clean_up(&self) {
+    /// Clears the slot of a superseded or withdrawn version.
+    fn clear_found(&self) {
         let target = self.pinned.target(&self.key);
         self.pinned.at(target).locate(target);
     }
@@ -179,6 +184,6 @@ impl<P: Payload> Reserved<'_, P> {
 impl<P: Payload> Drop for Reserved<'_, P> {
     fn drop(&mut self) {
         self.version.life().withdraw();
-        self.clean_up();
+        self.clear_found();
     }
 }

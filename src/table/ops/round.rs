@@ -1,14 +1,14 @@
-//! Rounds: sweeps in small pieces, of which any number of threads may do some each.
+//! Rounds: sweeps in small pieces, shared among any number of threads.
 //!
-//! One word says where the round under way has come to. Who moves it past a piece has taken that piece on; who loses the exchange
-//! looks again. So no piece is done twice or left out, nobody waits, and of a thread that is suspended in the middle the others
-//! miss one piece.
+//! One word holds the position of the round. The thread that advances it past a piece has claimed that piece. A thread
+//! that loses the exchange looks again. So each piece is claimed once, and no thread waits. A suspended thread costs
+//! the round one piece.
 //!
-//! A shard's pieces are the spans of its slots, to be swept, and behind them pieces of moving: eight chunks each, as long as it takes to leave the
-//! array that is being left and to shrink a sparse one.
+//! A shard's first pieces are the spans of its slots, which are swept. The others each move eight chunks, until the
+//! shard's migrations are finished and its array is not sparse.
 //!
-//! Slots are counted by their place in the array. When a shard's array is left for a smaller one while the round is within it, sessions may
-//! get from places that are still to come into places that have been, and are left for the next round.
+//! A position counts slots. If a shard shrinks while the round is within it, sessions may move from slots that are
+//! still to come into slots that have been swept. They are left for the next round.
 
 use super::sweep::SPAN;
 use crate::entry::Payload;
@@ -19,16 +19,16 @@ use crate::table::Table;
 use crate::table::pinned::Pinned;
 use crate::table::structure::array::{Array, CHUNK};
 
-/// What one thread has done of a round.
+/// One thread's part in a round.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Part {
-    /// Sessions that it has ended.
+    /// The number of sessions that the thread has ended.
     pub(crate) expired: usize,
-    /// Whether all of the round has been taken on.
+    /// Whether all pieces of the round have been claimed.
     pub(crate) over: bool,
 }
 
-/// Where a round has come to: its number (16 bits), the shard (16 bits) and the piece of it (32 bits) that is to be done next.
+/// The position of a round: its number (16 bits), the shard (16 bits), and the shard's next piece (32 bits).
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Position(u64);
 
@@ -65,7 +65,7 @@ impl Round {
     }
 
     fn position(&self) -> Position {
-        Position(self.0.load(Ordering::Relaxed)) // Relaxed: only spreads the work, as below.
+        Position(self.0.load(Ordering::Relaxed)) // Relaxed, as below: only spreads the work.
     }
 
     fn advance(&self, from: Position, to: Position) -> bool {
@@ -73,14 +73,14 @@ impl Round {
     }
 }
 
-/// After so many pieces of moving a shard is given up until the next round: others could keep this up for ever.
+/// The most pieces of moving for one shard in one round, because other threads could keep migrating it for ever.
 const MOST_MOVES: usize = 1 << 24;
 
-/// So much garbage is given back at a time.
+/// The number of retired objects that are collected at a time.
 const GARBAGE: usize = 8 * memory::BATCH;
 
 impl<P: Payload> Table<P> {
-    /// Ends expired sessions from where the round has come to, piece by piece, until it is over or `more` says no: one piece at least.
+    /// Ends expired sessions, piece by piece, until the round is over or `more` returns false. Does at least one piece.
     ///
     /// Lock-free.
     pub(crate) fn sweep_on(&self, moment: Moment<'_>, more: impl Fn() -> bool) -> Part {
@@ -124,16 +124,16 @@ impl<P: Payload> Table<P> {
 
 /// A piece of a shard.
 enum Piece {
-    /// To sweep the slots from this one on.
+    /// Sweep the span that begins at this slot.
     Span(usize),
-    /// To move some chunks.
+    /// Move some chunks.
     Chunks,
-    /// There is no more to do.
+    /// The shard has no more pieces.
     End,
 }
 
 impl<P: Payload> Pinned<'_, P> {
-    /// The slots of the current array or of the one that it is being left for, whichever has more.
+    /// The number of slots of the current array or of the next one, whichever has more.
     pub(in crate::table) fn capacity(&self) -> usize {
         let array = self.shard.current(self.guard);
         array.next(self.guard).map_or(0, Array::capacity).max(array.capacity())

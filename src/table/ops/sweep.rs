@@ -1,11 +1,11 @@
-//! Sweeps: ending expired sessions by going through the slots rather than by key.
+//! Sweeps: ending expired sessions slot by slot.
 
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::Moment;
 use crate::memory::{self, FreesMany};
-use crate::sync::{Ordering, planted, step};
+use crate::sync::{Ordering, step};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;
@@ -17,15 +17,15 @@ use core::ops::Range;
 /// Slots that a partial sweep looks at while the thread is pinned once.
 pub(in crate::table) const SPAN: usize = LINE * 8;
 
-/// How far ahead of a sweep entries are fetched.
+/// The distance, in lines of slots, at which a sweep prefetches entries.
 const LINES_AHEAD: usize = 2;
 
-/// What a sweep over some slots came to.
+/// The result of a sweep over some slots.
 #[derive(Clone, Copy, Default)]
 pub(in crate::table) struct Swept {
-    /// Entries that were looked at.
+    /// The number of entries that were examined.
     pub(super) examined: usize,
-    /// Sessions that were found expired, and ended.
+    /// The number of expired sessions that this sweep has ended.
     pub(super) expired: usize,
 }
 
@@ -37,14 +37,14 @@ impl Swept {
 }
 
 impl<P: Payload> Table<P> {
-    /// Ends all expired sessions, says how many, and gives back the memory that this leaves unused.
+    /// Ends all expired sessions, returns their number, and frees the memory that this leaves unused.
     pub(crate) fn sweep(&self, moment: Moment<'_>) -> usize {
         let mut expired = 0;
         let _all_comes_back = FreesMany::begin();
         for shard in &self.shards {
             let swept = self.pin_to(shard, moment, |pinned| {
                 let swept = pinned.sweep();
-                pinned.settle_down();
+                pinned.finish_and_shrink();
                 swept
             });
             memory::collect(swept.expired);
@@ -54,8 +54,8 @@ impl<P: Payload> Table<P> {
         expired
     }
 
-    /// Ends some expired sessions, looking at no more than so many entries, nor at more than eight times as many slots. Stops after the first
-    /// piece of work that has ended one. Says how many.
+    /// Ends some expired sessions and returns their number. Examines at most `entries` entries, and at most eight times
+    /// as many slots. Stops after the first span of slots in which it has ended a session.
     pub(crate) fn sweep_some(&self, entries: usize, moment: Moment<'_>) -> usize {
         let (most, round) = (entries * 8 / SPAN, OnceCell::new());
         let first = self.cursor.load(Ordering::Relaxed); // Relaxed, as below: only spreads the work.
@@ -68,19 +68,20 @@ impl<P: Payload> Table<P> {
             ticket = ticket.wrapping_add(1);
         }
         step("part swept");
-        // The next one goes on where this one stopped. Of several at once, one moves the cursor: none skips what none has looked at.
+        // The next partial sweep goes on where this one stopped. Of several at once only one moves the cursor, so that
+        // no span is skipped that none of them has examined.
         let _ = self.cursor.compare_exchange(first, ticket, Ordering::Relaxed, Ordering::Relaxed);
         swept.expired
     }
 
-    /// Whether a partial sweep that has looked at so many spans may have missed something. A round has a span of each
-    /// shard at the least; how many it has, which takes a look at every shard, is found out only when it matters. So a
-    /// short search costs the same however many shards there are.
+    /// Whether a partial sweep may go on after `spans` spans: it stops after a full round. A round has at least one
+    /// span for each shard. The exact number takes a look at every shard and is computed only when it matters, so that
+    /// a short search costs the same for any number of shards.
     pub(in crate::table) fn is_within_a_round(&self, spans: usize, round: &OnceCell<usize>) -> bool {
         spans < self.shards.len() || spans < *round.get_or_init(|| self.spans_in_a_round())
     }
 
-    /// How many spans make a partial sweep that misses nothing: they take the shards in turn.
+    /// The number of spans in a full round, which takes the shards in turn.
     fn spans_in_a_round(&self) -> usize {
         let guard = memory::pin();
         let largest = self.shards.iter().map(|shard| {
@@ -93,8 +94,8 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Goes through all slots of the shard. Each session that was there all the time is looked at, a moving one in its old place
-    /// or its new one.
+    /// Sweeps all slots of the shard. Examines each session that is there throughout, a moving one in its old or its
+    /// new slot.
     pub(in crate::table) fn sweep(&self) -> Swept {
         let mut swept = Swept::default();
         let mut array = self.shard.current(self.guard);
@@ -109,7 +110,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Goes through a range of slots, counted round and round, of the current array and of the one it is being left for.
+    /// Sweeps a range of slots of the current array and of the next one. The range wraps around the end of an array.
     pub(in crate::table) fn sweep_span(&self, span: Range<usize>) -> Swept {
         let array = self.shard.current(self.guard);
         let mut swept = self.sweep_slots(array, None, wrapped(&span, array.capacity()));
@@ -138,13 +139,13 @@ impl<'g, P: Payload> Pinned<'g, P> {
             }
             if matches!(entry.life().load(), Life::Dead | Life::Superseded) {
                 step("ended");
-                self.tidy(previous, slot, word, entry);
+                self.clear_swept(previous, slot, word, entry);
             }
         }
         swept
     }
 
-    /// Has the entries of a line of slots fetched, which lie all over the memory.
+    /// Prefetches the entries of a line of slots.
     #[inline]
     fn prefetch(&self, array: &'g Array, line: usize) {
         if cfg!(loom) || line + LINE > array.capacity() {
@@ -158,7 +159,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Ends the session that this entry is a version of, if it has expired. True if this call did it.
+    /// Ends the session of this entry if it has expired. True if this call did it.
     fn end_if_expired(&self, entry: EntryRef<'g, P>) -> bool {
         let mut version = entry;
         loop {
@@ -175,20 +176,17 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Takes what has ended out of its slot: at once in the current array; with the writer's care for the one before elsewhere.
-    fn tidy(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
+    /// Clears the slot of an ended entry: directly in the current array, and by the writer's search in the next one.
+    fn clear_swept(&self, previous: Option<&'g Array>, slot: &Slot, word: Word, entry: EntryRef<'g, P>) {
         let key = entry.key();
-        if planted("sweep-skips-the-old-array") {
-            self.clear(slot, word, entry);
-            return;
-        }
         if !(previous.is_none() && self.clear(slot, word, entry) && entry.life().load() == Life::Dead) {
             self.locate(self.target(key));
         }
     }
 }
 
-/// A range of slots, counted round and round, in an array of `capacity`; both are powers of two long or aligned to each other.
+/// A range of slots, wrapped around the end of an array of `capacity` slots. Spans and capacities are powers of two, so
+/// a wrapped span is one range.
 pub(in crate::table) fn wrapped(span: &Range<usize>, capacity: usize) -> Range<usize> {
     let start = span.start % capacity;
     start..(start + span.len()).min(capacity)

@@ -1,44 +1,44 @@
 //! Replacing a session's live version by a new one.
 //!
 //! ```text
-//! 1. old.successor: null → new          whoever comes later helps with what follows
+//! 1. old.successor: null → new          from here on other threads help
 //! 2. new.life raised to old's stamp     the new version is not older than the last touch
 //! 3. old.life: Live(t) → Superseded     the update takes effect
-//! 4. slot: old → new, old is retired    for memory, and for shorter ways
+//! 4. slot: old → new, retire old        frees memory and shortens look-ups
 //! ```
 //!
-//! If the old version dies before 3, the new one never counts: revocation wins. Two updates never lose one another: the second finds
-//! a successor in its way, completes the first, and starts from its result.
+//! If the old version dies before step 3, the new one never takes effect: revocation wins. No update is lost: a second
+//! update finds a successor, completes the first update, and starts from its result.
 
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
-use crate::events::RemovalCause;
 use crate::expiry::{Moment, Tick};
-use crate::sync::{planted, step};
+use crate::sync::step;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::{Absence, Found};
 
-/// What an update makes of a session's live version.
+/// What an update does to a session's live version.
 pub(crate) enum Change<P: Payload> {
-    /// This version takes its place.
+    /// Replaces it by this version.
     Replace(Owned<P>),
-    /// It stays, and is touched.
+    /// Keeps and touches it.
     Touch,
-    /// It stays as it is.
+    /// Keeps it.
     Keep,
-    /// The session ends.
+    /// Ends the session.
     End(RemovalCause),
 }
 
-/// Why there is no new version.
+/// Why an update has changed nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal<E> {
     /// There is no session with this key.
     NotFound,
-    /// There was, but it had expired, and is removed now.
+    /// The session had expired, and has been removed by this call.
     Expired,
-    /// The new version could not be made; nothing has changed.
+    /// The new version could not be made.
     Build(E),
 }
 
@@ -52,8 +52,8 @@ impl<E> From<Absence> for Refusal<E> {
 }
 
 impl<P: Payload> Table<P> {
-    /// Changes the live version of a session as `build` says. `build` is given the stamp for the new version, and may be
-    /// called several times.
+    /// Changes the live version of a session as `build` says. `build` is given the stamp for the new version, and may
+    /// be called several times.
     ///
     /// Lock-free. Takes effect when the old version is superseded, touched or ended; if it is kept, when it was seen
     /// live.
@@ -72,7 +72,8 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// Does to the live version what `build` says, given a stamp for the next one. A forward is not changed.
+    /// Changes the live version as `build` says, which is given the stamp for the new version. Does not change a
+    /// forward.
     pub(in crate::table) fn update<E>(
         &self,
         target: Target<'_>,
@@ -84,7 +85,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Live => {}
                 Judgement::Changed => continue,
                 Judgement::Expired => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
                 }
                 Judgement::Forward | Judgement::Revoked => return Err(Refusal::NotFound),
@@ -99,7 +100,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Change::Keep => return Ok(()),
                 Change::Touch if self.touch(found.entry, found.stamp) => return Ok(()),
                 Change::End(cause) if self.kill(found.entry, found.stamp, cause) => {
-                    self.clean_up(&found, target);
+                    self.clear_found(&found, target);
                     return Ok(());
                 }
                 Change::Touch | Change::End(_) => continue,
@@ -110,20 +111,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     self.complete(&found, first, target);
                 }
                 Ok(new) => {
-                    if self.complete(&found, new, target) {
-                        return Ok(());
-                    }
-                    if planted("setter-frees-the-successor") {
-                        // SAFETY: none: it is the broken rule.
-                        unsafe { new.retire(new.size(), self.guard) }
-                    }
-                    return Err(Refusal::NotFound);
+                    let superseded = self.complete(&found, new, target);
+                    return if superseded { Ok(()) } else { Err(Refusal::NotFound) };
                 }
             }
         }
     }
 
-    /// Sees an update through whose successor is set, whoever set it. False if the version that was found has died instead.
+    /// Completes an update whose successor is set, by this thread or another one. False if the found version has died.
     pub(in crate::table) fn complete(
         &self,
         found: &Found<'g, P>,
@@ -133,33 +128,27 @@ impl<'g, P: Payload> Pinned<'g, P> {
         step("succeeded");
         let superseded = self.supersede(found.entry, successor);
         step("superseded");
-        if !(superseded && planted("superseded-left-in-its-slot")) {
-            self.clean_up(found, target);
-        }
+        self.clear_found(found, target);
         superseded
     }
 
-    /// Does not judge the version again: this operation has, and what has touched it since has only made it younger. So nothing can go
-    /// wrong from the moment at which the successor is set, not even a clock that panics.
+    /// Supersedes a version whose successor is set. False if it has died.
+    ///
+    /// Does not judge the version again: the operation has judged it, and a touch since then has only made it younger.
+    /// So the clock is not read, and a clock that panics cannot leave the update half done.
     pub(in crate::table) fn supersede(&self, old: EntryRef<'g, P>, new: EntryRef<'g, P>) -> bool {
         loop {
             match old.life().load() {
-                Life::Dead => return planted("set-without-a-look-at-life"),
+                Life::Dead => return false,
                 Life::Superseded => return true,
                 Life::Pending => unreachable!("a pending version is superseded by the thread that made it"),
                 Life::Live(stamp) => {
                     step("to be raised");
-                    if !planted("stamp-not-raised") {
-                        new.life().raise(stamp);
-                    }
+                    new.life().raise(stamp);
                     step("raised");
                     if old.life().supersede(stamp).is_ok() {
                         if let Some(key) = new.forward() {
                             self.moved_on(old, &key);
-                        }
-                        if planted("retired-when-superseded") {
-                            // SAFETY: none: it is the broken rule.
-                            unsafe { old.retire(old.size(), self.guard) }
                         }
                         return true;
                     }

@@ -1,16 +1,16 @@
-//! How many sessions there are, and that there are never more than allowed.
+//! The number of sessions, and the limit that it never exceeds.
 //!
-//! Without a limit every shard counts for itself, so that threads at work on different shards share no line. With one, a single
-//! counter decides: a session takes its place before it is inserted and gives it back right after it died, so the number of
-//! sessions never exceeds the limit at any instant. A thread that is suspended between the two leaves its place taken until it goes
-//! on: creation may then refuse early, and nothing else notices.
+//! Without a limit every shard counts its own sessions, so that threads at work on different shards share no cache
+//! line. With a limit a single counter decides. A session takes a place before it is inserted, and gives it back right
+//! after it died. So the number of sessions exceeds the limit at no instant. A thread that is suspended between the two
+//! keeps its place taken: a creation may then be refused early, and nothing else is affected.
 
-use crate::sync::{AtomicUsize, Ordering, ordered, planted};
+use crate::sync::{AtomicUsize, Ordering, ordered};
 use crossbeam_utils::CachePadded;
 
 /// The count of sessions of a whole table.
 pub(crate) struct Population {
-    /// 0: unlimited, and counted shard by shard.
+    /// 0: unlimited, and counted per shard.
     limit: usize,
     total: CachePadded<AtomicUsize>,
 }
@@ -20,18 +20,13 @@ impl Population {
         Self { limit, total: CachePadded::new(AtomicUsize::new(0)) }
     }
 
-    /// Takes a place for a session of the shard that counts in `stripe`, if there is one. Lock-free.
+    /// Takes a place for a session of the shard that counts in `stripe`, if one is free. Lock-free.
     pub(crate) fn enter<'a>(&'a self, stripe: &'a AtomicUsize) -> Option<Place<'a>> {
         if self.limit == 0 {
             stripe.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
-        } else if planted("limit-looked-at-before") {
-            if self.total.load(Ordering::Relaxed) >= self.limit {
-                return None;
-            }
-            self.total.fetch_add(1, Ordering::Acquire);
         } else {
             let one_more = |taken: usize| (taken < self.limit).then(|| taken + 1);
-            // Acquire: the session that left this place died before the new one is there; pairs with P2.
+            // Acquire: the session that left this place died before the new one is inserted; pairs with P2.
             self.total.fetch_update(ordered("P1", Ordering::Acquire), Ordering::Relaxed, one_more).ok()?;
         }
         Some(Place { population: self, stripe })
@@ -58,8 +53,8 @@ impl Population {
     /// The number of sessions, given the shards' own counts.
     pub(crate) fn count<'a>(&self, stripes: impl Iterator<Item = &'a AtomicUsize>) -> usize {
         if self.limit == 0 {
-            // Relaxed: a mere number. A session may have moved and ended before its place has been taken over: then one
-            // stripe has less than none, and so may all that have been read, if the place was taken over meanwhile.
+            // Relaxed: a mere number. A session may move and end before its place is taken over. Then one stripe is
+            // negative, and so may be the sum, if the place is taken over while the stripes are read.
             let sum = stripes.map(|stripe| stripe.load(Ordering::Relaxed)).fold(0, usize::wrapping_add);
             if sum > usize::MAX / 2 { 0 } else { sum }
         } else {
@@ -68,14 +63,14 @@ impl Population {
     }
 }
 
-/// A place taken for one session. It goes back when dropped, unless a session has moved in.
+/// A place that is taken for one session. Dropping it gives the place back, unless a session occupies it.
 pub(crate) struct Place<'a> {
     population: &'a Population,
     stripe: &'a AtomicUsize,
 }
 
 impl Place<'_> {
-    /// The session is there; whoever kills it gives the place back.
+    /// Leaves the place to a session that has been inserted. The thread that kills the session gives the place back.
     pub(crate) fn occupy(self) {
         core::mem::forget(self);
     }
@@ -83,9 +78,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if !planted("place-kept-by-a-refused-insert") {
-            self.population.leave(self.stripe);
-        }
+        self.population.leave(self.stripe);
     }
 }
 
@@ -116,7 +109,7 @@ mod tests {
     /// As if the thread that moves a session were suspended before it could move the place, and another one had ended
     /// the session.
     #[test]
-    fn a_place_is_counted_right_that_is_left_in_another_stripe_before_it_has_been_taken_over() {
+    fn the_count_is_right_when_a_place_is_left_in_another_stripe_before_it_is_taken_over() {
         let (population, stripes) = (Population::new(0), [AtomicUsize::new(0), AtomicUsize::new(0)]);
         population.enter(&stripes[0]).expect("unlimited").occupy();
         population.leave(&stripes[1]);

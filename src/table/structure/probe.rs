@@ -1,15 +1,15 @@
-//! Which slots of an array a key may be in, and in which order they are tried.
+//! The probe sequence of a key: the slots of an array in which the key may be, in order.
 //!
-//! A probe starts at a slot of a line, both chosen by the key's hash, goes round that line, then on to the next one. It visits every
-//! slot of the array once; its caller stops it at the first empty one. A line is a cache line of eight slots, so a probe
-//! that ends within its first line costs one miss.
+//! A probe starts at a slot of a line, both chosen by the key's hash. It goes round that line, then on to the next
+//! line, and visits every slot of the array once. The caller stops at the first empty slot. A line is a cache line of
+//! eight slots, so a probe that ends within its first line costs one cache miss.
 
 use crate::sync::MODEL;
 
 /// Slots in a line.
 pub(crate) const LINE: usize = if MODEL { 2 } else { 8 };
 
-/// The hash of a key. Different bits choose the shard, the fingerprint and the slot, so that one says nothing of the others.
+/// The hash of a key. Different bits choose the shard, the fingerprint and the slot, so that these are independent.
 #[derive(Clone, Copy)]
 pub(crate) struct Hash(pub(crate) u64);
 

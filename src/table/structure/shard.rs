@@ -4,11 +4,11 @@ use super::array::Array;
 use super::counters::Counters;
 use crate::memory::Guard;
 use crate::memory::{Block, Kind};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, planted, step};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, ordered, step};
 use core::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
-/// What becomes of arrays that were retired.
+/// How retired arrays are freed.
 static ARRAY: Kind = Kind { contents: None, take_apart };
 
 /// A pointer to the current array, on a line that only growth writes, and counters on another.
@@ -19,7 +19,8 @@ pub(crate) struct Shard {
 
 /// The counters that writers of the shard change, on one cache line.
 struct CounterLine {
-    /// Entries in the slots of all arrays, a moving one counted once; one is counted before it comes and until after it went.
+    /// Entries in the slots of all arrays. A moving entry counts once. An entry is counted before it is inserted, and
+    /// until after it was removed.
     occupied: AtomicUsize,
     /// This shard's stripe of the table's population.
     sessions: AtomicUsize,
@@ -38,7 +39,7 @@ impl Shard {
         }
     }
 
-    /// The oldest array that may hold entries. Its predecessors have been left entirely.
+    /// The oldest array that may hold entries. Its predecessors have been migrated.
     #[inline]
     pub(crate) fn current<'g>(&'g self, guard: &'g Guard) -> &'g Array {
         // Acquire: the array's fields, and the last words of its predecessor's slots; pairs with T2.
@@ -48,35 +49,35 @@ impl Shard {
         unsafe { &*current }
     }
 
-    /// Replaces `array` by its next one, and retires it, unless somebody else has.
+    /// Replaces `array` by its next array and retires it, unless another thread has.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `array` is one of this shard's and has a next one, and that every slot of it has been seen left.
+    /// The caller must ensure that `array` is an array of this shard, that it has a next array, and that every slot of
+    /// it has been seen migrated.
     pub(crate) unsafe fn promote(&self, array: &Array, guard: &Guard) {
-        // Relaxed: it is not followed. The pointers that arrays are freed by are those that came out of their boxes.
-        let from = self.current.load(Ordering::Relaxed);
+        // Relaxed: not dereferenced. An array is freed by the pointer that came out of its box.
+        let current = self.current.load(Ordering::Relaxed);
         step("still current");
-        let current = ptr::eq(from, array);
-        if !current && !planted("array-retired-by-a-loser") {
+        if !ptr::eq(current, array) {
             return;
         }
-        let from = if current { from } else { ptr::from_ref(array).cast_mut() };
-        // Release: who finds `next` here also finds its predecessor left; pairs with T1.
-        // Relaxed on failure: somebody else did it.
+        // Release: a thread that loads `next` here sees its predecessor migrated; pairs with T1.
+        // Relaxed on failure: another thread did it.
         let swap = self.current.compare_exchange(
-            from,
+            current,
             array.next_pointer(),
             ordered("T2", Ordering::Release),
             Ordering::Relaxed,
         );
-        if swap.is_ok() || planted("array-retired-by-a-loser") {
+        if swap.is_ok() {
             step("promoted");
-            let retired = NonNull::new(from).expect("a shard has an array");
-            // SAFETY: it came out of a box, threads that pin themselves from now on start at `next`, and only one exchange wins.
+            let retired = NonNull::new(current).expect("a shard has an array");
+            // SAFETY: it came out of a box, a thread that pins itself from now on starts at `next`, and one exchange
+            // wins.
             unsafe { guard.retire(retired.cast(), &ARRAY, array.bytes()) }
             step("array retired");
-            self.counters().array_left();
+            self.counters().migrated();
         }
     }
 
@@ -87,19 +88,20 @@ impl Shard {
         unsafe { &mut *current }
     }
 
-    /// Counts an entry that is about to come.
+    /// Counts an entry that is about to be inserted.
     pub(crate) fn count_in(&self) {
-        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: made visible by the admission that follows, A3.
+        self.line.occupied.fetch_add(1, Ordering::Relaxed); // Relaxed: published by the reservation that follows, A3.
     }
 
-    /// Counts out an entry that has gone, or that did not come after all.
+    /// Counts out an entry that was removed, or was not inserted after all.
     pub(crate) fn count_out(&self) {
-        self.line.occupied.fetch_sub(1, Ordering::Relaxed); // Relaxed: a late one only makes the next array roomier.
+        self.line.occupied.fetch_sub(1, Ordering::Relaxed); // Relaxed: a late decrement only makes the next array larger.
     }
 
-    /// At least the number of entries in the slots; after a [seal](Array::seal), at least as many as can still be found in them.
+    /// At least the number of entries in the slots. After a [seal](Array::seal), at least the number that can ever be
+    /// in them.
     pub(crate) fn occupied(&self) -> usize {
-        self.line.occupied.load(Ordering::Relaxed) // Relaxed: what must be seen, A4 has made visible.
+        self.line.occupied.load(Ordering::Relaxed) // Relaxed: A4 has made the counts visible that must be seen.
     }
 
     /// This shard's stripe of the table's population.
@@ -107,7 +109,7 @@ impl Shard {
         &self.line.sessions
     }
 
-    /// What has come and gone in this shard.
+    /// Counts of what has happened in this shard.
     pub(crate) fn counters(&self) -> &Counters {
         &self.line.counters
     }
@@ -116,22 +118,22 @@ impl Shard {
 impl Drop for Shard {
     fn drop(&mut self) {
         let current = self.current.load(Ordering::Relaxed); // Relaxed: exclusive access.
-        // SAFETY: it came out of a box, and no other thread uses it any more.
+        // SAFETY: it came out of a box, and no other thread uses it.
         unsafe { free_array(current) }
     }
 }
 
-/// Frees an array, but not what its slots hold, nor its successor.
+/// Frees an array, but not the entries in its slots, nor its successor.
 ///
 /// # Safety
 ///
-/// The caller must ensure that `array` came out of a box, that nobody else uses it and that it is freed only once.
+/// The caller must ensure that `array` came out of a box, that nothing else uses it, and that it is freed only once.
 unsafe fn free_array(array: *mut Array) {
     // SAFETY: the caller's promise.
     drop(unsafe { Box::from_raw(array) });
 }
 
-/// Frees an array that was retired. There is nothing left to be used again. Says what it took.
+/// Frees a retired array and returns its size in bytes. Its memory is not reused.
 ///
 /// # Safety
 ///

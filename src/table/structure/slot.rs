@@ -6,43 +6,45 @@
 //! | entry and fingerprint | holds this entry |
 //! | `TOMBSTONE` | held an entry once; a probe goes on past it |
 //!
-//! each of them possibly `FROZEN`: the array is being left for the next one, and nothing is put into the slot any more. The moves:
+//! Each of them may also be `FROZEN`: the array is being migrated, and nothing is put into the slot any more. The
+//! transitions:
 //!
 //! ```text
-//! EMPTY ──fill──▶ entry ──replace──▶ entry' ──bury──▶ TOMBSTONE
-//!   │               │ └───────bury_frozen──────┐          │
-//! freeze          freeze                       │        freeze
-//!   ▼               ▼                          ▼          ▼
+//! EMPTY ──fill──▶ entry ──replace──▶ entry' ──remove──▶ TOMBSTONE
+//!   │               │ └───remove_and_freeze──┐              │
+//! freeze          freeze                     │            freeze
+//!   ▼               ▼                        ▼              ▼
 //! EMPTY|FROZEN    entry|FROZEN ──moved──▶ TOMBSTONE|FROZEN
 //! ```
 //!
-//! No slot becomes `EMPTY` again, a tombstone stays one, and nothing but [`moved`](Slot::moved) changes a frozen word. So a slot's
-//! word never has the same value twice, and every compare-and-swap means what it says.
+//! A slot never becomes `EMPTY` again, a tombstone stays a tombstone, and only [`moved`](Slot::moved) changes a frozen
+//! word. So a slot never has the same word twice, and a compare-and-swap cannot succeed on an outdated word (no ABA).
 //!
-//! The fingerprint is a part of the key's hash kept beside the address, so that a lookup rarely visits an entry of another key.
+//! The fingerprint is a part of the key's hash, kept beside the address, so that a look-up rarely loads an entry of
+//! another key.
 //!
 //! # Orderings
 //!
-//! One pair does for all: every change is a release, every load an acquire. A filled slot publishes the entry's fields; a frozen
-//! word, that `next` is installed; `TOMBSTONE|FROZEN`, that the copy is in `next`; a word changed in `next`, that the slot it came
-//! from was finished before. They are S1 and S2 of `docs/orderings.md`.
+//! One pair serves all transitions: every change is a release, every load an acquire. A filled slot publishes the
+//! entry's fields. A frozen word publishes that `next` is installed. `TOMBSTONE|FROZEN` publishes that the copy is in
+//! `next`. A word changed in `next` publishes that its slot in the previous array was finished before. They are S1 and
+//! S2 of `docs/orderings.md`.
 
 use super::probe::Hash;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::memory::Guard;
 use crate::memory::UPPER_BITS_FREE;
-use crate::sync::{AtomicPtr, MODEL, Ordering, ordered, planted};
+use crate::sync::{AtomicPtr, Ordering, ordered};
 use core::ptr::{self, NonNull};
 
 const TOMBSTONE_BIT: usize = 0b01;
 const FROZEN_BIT: usize = 0b10;
-/// Set by no protocol rule, only by a broken one ([`planted`]).
-const KEPT_BIT: usize = if MODEL { 0b100 } else { 0 };
-const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT | KEPT_BIT;
-/// Where the address lies.
+const STATE_MASK: usize = TOMBSTONE_BIT | FROZEN_BIT;
+/// The bits of the address.
 const ADDRESS_MASK: usize = !(FINGERPRINT_MASK | STATE_MASK);
 
-/// Where the fingerprint lies: above the address, or where that may be in use, below it: entries lie on 16 bytes, which leaves two bits above the state.
+/// The bits of the fingerprint: above the address, or where those may be in use, below it. An entry is aligned to 16
+/// bytes, which leaves two bits beside the state.
 const FINGERPRINT_SHIFT: u32 = if UPPER_BITS_FREE { usize::BITS - 16 } else { 2 };
 const FINGERPRINT_MASK: usize = if UPPER_BITS_FREE { 0xffff << FINGERPRINT_SHIFT } else { 0b1100 };
 
@@ -61,7 +63,7 @@ impl Word {
 
     fn with_fingerprint<P>(entry: NonNull<Entry<P>>, fingerprint: usize) -> Self {
         let entry = entry.as_ptr().cast::<()>();
-        // A block has such an address, and an entry is aligned.
+        // `Block` checks the upper bits, and an entry is aligned.
         debug_assert!(entry.addr() & (FINGERPRINT_MASK | STATE_MASK) == 0, "unexpected bits in an address");
         Self(entry.map_addr(|address| address | fingerprint))
     }
@@ -91,12 +93,12 @@ impl Word {
         !self.is_empty() && !self.is_tombstone()
     }
 
-    /// Whether the migration of this slot is finished: frozen, and without an entry.
-    pub(crate) fn is_left(self) -> bool {
-        self.is_frozen() && (!self.holds_entry() || planted("pointer-kept-in-the-old-array") && self.has(KEPT_BIT))
+    /// Whether the slot has been migrated: frozen, and without an entry.
+    pub(crate) fn is_migrated(self) -> bool {
+        self.is_frozen() && !self.holds_entry()
     }
 
-    /// Whether this may be an entry whose key has this hash. Never for a word without an entry.
+    /// Whether this may be an entry whose key has this hash. False for a word without an entry.
     #[inline]
     pub(crate) fn matches(self, hash: Hash) -> bool {
         let rest = self.0.addr() ^ hash.fingerprint(FINGERPRINT_SHIFT, FINGERPRINT_MASK);
@@ -121,16 +123,18 @@ impl Word {
         Self::with_fingerprint(entry, self.0.addr() & FINGERPRINT_MASK)
     }
 
-    /// The entry, borrowed for as long as the thread is pinned.
+    /// The entry, borrowed while the thread is pinned.
     ///
     /// # Safety
     ///
-    /// The caller must ensure that this word was loaded under `guard` from a slot of a table of `P`, and holds an entry.
+    /// The caller must ensure that this word was loaded under `guard` from a slot of a table of `P`, and holds an
+    /// entry.
     #[inline]
     pub(crate) unsafe fn entry_ref<P: Payload>(self, guard: &Guard) -> EntryRef<'_, P> {
         let entry = self.pointer();
         guard.assert_usable(entry.as_ptr());
-        // SAFETY: loaded by an acquire from a slot whose release published it, and not freed while this thread is pinned.
+        // SAFETY: loaded by an acquire from a slot whose release published it, and not freed while this thread is
+        // pinned.
         unsafe { EntryRef::new(entry) }
     }
 
@@ -159,27 +163,23 @@ impl Slot {
 
     /// `EMPTY` → entry. True if this call did it.
     pub(crate) fn fill(&self, entry: Word) -> bool {
-        if planted("tombstone-filled-again") && self.change(Word::TOMBSTONE, entry) {
-            return true;
-        }
         self.change(Word::EMPTY, entry)
     }
 
-    /// entry → its successor. True if this call did it: then the caller retires the entry that was `seen`.
+    /// entry → its successor. True if this call did it; the caller then retires the entry of `seen`.
     pub(crate) fn replace(&self, seen: Word, successor: Word) -> bool {
         self.change(seen, successor)
     }
 
-    /// entry → `TOMBSTONE`. True if this call did it: then the caller retires the entry.
-    pub(crate) fn bury(&self, seen: Word) -> bool {
-        let grave = if planted("slot-back-to-empty") { Word::EMPTY } else { Word::TOMBSTONE };
-        !seen.is_frozen() && self.change(seen, grave)
+    /// entry → `TOMBSTONE`. True if this call did it; the caller then retires the entry.
+    pub(crate) fn remove(&self, seen: Word) -> bool {
+        !seen.is_frozen() && self.change(seen, Word::TOMBSTONE)
     }
 
-    /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it: then the caller retires the entry.
-    pub(crate) fn bury_frozen(&self, seen: Word) -> bool {
-        let frozen_too = planted("dead-shortcut-when-frozen");
-        (!seen.is_frozen() || frozen_too) && self.change(seen, Word::TOMBSTONE.frozen())
+    /// entry, not frozen → `TOMBSTONE|FROZEN`, without a copy. True if this call did it; the caller then retires the
+    /// entry.
+    pub(crate) fn remove_and_freeze(&self, seen: Word) -> bool {
+        !seen.is_frozen() && self.change(seen, Word::TOMBSTONE.frozen())
     }
 
     /// anything → the same, frozen. True if this call did it.
@@ -187,12 +187,9 @@ impl Slot {
         self.change(seen, seen.frozen())
     }
 
-    /// entry|`FROZEN` → `TOMBSTONE|FROZEN`, its copy being in the next array. True if this call did it.
+    /// entry|`FROZEN` → `TOMBSTONE|FROZEN`, when its copy is in the next array. True if this call did it.
     pub(crate) fn moved(&self, seen: Word) -> bool {
         debug_assert!(seen.is_frozen() && seen.holds_entry());
-        if planted("pointer-kept-in-the-old-array") {
-            return self.change(seen, Word(seen.0.map_addr(|address| address | KEPT_BIT)));
-        }
         self.change(seen, Word::TOMBSTONE.frozen())
     }
 
@@ -202,11 +199,11 @@ impl Slot {
     }
 
     fn change(&self, from: Word, to: Word) -> bool {
-        // Release: what the module's docs list; pairs with S1. Relaxed on failure: every caller loads again.
+        // Release: see the module's docs; pairs with S1. Relaxed on failure: every caller loads again.
         self.0.compare_exchange(from.0, to.0, ordered("S2", Ordering::Release), Ordering::Relaxed).is_ok()
     }
 
-    /// The word of a slot that no other thread uses any more.
+    /// The word of a slot that no other thread uses.
     pub(crate) fn load_exclusive(&mut self) -> Word {
         Word(self.0.load(Ordering::Relaxed)) // Relaxed: exclusive access.
     }
@@ -231,7 +228,7 @@ mod tests {
         let next = word.with_entry(two.pointer());
         for (word, entry) in [(word, &one), (word.frozen(), &one), (word.frozen().thawed(), &one), (next, &two)] {
             assert!(word.pointer() == entry.pointer() && word.holds_entry() && word.matches(HASH));
-            assert!(!word.is_empty() && !word.is_tombstone() && !word.is_left());
+            assert!(!word.is_empty() && !word.is_tombstone() && !word.is_migrated());
             for bit in 0..FINGERPRINT_MASK.count_ones() {
                 assert!(!word.matches(Hash(HASH.0 ^ 1 << (32 + bit))), "bit {bit} of the fingerprint is not looked at");
             }
@@ -243,17 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_entry_matches_no_hash() {
+    fn a_word_without_an_entry_matches_no_hash() {
         for word in [Word::EMPTY, Word::TOMBSTONE] {
-            assert!(!word.holds_entry() && !word.matches(Hash(0)) && !word.same_entry(word) && !word.is_left());
-            assert!(word.frozen().is_left() && word.frozen().is_frozen() && !word.frozen().holds_entry());
+            assert!(!word.holds_entry() && !word.matches(Hash(0)) && !word.same_entry(word) && !word.is_migrated());
+            assert!(word.frozen().is_migrated() && word.frozen().is_frozen() && !word.frozen().holds_entry());
         }
         assert!(Word::EMPTY.is_empty() && Word::EMPTY.frozen().is_empty() && !Word::TOMBSTONE.is_empty());
         assert!(Word::TOMBSTONE.is_tombstone() && Word::TOMBSTONE.frozen().is_tombstone());
         assert!(!Word::EMPTY.is_tombstone());
     }
 
-    /// A transition, and to what it leads from each of the words in the module's docs; nothing where it does not begin.
+    /// A transition, and the word to which it leads from each word in the module's docs; `None` where it fails.
     type Row = (fn(&Slot, Word, Word) -> bool, [Option<Word>; 6]);
 
     #[test]
@@ -266,8 +263,8 @@ mod tests {
             (|slot, _, next| slot.fill(next), [Some(next), None, None, None, None, None]),
             (|slot, _, next| slot.fill_with_copy(next.frozen()), [Some(next), None, None, None, None, None]),
             (|slot, held, next| slot.replace(held, next), [None, None, Some(next), None, None, None]),
-            (|slot, held, _| slot.bury(held), [None, None, Some(grave), None, None, None]),
-            (|slot, held, _| slot.bury_frozen(held), [None, None, Some(grave.frozen()), None, None, None]),
+            (|slot, held, _| slot.remove(held), [None, None, Some(grave), None, None, None]),
+            (|slot, held, _| slot.remove_and_freeze(held), [None, None, Some(grave.frozen()), None, None, None]),
             (|slot, held, _| slot.freeze(held), [None, None, Some(held.frozen()), None, None, None]),
             (|slot, held, _| slot.moved(held.frozen()), [None, None, None, Some(grave.frozen()), None, None]),
         ];
@@ -279,7 +276,10 @@ mod tests {
             }
         }
         let frozen = Slot(AtomicPtr::new(held.frozen().0));
-        assert!(!frozen.bury(held.frozen()) && !frozen.bury_frozen(held.frozen()), "a frozen entry is moved first");
+        assert!(
+            !frozen.remove(held.frozen()) && !frozen.remove_and_freeze(held.frozen()),
+            "a frozen entry is moved first"
+        );
         assert!(frozen.load() == held.frozen());
     }
 }

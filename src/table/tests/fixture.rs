@@ -4,8 +4,8 @@ use super::super::*;
 use crate::entry::account::{Account, Binding};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Head, Overrides, Owned};
-use crate::events::RemovalCause;
 use crate::expiry::Tick;
+use crate::table::RemovalCause;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -233,7 +233,8 @@ impl Fixture {
         assert_eq!(held.len(), entries, "an entry in two slots");
     }
 
-    /// Drops the table and waits until every version is dropped: other tests' threads may hold back the collector for a while.
+    /// Drops the table and waits until every version is dropped: other tests' threads may hold back the collector for a
+    /// while.
     pub(super) fn assert_all_freed(self) {
         let Self { table, tokens, .. } = self;
         drop(table);

@@ -3,6 +3,7 @@
 use super::structure::array::MIN_CAPACITY;
 use fixture::{Fixture, IDLE};
 
+mod calls;
 mod fixture;
 #[allow(unsafe_code, reason = "it counts what the allocator is asked for")]
 mod payloads;
@@ -100,7 +101,8 @@ fn a_sweep_ends_what_has_expired_and_nothing_else() {
     assert!((500..600).all(|number| fixture.has(number)));
 }
 
-/// While a rotation with grace is under way for longer than a session may lie idle, and the session is used under its old key.
+/// While a rotation with grace is under way for longer than a session may lie idle, and the session is used under its
+/// old key.
 #[test]
 fn what_is_touched_under_the_old_key_does_not_expire_under_the_new_one() {
     let fixture = Fixture::new(1, 0);

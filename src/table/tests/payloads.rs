@@ -1,12 +1,12 @@
-//! Payloads whose `Drop` panics: each is dropped once and its memory given back, in whatever company it is freed, and no operation of
-//! any thread notices. And entries for which the allocator returns strange addresses.
+//! Payloads whose `Drop` panics: each is dropped once and its memory given back, in whatever company it is freed, and
+//! no operation of any thread notices. And entries for which the allocator returns strange addresses.
 
 use super::super::*;
 use super::fixture::IDLE;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Head, Overrides, Owned, free};
-use crate::events::RemovalCause;
 use crate::expiry::Tick;
+use crate::table::RemovalCause;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 /// The alignment by which the allocator knows the entries of these tests.
 const ALIGN: usize = 256;
 
-/// The alignment of entries whose addresses the allocator may make larger than any that the table has room for, if it is told to.
+/// The alignment of entries whose addresses the allocator may make larger than any that the table has room for, if it
+/// is told to.
 const FAR_ALIGN: usize = 512;
 const FAR_BIT: usize = 1 << 56;
 static FAR: AtomicBool = AtomicBool::new(false);
@@ -188,7 +189,8 @@ impl Magazine {
         });
     }
 
-    /// Waits until all charges but those of the sessions that are there are dropped: other tests may hold back the collector for a while.
+    /// Waits until all charges but those of the sessions that are there are dropped: other tests may hold back the
+    /// collector for a while.
     fn assert_freed_but(&self, left: usize) {
         let began = Instant::now();
         loop {
@@ -312,7 +314,7 @@ fn a_table_dropped_in_mid_growth_frees_every_charge() {
                 let entry = pinned.entry(word);
                 let Life::Live(stamp) = entry.life().load() else { unreachable!("nothing has ended") };
                 match (index + kind) % 7 {
-                    0 => pinned.leave_slot(array, slot),
+                    0 => pinned.migrate_slot(array, slot),
                     1 => assert!(slot.freeze(word)),
                     2 => {
                         assert!(slot.freeze(word));

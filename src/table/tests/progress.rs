@@ -42,7 +42,8 @@ impl Stepper {
     }
 }
 
-/// Three inserts that were each admitted to every array anew kept taking one another's last place in the next one, and then leaving that.
+/// Three inserts that were each admitted to every array anew kept taking one another's last place in the next one, and
+/// then leaving that.
 #[test]
 fn inserts_do_not_push_one_another_from_array_to_array_without_end() {
     let fixture = Arc::new(Fixture::new(1, 0));
@@ -85,7 +86,8 @@ fn a_full_table_finds_all_its_expired_sessions_in_the_end() {
     }
 }
 
-/// A set judged the stamp again after its version was announced, and if the clock panicked then, the next writer completed it.
+/// A set judged the stamp again after its version was announced, and if the clock panicked then, the next writer
+/// completed it.
 #[test]
 fn a_set_in_which_the_clock_panics_never_takes_effect() {
     let fixture = Fixture::new(1, 0);
@@ -105,7 +107,8 @@ fn a_set_in_which_the_clock_panics_never_takes_effect() {
     assert_eq!(after, if set.is_ok() { 80 } else { 70 });
 }
 
-/// An operation with a reading from before the clock was set back took a session that was created since for long expired.
+/// An operation with a reading from before the clock was set back took a session that was created since for long
+/// expired.
 #[test]
 fn an_old_reading_ends_nothing_after_the_clock_was_set_back() {
     let fixture = Fixture::new(1, 0);

@@ -4,7 +4,8 @@ use super::super::ops::SAMPLE;
 use super::fixture::Fixture;
 use crate::table::Whose;
 
-/// A full table of so many sessions that are bound, each idle for a tick longer than the next, then so many that are not.
+/// A full table of so many sessions that are bound, each idle for a tick longer than the next, then so many that are
+/// not.
 fn full(bound: usize, unbound: usize) -> Fixture {
     let fixture = Fixture::new(4, bound + unbound);
     for number in 0..bound + unbound {
@@ -75,7 +76,7 @@ fn the_idlest_of_a_sample_is_chosen_whoever_it_is() {
         (0..SAMPLE).for_each(|number| assert!(fixture.insert_as(number, number < bound)));
         fixture.pass(1);
         (0..SAMPLE).filter(|&number| number != 7).for_each(|number| assert!(fixture.read(number).is_some()));
-        assert!(fixture.insert_in_place(SAMPLE, true, Whose::Anyones, usize::MAX));
+        assert!(fixture.insert_in_place(SAMPLE, true, Whose::Any, usize::MAX));
         assert!(!fixture.has(7), "nobody else was idle");
         assert_eq!(there(&fixture, 0..SAMPLE + 1), SAMPLE);
     }

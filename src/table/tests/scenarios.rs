@@ -1,7 +1,7 @@
 //! What a thread is doing when it is stopped, and in what table.
 
+use super::calls::{Call, Doing, Pending, VICTIM};
 use super::fixture::{Fixture, IDLE};
-use super::suspended::{Call, Doing, Pending, VICTIM};
 use crate::sync::on_step;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -67,7 +67,7 @@ fn a_newcomer_to_a_full_table_waits_no_longer_where_there_are_more_shards() {
     // As many slots as a refusal looks at: one span of each of 64 shards.
     assert_eq!(measured(|| assert_eq!(fixture.sweep_some(512), 0)), 0);
     assert_eq!(pieces(&fixture, 512), 64);
-    let room = || assert!(fixture.insert_in_place(1_000, false, Whose::Anyones, usize::MAX));
+    let room = || assert!(fixture.insert_in_place(1_000, false, Whose::Any, usize::MAX));
     assert_eq!(measured(room), 0);
     // Where that may be all, it is found out, once.
     assert_eq!(measured(|| assert_eq!(fixture.sweep_some(usize::MAX / 8), 0)), 1_024);

@@ -1,25 +1,21 @@
 //! No thread holds up another, wherever it stops.
 //!
-//! One thread is stopped in the middle of an operation, at each of the steps that the sources name (`step("...")`). While it stands,
-//! another one does everything there is to do on the same shard and the same session, growing and shrinking the table several times, or
-//! just as much as to leave the stopped thread with a view that is out of date. It has to finish, and what it is told has to be
-//! explained by the stopped operation's having taken effect at one instant, or not yet. Then the stopped thread goes on, and at rest the
-//! table must be in order.
+//! One thread is stopped in the middle of an operation, at each of the steps that the sources name (`step("...")`).
+//! While it stands, another one does everything there is to do on the same shard and the same session, growing and
+//! shrinking the table several times, or just as much as to leave the stopped thread with a view that is out of date.
+//! It has to finish, and what it is told has to be explained by the stopped operation's having taken effect at one
+//! instant, or not yet. Then the stopped thread goes on, and at rest the table must be in order.
 
+use super::calls::{Answer, Call, Doing, Done, MOVED, Pending, VICTIM};
 use super::fixture::Fixture;
 use super::scenarios::{SCENARIOS, Scenario};
 use crate::sync::on_step;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
-
-/// The session that the stopped operation is about.
-pub(super) const VICTIM: usize = 0;
-
-/// Where a rotation moves it.
-const MOVED: usize = 999_999;
 
 /// After which an operation counts as held up.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -27,96 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Sessions that the other thread creates and deletes in one wave.
 const WAVE: std::ops::Range<usize> = 10_000..11_000;
 
-/// An operation on the session [`VICTIM`].
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Call {
-    Insert(u64),
-    /// Appends a digit to the value.
-    Append(u64),
-    Read,
-    Exists,
-    Remove,
-    /// Moves the session away.
-    Rotate,
-    /// The same, and leaves a forward.
-    Forward,
-}
-
-/// What it returned: the session's value; 0 where it shows none; nothing where it failed.
-pub(super) type Answer = Option<u64>;
-
-impl Call {
-    pub(super) fn make(self, fixture: &Fixture) -> Answer {
-        match self {
-            Self::Insert(value) => fixture.insert_with(VICTIM, value).then_some(0),
-            Self::Append(digit) => fixture.append(VICTIM, digit).ok(),
-            Self::Read => fixture.read(VICTIM),
-            Self::Exists => fixture.has(VICTIM).then_some(0),
-            Self::Remove => fixture.remove(VICTIM).then_some(0),
-            Self::Rotate => fixture.rotate(VICTIM, MOVED),
-            Self::Forward => fixture.rotate_forwarding(VICTIM, MOVED),
-        }
-    }
-
-    /// What it should return if the session's value is `state`, and what that is afterwards.
-    fn expected(self, state: Option<u64>) -> (Answer, Option<u64>) {
-        match self {
-            Self::Insert(value) if state.is_none() => (Some(0), Some(value)),
-            Self::Insert(_) => (None, state),
-            Self::Append(digit) => {
-                let value = state.map(|value| value * 10 + digit);
-                (value, value)
-            }
-            Self::Read => (state, state),
-            Self::Exists => (state.map(|_| 0), state),
-            Self::Remove => (state.map(|_| 0), None),
-            Self::Rotate | Self::Forward => (state, None),
-        }
-    }
-}
-
-/// What the stopped thread does.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Doing {
-    Call(Call),
-    Sweep,
-    SweepSome,
-    /// A round of sweeping, in pieces.
-    Round,
-    /// Noting the keys of all sessions.
-    Keys,
-}
-
-/// What came of it.
-#[derive(Debug)]
-enum Done {
-    Answered(Answer),
-    Swept(usize),
-}
-
-impl Doing {
-    fn carry_out(self, fixture: &Fixture) -> Done {
-        match self {
-            Self::Call(call) => Done::Answered(call.make(fixture)),
-            Self::Sweep => Done::Swept(fixture.sweep()),
-            Self::SweepSome => Done::Swept(fixture.sweep_some(512)),
-            Self::Round => Done::Swept(fixture.sweep_on()),
-            Self::Keys => {
-                fixture.keys();
-                Done::Swept(0)
-            }
-        }
-    }
-}
-
-/// An operation that may take effect at any time. Without an answer it was abandoned, and may take none as well.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pending {
-    pub(super) call: Call,
-    pub(super) answer: Option<Answer>,
-}
-
-/// Whether these answers, in this order, and then a value of `last` are explained by each pending operation's taking effect at one instant.
+/// Whether these answers, in this order, and then a value of `last` are explained by each pending operation's taking
+/// effect at one instant.
 fn explained(state: Option<u64>, answers: &[(Call, Answer)], pending: &[Pending], last: Option<u64>) -> bool {
     if answers.is_empty() && state == last && pending.iter().all(|operation| operation.answer.is_none()) {
         return true;
@@ -231,7 +139,8 @@ impl Drop for GoingOn {
 }
 
 impl Victim {
-    /// Starts `doing`, to be stopped when it reaches the step `name` for the `nth` time. Returns when it has, or has ended before.
+    /// Starts `doing`, to be stopped when it reaches the step `name` for the `nth` time. Returns when it has, or has
+    /// ended before.
     fn start(fixture: &Arc<Fixture>, doing: Doing, name: &'static str, nth: usize) -> Self {
         let (stopped, going_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let thread = thread::spawn({
@@ -339,7 +248,8 @@ fn steps(scenario: &Scenario) -> BTreeMap<&'static str, usize> {
     Arc::into_inner(seen).expect("the hook is gone").into_inner().expect("no thread panics")
 }
 
-/// Stops the scenarios of this kind each time that they reach a step; for the longer work, the first, the last and a middle one.
+/// Stops the scenarios of this kind each time that they reach a step; for the longer work, the first, the last and a
+/// middle one.
 fn stop_everywhere(kind: &str) {
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.starts_with(kind)) {
         for (name, times) in steps(scenario) {
@@ -391,16 +301,27 @@ fn an_enumeration_stopped_anywhere_holds_up_nobody() {
     stop_everywhere("enumeration");
 }
 
+/// The files of a folder, without tests.
+fn read_all(folder: &Path, sources: &mut Vec<String>) {
+    for file in std::fs::read_dir(folder).expect("the sources are there") {
+        let path = file.expect("readable").path();
+        if path.is_file() {
+            sources.push(std::fs::read_to_string(path).expect("readable"));
+        } else if !path.ends_with("tests") {
+            read_all(&path, sources);
+        }
+    }
+}
+
 #[test]
 fn there_is_a_scenario_for_each_step_of_the_sources() {
-    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/src/table");
-    let files = std::fs::read_dir(table).expect("the sources are there").map(|file| file.expect("readable").path());
-    let sources = files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).expect("readable"));
+    let mut sources = Vec::new();
+    read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/table")), &mut sources);
     let named = |source: String| {
         let steps = source.split("step(\"").skip(1).map(|rest| rest.split('"').next().expect("a name").to_owned());
         steps.collect::<Vec<_>>()
     };
-    let mut missing: BTreeSet<String> = sources.flat_map(named).collect();
+    let mut missing: BTreeSet<String> = sources.into_iter().flat_map(named).collect();
     assert!(missing.len() > 40, "these are not all: {missing:?}");
     // Where keys lie is left to chance, so one look may not be enough.
     for scenario in (0..100).flat_map(|_| SCENARIOS) {

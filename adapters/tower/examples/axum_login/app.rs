@@ -1,14 +1,14 @@
-//! The routes: log in, see who you are and where else you are logged in, log out.
+//! The routes: login, profile, list of devices, logout.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /` | the page |
 //! | `POST /login`, form fields `user` and `password` | 200, and the session has a new id and a user; 401 if the password is wrong |
-//! | `GET /profile` | 200 with what the session knows, this visit counted; 401 without a login |
-//! | `GET /devices` | 200 with the user's sessions: the browser of each, and which is this one |
+//! | `GET /profile` | 200 with the user and the number of visits; 401 without a login |
+//! | `GET /devices` | 200 with the user's sessions: the browser of each, and which one is this one |
 //! | `POST /logout` | 204, and the session has ended |
-//! | `POST /logout-elsewhere` | 200 with how many other sessions of the user have ended |
-//! | `POST /logout-everywhere` | 200 with how many sessions of the user have ended, this one included |
+//! | `POST /logout-elsewhere` | 200 with the number of the user's other sessions that have ended |
+//! | `POST /logout-everywhere` | 200 with the number of the user's sessions that have ended, including this one |
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
@@ -21,7 +21,7 @@ use cloakroom::Principal;
 use cloakroom_tower::{LoggedIn, Session, SessionError};
 use serde::{Deserialize, Serialize};
 
-/// Everything but the sessions: `routes().layer(SessionLayer::new(store))` is the whole server.
+/// The routes without the session layer: `routes().layer(SessionLayer::new(store))` is the whole server.
 pub(crate) fn routes() -> Router {
     Router::new()
         .route("/", get(Html(include_str!("page.html"))))
@@ -40,14 +40,14 @@ struct Credentials {
     password: String,
 }
 
-/// Who may log in. A real server asks its database, and keeps hashes (argon2), not passwords.
+/// The users and their passwords. A real server keeps hashes (argon2) in a database.
 const USERS: [(&str, &str); 2] = [("ada", "engine"), ("grace", "compiler")];
 
 async fn login(session: Session, headers: HeaderMap, Form(given): Form<Credentials>) -> Result<Response, SessionError> {
     if !USERS.contains(&(&given.user, &given.password)) {
         return Ok((StatusCode::UNAUTHORIZED, "wrong user or password").into_response());
     }
-    // From here on the id from before the login is worth nothing.
+    // From here on, the id from before the login is dead.
     session.login(&Principal::new(&given.user))?;
     let browser = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
     let browser: String = browser.chars().take(100).collect();
@@ -61,7 +61,7 @@ struct Profile {
     visits: i64,
 }
 
-/// The two operations are one after the other: if the session ends between them, the second says so, and the answer is 401.
+/// If the session ends between the two operations, the second one fails, and the response is 401.
 async fn profile(user: LoggedIn) -> Result<Json<Profile>, SessionError> {
     let visits = user.increment("visits", 1)?;
     let user = user.get("user").ok_or(SessionError::Gone)?;
@@ -74,23 +74,24 @@ struct Device {
     this_one: bool,
 }
 
-/// The ids stay here: on a page they would be within reach of its scripts.
+/// The response contains no ids, because scripts on the page could read them.
 async fn devices(user: LoggedIn) -> Json<Vec<Device>> {
     let device = |id| {
-        // This touches none of the sessions: those that nobody uses expire, however often their owner looks at the list.
+        // `peek` touches no session, so unused sessions expire even if the user reloads the list.
         let browser = user.store().peek(&id, |device| device.get("browser").map(str::to_owned)).flatten()?;
         Some(Device { browser, this_one: user.id() == Some(id) })
     };
     Json(user.devices().into_iter().filter_map(device).collect())
 }
 
-/// The same whether there was a session or not: who wants to be logged out is.
+/// The response is the same with or without a session, because the client is logged out in either case.
 async fn logout(session: Session) -> StatusCode {
     session.logout();
     StatusCode::NO_CONTENT
 }
 
-/// Refuses what another site makes a browser send, and keeps answers, which show what is in sessions, out of caches.
+/// Refuses requests that another site makes a browser send, and keeps responses out of caches, because they show data
+/// of sessions.
 async fn guard(request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = if safe || is_same_origin(request.headers()) {
@@ -102,7 +103,8 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// Current browsers say where a request comes from in `Sec-Fetch-Site`; older ones name the page's origin; what is no browser says nothing.
+/// Current browsers name the source of a request in `Sec-Fetch-Site`; older ones send the page's origin; other clients
+/// send neither.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     match (text(HeaderName::from_static("sec-fetch-site")), text(ORIGIN)) {

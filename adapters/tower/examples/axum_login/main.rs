@@ -4,8 +4,8 @@
 //! cargo run -p cloakroom-tower --features axum --example axum_login -- 127.0.0.1:3000
 //! ```
 //!
-//! and open the address that it prints. `INSECURE_COOKIES=1` drops `Secure` and the prefix from the cookie, which Safari needs on plain
-//! `http://localhost`, and other clients than browsers. `app.rs` is what it serves.
+//! Then open the address that it prints. `INSECURE_COOKIES=1` omits `Secure` and the prefix from the cookie, for Safari
+//! and for clients other than browsers on plain `http://localhost`. `app.rs` has the routes.
 
 mod app;
 
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await?;
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     let stop = async {
-        // Without a signal to wait for, it runs until it is killed.
+        // If there is no signal to wait for, the server runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

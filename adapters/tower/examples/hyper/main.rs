@@ -5,8 +5,8 @@
 //! curl -i -H 'Content-Type: application/json' -d '{"user":"ada","password":"engine"}' http://127.0.0.1:3000/login
 //! ```
 //!
-//! `INSECURE_COOKIES=1` drops `Secure` and the prefix from the cookie, for clients that keep to it on plain `http://localhost`. `app.rs`
-//! is what it serves.
+//! `INSECURE_COOKIES=1` omits `Secure` and the prefix from the cookie, for clients that make no exception for
+//! `http://localhost`. `app.rs` has the responses.
 
 mod app;
 

@@ -1,4 +1,4 @@
-//! By the layer of this package.
+//! The server on the layer of this package.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! By tower-sessions, over whichever store.
+//! The server on tower-sessions, over any store.
 
 use axum::{
     Router,

@@ -1,8 +1,9 @@
-//! What to call a browser in the list of somebody's devices.
+//! The names of browsers in the list of a user's devices.
 
 use axum::http::{HeaderMap, header::USER_AGENT};
 
-/// The first that a `User-Agent` contains is its browser's: those that pretend to be others as well come before them.
+/// The browser is the first one whose token the `User-Agent` contains. Many browsers also send the tokens of others, so
+/// they come before those.
 const BROWSERS: [(&str, &str); 12] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -18,7 +19,7 @@ const BROWSERS: [(&str, &str); 12] = [
     ("Mozilla/", "A browser"),
 ];
 
-/// The same for the system it runs on.
+/// The same for operating systems.
 const SYSTEMS: [(&str, &str); 8] = [
     ("Android", "Android"),
     ("iPhone", "iPhone"),
@@ -30,12 +31,13 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("BSD", "BSD"),
 ];
 
-/// Describes what a request was made with: `Firefox on Linux`.
+/// Names the browser and the operating system of a request, such as `Firefox on Linux`.
 ///
-/// A `User-Agent` is whatever its sender wants. So nothing of it is kept or shown: the words are all from here, and it decides nothing.
+/// A client can send any `User-Agent`. No part of it is kept or shown, because every name comes from the tables above,
+/// and nothing else depends on it.
 pub(crate) fn describe(headers: &HeaderMap) -> String {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let browser = first_in(agent, &BROWSERS).unwrap_or("Something unknown");
+    let browser = first_in(agent, &BROWSERS).unwrap_or("Unknown client");
     match first_in(agent, &SYSTEMS) {
         Some(system) => format!("{browser} on {system}"),
         None => browser.to_owned(),

@@ -1,22 +1,25 @@
-//! The routes: the session guide's cookie pattern, and a page to try it on.
+//! The routes of the server, and the page that uses them.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
-//! | `POST /login`, form field `user` | 200 and a cookie with a new id; those the request came with are worth nothing |
-//! | `GET /profile` | 200 with what the session knows, this visit counted, or 401 |
-//! | `POST /logout` | 204 and the cookie's removal, whether or not there was a session |
-//! | `GET /live` | 200 with the user's devices and the store's figures, or 401; the session is not touched |
-//! | `POST /end`, form field `device` | 204, and one of the user's sessions is ended, or 404 |
-//! | `POST /logout-everywhere` | 204 and the cookie's removal, and all the user's sessions are ended |
-//! | `POST /crowd` | 204, and a thousand visitors have come by |
+//! | `POST /login`, form field `user` | 200 and a cookie with a new id; sessions that the request named have ended |
+//! | `GET /profile` | 200 with the session's content, including this visit, or 401 |
+//! | `POST /logout` | 204 and the removal of the cookie, with or without a session |
+//! | `GET /live` | 200 with the user's devices and the store's figures, or 401; touches no session |
+//! | `POST /end`, form field `device` | 204 if it has ended one of the user's sessions, or 404 |
+//! | `POST /logout-everywhere` | 204 and the removal of the cookie; all sessions of the user have ended |
+//! | `POST /crowd` | 204; a thousand sessions of visitors have been created |
 //! | `GET /` | the page |
 //!
-//! There are no passwords: whoever gives a name is its bearer. Where there are, the ends of other sessions ask for one again (ASVS 5, 7.5.2).
+//! Every refusal is JSON with a field `error`.
 //!
-//! A `SessionLayer` around the routes finds the session of each request and sends its cookie. The handlers use it, and the store, directly, without `spawn_blocking`: no
-//! operation waits for another thread.
+//! There are no passwords: anyone can log in under any name. A server with passwords asks for the password again before
+//! it ends other sessions (ASVS 5 requirement 7.5.2).
 //!
-//! The modules bear their paths because the tests include this file from another directory.
+//! A `SessionLayer` around the routes finds the session of each request and sends its cookie. The handlers call the
+//! session and the store directly, without `spawn_blocking`, because no operation waits for another thread.
+//!
+//! The modules have explicit paths because the tests include this file from another directory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,25 +47,26 @@ mod live;
 
 use live::Lookups;
 
-/// How often expired sessions are swept out, and so when a full store may have room again. A server whose figures nobody watches may take longer.
+/// The interval at which expired sessions are swept, after which a full store may have room again. It is short because
+/// the page shows the figures; a minute is enough for other servers.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 const MAX_FORM_BYTES: usize = 4 << 10;
 const MAX_USER_CHARS: usize = 64;
 
-/// Only what the page itself brings may run or be shown on it.
+/// Allows only the server's own script and style on the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What differs from one deployment to the next.
+/// The settings of a deployment.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
-    /// Whether cookies travel over HTTPS only. Chrome, Firefox and curl make an exception for `http://localhost`,
-    /// Safari does not.
+    /// Whether the browser sends the cookie over HTTPS only. Chrome, Firefox and curl make an exception for
+    /// `http://localhost`; Safari does not.
     pub(crate) secure_cookies: bool,
 }
 
-/// The whole application over a store that may also be used elsewhere.
+/// The whole application over a store. Other code may use the store at the same time.
 pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
     let page = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -82,15 +86,16 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .route("/end", post(devices::end))
         .route("/logout-everywhere", post(devices::logout_everywhere))
         .route("/crowd", post(live::crowd))
-        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing here"))
+        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is no such page"))
+        .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "this page has no such method"))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(sessions(store, settings))
-        // Around the sessions: what is refused for where it comes from needs none.
+        // Outermost, because a request from another site is refused without its session.
         .layer(middleware::from_fn(guard::guard))
         .with_state(Arc::new(Lookups::new()))
 }
 
-/// The cookie is `__Host-` and the store's name for it, and `Secure`, unless it has to do without.
+/// The layer. Its cookie is `Secure` and its name has the prefix `__Host-`, unless the settings turn that off.
 fn sessions(store: Arc<SessionStore>, settings: Settings) -> SessionLayer {
     let insecure = SessionCookie::builder().name(store.cookie_name()).secure(false);
     let sessions = SessionLayer::new(store);
@@ -105,8 +110,8 @@ struct Login {
     user: String,
 }
 
-/// A login always gives the session a new id: one that was known before it, perhaps planted by somebody else, must not become the id of a
-/// logged-in session. And whoever has just said who they are has the store's longest time again, also if the session is older.
+/// A login always gives the session a new id, because an attacker may have planted the id from before it. It also
+/// restarts the absolute timeout.
 async fn login(
     session: Session,
     headers: HeaderMap,
@@ -115,7 +120,8 @@ async fn login(
     let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
     let user = login.user.trim();
     if !(1..=MAX_USER_CHARS).contains(&user.chars().count()) || user.chars().any(char::is_control) {
-        let reason = format!("user must be 1 to {MAX_USER_CHARS} characters, none of them control characters");
+        // Called by the field's label on the page, where the message is shown.
+        let reason = format!("your name must have 1 to {MAX_USER_CHARS} characters, and no control characters");
         return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason).into_response());
     }
     let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;
@@ -124,31 +130,31 @@ async fn login(
     Ok(Json(json!({ "user": user })))
 }
 
-/// What `GET /profile` answers.
+/// The response to `GET /profile`.
 #[derive(Serialize)]
 struct Profile {
     #[serde(flatten)]
-    visit: Visit,
-    /// Seconds until the session expires unless it is used again.
+    content: Content,
+    /// Seconds until the session expires if it is not used again.
     expires_in: u64,
-    /// Sessions in the store, expired ones included until they are swept out.
+    /// The number of sessions in the store, including expired ones that have not been swept yet.
     sessions: usize,
 }
 
-/// What the session itself knows, this visit counted.
+/// The content of a session, including this visit.
 #[derive(Serialize)]
-struct Visit {
+struct Content {
     user: String,
     /// Seconds since 1970.
     logged_in_at: u64,
     visits: u64,
 }
 
-impl Visit {
-    /// Nothing, if nobody is logged in to the session.
-    fn of(session: &Attributes) -> Option<Visit> {
+impl Content {
+    /// `None` if no user is logged in to the session.
+    fn of(session: &Attributes) -> Option<Content> {
         let number = |key| session.get(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        Some(Visit {
+        Some(Content {
             user: session.get("user")?.to_owned(),
             logged_in_at: number("logged_in_at"),
             visits: number("visits").saturating_add(1),
@@ -158,16 +164,16 @@ impl Visit {
 
 async fn profile(State(lookups): State<Arc<Lookups>>, session: Session) -> Result<Json<Profile>, Response> {
     lookups.note(1);
-    let visit = session.read(Visit::of).flatten().ok_or_else(not_logged_in)?;
+    let content = session.read(Content::of).flatten().ok_or_else(not_logged_in)?;
     let now = devices::seconds_since_1970().to_string();
-    // Two visits at the same instant may count as one, since reading and setting are two operations. But a session that
-    // ends between them stays ended: nothing brings one back.
-    session.set_each([("visits", &visit.visits.to_string()), ("seen_at", &now)]).map_err(not_done)?;
+    // Reading and setting are two operations, so two visits at the same time may count as one. A session that ends
+    // between the two operations stays ended.
+    session.set_each([("visits", &content.visits.to_string()), ("seen_at", &now)]).map_err(not_done)?;
     let store = session.store();
-    Ok(Json(Profile { visit, expires_in: store.ttl().as_secs(), sessions: store.count() }))
+    Ok(Json(Profile { content, expires_in: store.ttl().as_secs(), sessions: store.count() }))
 }
 
-/// Answers the same whether there was a session or not: a client that wants to be logged out then is.
+/// The response is the same with or without a session, because the client is logged out in either case.
 async fn logout(session: Session) -> StatusCode {
     session.logout();
     StatusCode::NO_CONTENT
@@ -192,7 +198,7 @@ fn not_done(error: SessionError) -> Response {
     }
 }
 
-/// The reason goes to the log; the client only learns that it was not its fault.
+/// Writes the reason to the log. The client is told only that the error is internal.
 fn internal(error: &dyn std::error::Error) -> Response {
     eprintln!("internal error: {error}");
     refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()

@@ -1,7 +1,8 @@
-//! The sessions of the user who asks: on which devices they are logged in, and the end of any of them.
+//! The list of a user's sessions (devices), and how to end one of them.
 //!
-//! A page must not learn an id, not even one of its own user: a script that was smuggled into it would have all of them. So each
-//! session has a name of its own for this, which opens nothing: it is looked for among the sessions of who asks.
+//! The page must not receive a session id, not even of its own user, because an injected script could read it. Each
+//! session therefore has a random name. The name gives no access: it is searched only among the sessions of the
+//! requesting user.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{agent, not_logged_in, refuse};
 
-/// What the list tells of a session.
+/// One row of the list.
 #[derive(Serialize)]
 pub(crate) struct Device {
-    /// By which it can be ended.
+    /// Names the session in `POST /end`.
     name: String,
     /// Such as `Firefox on Linux`.
     browser: String,
@@ -28,11 +29,11 @@ pub(crate) struct Device {
     logged_in_at: u64,
     /// Seconds since its last visit.
     idle_for: u64,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     this: bool,
 }
 
-/// The attributes of a session that somebody logs in to.
+/// The attributes of a session at its login.
 pub(crate) fn attributes_at_login(user: &str, headers: &HeaderMap) -> Result<[(&'static str, String); 6], RandomError> {
     let now = seconds_since_1970().to_string();
     Ok([
@@ -45,8 +46,8 @@ pub(crate) fn attributes_at_login(user: &str, headers: &HeaderMap) -> Result<[(&
     ])
 }
 
-/// The devices of whoever is logged in, oldest first. Looking at them touches none of their sessions: a page that is left open must not keep its own
-/// session alive, nor the others'.
+/// The devices of the user that is logged in, oldest first. Touches no session, so that an open page keeps neither its
+/// own session nor another one alive.
 pub(crate) fn devices_of(session: &Session) -> Vec<Device> {
     let (now, this) = (seconds_since_1970(), session.id());
     let ids = session.devices().into_iter();
@@ -72,19 +73,21 @@ pub(crate) struct Which {
     device: String,
 }
 
-/// Ends one of the sessions of the user who asks. 404 if it is none of theirs (any more): whose it may be otherwise is not told.
+/// Ends a session of the requesting user. 404 if the user has no live session of this name, even if another user has
+/// one.
 pub(crate) async fn end(session: Session, form: Result<Form<Which>, FormRejection>) -> Result<StatusCode, Response> {
     session.principal().ok_or_else(not_logged_in)?;
     let Form(which) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
-    let is_it = |id: &SessionId| session.store().peek(id, |device| device.get("device") == Some(&which.device));
-    let found = session.devices().into_iter().find(|id| is_it(id) == Some(true));
+    let is_named = |id: &SessionId| session.store().peek(id, |device| device.get("device") == Some(&which.device));
+    let found = session.devices().into_iter().find(|id| is_named(id) == Some(true));
     match found.is_some_and(|id| session.end_device(&id)) {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(refuse(StatusCode::NOT_FOUND, "there is no such device").into_response()),
     }
 }
 
-/// Ends all sessions of the user who asks, this one too. No request that was under way in one of them brings it back.
+/// Ends all sessions of the requesting user, including this one. A request in flight in one of them does not restore
+/// it.
 pub(crate) async fn logout_everywhere(session: Session) -> Result<StatusCode, Response> {
     session.logout_all_devices().map_err(|_| not_logged_in())?;
     Ok(StatusCode::NO_CONTENT)

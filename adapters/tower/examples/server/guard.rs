@@ -1,4 +1,4 @@
-//! What holds for every request and every response, whatever its handler does.
+//! The check of every request, and the headers of every response.
 
 use axum::{
     extract::Request,
@@ -11,10 +11,10 @@ use super::refuse;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what another site makes a browser send, and keeps answers out of every cache.
+/// Refuses requests that another site makes a browser send, and keeps responses out of caches.
 ///
-/// `SameSite=Lax` already keeps the cookie out of cross-site POSTs, but not out of those from another port or subdomain
-/// of the same site; and a login forged by another site needs no cookie at all.
+/// `SameSite=Lax` keeps the cookie out of `POST` requests from other sites, but not out of those from another port or
+/// subdomain of the same site. A forged login needs no cookie at all.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let mut response = if safe || is_same_origin(request.headers()) {
@@ -28,9 +28,9 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a request was made by a page of this origin, or by no page at all (a person, curl).
+/// Whether the request comes from a page of this origin, or from no page at all (the address bar, curl).
 ///
-/// Every current browser says so in `Sec-Fetch-Site`; older ones send `Origin` with a POST, and it must name this host.
+/// Current browsers send `Sec-Fetch-Site`. Older ones send `Origin` with a `POST`; it must name this host.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return site == "same-origin" || site == "none";

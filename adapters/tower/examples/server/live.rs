@@ -1,4 +1,4 @@
-//! What the page asks every second: who is logged in where, and how the store is doing.
+//! The data that the page requests every second: the user's devices and the store's figures.
 
 use std::{
     sync::Arc,
@@ -16,13 +16,13 @@ use super::{
     not_done, not_logged_in,
 };
 
-/// How many come by at a time.
+/// The number of visitors that `POST /crowd` creates.
 const CROWD: usize = 1_000;
-/// How long each of them stays.
+/// The idle timeout of those visitors.
 const CROWD_STAYS: Duration = Duration::from_secs(10);
 
-/// How often the handlers have looked something up. The store counts what changes it, not what reads it: a count that all readers
-/// share would have them wait for its line of memory.
+/// The number of look-ups by the handlers. The store counts only changes, because a counter that all readers share
+/// would bounce its cache line between cores.
 pub(crate) struct Lookups {
     since: Instant,
     count: AtomicU64,
@@ -34,33 +34,33 @@ impl Lookups {
     }
 
     pub(crate) fn note(&self, lookups: usize) {
-        // Relaxed: a figure to be shown, which orders nothing.
+        // Relaxed: a statistic, which publishes nothing.
         self.count.fetch_add(lookups as u64, Ordering::Relaxed);
     }
 }
 
-/// What `GET /live` answers.
+/// The response to `GET /live`.
 #[derive(Serialize)]
 pub(crate) struct Live {
-    /// Seconds until the session of who asks expires unless it is used.
+    /// Seconds until the session of this request expires if it is not used.
     expires_in: u64,
     devices: Vec<Device>,
     store: Figures,
 }
 
-/// How the store is doing: what is counted since the server has started, and of what there is the number right now.
+/// The store's figures: current numbers, and counts since the start of the server.
 #[derive(Serialize)]
 struct Figures {
     sessions: usize,
     created: u64,
-    /// Ended by somebody: a logout, the end of another device.
+    /// Ended by a user: a logout, or the end of another device.
     ended: u64,
-    /// Ended by their timeouts.
+    /// Ended by a timeout.
     evicted: u64,
     lookups: u64,
-    /// What their sessions take, in bytes.
+    /// The size of all sessions.
     bytes: u64,
-    /// Milliseconds since the start, for rates.
+    /// Milliseconds since the start, from which the page computes rates.
     at: u64,
 }
 
@@ -80,7 +80,8 @@ impl Figures {
     }
 }
 
-/// Asked by the page, not by a person. So it touches no session: one that nobody uses expires with its page left open.
+/// Touches no session, because the page requests it without any action of the user. An unused session expires even if
+/// its page is open.
 pub(crate) async fn live(State(lookups): State<Arc<Lookups>>, session: Session) -> Result<Json<Live>, Response> {
     session.principal().ok_or_else(not_logged_in)?;
     let expires_in = session.expires_in().ok_or_else(not_logged_in)?.as_secs();
@@ -89,7 +90,8 @@ pub(crate) async fn live(State(lookups): State<Arc<Lookups>>, session: Session) 
     Ok(Json(Live { expires_in, devices, store: Figures::of(session.store(), &lookups) }))
 }
 
-/// Lets a thousand visitors come by who have not logged in and will not come again, so that there is something to evict.
+/// Creates a thousand sessions of visitors that do not log in and are not used again, so that there is something to
+/// evict.
 pub(crate) async fn crowd(session: Session) -> Result<StatusCode, Response> {
     session.principal().ok_or_else(not_logged_in)?;
     for _ in 0..CROWD {

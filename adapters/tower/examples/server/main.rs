@@ -2,14 +2,19 @@
 //!
 //! `cargo run --release --example server`, then open `http://localhost:3000` or use the curl commands it prints.
 //!
-//! | variable | default | |
+//! | variable | default | meaning |
 //! |---|---|---|
-//! | `PORT` | 3000 | where to listen on 127.0.0.1; 0 picks a free port |
-//! | `SESSION_TTL` | 1800 | seconds of idleness after which a session expires |
-//! | `INSECURE_COOKIES` | | `1` drops the cookie's `Secure` attribute, which Safari needs on plain `http://localhost` |
+//! | `PORT` | 3000 | the port on 127.0.0.1; 0 means any free port |
+//! | `SESSION_TTL` | 1800 | the idle timeout in seconds |
+//! | `INSECURE_COOKIES` | | `1` omits the cookie's `Secure` attribute, for Safari on plain `http://localhost` |
 //!
-//! `main.rs` starts and stops the server; `app.rs` is what it serves, `devices.rs` and `live.rs` what the page shows of it; `guard.rs` refuses what other
-//! sites send, and `agent.rs` names browsers.
+//! | file | contents |
+//! |---|---|
+//! | `main.rs` | starting and stopping the server |
+//! | `app.rs` | the routes |
+//! | `devices.rs`, `live.rs` | the data that the page shows |
+//! | `guard.rs` | the refusal of requests from other sites |
+//! | `agent.rs` | the names of browsers |
 
 use std::{
     env,
@@ -30,13 +35,13 @@ mod app;
 
 const MAX_SESSIONS: usize = 100_000;
 
-/// How many devices a user may be logged in on; one more, and the idlest is logged out.
+/// The most devices on which a user may be logged in. One more login ends the user's idlest session.
 const MAX_DEVICES: usize = 20;
 
-/// After that one has to log in again, however busy the session was.
+/// The absolute timeout: the user logs in again after it, even if the session is in use.
 const LONGEST_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// How long requests already under way may take once the server has been told to stop.
+/// The time that requests in flight have to complete after the stop signal.
 const GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -59,7 +64,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .ttl(ttl)
         .absolute_timeout(LONGEST_SESSION)
         .max_sessions(MAX_SESSIONS)
-        // However many visitors come by, nobody who has logged in is logged out for them.
+        // Visitors never displace the session of a user that is logged in.
         .when_full(WhenFull::EndUnbound)
         .max_sessions_per_principal(MAX_DEVICES)
         .when_principal_full(WhenPrincipalFull::EndIdlest);
@@ -67,7 +72,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))?;
-    // Before the address is printed: whoever has read it may send a signal.
+    // Before the address is printed, because a program that has read it may send a signal.
     let stop = stop_signal()?;
     let sweeper = Sweeper::start(Arc::clone(&store), SWEEP_INTERVAL)?;
 
@@ -78,7 +83,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Serves until told to stop, then lets requests under way finish within `GRACE`.
+/// Serves until the stop signal, then gives requests in flight the time `GRACE` to complete.
 async fn serve(
     listener: TcpListener,
     app: axum::Router,
@@ -88,7 +93,7 @@ async fn serve(
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         stop.await;
         say("stopping");
-        // Nobody listens only if the server is gone already.
+        // The receiver is gone only if the server has already ended.
         let _ = stopping.send(());
     });
     let out_of_patience = async {
@@ -104,7 +109,7 @@ async fn serve(
     }
 }
 
-/// Installs the signal handlers at once; the future ends with the first Ctrl-C or SIGTERM.
+/// Installs the signal handlers before it returns. The future completes at the first Ctrl-C or SIGTERM.
 #[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -117,7 +122,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-/// Installs the handler at once; the future ends with the first Ctrl-C.
+/// Installs the handler before it returns. The future completes at the first Ctrl-C.
 #[cfg(windows)]
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
@@ -135,10 +140,10 @@ fn number_from<T: FromStr>(variable: &str, default: T) -> Result<T, String> {
 fn how_to_try(address: SocketAddr, settings: Settings) -> String {
     let page = format!("http://localhost:{}", address.port());
     let cookies = if settings.secure_cookies {
-        "Cookies are Secure: on plain http they work at localhost in Chrome, Firefox and curl >= 7.79.\n\
+        "Cookies are Secure: on plain http they work on localhost in Chrome, Firefox and curl >= 7.79.\n\
          For Safari, start with INSECURE_COOKIES=1."
     } else {
-        "INSECURE_COOKIES=1: cookies lack the Secure attribute, for trying things out on this machine only."
+        "INSECURE_COOKIES=1: cookies are not Secure. Use this on this machine only."
     };
     format!(
         "listening on http://{address}\n\n\
@@ -151,7 +156,7 @@ fn how_to_try(address: SocketAddr, settings: Settings) -> String {
     )
 }
 
-/// Prints a line, also when nobody reads it any more, where `println!` would panic.
+/// Prints a line. Unlike `println!`, it does not panic if standard output is closed.
 fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,23 +1,24 @@
-// Shows the session behind the cookie, its user's other ones, and the store. Everything from the server goes in as text, never as HTML.
+// Shows the session of the cookie, the user's other sessions, and the store. All data from the server is inserted as text,
+// never as HTML.
 "use strict";
 
 const part = (id) => document.getElementById(id);
 const forms = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
-// What is known of the own session's time, or null when logged out.
+// The time that this session has left, or null when logged out.
 let idle = null;
-// The store's figures as they were last asked for, and its sessions of the last minute.
+// The store's last figures, and its numbers of sessions in the last minute.
 let before = null;
 let trace = [];
-// Whether an answer is awaited: a slow server is not asked again meanwhile.
+// Whether a request for the figures is pending, so that a slow server gets only one at a time.
 let looking = false;
 
 function say(message) {
   part("message").textContent = message;
 }
 
-// Leaves nothing of the session on the page: whoever comes next may be somebody else.
+// Removes everything about the session from the page, because the next user may be another person.
 function showLogin(message) {
   idle = before = null;
   trace = [];
@@ -61,10 +62,10 @@ function ago(seconds) {
   return `${Math.floor(seconds / 3600)} h ago`;
 }
 
-// Keeps the rows that stay, so that the button somebody is on does not vanish under them.
+// Keeps the rows of devices that remain, so that a button in use is not replaced.
 function showDevices(devices) {
   const rows = new Map([...part("devices").children].map((row) => [row.dataset.device, row]));
-  // The own one first, and the rest as they came, oldest first: so a new one belongs at the end.
+  // This session first, then the others, oldest first. A new row is therefore appended.
   devices.sort((a, b) => b.this - a.this);
   for (const device of devices) {
     const row = rows.get(device.name) ?? newDevice(device);
@@ -112,17 +113,18 @@ async function request(method, path, body) {
   try {
     return await fetch(path, { method, body });
   } catch {
-    say("The server does not answer.");
+    say("The server does not respond.");
     return null;
   }
 }
 
 async function reason(response) {
   const answer = await response.json().catch(() => ({}));
-  return answer.error ?? `The server answered ${response.status}.`;
+  if (!answer.error) return `The server responded with status ${response.status}.`;
+  return `${answer.error[0].toUpperCase()}${answer.error.slice(1)}.`;
 }
 
-// Does what a button is for; meanwhile it can't be pressed again. Says what went wrong, if anything did.
+// Sends the request of a button, which is disabled meanwhile. Shows the error, if there is one.
 async function press(button, method, path, body) {
   button.disabled = true;
   const response = await request(method, path, body);
@@ -141,14 +143,14 @@ async function visit(unless) {
   else say(await reason(response));
 }
 
-// Looks without touching: a page that is left open lets its session expire.
+// Requests the figures, which does not touch the session, so the session of an open page can expire.
 async function look() {
   if (!idle || document.hidden || looking) return;
   looking = true;
   const response = await fetch("/live").catch(() => null);
   looking = false;
   if (!idle) return;
-  part("pulse").textContent = response ? "" : "No answer; trying again.";
+  part("pulse").textContent = response ? "" : "No response; trying again.";
   if (response?.status === 401) return showLogin("This session has ended.");
   if (!response?.ok) return;
   const live = await response.json();
@@ -170,7 +172,7 @@ part("login").addEventListener("submit", async (event) => {
   const button = event.target.querySelector("button");
   const response = await press(button, "POST", "/login", new URLSearchParams({ user: part("user").value }));
   if (!response) return;
-  await visit("The browser did not keep the cookie. Over plain http it may need INSECURE_COOKIES=1.");
+  await visit("The browser did not keep the cookie. On plain http, start the server with INSECURE_COOKIES=1.");
   if (idle) part("session-title").focus();
 });
 
@@ -198,7 +200,7 @@ part("burst").addEventListener("click", async (event) => {
   await visit("This session has ended.");
 });
 
-// What a browser has kept of a page while another was shown is as old as that.
+// A page that the browser restores from its back/forward cache is out of date.
 addEventListener("pageshow", (event) => { if (event.persisted) visit("This session has ended."); });
 document.addEventListener("visibilitychange", look);
 setInterval(showTimeLeft, 250);

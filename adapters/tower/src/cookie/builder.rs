@@ -1,4 +1,4 @@
-//! The settings of a session cookie, and what browsers would refuse of them.
+//! The settings of a session cookie, and the checks that browsers would make.
 
 use super::{SessionCookie, SessionCookieError};
 use cloakroom::SESSION_ID_HEX_LEN;
@@ -7,20 +7,25 @@ use core::time::Duration;
 use http::HeaderValue;
 use memchr::memmem::Finder;
 
-/// The most bytes that name and value may take together, and that the value of one attribute may take (RFC 6265bis, section 5.6).
+/// The most bytes of the name and the value together (RFC 6265bis, section 5.6).
 const LONGEST_PAIR: usize = 4096;
+/// The most bytes of the value of one attribute (RFC 6265bis, section 5.6).
 const LONGEST_ATTRIBUTE: usize = 1024;
-/// RFC 1035, section 2.3.4, less the root's dot.
+/// RFC 1035, section 2.3.4, without the root's dot.
 const LONGEST_DOMAIN: usize = 253;
 const LONGEST_LABEL: usize = 63;
 /// 400 days (RFC 6265bis, section 5.5).
 const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// Builds a [`SessionCookie`]; what is not set is as in [`SessionCookie::default`]. Made by [`SessionCookie::builder`].
+/// Builds a [`SessionCookie`]. Settings that are not changed are those of [`SessionCookie::default`]. Made by
+/// [`SessionCookie::builder`].
+///
+/// Every method is wait-free. Those that take a text allocate it.
 ///
 /// # Examples
 ///
-/// A cookie for all hosts of a domain, which is why its name cannot begin with `__Host-`, and which lasts two weeks:
+/// A cookie for all hosts of a domain that lasts two weeks. Its name cannot begin with `__Host-`, which allows no
+/// domain:
 ///
 /// ```
 /// use cloakroom_tower::SessionCookie;
@@ -63,11 +68,16 @@ impl Default for SessionCookieBuilder {
 }
 
 impl SessionCookieBuilder {
-    /// Sets the name, its prefix included.
+    /// Sets the name, including its prefix.
     ///
-    /// Browsers hold a cookie to its prefix ([RFC 6265bis, section 4.1.3][prefixes]), in upper or lower case: `__Host-` to this host,
-    /// `Secure` and the path `/`; `__Secure-` to `Secure`. Some (Chrome since 140) hold `__Http-` to `Secure` and `HttpOnly`, and
-    /// `__Host-Http-` to `HttpOnly` besides what `__Host-` demands.
+    /// Browsers enforce the prefix of a name, in upper or lower case ([RFC 6265bis, section 4.1.3][prefixes]):
+    ///
+    /// | prefix | requires |
+    /// |---|---|
+    /// | `__Secure-` | `Secure` |
+    /// | `__Host-` | `Secure`, the path `/`, and no `Domain` |
+    /// | `__Http-` (Chrome since 140) | `Secure` and `HttpOnly` |
+    /// | `__Host-Http-` (Chrome since 140) | `HttpOnly`, and everything that `__Host-` requires |
     ///
     /// [prefixes]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3
     pub fn name(mut self, name: impl Into<String>) -> Self {
@@ -75,23 +85,26 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Sets below which path the browser sends the cookie: `/` by default, everywhere. It is no protection against other paths of the same
-    /// host, whose pages can get at each other (RFC 6265bis, sections 8.5 and 8.6).
+    /// Sets the path below which the browser sends the cookie. The default, `/`, means all paths.
+    ///
+    /// A path does not protect the cookie from pages under other paths of the same host, because such pages can access
+    /// each other (RFC 6265bis, sections 8.5 and 8.6).
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Has the browser send the cookie to all hosts of a domain, rather than to this one only. Any of them can read it then, and plant
-    /// another in its place (RFC 6265bis, section 8.6). Browsers refuse a domain to which this host does not belong, and one under which
-    /// anybody can register.
+    /// Makes the browser send the cookie to all hosts of a domain, not only to this host.
+    ///
+    /// Any of those hosts can then read the cookie and replace it (RFC 6265bis, section 8.6). Browsers refuse a domain
+    /// that this host does not belong to, and a public suffix such as `com`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Gives up `HttpOnly`: lets every script on the page read the id, so that one that was injected can take it away ([OWASP][owasp],
-    /// ASVS 5 requirement 3.3.4).
+    /// Removes `HttpOnly`, so that every script on the page can read the id. An injected script can then steal it
+    /// ([OWASP][owasp], ASVS 5 requirement 3.3.4).
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#httponly-attribute
     pub fn readable_by_scripts(mut self) -> Self {
@@ -99,10 +112,12 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Sets whether the browser sends the cookie over HTTPS only, which is the default ([OWASP][owasp], ASVS 5 requirement 3.3.1).
+    /// Sets whether the browser sends the cookie over HTTPS only. On by default ([OWASP][owasp], ASVS 5 requirement
+    /// 3.3.1).
     ///
-    /// Without it everybody on the way to the server can read the id. It is for trying a server out on `http://localhost` with Safari or
-    /// another client that makes no exception for it, and needs a name without a prefix:
+    /// If this is off, anyone on the network path to the server can read the id. Turn it off only to try a server on
+    /// `http://localhost` with Safari or another client that makes no exception for localhost. The name must then have no
+    /// prefix:
     ///
     /// ```
     /// use cloakroom_tower::SessionCookie;
@@ -118,8 +133,8 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Sets whether the browser sends the cookie with requests that other sites cause: with links that are followed (`Lax`, the default), with none
-    /// (`Strict`), or with all (`None`). ([OWASP][owasp], RFC 6265bis, section 8.8.)
+    /// Sets with which requests from other sites the browser sends the cookie: with links that the user follows (`Lax`,
+    /// the default), with none (`Strict`), or with all (`None`). See [OWASP][owasp] and RFC 6265bis, section 8.8.
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#samesite-attribute
     pub fn same_site(mut self, same_site: SameSite) -> Self {
@@ -127,7 +142,8 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Has the browser keep a cookie for each site that embeds this one, for use with [`SameSite::None`] ([CHIPS][chips]).
+    /// Makes the browser keep a separate cookie for each site that embeds this one, for use with [`SameSite::None`]
+    /// ([CHIPS][chips]).
     ///
     /// [chips]: https://datatracker.ietf.org/doc/html/draft-cutler-httpbis-partitioned-cookies
     pub fn partitioned(mut self, partitioned: bool) -> Self {
@@ -135,20 +151,23 @@ impl SessionCookieBuilder {
         self
     }
 
-    /// Has the browser keep the cookie for so long, in whole seconds, rather than until it is closed.
+    /// Sets how long the browser keeps the cookie, in whole seconds. Without it, the browser keeps the cookie until it
+    /// is closed.
     ///
-    /// How long the session lasts is the store's business; a cookie that outlives it does no harm. It counts from when the cookie is set:
-    /// [`SessionLayer::rolling`](crate::SessionLayer::rolling) sets it again and again.
+    /// The store decides how long the session lasts; a cookie that outlives its session does no harm. The time counts
+    /// from the response that sets the cookie. [`SessionLayer::rolling`](crate::SessionLayer::rolling) sets it with
+    /// every response.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// Makes the cookie. Wait-free; allocates.
+    /// Builds the cookie. Wait-free; allocates.
     ///
     /// # Errors
     ///
-    /// A [`SessionCookieError`] for whatever a browser would refuse, ignore or change, as far as that can be told without knowing the host.
+    /// A [`SessionCookieError`] for a setting that a browser would refuse, ignore or change, as far as this can be
+    /// decided without knowing the host.
     pub fn build(self) -> Result<SessionCookie, SessionCookieError> {
         self.check_texts()?;
         self.check_prefix()?;
@@ -166,7 +185,7 @@ impl SessionCookieBuilder {
         Ok(SessionCookie { name: self.name, finder, attributes, removal })
     }
 
-    /// `Set-Cookie` without a value.
+    /// The `Set-Cookie` header with an empty value.
     fn set_cookie(&self, max_age: Option<cookie::time::Duration>) -> String {
         let mut cookie = Cookie::build((self.name.as_str(), "")).path(self.path.as_str()).same_site(self.same_site);
         cookie = cookie.http_only(self.http_only).secure(self.secure).partitioned(self.partitioned);
@@ -183,7 +202,7 @@ impl SessionCookieBuilder {
         if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
             return Err(SessionCookieError::Name);
         }
-        // A space at the end is cut off.
+        // Browsers cut off a space at the end.
         if !self.path.starts_with('/') || self.path.ends_with(' ') || !self.path.bytes().all(is_path_byte) {
             return Err(SessionCookieError::Path);
         }
@@ -227,13 +246,13 @@ impl SessionCookieBuilder {
         ["__Host-", "__Secure-", "__Http-"].iter().any(|prefix| self.begins_with(prefix))
     }
 
-    /// In upper or lower case, as newer browsers have it.
+    /// Ignores case, as newer browsers do.
     fn begins_with(&self, prefix: &str) -> bool {
         self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     }
 }
 
-/// `token` of RFC 2616, section 2.2, to which RFC 6265 refers: any ASCII character but controls and separators.
+/// `token` of RFC 2616, section 2.2, to which RFC 6265 refers: any ASCII character except controls and separators.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
 }

@@ -1,9 +1,10 @@
-//! What is wrong with a cookie's settings.
+//! The error of building a session cookie.
 
 use core::error::Error;
 use core::fmt;
 
-/// Tells why there is no such [`SessionCookie`](crate::SessionCookie): browsers would refuse or alter it (RFC 6265bis, [CHIPS][chips]).
+/// Why a [`SessionCookie`](crate::SessionCookie) was not built: browsers would refuse or alter it (RFC 6265bis,
+/// [CHIPS][chips]).
 ///
 /// [chips]: https://datatracker.ietf.org/doc/html/draft-cutler-httpbis-partitioned-cookies
 ///
@@ -20,16 +21,17 @@ use core::fmt;
 pub enum SessionCookieError {
     /// The name is empty, or has a byte that is not allowed in a token (RFC 6265, section 4.1.1).
     Name,
-    /// Name and value together take more than 4,096 bytes, or the domain or the path more than 1,024 (RFC 6265bis, section 5.6); or the
-    /// domain takes more than the 253 bytes that any domain name has.
+    /// The name and the value together exceed 4,096 bytes, the path exceeds 1,024 bytes (RFC 6265bis, section 5.6), or
+    /// the domain exceeds 253 bytes (RFC 1035).
     TooLong,
-    /// The path does not begin with `/`, in which case browsers would take the directory of the request's, or it has a control character,
-    /// a semicolon or what is no ASCII.
+    /// The path contains a control character, a semicolon or a character outside ASCII, ends with a space, or does not
+    /// begin with `/`. Browsers would replace the last kind by the directory of the request's path.
     Path,
-    /// The domain is not one: labels of letters, digits and inner hyphens, with dots between them. Names of other scripts are to be given
-    /// in Punycode.
+    /// The domain is not a domain name: labels of letters, digits and inner hyphens, separated by dots. Write names in
+    /// other scripts in Punycode.
     Domain,
-    /// The life time is under a second, which removes the cookie, or over 400 days, to which browsers shorten it (RFC 6265bis, section 5.5).
+    /// The lifetime is under a second, which would remove the cookie, or over 400 days, to which browsers would shorten
+    /// it (RFC 6265bis, section 5.5).
     MaxAge,
     /// A name that begins with `__Host-` needs `Secure`.
     HostWithoutSecure,
@@ -52,11 +54,11 @@ pub enum SessionCookieError {
 impl fmt::Display for SessionCookieError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => "a cookie's name is a token (RFC 6265)",
+            Self::Name => "the cookie's name is not a token (RFC 6265)",
             Self::TooLong => "the cookie is longer than browsers accept",
-            Self::Path => "a cookie's path begins with a slash and has neither control characters nor semicolons",
+            Self::Path => "the cookie's path does not begin with a slash, or contains a character that is not allowed",
             Self::Domain => "the cookie's domain is not a domain name",
-            Self::MaxAge => "a cookie lasts from one second to 400 days",
+            Self::MaxAge => "the cookie's lifetime is not between one second and 400 days",
             Self::HostWithoutSecure => "a __Host- cookie needs Secure",
             Self::HostWithDomain => "a __Host- cookie allows no Domain",
             Self::HostWithPath => "a __Host- cookie needs the path /",

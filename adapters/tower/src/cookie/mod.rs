@@ -1,10 +1,11 @@
-//! The session cookie: how it is named, set, removed, and found in a request.
+//! The session cookie: its settings, its `Set-Cookie` headers, and the ids in `Cookie` headers.
 //!
-//! | file | |
+//! | file | contents |
 //! |---|---|
-//! | `mod` | [`SessionCookie`]: `Set-Cookie` out, ids in |
-//! | `builder` | its settings, and what is refused of them |
-//! | `parse` | ids in `Cookie` headers |
+//! | `mod` | [`SessionCookie`]: writes `Set-Cookie` headers and reads `Cookie` headers |
+//! | `builder` | the settings and their checks |
+//! | `error` | the error of the checks |
+//! | `parse` | the iterator over the ids in `Cookie` headers |
 
 mod builder;
 mod error;
@@ -19,15 +20,22 @@ use core::fmt;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 
-/// The cookie that carries a session's id between server and browser: a name and attributes of which a browser refuses none.
+/// The cookie that carries a session's id between the server and the browser: a name and attributes that browsers
+/// accept.
 ///
-/// By default it is called `__Host-session_id`, and has the attributes `HttpOnly; SameSite=Lax; Secure; Path=/`: out of reach of scripts, not sent
-/// with requests that other sites make a browser send (but for links that are followed), over HTTPS only, forgotten when the browser is
-/// closed; and since its name begins with `__Host-`, nobody but this very host can set it, over HTTPS, so neither a sibling domain nor
-/// somebody on the network can plant another one ([OWASP][owasp], [RFC 6265bis, section 4.1.3][prefixes], ASVS 5 requirements 3.3.1 to 3.3.4).
+/// The default name is `__Host-session_id`, and the default attributes are `HttpOnly; SameSite=Lax; Secure; Path=/`
+/// ([OWASP][owasp], ASVS 5 requirements 3.3.1 to 3.3.4):
 ///
-/// Over plain HTTP a browser neither keeps nor sends it, but for `http://localhost`, where all make an exception but Safari. For that, see
-/// [`SessionCookieBuilder::secure`].
+/// | part | effect |
+/// |---|---|
+/// | `__Host-` | only this host can set the cookie, and only over HTTPS, so neither a sibling domain nor an attacker on the network can plant one ([RFC 6265bis, section 4.1.3][prefixes]) |
+/// | `HttpOnly` | scripts cannot read it |
+/// | `SameSite=Lax` | the browser does not send it with requests from other sites, except for links that the user follows |
+/// | `Secure` | the browser sends it over HTTPS only |
+/// | no `Max-Age` | the browser forgets it when it is closed |
+///
+/// Over plain HTTP, a browser neither keeps nor sends this cookie. All browsers except Safari make an exception for
+/// `http://localhost`; see [`SessionCookieBuilder::secure`].
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#cookies
 /// [prefixes]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3
@@ -49,34 +57,36 @@ use memchr::memmem::Finder;
 pub struct SessionCookie {
     name: String,
     finder: Finder<'static>,
-    /// What follows the id in `Set-Cookie`.
+    /// The part of `Set-Cookie` after the id.
     attributes: String,
     removal: HeaderValue,
 }
 
 impl SessionCookie {
-    /// Starts from the default; see [`SessionCookieBuilder`].
+    /// Returns a builder with the default settings; see [`SessionCookieBuilder`]. Wait-free; allocates.
     pub fn builder() -> SessionCookieBuilder {
         SessionCookieBuilder::default()
     }
 
-    /// The cookie that a store's [`cookie_name`](cloakroom::SessionStore::cookie_name) asks for: of this name, with `__Host-` before it if
-    /// it has no prefix yet, and with the default's attributes.
+    /// The cookie with a store's name for it ([`cookie_name`](cloakroom::SessionStore::cookie_name)) and the default
+    /// attributes. A name without a prefix gets the prefix `__Host-`.
     pub(crate) fn named_by_store(name: &str) -> Self {
         let prefixed = SessionCookieBuilder::default().name(name);
         let named = if prefixed.has_prefix() { prefixed } else { prefixed.name(format!("__Host-{name}")) };
         named.build().expect("a store's cookie name is a token of 256 bytes at most, and the default is secure")
     }
 
-    /// The cookie's name, with its prefix.
+    /// Returns the cookie's name, including its prefix. Wait-free; allocates nothing.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Makes the value of the `Set-Cookie` header that gives this id to the browser. It is marked as sensitive: neither is it shown by
-    /// `Debug`, nor kept in a table of headers by HTTP/2.
+    /// Returns the value of the `Set-Cookie` header that sends this id to the browser.
     ///
-    /// Wait-free; a single allocation.
+    /// The value is marked as sensitive, so `Debug` does not show it and HTTP/2 does not keep it in its table of
+    /// headers. Wait-free; a single allocation.
+    #[must_use]
     pub fn issue(&self, id: &SessionId) -> HeaderValue {
         let length = self.name.len() + 1 + SESSION_ID_HEX_LEN + self.attributes.len();
         let mut text = String::with_capacity(length);
@@ -89,16 +99,14 @@ impl SessionCookie {
         value
     }
 
-    /// Makes the value of the `Set-Cookie` header that has the browser forget the cookie: of the same name, path and domain, by which it is found.
-    ///
-    /// Wait-free; allocates nothing.
+    /// Returns the value of the `Set-Cookie` header that removes the cookie from the browser. It has the same name,
+    /// path and domain, by which the browser finds the cookie. Wait-free; allocates nothing.
+    #[must_use]
     pub fn removal(&self) -> HeaderValue {
         self.removal.clone()
     }
 
-    /// Returns the id that a request brings. Where it brings several: the first, see [`ids`](Self::ids).
-    ///
-    /// Wait-free; allocates nothing.
+    /// Returns the first well-formed id of a request, or `None`. See [`ids`](Self::ids). Wait-free; allocates nothing.
     ///
     /// # Examples
     ///
@@ -115,17 +123,19 @@ impl SessionCookie {
     /// assert_eq!(cookie.id(&headers), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn id(&self, headers: &HeaderMap) -> Option<SessionId> {
         self.ids(headers).next()
     }
 
-    /// Returns every well-formed id that a request brings under the cookie's name, in the order in which they were sent.
+    /// Returns every well-formed id that a request carries under the cookie's name, in the order of the headers.
     ///
-    /// A request may bring several: browsers keep cookies of one name for several paths and domains apart but send them all, and who
-    /// controls a sibling domain can add one, unless the name begins with `__Host-`. HTTP/2 may split the cookies over several headers.
-    /// What is no id (another cookie, a forgery of the wrong length, bytes that are no text) is passed over, so it can hide no id that
-    /// comes after it. Nothing is copied, and the time it takes grows with the length of the headers, which the server bounds.
+    /// A request may carry several: a browser keeps cookies of one name for several paths and domains, and sends them
+    /// all. Unless the name begins with `__Host-`, a sibling domain can add one. HTTP/2 may split cookies over several
+    /// headers.
     ///
+    /// Everything that is not an id is skipped: other cookies, values of the wrong length, bytes that are not text. It
+    /// cannot hide an id that follows it. The time grows with the length of the headers, which the server limits.
     /// Wait-free; allocates nothing.
     pub fn ids<'a>(&'a self, headers: &'a HeaderMap) -> SessionIds<'a> {
         SessionIds::new(headers, &self.finder)

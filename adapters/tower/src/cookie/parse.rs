@@ -1,4 +1,4 @@
-//! Ids in `Cookie` headers, which hold whatever a client likes.
+//! The ids in `Cookie` headers. A client can send any bytes there.
 
 use cloakroom::SessionId;
 use core::fmt;
@@ -7,14 +7,15 @@ use http::header::{COOKIE, GetAll, HeaderValue};
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-/// Every well-formed session id of a request, in the order in which they were sent. Made by [`SessionCookie::ids`](super::SessionCookie::ids).
+/// An iterator over the well-formed session ids of a request, in the order of the headers. Made by
+/// [`SessionCookie::ids`](super::SessionCookie::ids).
 ///
-/// It looks for the name rather than from cookie to cookie: those of others, of which there may be kilobytes, are skipped as fast as
-/// memory is searched.
+/// It searches for the cookie's name and does not parse other cookies, because they can take kilobytes. `next` is
+/// wait-free and allocates nothing.
 pub struct SessionIds<'a> {
     headers: <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter,
     header: &'a [u8],
-    /// How much of the header has been searched.
+    /// The number of bytes of `header` that have been searched.
     searched: usize,
     name: &'a Finder<'static>,
 }
@@ -30,7 +31,7 @@ impl<'a> SessionIds<'a> {
             let (before, rest) = self.header.split_at(self.searched + start);
             let after = &rest[self.name.needle().len()..];
             let value = if begins_a_pair(before) { value(after) } else { None };
-            // No pair begins within the name, which has neither semicolons nor spaces, so none is missed.
+            // The name contains neither semicolons nor spaces, so no pair begins within it, and none is missed.
             self.searched = self.header.len() - after.len();
             if let Some(id) = value.and_then(session_id) {
                 return Some(id);
@@ -60,19 +61,20 @@ impl fmt::Debug for SessionIds<'_> {
     }
 }
 
-/// Whether a pair may begin after these bytes: at the start, or after a semicolon, spaces aside.
+/// Whether a pair may begin after these bytes: they are empty or end with a semicolon, apart from spaces.
 fn begins_a_pair(before: &[u8]) -> bool {
     matches!(before.trim_ascii_end(), [] | [.., b';'])
 }
 
-/// The value of a pair whose name was before these bytes: what is between an equals sign and the next semicolon, spaces aside.
+/// The value of the pair whose name precedes these bytes: the text between an equals sign and the next semicolon,
+/// without the spaces around it.
 fn value(after: &[u8]) -> Option<&[u8]> {
     let value = after.trim_ascii_start().strip_prefix(b"=")?;
     let end = memchr(b';', value).unwrap_or(value.len());
     Some(value[..end].trim_ascii())
 }
 
-/// The id, which may be in quotes (RFC 6265, section 4.1.1).
+/// Parses an id, which may be in quotes (RFC 6265, section 4.1.1).
 fn session_id(value: &[u8]) -> Option<SessionId> {
     let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
     core::str::from_utf8(unquoted.unwrap_or(value)).ok()?.parse().ok()
@@ -101,7 +103,7 @@ mod tests {
         SessionId::from_bytes([byte; 32])
     }
 
-    /// What the crate `cookie` finds.
+    /// The ids that the crate `cookie` finds.
     fn expected(headers: &[String]) -> Vec<SessionId> {
         let cookies = headers.iter().flat_map(|header| cookie::Cookie::split_parse(header.as_str()));
         let ours = cookies.filter_map(Result::ok).filter(|cookie| cookie.name() == NAME);
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_an_id_is_passed_over() {
+    fn malformed_ids_are_skipped() {
         let digits = id(0xab).to_string();
         let refused = [
             format!("{NAME}={}", &digits[1..]),
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_repetitions_is_found_where_it_is_one() {
+    fn a_name_that_overlaps_itself_is_found_only_as_a_whole_name() {
         let cookie = SessionCookie::builder().name("aa").build().expect("a valid cookie");
         let mut map = HeaderMap::new();
         let header = format!("aaa={0}; aaaa={0}; a=aa={0}; a=aa; aa={1}; aa aa={0}", id(1), id(2));
@@ -150,18 +152,21 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_hide_no_id_after_them() {
+    fn bytes_that_are_not_text_hide_no_id_after_them() {
         let mut header = format!("{NAME}=").into_bytes();
         header.extend([0xff, 0xfe, 0x80]);
         header.extend(format!("; {NAME}={}", id(7)).bytes());
         assert_eq!(found(&[&header]), [id(7)]);
     }
 
-    /// Pieces that often make an id under our name, and often nearly.
+    /// Pieces that often form an id under the name, or almost one.
     fn header() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => any::<u8>().prop_map(|byte| format!("{NAME}={}", id(byte))),
-            2 => any::<u8>().prop_map(|byte| format!(" {NAME} = \"{}\" ", id(byte)).to_uppercase().replace("SID", NAME)),
+            2 => any::<u8>().prop_map(|byte| {
+                let pair = format!(" {NAME} = \"{}\" ", id(byte));
+                pair.to_uppercase().replace("SID", NAME)
+            }),
             2 => any::<u8>().prop_map(|byte| id(byte).to_string()),
             3 => Just(";".to_owned()),
             1 => Just(format!("{NAME}=")),
@@ -183,15 +188,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_what_the_crate_cookie_finds(headers in prop::collection::vec(header(), 0..4)) {
+        fn finds_the_same_ids_as_the_crate_cookie(headers in prop::collection::vec(header(), 0..4)) {
             let bytes: Vec<&[u8]> = headers.iter().map(String::as_bytes).collect();
             prop_assert_eq!(found(&bytes), expected(&headers));
         }
 
         #[test]
-        fn no_bytes_bring_it_down(pieces in prop::collection::vec(piece_of_bytes(), 0..20)) {
+        fn any_bytes_give_the_same_ids_as_the_crate_cookie(pieces in prop::collection::vec(piece_of_bytes(), 0..20)) {
             let bytes = pieces.concat();
-            // What is no ASCII belongs to no id, so to replace it changes nothing; but the oracle wants text, and skips other spaces as well.
+            // The crate `cookie` takes text, and skips spaces outside ASCII too. No id contains a byte outside ASCII,
+            // so replacing those bytes changes no id.
             let text = bytes.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect();
             prop_assert_eq!(found(&[&bytes]), expected(&[text]));
         }

@@ -5,86 +5,107 @@ use crate::error::SessionError;
 use cloakroom::{Draft, Principal, SessionId, Snapshot};
 
 impl Session {
-    /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute, or no session.
+    /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute or no session.
     ///
-    /// Allocates the value; [`read`](Self::read) does not.
+    /// Lock-free; allocates the value. [`read`](Self::read) allocates nothing.
+    #[must_use]
     pub fn get(&self, key: &str) -> Option<String> {
         self.read(|attributes| attributes.get(key).map(str::to_owned)).flatten()
     }
 
-    /// Returns the values of several attributes, all of one version. `None` if there is no session.
+    /// Returns the values of several attributes at one instant, and touches the session. `None` if there is no session.
+    ///
+    /// Lock-free; allocates the values.
+    #[must_use]
     pub fn get_each<const N: usize>(&self, keys: [&str; N]) -> Option<[Option<String>; N]> {
         self.read(|attributes| keys.map(|key| attributes.get(key).map(str::to_owned)))
     }
 
-    /// Tells whether there is such an attribute, and touches the session.
+    /// Returns whether the session has this attribute, and touches the session. Lock-free; allocates nothing.
+    #[must_use]
     pub fn contains(&self, key: &str) -> bool {
         self.read(|attributes| attributes.contains(key)).unwrap_or(false)
     }
 
-    /// Returns a copy of all attributes, to be kept across an `.await`, and touches the session. `None` if there is no session.
+    /// Returns a copy of all attributes, and touches the session. `None` if there is no session.
+    ///
+    /// A copy may be held across an `.await`. Lock-free; a single allocation.
+    #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         self.find(|id| self.store().snapshot(id))
     }
 
-    /// Sets an attribute; creates the session if there is none.
+    /// Sets an attribute. Creates the session if there is none. Lock-free; allocates.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Gone`] if the session has ended by other means than this request,
-    /// [`SessionError::TooManyAttributes`],
-    /// [`SessionError::TooLarge`]; and where there is none yet,
-    /// [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`], [`SessionError::TooManyChanges`].
+    /// * [`SessionError::Gone`] if another request or a timeout has ended the session.
+    /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the
+    ///   store.
+    ///
+    /// And if the session has to be created:
+    ///
+    /// * [`SessionError::Full`] if the store has as many sessions as allowed.
+    /// * [`SessionError::Answered`] if the response has already been made.
+    /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
+    /// * [`SessionError::Random`] if the operating system provides no random bytes.
     pub fn set(&self, key: &str, value: &str) -> Result<(), SessionError> {
         self.set_each([(key, value)])
     }
 
-    /// Sets several attributes at once; creates the session, with these, if there is none.
+    /// Sets several attributes in one step. Creates the session, with these attributes, if there is none. Lock-free;
+    /// allocates.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set).
+    /// The errors of [`set`](Self::set).
     pub fn set_each<I, K, V>(&self, attributes: I) -> Result<(), SessionError>
     where
         I: IntoIterator<Item = (K, V)> + Clone,
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        self.store_something(
+        self.change_or_create(
             |id| self.store().set_each(id, attributes.clone()),
-            || Ok((self.0.shared().new_session().create_with(attributes.clone())?, ())),
+            || Ok((self.0.config().new_session().create_with(attributes.clone())?, ())),
         )
     }
 
-    /// Changes attributes as `f` says, all in one step, and returns what `f` returned; creates the session if there is none. Of
-    /// `f` holds what [`SessionStore::update`](cloakroom::SessionStore::update) says: it may be called several times.
+    /// Changes attributes by a closure, all in one step, and returns the closure's result. Creates the session if there
+    /// is none.
+    ///
+    /// The closure may be called several times ([`SessionStore::update`](cloakroom::SessionStore::update)). Lock-free,
+    /// if the closure is; allocates.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set).
+    /// The errors of [`set`](Self::set).
     pub fn update<R>(&self, mut f: impl FnMut(&mut Draft<'_>) -> R) -> Result<R, SessionError> {
-        // One closure for both: only one of them runs at a time.
+        // Both closures below need `f`, and only one of them runs at a time.
         let f = core::cell::RefCell::new(&mut f);
         let update = |id: &SessionId| self.store().update(id, |draft| (f.borrow_mut())(draft));
-        self.store_something(update, || self.created_and(update))
+        self.change_or_create(update, || self.created_and(update))
     }
 
-    /// Adds a number to an attribute that holds one, and returns the sum; creates the session if there is none
-    /// ([`SessionStore::increment`](cloakroom::SessionStore::increment)).
+    /// Adds to an attribute that holds a number, and returns the sum
+    /// ([`SessionStore::increment`](cloakroom::SessionStore::increment)). Creates the session if there is none.
+    /// Lock-free; allocates.
     ///
     /// # Errors
     ///
-    /// [`SessionError::NotANumber`], and those of [`set`](Self::set).
+    /// * [`SessionError::NotANumber`] if the attribute is not a number, or if the sum does not fit in 64 bits.
+    /// * The errors of [`set`](Self::set).
     pub fn increment(&self, key: &str, by: i64) -> Result<i64, SessionError> {
         let increment = |id: &SessionId| self.store().increment(id, key, by);
-        self.store_something(increment, || self.created_and(increment))
+        self.change_or_create(increment, || self.created_and(increment))
     }
 
-    /// Removes an attribute; says whether it was there.
+    /// Removes an attribute, and returns whether it was there. Returns `false` if the request has no session yet.
+    /// Lock-free; allocates.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Gone`] if the session has ended by other means than this request. It is no error that there is none yet.
+    /// [`SessionError::Gone`] if another request or a timeout has ended the session.
     pub fn remove(&self, key: &str) -> Result<bool, SessionError> {
         if self.id().is_none() {
             return Ok(false);
@@ -92,17 +113,18 @@ impl Session {
         self.change(|id| self.store().remove(id, key))
     }
 
-    /// Removes an attribute and returns its value: for what is to be shown once. Of several requests that take it at once, one gets it. `None`
-    /// if there is no such attribute, or no session.
+    /// Removes an attribute and returns its value, for a message that is shown once. If several requests take it at the
+    /// same time, one of them gets it. `None` if there is no such attribute or no session. Lock-free; allocates.
     pub fn take(&self, key: &str) -> Option<String> {
         self.find(|id| self.store().take(id, key))
     }
 
-    /// Removes all attributes; the session lives on, and who is logged in stays so.
+    /// Removes all attributes. The session stays live, and its user stays logged in. Does nothing if the request has no
+    /// session yet. Lock-free; allocates.
     ///
     /// # Errors
     ///
-    /// As for [`remove`](Self::remove).
+    /// The error of [`remove`](Self::remove).
     pub fn clear(&self) -> Result<(), SessionError> {
         if self.id().is_none() {
             return Ok(());
@@ -110,25 +132,29 @@ impl Session {
         self.change(|id| self.store().clear(id))
     }
 
-    /// Logs a user in: binds the session to them and gives it a new id, or starts one that is bound to them. To be
-    /// called when they have proved who they are, and for each of their logins.
+    /// Logs a user in: binds the session to the user and gives it a new id, or starts a session that is bound to the
+    /// user. Call it each time that the user has authenticated.
     ///
-    /// The id from before the login is dead when this returns, so an id that was planted or learnt is worth nothing
-    /// (session fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4). What the visitor has stored before (a basket)
-    /// stays in the session. A session that is bound to another user ends, and one without attributes begins in its
-    /// place ([`SessionStore::login`](cloakroom::SessionStore#method.login)). Other live sessions that the request
-    /// named are ended. The session's absolute timeout begins anew, if the
-    /// [layer](crate::SessionLayer::absolute_timeout) or the store has one.
+    /// When this returns, the old id is dead, so an id that an attacker has planted or learnt is worthless (session
+    /// fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4). Attributes that the visitor has stored before the login,
+    /// such as a basket, stay. If the session is bound to another user, it ends, and a session without attributes takes
+    /// its place ([`SessionStore::login`](cloakroom::SessionStore#method.login)). Other live sessions that the request
+    /// named end. If the [layer](crate::SessionLayer::absolute_timeout) or the store has an absolute timeout, it
+    /// restarts.
     ///
-    /// Lock-free; allocates. All of it takes effect at one instant, when the version under the old id dies, or when the
-    /// new session's entry is put into its slot; but for the sessions that the request named besides, which end
-    /// afterwards.
+    /// Lock-free; allocates. Takes effect at one instant: when the version under the old id dies, or when the new
+    /// session's entry is put into its slot. Other sessions that the request named end after that.
     ///
     /// # Errors
     ///
-    /// [`SessionError::PrincipalFull`], [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`],
-    /// [`SessionError::TooManyChanges`]. The session is as it was then; but if the response came first only in the
-    /// course of the call ([`Answered`](SessionError::Answered)), it has ended.
+    /// * [`SessionError::PrincipalFull`] if the user has as many sessions as allowed.
+    /// * [`SessionError::Full`] if a session has to be created and the store has as many as allowed.
+    /// * [`SessionError::Answered`] if the response has already been made.
+    /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
+    /// * [`SessionError::Random`] if the operating system provides no random bytes.
+    ///
+    /// The session is then unchanged, with one exception: if the response is made during the call
+    /// ([`Answered`](SessionError::Answered)), the session has ended.
     ///
     /// # Examples
     ///
@@ -148,12 +174,12 @@ impl Session {
         self.log_in(principal, |session| session.login(principal), |new| new.create())
     }
 
-    /// Creates a session and does something to it. If that fails, the session is ended.
+    /// Creates a session and applies a change to it. If the change fails, the session is ended.
     pub(super) fn created_and<R, E: Into<SessionError>>(
         &self,
         change: impl FnOnce(&SessionId) -> Result<R, E>,
     ) -> Result<(SessionId, R), SessionError> {
-        let id = self.0.shared().new_session().create()?;
+        let id = self.0.config().new_session().create()?;
         match change(&id) {
             Ok(result) => Ok((id, result)),
             Err(error) => {

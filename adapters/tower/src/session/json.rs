@@ -7,12 +7,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 impl Session {
-    /// Sets an attribute to the JSON of a value; creates the session if there is none
-    /// ([`SessionStore::set_json`](cloakroom::SessionStore::set_json)).
+    /// Sets an attribute to the JSON of a value ([`SessionStore::set_json`](cloakroom::SessionStore::set_json)).
+    /// Creates the session if there is none.
+    ///
+    /// If two requests read, change and set the same attribute at the same time, the later `set_json` wins.
+    /// [`update`](Self::update) loses no change. Lock-free, if the value's `Serialize` is; allocates.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Unserializable`], and those of [`set`](Self::set).
+    /// * [`SessionError::Unserializable`] if the value cannot be written as JSON.
+    /// * The errors of [`set`](Self::set).
     ///
     /// # Examples
     ///
@@ -25,18 +29,18 @@ impl Session {
     ///     session.set_json("basket", &basket)
     /// }
     /// ```
-    ///
-    /// Of two requests that do this at the same time, the later `set_json` wins; [`update`](Self::update) loses nothing.
     pub fn set_json<V: Serialize + ?Sized>(&self, key: &str, value: &V) -> Result<(), SessionError> {
         let set = |id: &SessionId| self.store().set_json(id, key, value);
-        self.store_something(set, || self.created_and(set))
+        self.change_or_create(set, || self.created_and(set))
     }
 
-    /// Reads an attribute as JSON, and touches the session. `None` if there is no such attribute, or no session.
+    /// Reads an attribute as JSON, and touches the session. `None` if there is no such attribute or no session.
+    ///
+    /// Lock-free, if the type's `Deserialize` is; allocates what the value needs.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Undeserializable`] if the attribute is not JSON, or not that of a `V`.
+    /// [`SessionError::Undeserializable`] if the attribute is not the JSON of a `V`.
     pub fn get_json<V: DeserializeOwned>(&self, key: &str) -> Result<Option<V>, SessionError> {
         let found = self.find(|id| match self.store().get_json(id, key) {
             Ok(value) => Some(Ok(Some(value))),

@@ -1,45 +1,45 @@
 //! The handle by which a handler uses the session of its request.
 //!
-//! | file | the operations |
+//! | file | contents |
 //! |---|---|
-//! | `mod` | on a session whatever it holds: looking, ending, another id, the user's other sessions |
-//! | `attributes` | on string attributes |
-//! | `json` | on string attributes that hold values as JSON |
-//! | `typed` | on a value |
+//! | `mod` | operations on a session with any content: look, touch, rotate, set timeouts, log out |
+//! | `principal` | operations on the user and the user's other sessions |
+//! | `attributes` | operations on string attributes |
+//! | `json` | operations on string attributes that hold values as JSON |
+//! | `typed` | operations on a value of the application's own type |
+//! | `retry` | how an operation follows a change of the session's id by another handle |
 
 mod attributes;
 #[cfg(feature = "json")]
 mod json;
+mod principal;
+mod retry;
 mod typed;
 
 use crate::error::SessionError;
-use crate::visit::{Change, Station, Visit};
-use cloakroom::{
-    Attributes, BindError, Content, CreateError, NewSession, Principal, Replicate, RotateError, Rotation, SessionId,
-    SessionStore, Timeouts,
-};
+use crate::request::{Appended, RequestState};
+use cloakroom::{Attributes, Content, Replicate, RotateError, SessionId, SessionStore, Timeouts};
 use core::fmt;
-use core::ptr;
 use core::time::Duration;
 use std::sync::Arc;
 
-/// The session of one request: a handle that the [`SessionLayer`](crate::SessionLayer) puts among the request's extensions, where axum's
-/// handlers find it by naming it as an argument (feature
-/// `axum`).
+/// The session of one request. The [`SessionLayer`](crate::SessionLayer) puts this handle among the extensions of the
+/// request; with the feature `axum` it is an extractor.
 ///
-/// It names the session that the request came with, or none. The first thing that is stored creates one; [`login`](Self::login) gives it another
-/// id and a user, [`logout`](Self::logout) ends it. Whatever it does is done in the store at once, and seen by other requests of the same
-/// session; the cookie goes with the response. Clones name the same session, across tasks, and may be used at the same time.
+/// The handle names the session that the request came with, or none. The first operation that stores something creates
+/// a session. [`login`](Self::login) gives it a new id and binds it to a user; [`logout`](Self::logout) ends it. Each
+/// operation changes the store at once, and other requests of the same session see the change; the cookie is sent with
+/// the response. All clones of a handle name the same session, and several tasks may use them at the same time.
 ///
-/// **Revocation wins.** A session that another request ends is gone for this one: operations answer [`SessionError::Gone`], `None` or
-/// `false`, and nothing is created in its place. Only a handler that has itself ended the session ([`logout`](Self::logout)) may store
-/// something again, in a new one.
+/// **Revocation wins.** If another request ends the session, it is gone for this request too: operations return
+/// [`SessionError::Gone`], `None` or `false`, and create no session in its place. Only a handler that has itself called
+/// [`logout`](Self::logout) can store something afterwards, in a new session.
 ///
-/// Every operation is lock-free, as those of the [`SessionStore`] are that it calls, and takes effect when they do. None waits, so an
-/// `async` handler calls them directly.
+/// Every operation is lock-free and takes effect when the operation of [`SessionStore`] that it calls takes effect.
+/// None waits for another thread, so an `async` handler calls them directly.
 ///
-/// Another handle of the same request may be giving the session another id at the same time. An operation that meets it in the middle of
-/// that finds no session.
+/// Another handle of the same request may change the session's id at the same time. An operation that runs between the
+/// two steps of such a change finds no session.
 ///
 /// # Examples
 ///
@@ -55,39 +55,45 @@ use std::sync::Arc;
 ///     })
 /// }
 /// ```
-pub struct Session<T: Content + ?Sized = Attributes>(Arc<Visit<T>>);
+pub struct Session<T: Content + ?Sized = Attributes>(Arc<RequestState<T>>);
 
 impl<T: Content + ?Sized> Session<T> {
-    pub(crate) fn of(visit: Arc<Visit<T>>) -> Self {
-        Self(visit)
+    pub(crate) fn new(state: Arc<RequestState<T>>) -> Self {
+        Self(state)
     }
 
-    /// The store, for what is not offered here.
+    /// Returns the store, for operations that this handle does not have. Wait-free.
+    #[must_use]
     pub fn store(&self) -> &Arc<SessionStore<T>> {
-        &self.0.shared().store
+        &self.0.config().store
     }
 
-    /// Returns the session's id: a secret, by which the whole session can be had. `None` if the request has no session.
+    /// Returns the session's id, or `None` if the request has no session. The id is a secret: it gives access to the
+    /// whole session.
     ///
-    /// The session was there when the request came, or when it was created; whether it still is, [`exists`](Self::exists) tells. Wait-free.
+    /// The session was live when the request came or when the handler created it. [`exists`](Self::exists) tells
+    /// whether it still is. Wait-free; allocates nothing.
+    #[must_use]
     pub fn id(&self) -> Option<SessionId> {
-        self.0.now().id().copied()
+        self.0.current().id().copied()
     }
 
-    /// Tells whether there is a session, without touching it.
+    /// Returns whether there is a live session, without touching it. Lock-free; allocates nothing.
+    #[must_use]
     pub fn exists(&self) -> bool {
         self.find(|id| self.store().exists(id).then_some(())).is_some()
     }
 
-    /// Lets the session's idle timeout begin anew; false if there is no session.
+    /// Restarts the session's idle timeout. Returns `false` if there is no session. Lock-free; allocates nothing.
     pub fn touch(&self) -> bool {
         self.find(|id| self.store().touch(id).then_some(())).is_some()
     }
 
-    /// Shows what the session holds to a closure, and touches the session. `None` if there is no session.
+    /// Passes the session's content to a closure, and touches the session. Returns `None` if there is no session.
     ///
-    /// Nothing is copied. While the closure runs, no memory is freed that any thread retires from the store, so keep it short; it holds up
-    /// no operation ([`SessionStore::read`]). It cannot contain an `.await`.
+    /// Nothing is copied. While the closure runs, no memory that any thread retires is freed, so keep it short. It
+    /// delays no other operation ([`SessionStore::read`]). It cannot contain an `.await`. Lock-free, if the closure is;
+    /// allocates nothing.
     ///
     /// # Examples
     ///
@@ -102,158 +108,30 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().read(id, |content| f.take().map(|f| f(content))).flatten())
     }
 
-    /// Returns how long the session has to live if nobody uses it, without touching it. `None` if there is no session; see
-    /// [`SessionStore::expires_in`].
+    /// Returns the time until the session expires if it is not used, without touching it. `None` if there is no
+    /// session. See [`SessionStore::expires_in`]. Lock-free; allocates nothing.
+    #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.find(|id| self.store().expires_in(id))
     }
 
-    /// Returns who is logged in, without touching the session. `None` if nobody is, or there is no session.
-    pub fn principal(&self) -> Option<Principal> {
-        self.find(|id| self.store().principal(id))
-    }
-
-    /// Returns the live sessions of the user who is logged in, oldest first, this one among them: their devices (ASVS 5
-    /// requirement 7.5.2).
-    /// Empty if nobody is logged in.
+    /// Ends the session, and makes the response remove the cookie. Returns whether there was a session.
     ///
-    /// The ids are secrets: a page that shows the devices to their owner names them by something else, for its scripts could take the ids
-    /// away. Neither this touches the sessions nor [`SessionStore::peek`], by which to see what is in them; [`SessionStore::read`] does, and
-    /// would keep them alive as long as their owner looks at the list. Allocates.
+    /// When this returns, no other request can use or restore the session, even a request that was in flight before
+    /// ([`SessionStore::delete`]; ASVS 5 requirement 7.4.1). Other live sessions that the request named end too, so
+    /// that no id that the browser may still send is live. One exception: if another request gives the session a new id
+    /// at the same time (a login), that request may win, and the session lives on under the new id.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use cloakroom_tower::Session;
-    /// fn browsers(session: &Session) -> Vec<String> {
-    ///     let browser = |id| session.store().peek(&id, |device| device.get("browser").map(str::to_owned)).flatten();
-    ///     session.devices().into_iter().filter_map(browser).collect()
-    /// }
-    /// ```
-    pub fn devices(&self) -> Vec<SessionId> {
-        self.principal().map(|principal| self.store().sessions_of(&principal)).unwrap_or_default()
-    }
-
-    /// Ends another session of the user who is logged in, or this one; says whether it was there. A session that is not
-    /// theirs is left alone. (ASVS 5 requirement 7.5.2, which wants them to prove who they are once more before.)
-    pub fn end_device(&self, id: &SessionId) -> bool {
-        let own = self.principal().is_some_and(|principal| self.store().principal(id) == Some(principal));
-        own && if self.id().as_ref() == Some(id) { self.logout() } else { self.store().delete(id) }
-    }
-
-    /// Ends the session, and has the browser forget the cookie, if it has one; says whether there was a session.
-    ///
-    /// When this returns, no other request can use the session any more, nor bring it back, even one that was under way before
-    /// ([`SessionStore::delete`]; ASVS 5 requirement 7.4.1). Other live sessions that the request named are ended with it, so that none of
-    /// what the browser goes on sending is alive. If another request gives the session a new id at the very same time (a login), that one
-    /// may win, and lives on.
-    ///
-    /// What is stored by this handle afterwards is stored in a new session.
+    /// Operations of this handle that store something afterwards do so in a new session. Lock-free; allocates.
     pub fn logout(&self) -> bool {
         let mut ended = self.end_others() > 0;
         loop {
-            let at = self.0.now();
+            let at = self.0.current();
             ended |= at.id().is_some_and(|id| self.store().delete(id));
-            // A second logout in a row has nothing to add. Too late for the cookie, the session has ended all the same.
-            if at.is_end() || !matches!(self.0.go_on(at, None), Change::Overtaken) {
+            // A second logout in a row adds no node. A logout that is too late for the cookie has still ended the
+            // session.
+            if at.is_logout() || !matches!(self.0.append(at, None), Appended::Overtaken) {
                 return ended;
-            }
-        }
-    }
-
-    /// Ends all sessions of the user who is logged in, this one included, and returns how many of theirs it has ended.
-    /// For a changed password, a closed account, a lost phone (ASVS 5 requirements 7.4.2, 7.4.3).
-    ///
-    /// They end at one instant, whatever other requests are doing ([`SessionStore::end_sessions_of`]). Then it does
-    /// what [`logout`](Self::logout) does: the browser is to forget the cookie, and other live sessions that the
-    /// request named are ended, which are not in the number. What is stored by this handle afterwards is stored in a
-    /// new session.
-    ///
-    /// Lock-free; allocates. Takes effect when the store ends the user's sessions.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Gone`] if there is no session, [`SessionError::NotLoggedIn`] if nobody is logged in to it. Whose
-    /// sessions to end is unknown then, and none has ended, this one neither: that is what [`logout`](Self::logout) is
-    /// for.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use cloakroom_tower::{Session, SessionError};
-    /// async fn close_account(session: Session) -> Result<(), SessionError> {
-    ///     // First of all, no login must succeed any more.
-    ///     session.logout_all_devices()?;
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn logout_all_devices(&self) -> Result<usize, SessionError> {
-        let (principal, _) = self.principal_and_id()?;
-        let ended = self.store().end_sessions_of(&principal);
-        self.logout();
-        Ok(ended)
-    }
-
-    /// Ends all sessions of the user who is logged in but this one, and returns how many: what to offer when a password
-    /// or a second factor has been changed (ASVS 5 requirement 7.4.3).
-    ///
-    /// They end at one instant, whatever other requests are doing ([`SessionStore::end_other_sessions_of`]). This
-    /// session goes on under its id; [`rotate`](Self::rotate) gives it another one. If another request gives it another
-    /// id or ends it at the same time, it may end with the others: no session of the user is left then that this
-    /// request knows nothing of.
-    ///
-    /// Lock-free; allocates. Takes effect when the store ends the user's sessions.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Gone`] if there is no session, [`SessionError::NotLoggedIn`] if nobody is logged in to it. Whose
-    /// sessions to end is unknown then, and none has ended: do not tell the user that they have.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use cloakroom_tower::{Session, SessionError};
-    /// async fn password_changed(session: Session) -> Result<String, SessionError> {
-    ///     session.rotate()?;
-    ///     Ok(format!("You have been logged out on {} other devices.", session.logout_other_devices()?))
-    /// }
-    /// ```
-    pub fn logout_other_devices(&self) -> Result<usize, SessionError> {
-        let (principal, id) = self.principal_and_id()?;
-        Ok(self.store().end_other_sessions_of(&principal, &id))
-    }
-
-    /// Which user is logged in, and under which id.
-    fn principal_and_id(&self) -> Result<(Principal, SessionId), SessionError> {
-        match self.find(|id| self.store().principal(id).map(|principal| (principal, *id))) {
-            Some(found) => Ok(found),
-            None if self.exists() => Err(SessionError::NotLoggedIn),
-            None => Err(SessionError::Gone),
-        }
-    }
-
-    /// Logs a user in: by `enter`, which is given the rotation of the session that there is, or by `begin`, which is
-    /// given one that is bound to the user already.
-    fn log_in(
-        &self,
-        principal: &Principal,
-        mut enter: impl FnMut(Rotation<'_, T>) -> Result<SessionId, BindError>,
-        mut begin: impl FnMut(NewSession<'_, T>) -> Result<SessionId, CreateError>,
-    ) -> Result<(), SessionError> {
-        let timeouts = self.0.shared().timeouts_from_login();
-        loop {
-            let at = self.0.now();
-            self.may_change(at)?;
-            let entered = at.id().map(|id| enter(self.store().rotation(id).timeouts(timeouts)));
-            let new = match entered {
-                Some(Ok(new)) => new,
-                // Ended or moved by others. The user has just proved who they are, and gets a session all the same.
-                None | Some(Err(BindError::Missing(_))) => begin(self.0.shared().new_session().principal(*principal))?,
-                Some(Err(error)) => return Err(error.into()),
-            };
-            if let Moved::Yes = self.move_to(at, new)? {
-                self.end_others();
-                return Ok(());
             }
         }
     }
@@ -261,141 +139,32 @@ impl<T: Content + ?Sized> Session<T> {
     fn end_others(&self) -> usize {
         self.0.others().iter().filter(|id| self.store().delete(id)).count()
     }
-
-    /// What `look` finds in the session; it looks again where the session has got another id by way of another handle meanwhile.
-    fn find<R>(&self, mut look: impl FnMut(&SessionId) -> Option<R>) -> Option<R> {
-        let mut at = self.0.now();
-        loop {
-            let found = look(at.id()?);
-            if found.is_some() {
-                return found;
-            }
-            let now = self.0.now();
-            if ptr::eq(at, now) {
-                return None;
-            }
-            at = now;
-        }
-    }
-
-    /// Changes the session, or creates one if there is none yet.
-    fn store_something<R, E: Into<SessionError>>(
-        &self,
-        mut change: impl FnMut(&SessionId) -> Result<R, E>,
-        mut create: impl FnMut() -> Result<(SessionId, R), SessionError>,
-    ) -> Result<R, SessionError> {
-        loop {
-            let at = self.0.now();
-            let Some(id) = at.id() else {
-                self.may_change(at)?;
-                let (id, result) = create()?;
-                if let Moved::Yes = self.move_to(at, id)? {
-                    return Ok(result);
-                }
-                continue;
-            };
-            match change(id).map_err(Into::into) {
-                Err(SessionError::Gone) if !ptr::eq(at, self.0.now()) => {}
-                result => return result,
-            }
-        }
-    }
-
-    /// Changes the session if there is one.
-    fn change<R, E: Into<SessionError>>(
-        &self,
-        mut change: impl FnMut(&SessionId) -> Result<R, E>,
-    ) -> Result<R, SessionError> {
-        loop {
-            let at = self.0.now();
-            let id = at.id().ok_or(SessionError::Gone)?;
-            match change(id).map_err(Into::into) {
-                Err(SessionError::Gone) if !ptr::eq(at, self.0.now()) => {}
-                result => return result,
-            }
-        }
-    }
-
-    fn may_change(&self, at: &Station) -> Result<(), SessionError> {
-        match () {
-            () if self.0.is_answered() => Err(SessionError::Answered),
-            () if at.is_last_allowed() => Err(SessionError::TooManyChanges),
-            () => Ok(()),
-        }
-    }
-
-    /// Goes on with a session that nobody else knows yet, and which is ended if that cannot be.
-    fn move_to(&self, at: &Station, id: SessionId) -> Result<Moved, SessionError> {
-        match self.0.go_on(at, Some(id)) {
-            Change::Made => Ok(Moved::Yes),
-            Change::Overtaken => {
-                self.store().delete(&id);
-                Ok(Moved::Overtaken)
-            }
-            Change::TooLate => {
-                self.store().delete(&id);
-                Err(SessionError::Answered)
-            }
-        }
-    }
-}
-
-enum Moved {
-    Yes,
-    Overtaken,
 }
 
 impl<T: Replicate + ?Sized> Session<T> {
-    /// Gives the session a new id, and ends the old one: what is to be done whenever its rights change ([`SessionStore::rotate_id`]; ASVS
-    /// 5 requirement 7.2.4). At a login, [`login`](Session::login) does it.
+    /// Gives the session a new id, and ends the old one ([`SessionStore::rotate_id`]). Call it whenever the session's
+    /// privileges change (ASVS 5 requirement 7.2.4). [`login`](Session::login) does so itself.
+    ///
+    /// Lock-free; allocates.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Gone`] if there is no session, [`SessionError::Answered`] when the response is on its way: if that came first only
-    /// in the course of the call, the session has ended. [`SessionError::Random`], [`SessionError::TooManyChanges`].
+    /// * [`SessionError::Gone`] if there is no session.
+    /// * [`SessionError::Answered`] if the response has already been made. If it is made during the call, the session
+    ///   has ended.
+    /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
+    /// * [`SessionError::Random`] if the operating system provides no random bytes.
     pub fn rotate(&self) -> Result<(), SessionError> {
         self.move_by(|id| self.store().rotate_id(id).map_err(|error: RotateError| error.into()))
     }
 
-    /// Binds the session to a user and gives it a new id, keeping what it holds ([`SessionStore::bind`]).
-    /// [`login`](Session::login) does more: it starts a session if there is none, or if the one there is belongs to
-    /// another user, and lets the absolute timeout begin anew.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::OtherPrincipal`] if it is bound to another user, [`SessionError::PrincipalFull`], and those of
-    /// [`rotate`](Self::rotate).
-    pub fn bind(&self, principal: &Principal) -> Result<(), SessionError> {
-        self.move_by(|id| self.store().bind(id, principal).map_err(|error: BindError| error.into()))
-    }
-
-    /// Gives the session other timeouts from now on ([`SessionStore::set_timeouts`]).
+    /// Sets the session's timeouts from now on ([`SessionStore::set_timeouts`]). Lock-free; allocates.
     ///
     /// # Errors
     ///
     /// [`SessionError::Gone`] if there is no session.
     pub fn set_timeouts(&self, timeouts: Timeouts) -> Result<(), SessionError> {
         self.change(|id| self.store().set_timeouts(id, timeouts))
-    }
-
-    fn move_by(
-        &self,
-        mut rotate: impl FnMut(&SessionId) -> Result<SessionId, SessionError>,
-    ) -> Result<(), SessionError> {
-        loop {
-            let at = self.0.now();
-            let id = at.id().ok_or(SessionError::Gone)?;
-            self.may_change(at)?;
-            match rotate(id) {
-                Ok(new) => {
-                    if let Moved::Yes = self.move_to(at, new)? {
-                        return Ok(());
-                    }
-                }
-                Err(SessionError::Gone) if !ptr::eq(at, self.0.now()) => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 
@@ -405,7 +174,7 @@ impl<T: Content + ?Sized> Clone for Session<T> {
     }
 }
 
-/// Shows neither id nor content.
+/// Shows neither the id nor the content.
 impl<T: Content + ?Sized> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Session(..)")

@@ -2,17 +2,24 @@
 
 use super::Session;
 use crate::error::SessionError;
-use crate::visit::Change;
+use crate::request::Appended;
 use cloakroom::Principal;
 use core::cell::RefCell;
 
 impl<T: Send + Sync + 'static> Session<T> {
-    /// Starts a session with this value, in place of the one there is, which is ended as [`logout`](Self::logout) does.
+    /// Starts a session with this value. If there is a session, it ends first, as with [`logout`](Self::logout).
+    ///
+    /// Lock-free; allocates.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Full`], [`SessionError::Random`], [`SessionError::Answered`], [`SessionError::TooManyChanges`].
-    /// The session before has ended then, except for the last two.
+    /// * [`SessionError::Full`] if the store has as many sessions as allowed.
+    /// * [`SessionError::Random`] if the operating system provides no random bytes.
+    /// * [`SessionError::Answered`] if the response has already been made.
+    /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
+    ///
+    /// With the first two, the previous session has ended. With the last two, it lives on, with one exception: if the
+    /// response is made during the call ([`Answered`](SessionError::Answered)), it has ended.
     ///
     /// # Examples
     ///
@@ -31,40 +38,40 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn create_with(&self, value: T) -> Result<(), SessionError> {
-        self.may_change(self.0.now())?;
-        // Before the new one is created, so that it may take its place in a full store.
+        self.may_change(self.0.current())?;
+        // The previous session ends first, so that the new one can take its place in a full store.
         if self.id().is_some() {
             self.logout();
         }
-        let new = self.0.shared().new_session().create_with(value)?;
+        let new = self.0.config().new_session().create_with(value)?;
+        // If two handles start a session at the same time, the last one wins.
         loop {
-            let at = self.0.now();
-            match self.0.go_on(at, Some(new)) {
-                Change::Made => break,
-                Change::Overtaken => {}
-                Change::TooLate => {
+            let at = self.0.current();
+            match self.0.append(at, Some(new)) {
+                Appended::Yes => break,
+                Appended::Overtaken => {}
+                Appended::TooLate => {
                     self.store().delete(&new);
                     return Err(SessionError::Answered);
                 }
             }
-            // Of two handles that start one, the last wins.
         }
         self.end_others();
         Ok(())
     }
 
-    /// Logs a user in, and gives their session a new id and the value that `f` makes. To be called when they have
-    /// proved who they are, and for each of their logins.
+    /// Logs a user in: gives the session a new id and the value that `f` returns, and binds it to the user. Call it
+    /// each time that the user has authenticated.
     ///
-    /// `f` is shown the value of the session that there is, if that is bound to nobody or to this user: so a basket may
-    /// be kept. It is shown `None` where there is no session, and where there is one of another user, which ends. `f`
-    /// may be called several times; a value that can be made only once is kept in an [`Arc`](std::sync::Arc). The rest
-    /// is as for [`login`](Session#method.login) of string attributes
-    /// ([`SessionStore::login_with`](cloakroom::SessionStore::login_with)).
+    /// If there is a session that is bound to no user or to this user, `f` receives its value, so a basket can be kept.
+    /// If there is no session, or one of another user, which ends, `f` receives `None`. `f` may be called several
+    /// times; a value that can be made only once can be kept in an [`Arc`](std::sync::Arc). Everything else is as with
+    /// [`login`](Session#method.login) for string attributes
+    /// ([`SessionStore::login_with`](cloakroom::SessionStore::login_with)). Lock-free, if `f` is; allocates.
     ///
     /// # Errors
     ///
-    /// As for [`login`](Session#method.login).
+    /// The errors of [`login`](Session#method.login).
     ///
     /// # Examples
     ///
@@ -85,7 +92,7 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn login_with(&self, principal: &Principal, f: impl FnMut(Option<&T>) -> T) -> Result<(), SessionError> {
-        // One closure for both: only one of them runs at a time.
+        // Both closures below need `f`, and only one of them runs at a time.
         let f = RefCell::new(f);
         self.log_in(
             principal,
@@ -94,8 +101,9 @@ impl<T: Send + Sync + 'static> Session<T> {
         )
     }
 
-    /// Replaces the session's value by what `f` makes of it
-    /// ([`SessionStore::update`](cloakroom::SessionStore::update)): `f` may be called several times.
+    /// Replaces the session's value by the value that `f` returns
+    /// ([`SessionStore::update`](cloakroom::SessionStore::update)). `f` may be called several times. Lock-free, if `f`
+    /// is; allocates.
     ///
     /// # Errors
     ///

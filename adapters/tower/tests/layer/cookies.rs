@@ -1,4 +1,4 @@
-//! Which responses set the cookie, and which do not.
+//! The `Set-Cookie` header of responses.
 
 use crate::harness::{NAME, REMOVAL, Site};
 use cloakroom::SessionId;
@@ -24,7 +24,7 @@ fn a_request_that_stores_nothing_creates_nothing() {
 }
 
 #[test]
-fn the_first_thing_stored_creates_a_session_and_sets_its_cookie() {
+fn the_first_stored_attribute_creates_a_session_and_sets_its_cookie() {
     let site = Site::new();
     let (id, answer) = site.visit(&[], |session| {
         assert_eq!(session.set("theme", "dark"), Ok(()));
@@ -39,7 +39,7 @@ fn the_first_thing_stored_creates_a_session_and_sets_its_cookie() {
 }
 
 #[test]
-fn a_session_that_is_only_used_sets_no_cookie() {
+fn using_a_session_sets_no_cookie() {
     let site = Site::new();
     let id = site.store.create_with([("theme", "dark")]).expect("room");
     let (theme, answer) = site.visit(&[id], |session| {
@@ -52,7 +52,7 @@ fn a_session_that_is_only_used_sets_no_cookie() {
 }
 
 #[test]
-fn the_layer_by_itself_does_not_touch_a_session() {
+fn the_layer_itself_touches_no_session() {
     let site = Site::with(|store| store.ttl(Duration::from_secs(60)));
     let id = site.store.create().expect("room");
     site.clock.advance(Duration::from_secs(50));
@@ -87,7 +87,7 @@ fn a_logout_removes_the_cookie_whether_or_not_there_was_a_session() {
 }
 
 #[test]
-fn what_is_stored_after_a_logout_is_stored_in_a_new_session() {
+fn an_attribute_set_after_a_logout_is_in_a_new_session() {
     let site = Site::new();
     let old = site.store.create_with([("user", "ada")]).expect("room");
     let (_, answer) = site.visit(&[old], |session| {
@@ -113,7 +113,7 @@ fn a_session_created_and_ended_by_one_request_leaves_nothing() {
 }
 
 #[test]
-fn other_cookies_and_headers_of_the_response_stay() {
+fn other_cookies_and_headers_of_the_response_are_kept() {
     let site = Site::new();
     let respond = || {
         let mut response = Response::new(());
@@ -134,7 +134,7 @@ fn other_cookies_and_headers_of_the_response_stay() {
 }
 
 #[test]
-fn a_stale_id_is_no_session_and_its_cookie_is_removed_only_on_request() {
+fn a_stale_cookie_is_removed_only_if_the_layer_says_so() {
     let stale = SessionId::random().expect("random bytes");
     let site = Site::new();
     assert!(site.pass(&[stale]).sets_nothing());
@@ -153,7 +153,7 @@ fn a_stale_id_is_no_session_and_its_cookie_is_removed_only_on_request() {
 }
 
 #[test]
-fn a_rolling_cookie_comes_with_each_response_and_touches_the_session() {
+fn a_rolling_cookie_is_sent_with_each_response_and_touches_the_session() {
     let cookie = SessionCookie::builder().max_age(Duration::from_secs(60)).build().expect("a valid cookie");
     let site = Site::with(|store| store.ttl(Duration::from_secs(60)));
     let site = site.changed(|layer| layer.rolling(true).cookie(cookie));
@@ -169,7 +169,7 @@ fn a_rolling_cookie_comes_with_each_response_and_touches_the_session() {
 }
 
 #[test]
-fn of_several_ids_the_first_that_is_live_counts_and_a_logout_ends_all() {
+fn the_first_live_id_of_several_counts_and_a_logout_ends_all() {
     let site = Site::new();
     let [ada, grace] = ["ada", "grace"].map(|user| site.store.create_with([("user", user)]).expect("room"));
     let stale = SessionId::random().expect("random bytes");
@@ -184,7 +184,7 @@ fn of_several_ids_the_first_that_is_live_counts_and_a_logout_ends_all() {
 }
 
 #[test]
-fn the_cookie_is_named_by_the_store_unless_told_otherwise() {
+fn the_store_names_the_cookie_unless_the_layer_has_one() {
     let names = [("session_id", "__Host-session_id"), ("__Secure-sid", "__Secure-sid"), ("__HOST-sid", "__HOST-sid")];
     for (configured, expected) in names {
         assert_eq!(Site::with(|store| store.cookie_name(configured)).layer.session_cookie().name(), expected);

@@ -25,7 +25,7 @@ fn at_once<A: Send, B: Send>(
 }
 
 #[test]
-fn two_that_store_something_first_share_one_session() {
+fn two_concurrent_first_changes_share_one_session() {
     let site = Site::new();
     for _ in 0..300 {
         let (results, answer) = site
@@ -40,7 +40,7 @@ fn two_that_store_something_first_share_one_session() {
 }
 
 #[test]
-fn a_rotation_and_a_set_both_count_or_the_set_says_so() {
+fn a_set_concurrent_with_a_rotation_is_kept_or_fails() {
     let site = Site::new();
     for _ in 0..300 {
         let old = site.store.create().expect("room");
@@ -58,7 +58,7 @@ fn a_rotation_and_a_set_both_count_or_the_set_says_so() {
 }
 
 #[test]
-fn a_logout_and_a_login_leave_the_session_that_the_cookie_names_or_none() {
+fn a_concurrent_logout_and_login_leave_only_the_session_of_the_cookie() {
     let site = Site::new();
     for _ in 0..300 {
         let old = site.store.create().expect("room");
@@ -76,14 +76,14 @@ fn a_logout_and_a_login_leave_the_session_that_the_cookie_names_or_none() {
 }
 
 #[test]
-fn ids_given_to_one_session_by_one_request_come_to_an_end() {
+fn one_request_changes_the_id_at_most_a_hundred_times() {
     let site = Site::new();
     let (changes, answer) = site.visit(&[], |session| {
         session.set("a", "b").expect("room");
         (1..1_000).find(|_| session.rotate().is_err())
     });
     assert_eq!(changes, Some(100));
-    // It is as it was, and can be ended.
+    // The session is unchanged, and can be ended.
     assert_eq!(site.store.get(&answer.id(), "a").as_deref(), Some("b"));
     let (result, answer) = site.visit(&[answer.id()], |session| {
         while session.rotate().is_ok() {}
@@ -95,7 +95,7 @@ fn ids_given_to_one_session_by_one_request_come_to_an_end() {
 }
 
 #[test]
-fn nothing_secret_shows_in_debug_output() {
+fn debug_output_contains_no_secret() {
     let site = Site::new();
     let id = site.store.create_with([("user", "ada")]).expect("room");
     let (shown, _) = site.visit(&[id], |session| format!("{session:?} {:?}", site.layer));
@@ -103,7 +103,7 @@ fn nothing_secret_shows_in_debug_output() {
 }
 
 #[test]
-fn refusals_of_the_store_come_through() {
+fn errors_of_the_store_are_passed_on() {
     let site = Site::with(|store| store.max_sessions(1).max_session_bytes(16));
     let ((), answer) = site.visit(&[], |session| {
         let large = "x".repeat(20);
@@ -120,20 +120,20 @@ fn refusals_of_the_store_come_through() {
 }
 
 #[test]
-fn too_many_attributes_are_refused_by_that_name() {
+fn too_many_attributes_have_an_error_of_their_own() {
     let site = Site::with(|store| store.max_attributes(1));
     let refused = SessionError::TooManyAttributes { count: 2, limit: 1 };
     site.visit(&[], |session| {
         assert_eq!(session.update(|draft| ["a", "b"].map(|key| draft.set(key, ""))), Err(refused));
         assert_eq!(site.store.count(), 0);
-        session.set("a", "1").expect("it is the first");
+        session.set("a", "1").expect("the first attribute fits");
         assert_eq!(session.set("b", "2"), Err(refused));
         assert_eq!(session.increment("b", 1), Err(refused));
     });
 }
 
 #[test]
-fn update_creates_one_session_and_returns_what_the_closure_returned() {
+fn update_creates_one_session_and_returns_the_closures_result() {
     let site = Site::new();
     let (results, answer) = site.visit(&[], |session| {
         let next = || {
@@ -151,12 +151,12 @@ fn update_creates_one_session_and_returns_what_the_closure_returned() {
 }
 
 #[test]
-fn a_long_look_holds_up_nobody_and_sees_what_it_saw() {
+fn a_long_read_delays_no_other_request_and_sees_one_version() {
     let site = Site::new();
     let id = site.store.create_with([("user", "ada")]).expect("room");
     let (seen, answer) = site.visit(&[id], |session| {
         session.read(|attributes| {
-            // Other requests of the same session, from beginning to end.
+            // Complete requests of the same session.
             thread::scope(|scope| {
                 let others = scope.spawn(|| {
                     let (set, _) = site.visit(&[id], |session| session.set("user", "grace"));

@@ -1,4 +1,4 @@
-//! One request at a time through the layer, with a handler made for it.
+//! Sends one request at a time through the layer, to a handler made for it.
 
 use cloakroom::{Attributes, Content, ManualClock, SessionId, SessionStore, SessionStoreBuilder};
 use cloakroom_tower::{Session, SessionLayer};
@@ -15,7 +15,7 @@ pub(crate) const NAME: &str = "__Host-session_id";
 pub(crate) const ATTRIBUTES: &str = "; HttpOnly; SameSite=Lax; Secure; Path=/";
 pub(crate) const REMOVAL: &str = "__Host-session_id=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
 
-/// A store with a clock that stands still, and a layer over it.
+/// A store with a manual clock, and a layer over it.
 pub(crate) struct Site<T: Content + ?Sized = Attributes> {
     pub(crate) store: Arc<SessionStore<T>>,
     pub(crate) clock: ManualClock,
@@ -45,12 +45,12 @@ impl<T: Content + ?Sized> Site<T> {
         self
     }
 
-    /// Sends a request with these ids in its cookies to a handler, and returns what the handler made of it, and the response.
+    /// Sends a request with these ids in its cookies to a handler. Returns the handler's result and the response.
     pub(crate) fn visit<R>(&self, ids: &[SessionId], handler: impl FnOnce(&Session<T>) -> R) -> (R, Answer) {
         self.visit_with(ids, Response::new(()), handler)
     }
 
-    /// The same, where the handler answers with this response.
+    /// The same, with a handler that returns this response.
     pub(crate) fn visit_with<R>(
         &self,
         ids: &[SessionId],
@@ -72,7 +72,7 @@ impl<T: Content + ?Sized> Site<T> {
         (result.into_inner().expect("no panic").expect("the handler has run"), answer)
     }
 
-    /// A request whose handler does nothing with the session.
+    /// Sends a request whose handler does not use the session.
     pub(crate) fn pass(&self, ids: &[SessionId]) -> Answer {
         self.visit(ids, |_| ()).1
     }
@@ -82,7 +82,7 @@ impl<T: Content + ?Sized> Site<T> {
 pub(crate) struct Answer(pub(crate) Response<()>);
 
 impl Answer {
-    /// All of its `Set-Cookie`s.
+    /// All `Set-Cookie` headers of the response.
     pub(crate) fn set_cookies(&self) -> Vec<&str> {
         self.0.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().expect("ASCII")).collect()
     }
@@ -95,7 +95,7 @@ impl Answer {
         self.set_cookies() == [REMOVAL]
     }
 
-    /// The id that it sets, with all attributes that it should have.
+    /// The id in the response's only `Set-Cookie`, whose attributes are checked.
     pub(crate) fn id(&self) -> SessionId {
         let [cookie] = self.set_cookies()[..] else { panic!("not one cookie: {self:?}") };
         let digits = cookie.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('='));
@@ -104,10 +104,10 @@ impl Answer {
     }
 }
 
-/// The result of a future that does not wait.
+/// The result of a future that is ready when it is first polled.
 pub(crate) fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => panic!("it waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }

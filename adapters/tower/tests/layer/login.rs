@@ -1,4 +1,4 @@
-//! Who is logged in, and where else.
+//! Logins, and the sessions of one user.
 
 use crate::harness::Site;
 use cloakroom::{Principal, WhenPrincipalFull};
@@ -21,14 +21,14 @@ fn a_login_without_a_session_starts_one() {
 }
 
 #[test]
-fn a_login_keeps_the_basket_and_kills_the_id() {
+fn a_login_keeps_the_attributes_and_ends_the_old_id() {
     let site = Site::new();
     let visitor = site.store.create_with([("basket", "apple")]).expect("room");
     let (_, answer) = site.visit(&[visitor], |session| session.login(&ada()).expect("room"));
     assert!(!site.store.exists(&visitor));
     assert_eq!(site.store.principal(&answer.id()), Some(ada()));
     assert_eq!(site.store.get(&answer.id(), "basket").as_deref(), Some("apple"));
-    // A second login of the same user keeps what is there, under a third id.
+    // A second login of the same user keeps the attributes, under a third id.
     let (_, again) = site.visit(&[answer.id()], |session| session.login(&ada()).expect("room"));
     assert_ne!(again.id(), answer.id());
     assert_eq!(site.store.get(&again.id(), "basket").as_deref(), Some("apple"));
@@ -36,7 +36,7 @@ fn a_login_keeps_the_basket_and_kills_the_id() {
 }
 
 #[test]
-fn a_login_of_another_user_sees_nothing_of_the_one_before() {
+fn a_login_of_another_user_keeps_no_attribute() {
     let site = Site::new();
     let eve = site.store.new_session().principal(Principal::new("eve")).create_with([("note", "mine")]).expect("room");
     let (_, answer) = site.visit(&[eve], |session| {
@@ -49,7 +49,7 @@ fn a_login_of_another_user_sees_nothing_of_the_one_before() {
 }
 
 #[test]
-fn a_planted_second_cookie_does_not_survive_the_login() {
+fn the_session_of_a_planted_second_cookie_ends_at_the_login() {
     let site = Site::new();
     let [own, planted] = [(); 2].map(|()| site.store.create().expect("room"));
     let (_, answer) = site.visit(&[own, planted], |session| session.login(&ada()).expect("room"));
@@ -58,7 +58,7 @@ fn a_planted_second_cookie_does_not_survive_the_login() {
 }
 
 #[test]
-fn a_login_ends_the_session_before_even_in_a_full_store() {
+fn a_login_succeeds_in_a_full_store_by_ending_the_previous_session() {
     let site = Site::with(|store| store.max_sessions(1));
     let eve = site.store.new_session().principal(Principal::new("eve")).create().expect("room");
     let (result, refused) = site.visit(&[], |session| session.login(&ada()));
@@ -70,7 +70,7 @@ fn a_login_ends_the_session_before_even_in_a_full_store() {
 }
 
 #[test]
-fn a_login_beyond_the_users_limit_is_refused_or_ends_the_idlest_as_the_store_says() {
+fn a_login_beyond_the_users_limit_is_refused_or_ends_the_idlest_session() {
     let site = Site::with(|store| store.max_sessions_per_principal(1));
     let (_, first) = site.visit(&[], |session| session.login(&ada()).expect("room"));
     let (result, answer) = site.visit(&[], |session| session.login(&ada()));
@@ -89,7 +89,7 @@ fn a_login_beyond_the_users_limit_is_refused_or_ends_the_idlest_as_the_store_say
 }
 
 #[test]
-fn devices_are_the_users_own_and_are_ended_one_by_one_all_or_all_but_one() {
+fn a_user_ends_one_device_all_others_or_all() {
     let site = Site::new();
     let device = |user: &str| site.visit(&[], |session| session.login(&Principal::new(user)).expect("room")).1.id();
     let [laptop, phone, tablet] = [(); 3].map(|()| device("ada"));
@@ -120,7 +120,7 @@ fn devices_are_the_users_own_and_are_ended_one_by_one_all_or_all_but_one() {
 }
 
 #[test]
-fn without_a_login_or_a_session_no_device_is_logged_out_and_the_handler_is_told() {
+fn logging_out_devices_without_a_user_or_a_session_is_an_error() {
     let ways = [Session::logout_all_devices, Session::logout_other_devices];
     let site = Site::new();
     let user = site.store.new_session().principal(ada()).create().expect("room");
@@ -141,7 +141,7 @@ fn without_a_login_or_a_session_no_device_is_logged_out_and_the_handler_is_told(
 }
 
 #[test]
-fn logging_out_all_devices_counts_the_users_sessions_and_ends_what_else_the_request_named() {
+fn logging_out_all_devices_counts_the_users_sessions_and_ends_others_of_the_request() {
     let site = Site::new();
     let [own, other] = [(); 2].map(|()| site.store.new_session().principal(ada()).create().expect("room"));
     let planted = site.store.create().expect("room");
@@ -151,7 +151,7 @@ fn logging_out_all_devices_counts_the_users_sessions_and_ends_what_else_the_requ
 }
 
 #[test]
-fn other_devices_are_logged_out_of_a_session_whatever_ids_the_request_has_given_it() {
+fn logging_out_other_devices_keeps_a_session_that_the_request_has_rotated() {
     let site = Site::new();
     let [own, other] = [(); 2].map(|()| site.store.new_session().principal(ada()).create().expect("room"));
     let (ended, answer) = site.visit(&[own], |session| {
@@ -164,7 +164,7 @@ fn other_devices_are_logged_out_of_a_session_whatever_ids_the_request_has_given_
 }
 
 #[test]
-fn a_session_of_another_user_is_bound_to_nobody_else() {
+fn a_session_of_one_user_cannot_be_bound_to_another() {
     let site = Site::new();
     let eve = site.store.new_session().principal(Principal::new("eve")).create_with([("note", "mine")]).expect("room");
     let (result, answer) = site.visit(&[eve], |session| session.bind(&ada()));
@@ -173,7 +173,7 @@ fn a_session_of_another_user_is_bound_to_nobody_else() {
 }
 
 #[test]
-fn a_login_of_another_user_that_is_refused_leaves_the_session_of_the_one_before() {
+fn a_refused_login_of_another_user_leaves_the_previous_session() {
     let site = Site::with(|store| store.max_sessions_per_principal(1));
     site.store.new_session().principal(ada()).create().expect("room");
     let eve = site.store.new_session().principal(Principal::new("eve")).create_with([("note", "mine")]).expect("room");

@@ -1,4 +1,4 @@
-//! What one handle of a request does while another is in the middle of an operation: whenever the store looks at the clock.
+//! One handle of a request acts in the middle of another handle's operation, when the store reads the clock.
 
 use crate::harness::{Answer, NAME, Site};
 use cloakroom::{Clock, Content, ManualClock, Principal, SessionStore};
@@ -12,7 +12,7 @@ use tower::{Layer, Service, service_fn};
 
 type Deed = Box<dyn FnOnce() + Send>;
 
-/// A clock that stands still, and does something the next time it is read.
+/// A clock that stands still, and calls a closure the next time it is read.
 #[derive(Clone, Default)]
 struct ActingClock(Arc<Mutex<Option<Deed>>>);
 
@@ -26,7 +26,8 @@ impl Clock for ActingClock {
     }
 }
 
-/// Has a request with a session of ada's do something, in the middle of which another handle of it does something else.
+/// Runs an operation of a request with a session of ada's. In its middle, another handle of the request runs another
+/// operation.
 fn during<R>(
     operation: impl FnOnce(&Session) -> R,
     meanwhile: impl FnOnce(&Session) + Send + 'static,
@@ -40,7 +41,7 @@ fn during<R>(
         let other = session.clone();
         *clock.0.lock().expect("no panic") = Some(Box::new(move || meanwhile(&other)));
         let result = operation(session);
-        assert!(clock.0.lock().expect("no panic").is_none(), "the other handle has done it");
+        assert!(clock.0.lock().expect("no panic").is_none(), "the other handle has not run");
         result
     });
     (site, result, answer)
@@ -51,7 +52,7 @@ fn rotate(session: &Session) {
 }
 
 #[test]
-fn a_look_during_a_rotation_finds_the_session_under_its_new_id() {
+fn a_read_during_a_rotation_finds_the_session_under_its_new_id() {
     assert_eq!(during(|session| session.get("theme"), rotate).1.as_deref(), Some("dark"));
     assert_eq!(during(|session| session.principal(), rotate).1, Some(Principal::new("ada")));
     assert_eq!(during(|session| session.take("theme"), rotate).1.as_deref(), Some("dark"));
@@ -79,7 +80,7 @@ fn a_logout_during_a_rotation_ends_the_session_under_its_new_id() {
 }
 
 #[test]
-fn what_is_stored_during_a_logout_of_the_same_request_is_stored_in_a_new_session() {
+fn an_attribute_set_during_a_logout_of_the_same_request_is_in_a_new_session() {
     let (site, result, answer) =
         during(|session| session.set("flash", "Goodbye."), |session| assert!(session.logout()));
     assert_eq!(result, Ok(()));
@@ -96,7 +97,7 @@ fn a_login_during_a_rotation_leaves_one_session() {
     assert_eq!(site.store.count(), 1);
 }
 
-/// A request whose handler is suspended for ever; it has given away its handle. Whoever drops it has hung up.
+/// A request whose handler never completes, and its handle. To drop the request is to disconnect the client.
 fn suspended<T: Content + ?Sized>(site: &Site<T>, cookie: &str) -> (impl Send + use<T>, Session<T>) {
     let handle = Arc::new(Mutex::new(None));
     let given = Arc::clone(&handle);
@@ -111,7 +112,7 @@ fn suspended<T: Content + ?Sized>(site: &Site<T>, cookie: &str) -> (impl Send + 
 }
 
 #[test]
-fn a_session_that_comes_into_being_while_the_client_hangs_up_is_ended() {
+fn a_session_created_while_the_client_disconnects_is_ended() {
     let clock = ActingClock::default();
     let store = SessionStore::builder().clock(clock.clone()).build().expect("a valid configuration");
     let site = Site::over(store, ManualClock::new());
@@ -132,11 +133,11 @@ fn a_session_that_comes_into_being_while_the_client_hangs_up_is_ended() {
     let (response, session) = suspended(&site, &format!("{NAME}={id}"));
     *clock.0.lock().expect("no panic") = Some(Box::new(move || drop(response)));
     assert_eq!(session.rotate(), Err(SessionError::Answered));
-    assert_eq!(site.store.count(), 0, "nobody would know its id");
+    assert_eq!(site.store.count(), 0, "no client would know its id");
 }
 
 #[test]
-fn a_typed_session_that_comes_into_being_while_the_client_hangs_up_is_ended() {
+fn a_typed_session_created_while_the_client_disconnects_is_ended() {
     let clock = ActingClock::default();
     let store = SessionStore::builder().clock(clock.clone()).build_typed::<u32>().expect("a valid configuration");
     let site = Site::over(store, ManualClock::new());

@@ -1,4 +1,4 @@
-//! Sessions that end while a request is under way.
+//! Sessions that end while a request is in flight.
 
 use crate::harness::{Site, now};
 use cloakroom::Principal;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tower::{Layer, Service, service_fn};
 
 #[test]
-fn a_session_that_ends_meanwhile_is_neither_brought_back_nor_replaced() {
+fn a_session_that_ends_during_a_request_is_neither_restored_nor_replaced() {
     type Op = fn(&Session) -> Result<(), SessionError>;
     let operations: [(&str, Op); 9] = [
         ("set", |session| session.set("a", "b")),
@@ -48,7 +48,7 @@ fn a_session_that_ends_meanwhile_is_neither_brought_back_nor_replaced() {
 }
 
 #[test]
-fn a_session_that_ends_before_the_handler_looks_at_it_is_not_replaced_either() {
+fn a_session_that_ends_before_the_handler_runs_is_not_replaced() {
     let site = Site::new();
     let id = site.store.create().expect("room");
     let (result, answer) = site.visit(&[id], |session| {
@@ -73,7 +73,7 @@ fn a_session_ended_between_its_creation_and_the_response_gets_no_cookie() {
 }
 
 #[test]
-fn a_login_during_another_logout_is_a_login() {
+fn a_login_succeeds_although_another_request_logs_out() {
     let site = Site::new();
     let id = site.store.create().expect("room");
     let (result, answer) = site.visit(&[id], |session| {
@@ -84,9 +84,9 @@ fn a_login_during_another_logout_is_a_login() {
     assert!(site.store.exists(&answer.id()));
 }
 
-/// The logout's response is there while the other request's handler is suspended.
+/// The logout completes while the other request's handler is suspended.
 #[test]
-fn a_request_suspended_during_a_logout_answers_without_a_cookie() {
+fn a_request_suspended_during_a_logout_sets_no_cookie() {
     let site = Site::new();
     let (_, login) = site.visit(&[], |session| session.login(&Principal::new("ada")).expect("room"));
     let id = login.id();
@@ -116,7 +116,7 @@ fn a_request_suspended_during_a_logout_answers_without_a_cookie() {
 }
 
 #[test]
-fn once_the_client_has_hung_up_no_session_is_created() {
+fn no_session_is_created_after_the_client_has_disconnected() {
     let site = Site::new();
     let mut handle = None;
     let mut service = site.layer.layer(service_fn(|request: Request<()>| {

@@ -1,4 +1,4 @@
-//! How long sessions live: by the store, by the layer, and from a login on.
+//! The timeouts of sessions: those of the store, those of the layer, and their restart at a login.
 
 use crate::harness::{Answer, NAME, Site, now};
 use cloakroom::{Attributes, Clock, ManualClock, Principal, SessionId, SessionStore, Timeouts};
@@ -14,20 +14,20 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// What a handler does to its session.
-type Way<T = Attributes> = fn(&Session<T>) -> Result<(), SessionError>;
+/// An operation of a handler on its session.
+type Operation<T = Attributes> = fn(&Session<T>) -> Result<(), SessionError>;
 
 fn ada() -> Principal {
     Principal::new("ada")
 }
 
-/// A layer whose sessions lie idle for ten seconds and live for a minute, over a store whose own live longer.
+/// A layer with an idle timeout of ten seconds and an absolute one of a minute, over a store with longer ones.
 fn site() -> Site {
     let site = Site::with(|store| store.ttl(seconds(100)).absolute_timeout(seconds(1_000)));
     site.changed(|layer| layer.idle_timeout(seconds(10)).absolute_timeout(seconds(60)))
 }
 
-/// How long a session lives that nobody uses, and one that is used all the time.
+/// The time until a session ends if it is not used, and if it is used all the time.
 fn life_times(site: &Site, id: &SessionId) -> (Duration, Duration) {
     let idle = site.store.expires_in(id).expect("a session");
     let mut busy = Duration::ZERO;
@@ -43,7 +43,7 @@ fn log_in(site: &Site, ids: &[SessionId]) -> Answer {
 }
 
 #[test]
-fn timeouts_are_those_of_the_store_unless_the_session_is_given_others() {
+fn a_session_has_the_timeouts_of_the_store_unless_it_is_given_others() {
     let site = Site::with(|store| store.ttl(seconds(60)));
     let id = site.store.create().expect("room");
     site.clock.advance(seconds(20));
@@ -56,8 +56,8 @@ fn timeouts_are_those_of_the_store_unless_the_session_is_given_others() {
 }
 
 #[test]
-fn whatever_creates_a_session_gives_it_the_timeouts_of_the_layer() {
-    let ways: [(&str, Way); 4] = [
+fn every_operation_that_creates_a_session_gives_it_the_timeouts_of_the_layer() {
+    let ways: [(&str, Operation); 4] = [
         ("set", |session| session.set("theme", "dark")),
         ("increment", |session| session.increment("visits", 1).map(drop)),
         ("update", |session| session.update(|draft| draft.set("theme", "dark"))),
@@ -72,8 +72,8 @@ fn whatever_creates_a_session_gives_it_the_timeouts_of_the_layer() {
 }
 
 #[test]
-fn a_value_of_the_applications_own_type_gets_them_too() {
-    let ways: [Way<u32>; 2] = [|session| session.create_with(7), |session| session.login_with(&ada(), |_| 7)];
+fn typed_sessions_have_the_timeouts_of_the_layer_too() {
+    let ways: [Operation<u32>; 2] = [|session| session.create_with(7), |session| session.login_with(&ada(), |_| 7)];
     for way in ways {
         let clock = ManualClock::new();
         let store = SessionStore::builder().clock(clock.clone()).build_typed().expect("a valid configuration");
@@ -87,7 +87,7 @@ fn a_value_of_the_applications_own_type_gets_them_too() {
 }
 
 #[test]
-fn sessions_created_by_way_of_the_store_are_the_stores_until_somebody_logs_in() {
+fn a_session_created_in_the_store_has_the_stores_timeouts_until_a_login() {
     let site = site();
     let id = site.store.create().expect("room");
     site.visit(&[id], |session| session.set("theme", "dark").expect("a session"));
@@ -97,7 +97,7 @@ fn sessions_created_by_way_of_the_store_are_the_stores_until_somebody_logs_in() 
 }
 
 #[test]
-fn the_absolute_timeout_begins_anew_with_each_login() {
+fn each_login_restarts_the_absolute_timeout() {
     let by_store = Site::with(|store| store.absolute_timeout(seconds(60)));
     let by_layer = Site::new().changed(|layer| layer.absolute_timeout(seconds(60)));
     for site in [by_store, by_layer] {
@@ -106,13 +106,13 @@ fn the_absolute_timeout_begins_anew_with_each_login() {
         let first = log_in(&site, &[visitor.id()]).id();
         site.clock.advance(seconds(59));
         let second = log_in(&site, &[first]).id();
-        assert_eq!(site.store.get(&second, "basket").as_deref(), Some("apple"), "all of it is one session");
+        assert_eq!(site.store.get(&second, "basket").as_deref(), Some("apple"), "it is one session throughout");
         assert_eq!(life_times(&site, &second).1, seconds(60));
     }
 }
 
 #[test]
-fn a_typed_session_begins_anew_too_and_the_next_users_has_the_timeouts_of_the_layer() {
+fn each_login_to_a_typed_session_restarts_the_timeouts_of_the_layer() {
     let clock = ManualClock::new();
     let store = SessionStore::builder().clock(clock.clone()).build_typed::<u32>().expect("a valid configuration");
     let layered = |layer: SessionLayer<u32>| layer.idle_timeout(seconds(100)).absolute_timeout(seconds(60));
@@ -127,8 +127,8 @@ fn a_typed_session_begins_anew_too_and_the_next_users_has_the_timeouts_of_the_la
 }
 
 #[test]
-fn another_id_without_a_login_leaves_the_end_where_it_was() {
-    let ways: [Way; 2] = [|session| session.rotate(), |session| session.bind(&ada())];
+fn a_new_id_without_a_login_keeps_the_absolute_timeout() {
+    let ways: [Operation; 2] = [|session| session.rotate(), |session| session.bind(&ada())];
     for way in ways {
         let site = site();
         let (_, visitor) = site.visit(&[], |session| session.set("theme", "dark").expect("room"));
@@ -140,14 +140,14 @@ fn another_id_without_a_login_leaves_the_end_where_it_was() {
 }
 
 #[test]
-fn without_an_absolute_timeout_a_login_leaves_those_of_the_session() {
+fn a_login_keeps_the_sessions_timeouts_if_the_layer_and_the_store_have_none() {
     let site = Site::new();
     let id = site.store.new_session().idle_timeout(seconds(5)).absolute_timeout(seconds(60)).create().expect("room");
     let logged_in = log_in(&site, &[id]).id();
     assert_eq!(life_times(&site, &logged_in), (seconds(5), seconds(60)));
 }
 
-/// A clock on which ten seconds pass at once, after so many readings.
+/// A clock that jumps by ten seconds after the given number of reads.
 struct Jumps(AtomicU32);
 
 impl Clock for Jumps {
@@ -159,7 +159,7 @@ impl Clock for Jumps {
 }
 
 #[test]
-fn a_login_holds_whenever_in_its_course_the_old_time_is_over() {
+fn a_login_succeeds_even_if_the_old_timeout_expires_during_it() {
     let mut jumps = 0;
     for before_jump in 0.. {
         let clock = Arc::new(Jumps(AtomicU32::new(u32::MAX)));
@@ -172,8 +172,8 @@ fn a_login_holds_whenever_in_its_course_the_old_time_is_over() {
             session.login(&ada()).expect("room");
             let in_its_course = clock.0.load(Ordering::Relaxed) == 0;
             clock.0.store(0, Ordering::Relaxed);
-            assert_eq!(session.principal(), Some(ada()), "{before_jump} readings before");
-            assert!(session.expires_in() >= Some(seconds(50)), "{before_jump} readings before");
+            assert_eq!(session.principal(), Some(ada()), "a jump after {before_jump} reads");
+            assert!(session.expires_in() >= Some(seconds(50)), "a jump after {before_jump} reads");
             Ok::<_, Infallible>(Response::new(in_its_course))
         }));
         let cookie = format!("{}={id}", NAME);
@@ -183,5 +183,5 @@ fn a_login_holds_whenever_in_its_course_the_old_time_is_over() {
         }
         jumps += 1;
     }
-    assert!(jumps >= 2, "a login reads the clock more often: {jumps}");
+    assert!(jumps >= 2, "a login reads the clock at least twice, but only {jumps} jumps were in its course");
 }

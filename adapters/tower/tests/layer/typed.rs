@@ -10,7 +10,7 @@ struct Visitor {
     clicks: u32,
 }
 
-/// A value that cannot be copied.
+/// A value that is not `Clone`.
 struct Unique(u32);
 
 fn site<T: Send + Sync + 'static>(max_sessions: usize) -> Site<T> {
@@ -24,7 +24,7 @@ fn visitor(name: &str) -> Visitor {
 }
 
 #[test]
-fn a_value_is_stored_seen_and_replaced() {
+fn a_value_is_stored_read_and_replaced() {
     let site = site::<Visitor>(0);
     let (result, answer) = site.visit(&[], |session| {
         let clicked = session.update(|visitor| Visitor { clicks: visitor.clicks + 1, ..visitor.clone() });
@@ -47,7 +47,7 @@ fn a_rotated_session_keeps_its_value() {
 }
 
 #[test]
-fn a_login_starts_a_session_in_place_of_the_one_before_even_in_a_full_store() {
+fn a_typed_login_succeeds_in_a_full_store_by_ending_the_previous_session() {
     let site = site::<Unique>(1);
     let old = site.store.create_with(Unique(1)).expect("room");
     let ada = Principal::new("ada");
@@ -62,7 +62,7 @@ fn a_login_starts_a_session_in_place_of_the_one_before_even_in_a_full_store() {
 }
 
 #[test]
-fn after_the_response_no_session_is_started_and_none_is_ended_for_it() {
+fn after_the_response_no_session_is_created_and_none_ends() {
     let site = site::<Unique>(0);
     let (session, _) = site.visit(&[], |session| session.clone());
     assert_eq!(session.create_with(Unique(1)), Err(SessionError::Answered));
@@ -75,7 +75,7 @@ fn after_the_response_no_session_is_started_and_none_is_ended_for_it() {
 }
 
 #[test]
-fn a_login_is_shown_the_value_of_a_visitor_or_of_the_same_user_and_of_nobody_else() {
+fn a_login_receives_the_value_of_a_visitor_or_of_the_same_user_only() {
     let site = site::<Visitor>(0);
     let log_in = |ids: &[SessionId], user: &str| {
         let (shown, answer) = site.visit(ids, |session| {

@@ -6,7 +6,7 @@ use reqwest::header;
 use crate::harness::{Server, profile_request, raw, user_of};
 
 #[tokio::test]
-async fn only_a_whole_id_that_was_issued_is_accepted() {
+async fn only_a_complete_issued_id_is_accepted() {
     let server = Server::start().await;
     let (browser, id) = (server.jarless(), server.jarless().logged_in("ada").await.to_string());
     let forged = SessionId::random().expect("random bytes");
@@ -80,7 +80,7 @@ async fn the_first_of_several_ids_that_names_a_live_session_wins() {
 }
 
 #[tokio::test]
-async fn logout_ends_every_session_the_request_names() {
+async fn logout_ends_every_session_that_the_request_names() {
     let server = Server::start().await;
     let browser = server.jarless();
     let (ada, grace) = (browser.logged_in("ada").await, browser.logged_in("grace").await);
@@ -91,7 +91,7 @@ async fn logout_ends_every_session_the_request_names() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_are_passed_over() {
+async fn bytes_that_are_not_text_are_skipped() {
     let server = Server::start().await;
     let id = server.jarless().logged_in("ada").await;
     let garbage: &[&[u8]] = &[b"session_id=\xff\xfe\x80", b"\xc3\x28=\xf0\x9f", b"session_id=\xe2\x82", b"\xff"];
@@ -116,7 +116,7 @@ async fn control_bytes_in_a_cookie_are_a_bad_request() {
 }
 
 #[tokio::test]
-async fn an_oversized_cookie_header_does_no_harm() {
+async fn an_id_after_kilobytes_of_other_cookies_is_found() {
     let server = Server::start().await;
     let id = server.jarless().logged_in("ada").await;
     let fillings = ["x".repeat(100_000), "a=b; ".repeat(20_000), ";".repeat(100_000), forged_ids(100_000)];
@@ -126,12 +126,12 @@ async fn an_oversized_cookie_header_does_no_harm() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     let too_much = raw(server.address, profile_request(&vec![b'x'; 2_000_000])).await;
-    // Empty if the server's hanging up overtook its answer.
+    // Empty if the server closes the connection before its response arrives.
     assert!(too_much.is_empty() || too_much.starts_with("HTTP/1.1 431 "), "{too_much}");
     assert_eq!(server.jarless().status_of(&id).await, 200);
 }
 
-/// As many well-formed ids as fit, none of which names a session.
+/// As many well-formed ids as fit. None of them names a session.
 fn forged_ids(bytes: usize) -> String {
     let cookie = |number: usize| format!("session_id={number:064x}; ");
     (0..bytes / cookie(0).len()).map(cookie).collect()

@@ -1,4 +1,4 @@
-//! The sessions of one user: seen from each other, and ended by each other.
+//! The list of a user's sessions, and how they end each other.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ async fn devices(browser: &Browser) -> Vec<Value> {
     browser.told().await["devices"].as_array().expect("a list").clone()
 }
 
-/// By which the session can be ended that a browser has.
+/// The name of the browser's own session in the list.
 async fn own_name(browser: &Browser) -> String {
-    let own = devices(browser).await.into_iter().find(|device| device["this"] == true).expect("the one that asks");
+    let own = devices(browser).await.into_iter().find(|device| device["this"] == true).expect("its own session");
     own["name"].as_str().expect("a name").to_owned()
 }
 
@@ -29,7 +29,7 @@ async fn login_as(browser: &Browser, agent: &[u8]) {
 }
 
 #[tokio::test]
-async fn two_browsers_of_a_user_see_each_other_and_nobody_else() {
+async fn two_browsers_of_a_user_see_each_other_and_no_other_user() {
     let server = Server::start().await;
     let (laptop, phone, other) = (server.browser(), server.browser(), server.browser());
     login_as(&laptop, b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0").await;
@@ -69,7 +69,7 @@ async fn a_browser_ends_the_session_of_another_one() {
 }
 
 #[tokio::test]
-async fn nobody_ends_the_session_of_another_user() {
+async fn no_user_ends_the_session_of_another_user() {
     let server = Server::start().await;
     let (ada, eve, nobody) = (server.browser(), server.browser(), server.browser());
     let id = ada.logged_in("ada").await;
@@ -105,7 +105,7 @@ async fn logging_out_everywhere_ends_all_of_a_users_sessions_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_page_left_open_keeps_no_session_alive() {
+async fn an_open_page_keeps_no_session_alive() {
     let server = Server::with(|store| store.ttl(Duration::from_secs(60)), INSECURE).await;
     let (laptop, phone) = (server.browser(), server.browser());
     laptop.logged_in("ada").await;
@@ -122,7 +122,7 @@ async fn a_page_left_open_keeps_no_session_alive() {
 }
 
 #[tokio::test]
-async fn no_id_is_shown_to_the_page() {
+async fn the_page_receives_no_part_of_an_id() {
     let server = Server::start().await;
     let (laptop, phone) = (server.browser(), server.browser());
     let ids = [laptop.logged_in("ada").await, phone.logged_in("ada").await];
@@ -142,7 +142,7 @@ async fn no_id_is_shown_to_the_page() {
 }
 
 #[tokio::test]
-async fn a_browser_is_called_by_words_of_the_servers_own() {
+async fn the_name_of_a_browser_contains_only_the_servers_words() {
     let server = Server::start().await;
     let cases: [(&[u8], &str); 9] = [
         (b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0", "Edge on Windows"),
@@ -150,15 +150,15 @@ async fn a_browser_is_called_by_words_of_the_servers_own() {
         (b"Mozilla/5.0 (Linux; Android 15) Chrome/142.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
         (b"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.1 Safari/605.1.15", "Safari on macOS"),
         (b"curl/8.5.0", "curl"),
-        (b"<script>alert(1)</script>", "Something unknown"),
+        (b"<script>alert(1)</script>", "Unknown client"),
         (b"Firefox/<b>\"; DROP TABLE", "Firefox"),
-        (b"\xff\xfe Firefox/1", "Something unknown"),
-        (b"", "Something unknown"),
+        (b"\xff\xfe Firefox/1", "Unknown client"),
+        (b"", "Unknown client"),
     ];
     for (agent, name) in cases {
         let browser = server.browser();
         login_as(&browser, agent).await;
-        let own = devices(&browser).await.into_iter().find(|device| device["this"] == true).expect("the one that asks");
+        let own = devices(&browser).await.into_iter().find(|device| device["this"] == true).expect("its own session");
         assert_eq!(own["browser"], name);
     }
 }

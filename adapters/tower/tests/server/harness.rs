@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 
 use crate::app::{Settings, app};
 
-/// No answer may take longer, on however busy a machine.
+/// The longest time that a response may take, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The app over its own store, served by the runtime of the test.
+/// The app over a store of its own, served by the runtime of the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<SessionStore>,
@@ -44,13 +44,13 @@ impl Server {
         Browser { client: client(true), base: format!("http://{}", self.address) }
     }
 
-    /// A client that sends just the cookies it is told to.
+    /// A client without a cookie jar.
     pub(crate) fn jarless(&self) -> Browser {
         Browser { client: client(false), base: format!("http://{}", self.address) }
     }
 }
 
-/// Serves `store` on a free port for as long as the runtime lives.
+/// Serves `store` on a free port until the runtime ends.
 pub(crate) async fn serve(store: Arc<SessionStore>, settings: Settings) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("a bound socket");
@@ -100,7 +100,7 @@ impl Browser {
         self.client.get(self.url("/live")).send().await.expect("an answer")
     }
 
-    /// What the page of somebody who is logged in is told.
+    /// The body of the response to `GET /live`.
     pub(crate) async fn told(&self) -> Value {
         let answer = self.live().await;
         assert_eq!(answer.status(), 200);
@@ -113,13 +113,13 @@ impl Browser {
         request.send().await.expect("an answer").status().as_u16()
     }
 
-    /// The status of a profile request with just this id.
+    /// The status of a profile request with only this id.
     pub(crate) async fn status_of(&self, id: &SessionId) -> u16 {
         self.status_with(&format!("session_id={id}")).await
     }
 }
 
-/// The one `Set-Cookie` of an answer.
+/// The only `Set-Cookie` of a response.
 pub(crate) fn set_cookie(answer: &Response) -> String {
     let mut cookies = answer.headers().get_all(header::SET_COOKIE).iter();
     let cookie = cookies.next().expect("a Set-Cookie").to_str().expect("ASCII").to_owned();
@@ -127,7 +127,7 @@ pub(crate) fn set_cookie(answer: &Response) -> String {
     cookie
 }
 
-/// The session id that an answer sets.
+/// The session id that a response sets.
 pub(crate) fn id_of(answer: &Response) -> SessionId {
     let cookie = set_cookie(answer);
     let (_name, value) = cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("name=value");
@@ -139,13 +139,13 @@ pub(crate) async fn json(answer: Response) -> Value {
     answer.json().await.expect("a JSON body")
 }
 
-/// The user that a profile answer names.
+/// The user in the response to `GET /profile`.
 pub(crate) async fn user_of(answer: Response) -> String {
     assert_eq!(answer.status(), 200);
     json(answer).await["user"].as_str().expect("a user").to_owned()
 }
 
-/// Sends bytes as they are and returns the answer as text, or as much of it as came before the server hung up.
+/// Sends bytes unchanged and returns the response as text, or the part of it that arrived before the connection closed.
 pub(crate) async fn raw(address: SocketAddr, request: Vec<u8>) -> String {
     tokio::task::spawn_blocking(move || raw_blocking(address, &request)).await.expect("no panic")
 }
@@ -153,7 +153,7 @@ pub(crate) async fn raw(address: SocketAddr, request: Vec<u8>) -> String {
 pub(crate) fn raw_blocking(address: SocketAddr, request: &[u8]) -> String {
     let mut socket = TcpStream::connect(address).expect("the server listens");
     socket.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
-    // A server that refuses a request may hang up before it has read all of it.
+    // A server that refuses a request may close the connection before it has read all of it.
     let _ = socket.write_all(request);
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer);

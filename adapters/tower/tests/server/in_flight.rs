@@ -1,4 +1,4 @@
-//! A logout, while other requests of the same session are under way.
+//! Ends of a session while other requests of it are in flight.
 
 use std::{
     sync::{Arc, Mutex, mpsc},
@@ -36,7 +36,7 @@ async fn a_logout_among_visits_ends_the_session_for_good() {
     }
 }
 
-/// By what a session ends while a request of it is under way.
+/// How the session ends while a request of it is in flight.
 #[derive(Clone, Copy)]
 enum End {
     Logout,
@@ -45,26 +45,27 @@ enum End {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_visit_suspended_during_a_logout_does_not_bring_the_session_back() {
-    suspended_visits_bring_nothing_back(End::Logout).await;
+async fn a_visit_suspended_during_a_logout_does_not_restore_the_session() {
+    suspended_visits_restore_nothing(End::Logout).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_does_one_suspended_while_its_user_logs_out_everywhere() {
-    suspended_visits_bring_nothing_back(End::LogoutEverywhere).await;
+async fn a_visit_suspended_during_a_logout_everywhere_does_not_restore_the_session() {
+    suspended_visits_restore_nothing(End::LogoutEverywhere).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_does_one_suspended_while_its_user_ends_it_from_another_device() {
-    suspended_visits_bring_nothing_back(End::OfAnotherDevice).await;
+async fn a_visit_suspended_while_another_device_ends_it_does_not_restore_the_session() {
+    suspended_visits_restore_nothing(End::OfAnotherDevice).await;
 }
 
-/// Suspends a visit each time the store looks at the clock: before the layer finds the session, before the handler reads it, before it writes it. Each time
-/// the session ends meanwhile, which also shows that its end does not wait for the visit.
-async fn suspended_visits_bring_nothing_back(end: End) {
+/// Suspends a visit at each of its reads of the clock in turn: before the layer finds the session, before the handler
+/// reads it, and before the handler writes it. The session ends while the visit is suspended, so its end does not wait
+/// for the visit.
+async fn suspended_visits_restore_nothing(end: End) {
     let (clock, mut suspended, resume) = SuspendingClock::new();
     let store = Arc::new(SessionStore::builder().clock(clock.clone()).build().expect("a valid configuration"));
-    // The visits have a runtime of their own, so that a suspended one keeps nothing else from running.
+    // The visits have a runtime of their own, so that a suspended visit blocks no other task.
     let visited = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let visits_at = visited.spawn(serve(Arc::clone(&store), INSECURE)).await.expect("no panic");
     let server = Server {
@@ -104,7 +105,7 @@ async fn suspended_visits_bring_nothing_back(end: End) {
     visited.shutdown_background();
 }
 
-/// Ends the session of a browser, and returns how many are left.
+/// Ends the session of a browser, and returns the number of sessions that are left.
 async fn bring_to(end: End, server: &Server, browser: &Browser) -> usize {
     match end {
         End::Logout => {
@@ -127,12 +128,12 @@ async fn bring_to(end: End, server: &Server, browser: &Browser) -> usize {
     }
 }
 
-/// A clock that stands still, and suspends one thread that reads it until it is told to resume.
+/// A clock that stands still, and suspends one of the threads that read it until the test resumes the thread.
 #[derive(Clone)]
 struct SuspendingClock(Arc<Gate>);
 
 struct Gate {
-    /// Reads until the one that is suspended; none if zero.
+    /// The number of reads up to the suspended one; zero suspends none.
     reads_left: Mutex<usize>,
     suspended: async_mpsc::UnboundedSender<()>,
     resume: Mutex<mpsc::Receiver<()>>,
@@ -159,7 +160,7 @@ impl Clock for SuspendingClock {
         drop(reads_left);
         if is_this_one {
             self.0.suspended.send(()).expect("the test listens");
-            self.0.resume.lock().expect("no panic").recv_timeout(DEADLINE).expect("the logout is done in time");
+            self.0.resume.lock().expect("no panic").recv_timeout(DEADLINE).expect("the session ends in time");
         }
         Duration::ZERO
     }

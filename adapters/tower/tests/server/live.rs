@@ -1,4 +1,4 @@
-//! The store's figures, as the page sees them move.
+//! The store's figures on the page.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn figure(browser: &Browser, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_the_store_without_a_session() {
+async fn the_figures_need_a_session() {
     let server = Server::start().await;
     let browser = server.browser();
     for answer in [browser.live().await, browser.post("/crowd", &[]).await] {
@@ -54,7 +54,7 @@ async fn logins_logouts_and_evictions_are_counted() {
 }
 
 #[tokio::test]
-async fn every_look_at_a_session_is_counted() {
+async fn every_look_up_of_a_session_is_counted() {
     let server = Server::start().await;
     let browser = server.browser();
     browser.logged_in("ada").await;
@@ -62,13 +62,13 @@ async fn every_look_at_a_session_is_counted() {
     for _ in 0..25 {
         browser.profile().await;
     }
-    // The look that is asked for counts itself, and the one device that it has seen.
+    // The request counts its own look-up, and that of the one device.
     assert_eq!(figure(&browser, "lookups").await, before + 25 + 2);
     assert!(figure(&browser, "at").await < 60_000);
 }
 
 #[tokio::test]
-async fn a_crowd_comes_in_and_leaves_without_use() {
+async fn a_crowd_of_visitors_expires() {
     let server = Server::start().await;
     let browser = server.browser();
     browser.logged_in("ada").await;

@@ -1,4 +1,4 @@
-//! The example as a process of its own: how it starts, and how it stops.
+//! The example as a process: how it starts, and how it stops.
 #![cfg(unix)]
 
 use std::{
@@ -37,7 +37,7 @@ fn logs_in_and_stops_on(signal: &str) {
     let answer = raw_blocking(server.address, &profile_request(cookie.as_bytes()));
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"user\":\"ada\""), "{answer}");
 
-    // A connection on which nothing is asked must not hold up the end.
+    // An idle connection must not delay the end.
     let idle = TcpStream::connect(server.address).expect("the server listens");
     server.signal(signal);
     assert_eq!(server.wait().code(), Some(0));
@@ -55,7 +55,7 @@ fn a_port_in_use_is_reported() {
 }
 
 #[test]
-fn a_port_that_is_no_port_is_reported() {
+fn an_invalid_port_is_reported() {
     for port in ["65536", "-1", "http", ""] {
         let (status, errors) = fails_to_start(port);
         assert_eq!(status.code(), Some(1));
@@ -72,7 +72,7 @@ fn fails_to_start(port: &str) -> (ExitStatus, String) {
     (status, errors)
 }
 
-/// A running example; killed with the test that fails.
+/// A running example, which is killed when it is dropped.
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -102,7 +102,7 @@ impl Process {
         wait(&mut self.child)
     }
 
-    /// The lines after the start-up message that are not blank, once the process has ended.
+    /// The lines after the start-up message that are not blank. The process must have ended.
     fn rest_of_output(&self) -> Vec<String> {
         self.lines.iter().filter(|line| !line.is_empty()).collect()
     }

@@ -1,8 +1,8 @@
-//! What the server refuses, and what it serves to anybody.
+//! Refused requests, and the files that every client may have.
 
 use reqwest::{StatusCode, header};
 
-use crate::harness::{Server, json, user_of};
+use crate::harness::{Server, json, raw, user_of};
 
 async fn refused_login(server: &Server, body: impl Into<reqwest::Body>, content_type: &str) -> (StatusCode, String) {
     let browser = server.jarless();
@@ -14,14 +14,14 @@ async fn refused_login(server: &Server, body: impl Into<reqwest::Body>, content_
 }
 
 #[tokio::test]
-async fn a_login_without_a_proper_user_is_refused_with_a_reason() {
+async fn a_login_without_a_valid_name_is_refused_with_a_reason() {
     const FORM: &str = "application/x-www-form-urlencoded";
     let server = Server::start().await;
     let (long, huge) = (format!("user={}", "x".repeat(65)), format!("user={}", "x".repeat(5_000)));
     let cases: [(&str, &str, u16, &str); 10] = [
-        ("user=", FORM, 422, "1 to 64 characters"),
-        ("user=+%20%09", FORM, 422, "1 to 64 characters"),
-        (&long, FORM, 422, "1 to 64 characters"),
+        ("user=", FORM, 422, "your name must have 1 to 64 characters"),
+        ("user=+%20%09", FORM, 422, "your name must have 1 to 64 characters"),
+        (&long, FORM, 422, "your name must have 1 to 64 characters"),
         ("user=a%00b", FORM, 422, "control characters"),
         ("user=a%0d%0ab", FORM, 422, "control characters"),
         ("name=ada", FORM, 422, "missing field"),
@@ -39,7 +39,39 @@ async fn a_login_without_a_proper_user_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_refused_login_leaves_the_session_it_came_with_alone() {
+async fn every_refusal_has_a_json_body_with_a_reason() {
+    const FORM: &str = "POST /login HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+    let server = Server::with(|store| store.max_sessions(1), crate::app::Settings { secure_cookies: false }).await;
+    server.browser().logged_in("ada").await;
+    let huge = format!("{FORM}\r\nContent-Length: 5005\r\n\r\nuser={}", "x".repeat(5_000));
+    let cases: [(u16, &str); 12] = [
+        (401, "GET /profile HTTP/1.1\r\n\r\n"),
+        (401, "GET /live HTTP/1.1\r\n\r\n"),
+        (401, "POST /crowd HTTP/1.1\r\n\r\n"),
+        (403, "POST /login HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\n\r\n"),
+        (404, "GET /nothing HTTP/1.1\r\n\r\n"),
+        (405, "GET /login HTTP/1.1\r\n\r\n"),
+        (405, "DELETE / HTTP/1.1\r\n\r\n"),
+        (413, &huge),
+        (415, "POST /login HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"),
+        (422, &format!("{FORM}\r\nContent-Length: 5\r\n\r\nuser=")),
+        (422, &format!("{FORM}\r\nContent-Length: 8\r\n\r\nname=ada")),
+        (503, &format!("{FORM}\r\nContent-Length: 8\r\n\r\nuser=eve")),
+    ];
+    for (status, request) in cases {
+        let request = request.replacen("\r\n", "\r\nHost: localhost\r\nConnection: close\r\n", 1);
+        let answer = raw(server.address, request.into_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
+        let reason: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert!(reason["error"].as_str().is_some_and(|reason| !reason.is_empty()), "{answer}");
+        assert_eq!(head.contains("\r\nallow: "), status == 405, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_leaves_the_session_of_its_request() {
     let server = Server::start().await;
     let browser = server.browser();
     browser.logged_in("ada").await;
@@ -48,7 +80,7 @@ async fn a_refused_login_leaves_the_session_it_came_with_alone() {
 }
 
 #[tokio::test]
-async fn a_user_of_64_characters_of_any_script_is_accepted_as_it_is() {
+async fn a_name_of_64_characters_of_any_script_is_kept_as_it_is() {
     let server = Server::start().await;
     for user in ["x".repeat(64), "😀".repeat(64), "<script>alert(1)</script>".to_owned(), "a\"b\\c;d=e&f".to_owned()]
     {
@@ -92,7 +124,7 @@ async fn a_post_from_another_site_is_refused() {
 }
 
 #[tokio::test]
-async fn no_other_site_ends_anybodys_session_or_lets_visitors_in() {
+async fn no_other_site_ends_a_session_or_creates_visitors() {
     let server = Server::start().await;
     let browser = server.browser();
     browser.logged_in("ada").await;
@@ -109,7 +141,7 @@ async fn no_other_site_ends_anybodys_session_or_lets_visitors_in() {
 }
 
 #[tokio::test]
-async fn the_page_is_the_same_for_everybody_and_runs_nothing_but_its_own_script() {
+async fn the_page_is_the_same_for_all_users_and_runs_only_its_own_script() {
     let server = Server::start().await;
     let browser = server.browser();
     let get = async |path: &str| browser.client.get(browser.url(path)).send().await.expect("an answer");
@@ -139,7 +171,7 @@ async fn the_page_is_the_same_for_everybody_and_runs_nothing_but_its_own_script(
 }
 
 #[tokio::test]
-async fn no_answer_may_be_cached_or_taken_for_another_type() {
+async fn no_response_may_be_cached_or_sniffed() {
     let server = Server::with(|store| store.max_sessions(1), crate::app::Settings { secure_cookies: false }).await;
     let browser = server.browser();
     let cross_site = browser.client.post(browser.url("/login")).header("sec-fetch-site", "cross-site");

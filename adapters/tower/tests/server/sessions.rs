@@ -1,4 +1,4 @@
-//! Login, profile, logout: what a well-behaved client sees.
+//! Login, profile and logout of a well-behaved client.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,7 +15,7 @@ const SECURE: Settings = Settings { secure_cookies: true };
 const INSECURE: Settings = Settings { secure_cookies: false };
 
 #[tokio::test]
-async fn a_logged_in_client_sees_its_profile_and_every_visit_counts() {
+async fn a_logged_in_client_sees_its_profile_and_every_visit_is_counted() {
     let server = Server::start().await;
     let browser = server.browser();
     let login = browser.login("  ada ").await;
@@ -41,7 +41,7 @@ async fn a_client_without_a_session_is_refused() {
 }
 
 #[tokio::test]
-async fn a_session_in_which_nobody_logged_in_is_refused() {
+async fn a_session_without_a_login_is_refused() {
     let server = Server::start().await;
     let id = server.store.create().expect("room");
     assert_eq!(server.jarless().status_of(&id).await, 401);
@@ -93,7 +93,7 @@ async fn a_visited_session_does_not_expire() {
 }
 
 #[tokio::test]
-async fn a_session_ends_however_busy_it_is_but_a_new_login_counts_from_itself() {
+async fn a_session_in_use_ends_at_its_absolute_timeout_which_a_login_restarts() {
     let server = Server::with(|store| store.absolute_timeout(Duration::from_secs(60)), INSECURE).await;
     let browser = server.browser();
     browser.logged_in("ada").await;
@@ -106,7 +106,7 @@ async fn a_session_ends_however_busy_it_is_but_a_new_login_counts_from_itself() 
 }
 
 #[tokio::test]
-async fn the_cookie_has_just_the_promised_attributes() {
+async fn the_cookie_has_exactly_the_promised_attributes() {
     let cases = [
         (SECURE, "__Host-ticket", "; HttpOnly; SameSite=Lax; Secure; Path=/"),
         (INSECURE, "ticket", "; HttpOnly; SameSite=Lax; Path=/"),
@@ -121,7 +121,7 @@ async fn the_cookie_has_just_the_promised_attributes() {
 }
 
 #[tokio::test]
-async fn the_cookie_bears_the_name_the_store_was_given() {
+async fn the_store_names_the_cookie() {
     let server = Server::with(|store| store.cookie_name("ticket"), INSECURE).await;
     let id = server.jarless().logged_in("ada").await;
     assert_eq!(server.jarless().status_with(&format!("ticket={id}")).await, 200);
@@ -129,7 +129,7 @@ async fn the_cookie_bears_the_name_the_store_was_given() {
 }
 
 #[tokio::test]
-async fn every_login_gives_a_new_id_and_ends_the_session_it_came_with() {
+async fn every_login_gives_a_new_id_and_ends_the_old_one() {
     let server = Server::start().await;
     let browser = server.browser();
     let mut ids = HashSet::<SessionId>::new();
@@ -145,7 +145,7 @@ async fn every_login_gives_a_new_id_and_ends_the_session_it_came_with() {
 }
 
 #[tokio::test]
-async fn a_planted_id_does_not_become_the_id_of_a_login() {
+async fn a_planted_id_never_becomes_the_id_of_a_logged_in_session() {
     let server = Server::start().await;
     let (known, made_up) = (server.store.create().expect("room"), SessionId::random().expect("random bytes"));
     for planted in [known, made_up] {
@@ -182,7 +182,7 @@ async fn each_of_many_clients_sees_only_its_own_user() {
 }
 
 #[tokio::test]
-async fn a_full_store_answers_503_until_somebody_logs_out() {
+async fn a_full_store_refuses_logins_with_503_until_a_user_logs_out() {
     let server = Server::with(|store| store.max_sessions(2), INSECURE).await;
     let (ada, grace, late) = (server.browser(), server.browser(), server.browser());
     ada.logged_in("ada").await;
@@ -192,7 +192,7 @@ async fn a_full_store_answers_503_until_somebody_logs_out() {
     assert_eq!(refused.headers()[header::RETRY_AFTER], SWEEP_INTERVAL.as_secs().to_string());
     assert!(!refused.headers().contains_key(header::SET_COOKIE));
     assert_eq!(json(refused).await["error"], "too many sessions, try again later");
-    // Whoever is in may log in anew: the old session makes room.
+    // A user that is logged in can log in again, because the old session makes room.
     ada.logged_in("ada").await;
     assert_eq!(late.login("late").await.status(), 503);
     assert_eq!(grace.logout().await.status(), 204);

@@ -6,13 +6,14 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Builds the example as this test was built: same target directory, profile, target and features. Free if it is built already.
+/// Builds the example with the target directory, profile, target and features of this test. Does nothing if it is up to
+/// date.
 pub(crate) fn build(example: &str) -> PathBuf {
     let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target directory");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--offline", "--message-format=json", "--example", example]);
     if cfg!(feature = "json") {
-        // The one feature that the package's tests do not turn on by themselves.
+        // The only feature that the dev-dependencies do not turn on.
         cargo.arg("--all-features");
     }
     cargo.arg("--target-dir").arg(target_dir);

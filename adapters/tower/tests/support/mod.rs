@@ -1,4 +1,4 @@
-//! Servers on a free port of this machine, and clients with a cookie jar of their own.
+//! Servers on a free port of this machine, and clients with a cookie jar each.
 
 pub(crate) mod build;
 pub(crate) mod process;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
-/// No answer may take longer, on however busy a machine.
+/// The longest time that a response may take, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How a server wants to be told user and password.
+/// The format in which a server expects the user and the password.
 #[derive(Clone, Copy)]
 pub(crate) enum LoginBy {
-    #[allow(dead_code, reason = "one test binary uses the one, one the other")]
+    #[allow(dead_code, reason = "each test binary uses one of the two")]
     Form,
     #[allow(dead_code, reason = "as above")]
     Json,
@@ -33,17 +33,17 @@ pub(crate) struct Server {
     pub(crate) sessions: Sessions,
 }
 
-/// What the test knows of the server's sessions.
+/// The server's sessions, and the gate of its slow requests.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     pub(crate) store: Arc<SessionStore>,
     pub(crate) clock: ManualClock,
     pub(crate) gate: Arc<Gate>,
-    /// Tells when a request has come as far as the gate.
+    /// Reports each request that has reached the gate.
     arrived: mpsc::UnboundedSender<()>,
 }
 
-/// Where requests for `/slow` wait until the test lets them through.
+/// The gate at which requests for `/slow` wait until the test opens it.
 #[derive(Default)]
 pub(crate) struct Gate(Notify);
 
@@ -56,13 +56,13 @@ impl Sessions {
         (Self { store, clock, gate: Arc::default(), arrived }, arrivals)
     }
 
-    /// With a cookie that a client without HTTPS sends.
+    /// A layer whose cookie clients also send without HTTPS.
     pub(crate) fn layer(&self) -> SessionLayer {
         let cookie = SessionCookie::builder().name("session_id").secure(false).build().expect("a valid cookie");
         SessionLayer::new(Arc::clone(&self.store)).cookie(cookie)
     }
 
-    /// What a request for `/slow` does: it looks at the session, waits, and stores something in it.
+    /// The handler of `/slow`: reads the session, waits at the gate, and stores an attribute.
     pub(crate) async fn slow(&self, session: &Session) -> Result<(), SessionError> {
         session.get("user").ok_or(SessionError::Gone)?;
         self.arrived.send(()).expect("the test listens");
@@ -75,7 +75,7 @@ impl Sessions {
     }
 }
 
-/// A client, and what it is told of where to send requests to.
+/// A client, and the address and the login format of its server.
 #[derive(Clone)]
 pub(crate) struct Browser {
     client: Client,
@@ -119,7 +119,7 @@ impl Browser {
         self.client.post(format!("{}{path}", self.base)).send().await.expect("an answer")
     }
 
-    /// Who the server takes the client for, and the number of the visit; `None` if it is not logged in.
+    /// The user and the number of visits; `None` if the client is not logged in.
     pub(crate) async fn profile(&self) -> Option<(String, u64)> {
         let answer = self.get("/profile").await;
         assert!(!answer.headers().contains_key(SET_COOKIE), "a visit sets no cookie");
@@ -132,7 +132,7 @@ impl Browser {
     }
 }
 
-/// The one `Set-Cookie` of an answer.
+/// The only `Set-Cookie` of a response.
 pub(crate) fn set_cookie(answer: &Response) -> String {
     let mut cookies = answer.headers().get_all(SET_COOKIE).iter();
     let cookie = cookies.next().expect("a Set-Cookie").to_str().expect("ASCII").to_owned();

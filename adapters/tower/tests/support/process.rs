@@ -1,4 +1,4 @@
-//! An example as a process of its own.
+//! An example as a process.
 
 use super::build::build;
 use super::{Browser, DEADLINE, LoginBy};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-/// Killed when it is dropped.
+/// A running example, which is killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -21,7 +21,7 @@ impl Process {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the example runs");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
         let (line, lines) = mpsc::channel();
-        // As long as it is read, the example can write.
+        // All output is read, so that the example can always write.
         thread::spawn(move || output.lines().map_while(Result::ok).for_each(|text| drop(line.send(text))));
         let first = lines.recv_timeout(DEADLINE).expect("a line in time");
         let address = first.strip_prefix("listening on http://").expect("the address").parse();
@@ -36,7 +36,7 @@ impl Drop for Process {
     }
 }
 
-/// The example serves clients as it is, with either kind of cookie.
+/// Checks that the unchanged example serves clients, with both kinds of cookie.
 pub(crate) async fn serves_as_it_is(example: &str, login_by: LoginBy) {
     let insecure = Process::start(example, true);
     let browser = Browser::new(insecure.address, login_by, "laptop");

@@ -1,4 +1,4 @@
-//! What every example does, over a real socket with a real client.
+//! The scenarios that every example passes, over a socket with an HTTP client.
 
 use super::{Browser, Server, set_cookie};
 use cloakroom::SessionId;
@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// The scenarios as tests of the server that a function of this name starts: so no example leaves one out.
+/// Makes a test of each scenario, with a server from the given function, so that no example omits one.
 macro_rules! tests_of_all {
     ($start:ident) => {
         $crate::support::scenarios::tests_of_all!($start:
-            login_profile_logout
+            login_profile_and_logout_work
             a_wrong_password_gives_no_session
-            a_wrong_cookie_is_nobody
-            a_session_expires_when_it_is_not_used
-            looking_at_the_devices_keeps_none_alive_but_the_one_that_looks
+            a_wrong_cookie_names_no_session
+            an_unused_session_expires
+            listing_the_devices_keeps_only_the_listing_session_alive
             devices_are_listed_and_logged_out
         );
 
@@ -44,14 +44,14 @@ fn ada(visits: u64) -> Option<(String, u64)> {
     Some(("ada".to_owned(), visits))
 }
 
-pub(crate) async fn login_profile_logout(server: &Server) {
+pub(crate) async fn login_profile_and_logout_work(server: &Server) {
     let browser = browser(server);
     assert_eq!(browser.profile().await, None);
     let id = browser.log_in("ada").await;
     assert_eq!((browser.profile().await, browser.profile().await), (ada(1), ada(2)));
     let second = browser.log_in("ada").await;
     assert_ne!(id, second);
-    assert!(!server.sessions.store.exists(&id), "the id from before the login");
+    assert!(!server.sessions.store.exists(&id), "the id from before the login is live");
     assert_eq!(browser.profile().await, ada(3));
 
     let logout = browser.post("/logout").await;
@@ -70,7 +70,7 @@ pub(crate) async fn a_wrong_password_gives_no_session(server: &Server) {
     assert_eq!(server.sessions.store.count(), 0);
 }
 
-pub(crate) async fn a_wrong_cookie_is_nobody(server: &Server) {
+pub(crate) async fn a_wrong_cookie_names_no_session(server: &Server) {
     let (browser, jarless) = (browser(server), browser(server));
     let id = browser.log_in("ada").await;
     let forged = SessionId::random().expect("random bytes");
@@ -109,7 +109,7 @@ pub(crate) async fn a_request_in_flight_does_not_undo_a_logout(server: &Server, 
     assert_eq!(browser.profile().await, None);
     assert_eq!(server.sessions.store.count(), 0);
 
-    // Without the logout it would have been stored.
+    // Without the logout, the attribute is stored.
     let id = browser.log_in("ada").await;
     server.sessions.open_gate();
     assert_eq!(browser.get("/slow").await.status(), 200);
@@ -117,7 +117,7 @@ pub(crate) async fn a_request_in_flight_does_not_undo_a_logout(server: &Server, 
     assert_eq!(server.sessions.store.get(&id, "last_page").as_deref(), Some("/slow"));
 }
 
-pub(crate) async fn a_session_expires_when_it_is_not_used(server: &Server) {
+pub(crate) async fn an_unused_session_expires(server: &Server) {
     let browser = browser(server);
     browser.log_in("ada").await;
     for visit in 1..=3 {
@@ -129,7 +129,7 @@ pub(crate) async fn a_session_expires_when_it_is_not_used(server: &Server) {
     assert_eq!(server.sessions.store.count(), 0);
 }
 
-pub(crate) async fn looking_at_the_devices_keeps_none_alive_but_the_one_that_looks(server: &Server) {
+pub(crate) async fn listing_the_devices_keeps_only_the_listing_session_alive(server: &Server) {
     let (laptop, phone) = (browser(server), browser(server));
     laptop.log_in("ada").await;
     phone.log_in("ada").await;

@@ -1,18 +1,24 @@
 //! Runs the comparison and reports it: see `benches/README.md`.
 //!
-//! The runner starts a process of its own program for each contender, scene and round ([`run`]), writes what it is told
-//! to a file of JSON lines ([`records`]), and makes tables, charts and the verdict on the bar from that file alone
-//! ([`report`]).
+//! The runner starts a process of this program for each contender, scene and round ([`run`]), and writes the figures
+//! that the process prints to a file of JSON lines ([`data::records`]). The tables, the charts and the verdict on the
+//! bar are made from that file alone ([`report`]).
+//!
+//! Modules import from lower layers only:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 3 | [`run`]: the processes. [`report`]: `bar`, `tables` and `charts`, which do not know each other |
+//! | 2 | [`plan`]: the order of the processes |
+//! | 1 | [`data`]: `figures` from `records`, the `machine` that they were measured on, and their `format` |
+//! | 0 | the library |
 
-mod bar;
-mod charts;
-mod figures;
-mod machine;
+#![deny(unsafe_code)]
+
+mod data;
 mod plan;
-mod records;
 mod report;
 mod run;
-mod tables;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -32,17 +38,22 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Measures, then reports.
-    Run(plan::Options),
-    /// Makes tables, charts and the verdict on the bar from what was measured.
+    Run {
+        #[command(flatten)]
+        options: plan::Options,
+        #[command(flatten)]
+        style: report::Style,
+    },
+    /// Makes tables, charts and the verdict on the bar from the figures of a run.
     Report {
-        /// The directory that was measured into.
+        /// The directory of the figures.
         directory: PathBuf,
         #[command(flatten)]
         style: report::Style,
     },
-    /// Names the contenders.
+    /// Lists the contenders.
     Contenders,
-    /// Plays one scene and prints what it measured: what `run` starts for each contender.
+    /// Plays one scene and prints its figures. `run` starts this for each contender.
     #[command(hide = true)]
     Play { contender: String, order: String },
 }
@@ -59,9 +70,9 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Run(options) => {
+        Command::Run { options, style } => {
             run::run(&options)?;
-            report::write(&options.out, &options.style)
+            report::write(&options.out, &style)
         }
         Command::Report { directory, style } => report::write(&directory, &style),
         Command::Contenders => {

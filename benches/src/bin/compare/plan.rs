@@ -1,28 +1,28 @@
-//! What is run: the sizes, the rounds, and the order of the processes.
+//! The plan of a run: the sizes, the rounds, and the order of the processes.
 
-use crate::report::Style;
+use crate::data::records::{Record, Settings};
 use clap::{Args, ValueEnum};
 use cloakroom_benches::contenders::{ALL, Profile};
-use cloakroom_benches::workload::{Order, Scene, Sizes, Time};
-use serde::{Deserialize, Serialize};
+use cloakroom_benches::ids::Ids;
+use cloakroom_benches::workload::{Order, Scene, Sizes, Time, Variant};
 use std::error::Error;
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where the figures go.
+    /// The directory of the figures.
     #[arg(long, default_value = "target/compare")]
     pub(crate) out: PathBuf,
-    /// Goes on with a run that was interrupted, or adds rounds to it.
+    /// Continues an interrupted run, or adds rounds to a complete one.
     #[arg(long)]
     pub(crate) resume: bool,
     /// How much is measured.
     #[arg(long, value_enum, default_value_t = Extent::Full)]
     extent: Extent,
-    /// Short for `--extent quick`: all contenders at a fifth of the size, under three minutes.
+    /// Short for `--extent quick`: all contenders at a fifth of the size, in one round.
     #[arg(long)]
     quick: bool,
-    /// Short for `--extent standard`: the full size in fewer rounds.
+    /// Short for `--extent standard`: the full size, in fewer rounds.
     #[arg(long)]
     standard: bool,
     /// Only these scenes.
@@ -34,27 +34,18 @@ pub(crate) struct Options {
     /// Only these numbers of threads.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 4])]
     threads: Vec<usize>,
-    /// How many rounds, in place of what the extent has.
+    /// The number of rounds, instead of that of the extent.
     #[arg(long)]
     rounds: Option<usize>,
-    #[command(flatten)]
-    pub(crate) style: Style,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Extent {
-    /// Everything at a thousandth of the size, once: to see that it works.
+    /// Everything at a thousandth of the size, in one round: a test of the benchmark itself.
     Smoke,
     Quick,
     Standard,
     Full,
-}
-
-/// What the figures depend on, besides the machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Settings {
-    pub(crate) sizes: Sizes,
-    pub(crate) threads: Vec<usize>,
 }
 
 /// One process.
@@ -63,6 +54,14 @@ pub(crate) struct Job {
     pub(crate) round: usize,
     pub(crate) contender: &'static str,
     pub(crate) order: Order,
+}
+
+impl Job {
+    pub(crate) fn is_done(&self, records: &[Record]) -> bool {
+        records.iter().any(|record| {
+            (record.round, &*record.contender, record.variant) == (self.round, self.contender, self.order.variant)
+        })
+    }
 }
 
 pub(crate) struct Plan {
@@ -100,7 +99,7 @@ impl Extent {
         }
     }
 
-    /// The rounds in which a scene is played with `Instant` as well.
+    /// The number of rounds that measure [`EITHER_CLOCK`] with `Instant` too.
     fn rounds_with_instant(self) -> usize {
         match self {
             Self::Smoke => 1,
@@ -110,8 +109,11 @@ impl Extent {
     }
 }
 
-/// The scenes that are played with either clock: those in which a lookup costs little more than a clock.
+/// The scenes that are measured with either clock, because a look-up in them costs little more than a clock.
 const EITHER_CLOCK: [Scene; 3] = [Scene::Small, Scene::Middle, Scene::Mixed];
+
+/// The scenes that are measured with either source of ids, because drawing the id is a large part of their operations.
+const EITHER_IDS: [Scene; 1] = [Scene::Churn];
 
 impl Options {
     fn extent(&self) -> Extent {
@@ -128,19 +130,18 @@ impl Options {
         let extent = self.extent();
         let settings = Settings { sizes: extent.sizes(), threads: self.threads.clone() };
         if settings.threads.contains(&0) {
-            return Err("a row has one thread at the least".into());
+            return Err("a row has at least one thread".into());
         }
         let rounds = self.rounds.unwrap_or(extent.rounds());
         let contenders = self.contenders()?;
         let mut jobs = Vec::new();
         for round in 0..rounds {
-            for (scene, time) in self.scenes(extent, round) {
-                jobs.extend(turn(&contenders, round).filter(|contender| scene.suits(contender.extent)).map(
-                    |contender| {
-                        let order = Order { scene, time, threads: settings.threads.clone(), sizes: settings.sizes };
-                        Job { round, contender: contender.name, order }
-                    },
-                ));
+            for variant in self.variants(extent, round) {
+                let suited = turn(&contenders, round).filter(|contender| variant.scene.suits(contender.extent));
+                jobs.extend(suited.map(|contender| {
+                    let order = Order { variant, threads: settings.threads.clone(), sizes: settings.sizes };
+                    Job { round, contender: contender.name, order }
+                }));
             }
         }
         Ok(Plan { settings, rounds, jobs })
@@ -158,17 +159,61 @@ impl Options {
         Ok(ALL.iter().filter(wanted).copied().collect())
     }
 
-    fn scenes(&self, extent: Extent, round: usize) -> Vec<(Scene, Time)> {
-        let wanted = |scene: &Scene| self.scenes.is_empty() || self.scenes.contains(scene);
-        let coarse = Scene::ALL.into_iter().filter(wanted).map(|scene| (scene, Time::Coarse));
-        let instant = EITHER_CLOCK.into_iter().filter(wanted).map(|scene| (scene, Time::Instant));
-        coarse.chain(instant.filter(|_| round < extent.rounds_with_instant())).collect()
+    /// The scenes of a round: all of them, then some again with other ids, then some again with the other clock.
+    fn variants(&self, extent: Extent, round: usize) -> Vec<Variant> {
+        let mut variants: Vec<Variant> = Scene::ALL.into_iter().map(Variant::new).collect();
+        variants.extend(EITHER_IDS.map(|scene| Variant { ids: Ids::UserSpace, ..Variant::new(scene) }));
+        if round < extent.rounds_with_instant() {
+            variants.extend(EITHER_CLOCK.map(|scene| Variant { time: Time::Instant, ..Variant::new(scene) }));
+        }
+        variants.retain(|variant| self.scenes.is_empty() || self.scenes.contains(&variant.scene));
+        variants
     }
 }
 
-/// The contenders from another one on in each round, so that none always follows the same.
+/// The contenders in their order, rotated by another offset in each round.
 fn turn(contenders: &[Profile], round: usize) -> impl Iterator<Item = &Profile> {
-    // A step that shares no factor with most lengths.
+    // A prime, so that few lengths share a factor with it.
     const STEP: usize = 7;
     (0..contenders.len()).map(move |index| &contenders[(index + STEP * round) % contenders.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn plan(arguments: &[&str]) -> Plan {
+        let arguments = ["compare", "--out", "unused"].iter().chain(arguments);
+        Arguments::parse_from(arguments).options.plan().unwrap()
+    }
+
+    #[test]
+    fn every_contender_that_creates_and_deletes_is_measured_with_either_source_of_ids() {
+        let jobs = plan(&["--scenes", "churn", "--rounds", "2"]).jobs;
+        for contender in ALL {
+            let sources = |round| {
+                let of = |job: &&Job| job.contender == contender.name && job.round == round;
+                jobs.iter().filter(of).map(|job| job.order.variant.ids).collect::<Vec<_>>()
+            };
+            let expected: &[Ids] = if Scene::Churn.suits(contender.extent) { &Ids::ALL } else { &[] };
+            assert_eq!([sources(0), sources(1)], [expected, expected], "{}", contender.name);
+        }
+    }
+
+    #[test]
+    fn a_job_is_done_by_a_record_of_its_own_variant_only() {
+        let jobs = plan(&["--scenes", "churn", "--contenders", "papaya", "--rounds", "1"]).jobs;
+        assert_eq!(jobs.len() % 2, 0, "there are two variants");
+        let Job { round, contender, order } = jobs[0].clone();
+        let record = Record { round, contender: contender.to_owned(), variant: order.variant, measured: Vec::new() };
+        let done: Vec<bool> = jobs.iter().map(|job| job.is_done(std::slice::from_ref(&record))).collect();
+        assert!(done[0] && done[1..].iter().all(|done| !done), "{done:?}");
+    }
 }

@@ -1,26 +1,26 @@
-//! A process for each contender, scene and round.
+//! Runs a process for each contender, scene and round.
 
-use crate::machine::Machine;
+use crate::data::machine::Machine;
+use crate::data::records::{self, Header, Record, Writer};
 use crate::plan::{Job, Options, Plan};
-use crate::records::{self, Header, Record, Writer};
 use cloakroom_benches::contender::Contender;
 use cloakroom_benches::contenders::{Visitor, visit};
-use cloakroom_benches::workload::{Measured, Order, Scene, race};
+use cloakroom_benches::workload::{self, Measured, Order, Scene, Variant, race};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::env;
 use std::error::Error;
 use std::process::{Command, Stdio};
 
-/// After so many seconds a process has hung.
+/// The seconds after which a process counts as hung.
 const TIME_LIMIT: u32 = 300;
 
-/// Does all that the plan has and the file has not.
+/// Does the jobs of the plan that the file does not have yet.
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let plan = options.plan()?;
     let command = env::args().skip(1).fold("compare".to_owned(), |line, argument| line + " " + &argument);
     let header = Header { command, machine: Machine::look(), settings: plan.settings.clone() };
     let (mut writer, done) = open(options, &header)?;
-    let left: Vec<&Job> = plan.jobs.iter().filter(|job| !done.iter().any(|record| record.is_of(job))).collect();
+    let left: Vec<&Job> = plan.jobs.iter().filter(|job| !job.is_done(&done)).collect();
 
     let bar = progress_bar(&left);
     let mut failures = Vec::new();
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!(
-        "{} processes failed; the others are recorded, `--resume` tries these again:\n{}",
+        "{} processes failed; the others are recorded, and `--resume` tries these again:\n{}",
         failures.len(),
         failures.join("\n")
     )
@@ -54,20 +54,20 @@ fn open(options: &Options, header: &Header) -> Result<(Writer, Vec<Record>), Box
     };
     let path = records::path(&options.out);
     if !options.resume {
-        return Err(format!("{} is there already: go on with --resume, or remove it", path.display()).into());
+        return Err(format!("{} exists already: continue it with --resume, or remove it", path.display()).into());
     }
     if (&old.machine, &old.settings) != (&header.machine, &header.settings) {
-        return Err(format!("{} was measured otherwise: {old:?}, now: {header:?}", path.display()).into());
+        return Err(format!("{} has other settings: {old:?}, now: {header:?}", path.display()).into());
     }
     Ok((Writer::resume(&options.out)?, records))
 }
 
 fn describe(job: &Job, plan: &Plan) -> String {
-    let Order { scene, time, .. } = &job.order;
-    format!("round {} of {}, {scene:?} ({time:?}), {}", job.round + 1, plan.rounds, job.contender)
+    let Variant { scene, time, ids } = job.order.variant;
+    format!("round {} of {}, {scene:?} (clock: {time:?}, ids: {ids:?}), {}", job.round + 1, plan.rounds, job.contender)
 }
 
-/// Only where the errors go to a terminal: elsewhere indicatif draws nothing.
+/// indicatif draws the bar only if the standard error is a terminal.
 fn progress_bar(jobs: &[&Job]) -> ProgressBar {
     let bar = ProgressBar::new(jobs.iter().map(|job| weight(job)).sum());
     let style = "{wide_bar} {percent} %, {elapsed} so far, {eta} to go\n{msg}";
@@ -75,14 +75,14 @@ fn progress_bar(jobs: &[&Job]) -> ProgressBar {
     bar
 }
 
-/// About how long a job takes, in no unit: for the time that remains.
+/// The approximate duration of a job, in milliseconds: for the time that remains.
 fn weight(job: &Job) -> u64 {
-    let Order { scene, sizes, threads, .. } = &job.order;
+    let Order { variant, sizes, threads } = &job.order;
     let runs = threads.len() as u64;
     let rows = |count: u64| count * runs * sizes.window_ms * 5 / 4;
-    // Milliseconds to create so many sessions and to draw the picks among them.
+    // To create the sessions, and to pick among them.
     let filled = |sessions: usize| sessions as u64 / 600;
-    20 + match scene {
+    20 + match variant.scene {
         Scene::Small => rows(4),
         Scene::Middle => filled(sizes.middle) + rows(3),
         Scene::Large => filled(sizes.large) + rows(5) + sizes.large as u64 / 2_000,
@@ -90,7 +90,7 @@ fn weight(job: &Job) -> u64 {
         Scene::Churn => rows(2),
         Scene::Growth => filled(sizes.large) * runs,
         Scene::Evict => filled(sizes.large) + sizes.quiet_ms + sizes.back_ms + sizes.large as u64 / 3_000,
-        Scene::Footprint => filled(sizes.large) * 3 / 2,
+        Scene::Footprint => filled(sizes.large) * 2 + sizes.back_ms,
     }
 }
 
@@ -104,13 +104,14 @@ fn start(job: &Job) -> Result<Record, Box<dyn Error>> {
     }
     let measured: Vec<Measured> = serde_json::from_slice(&output.stdout)?;
     if measured.is_empty() || measured.iter().any(|measured| !measured.value.is_finite()) {
-        return Err("it measured nothing, or no number".into());
+        return Err("a figure is missing or not finite".into());
     }
-    let Order { scene, time, .. } = job.order;
-    Ok(Record { round: job.round, contender: job.contender.to_owned(), scene, time, measured })
+    let Job { round, contender, order } = job;
+    Ok(Record { round: *round, contender: (*contender).to_owned(), variant: order.variant, measured })
 }
 
-/// What such a process does.
+/// The work of such a process: plays one scene, and prints the figures.
+#[allow(unsafe_code, reason = "a call of the C library")]
 pub(crate) fn play(contender: &str, order: &str) -> Result<(), Box<dyn Error>> {
     struct Play(Order);
 
@@ -118,11 +119,11 @@ pub(crate) fn play(contender: &str, order: &str) -> Result<(), Box<dyn Error>> {
         type Output = Vec<Measured>;
 
         fn visit<C: Contender>(self) -> Vec<Measured> {
-            self.0.play::<C>()
+            workload::play::<C>(&self.0)
         }
     }
 
-    // SAFETY: it may be called at any time. The signal ends the process.
+    // SAFETY: `alarm` has no preconditions. Its signal ends the process.
     unsafe { libc::alarm(TIME_LIMIT) };
     race::prepare();
     let order = serde_json::from_str(order)?;

@@ -1,4 +1,4 @@
-//! Counts, prints, and checks what the table is there to show.
+//! Counts the writes, prints them as a table, and checks the claims that the table supports.
 
 use crate::locks::{Counted, Mutex, RwLock};
 use cloakroom::SessionStore;
@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SESSIONS: usize = 100_000;
-/// Operations of each kind, each on a session of its own.
+/// The operations of each kind, each on another session.
 const SAMPLE: usize = 1_000;
 const LINE: usize = 64;
 const TICK: Duration = Duration::from_millis(1);
 
-/// What one operation wrote.
+/// The writes of one operation.
 struct Writes {
     stores: usize,
     exchanges: usize,
@@ -33,14 +33,14 @@ impl Writes {
     }
 }
 
-/// Means over the operations of one kind.
+/// The means of the operations of one kind.
 struct Means {
     operation: &'static str,
     stores: f64,
     exchanges: f64,
     failed: f64,
     lines: f64,
-    /// Of two operations on different sessions, how often they write a line in common, in percent.
+    /// The pairs of operations on different sessions that write a line in common, in percent.
     meet: f64,
 }
 
@@ -48,7 +48,7 @@ fn measure(operation: &'static str, sample: &[Id], run: impl FnMut(&Id)) -> Mean
     measure_between(operation, sample, run, || ())
 }
 
-/// With something else, which does not count, before each twentieth part of the sample.
+/// Calls `between`, whose writes do not count, before each twentieth part of the sample.
 fn measure_between(operation: &'static str, sample: &[Id], mut run: impl FnMut(&Id), between: impl Fn()) -> Means {
     let mut writes = Vec::new();
     for part in sample.chunks(SAMPLE / 20) {
@@ -81,8 +81,8 @@ fn count<C: Contender>() -> Vec<Means> {
     let set = |id: &Id| assert!(store.set(id, WRITTEN_KEY, "author"), "a session was lost");
     let set_while_growing = measure("set, while shards grow", &sample, set);
     let growing = writes(&store, ["create, while shards grow", "delete, while shards grow"], &sample, || ());
-    // As filling left them most shards grow at one time; so the rest is counted here and there in a long run of
-    // sessions that come and go.
+    // After filling, most shards grow at the same time. The other rows are therefore sampled from a long run of
+    // sessions that are created and deleted.
     let churn = || come_and_go(&store);
     clock.pass(TICK);
     sample.iter().for_each(get);
@@ -138,8 +138,7 @@ fn table(store: &str, means: &[Means]) {
     }
 }
 
-/// The claims that the table is to bear out: a get of a live session writes no shared line but once a tick, and then
-/// one of its own.
+/// Checks the claims: a get of a live session writes a shared line only once a tick, and that line is the session's.
 fn check(ours: &[Means]) {
     let find = |operation: &str| ours.iter().find(|means| means.operation == operation).expect("it was counted");
     for operation in ["exists", "get, again within a tick"] {

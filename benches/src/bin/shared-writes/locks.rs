@@ -1,4 +1,4 @@
-//! Locks of parking_lot that note their writes: one exchange to take a free lock, one to give it back.
+//! Locks of parking_lot that note their writes: one exchange to lock, and one to unlock.
 
 use cloakroom::shared_writes::{Write, note};
 use cloakroom_benches::contenders::{Guarded, Map};
@@ -6,7 +6,7 @@ use lock_api::{RawMutex, RawRwLock};
 
 pub(crate) struct CountedMutex(parking_lot::RawMutex);
 
-// SAFETY: it excludes as the mutex does to which every call goes on.
+// SAFETY: every call is forwarded to a mutex, which excludes other threads.
 unsafe impl RawMutex for CountedMutex {
     const INIT: Self = Self(<parking_lot::RawMutex as RawMutex>::INIT);
 
@@ -32,7 +32,7 @@ unsafe impl RawMutex for CountedMutex {
 
 pub(crate) struct CountedRwLock(parking_lot::RawRwLock);
 
-// SAFETY: it excludes as the lock does to which every call goes on.
+// SAFETY: every call is forwarded to a lock, which excludes other threads.
 unsafe impl RawRwLock for CountedRwLock {
     const INIT: Self = Self(<parking_lot::RawRwLock as RawRwLock>::INIT);
 
@@ -76,7 +76,7 @@ unsafe impl RawRwLock for CountedRwLock {
 pub(crate) type Mutex = lock_api::Mutex<CountedMutex, Map>;
 pub(crate) type RwLock = lock_api::RwLock<CountedRwLock, Map>;
 
-/// `Guarded` is foreign to these types and they to this crate, so each goes into a type of its own.
+/// A wrapper, because both the trait `Guarded` and the locks are foreign to this crate.
 pub(crate) struct Counted<L>(L);
 
 impl Guarded for Counted<Mutex> {
@@ -91,7 +91,7 @@ impl Guarded for Counted<Mutex> {
         f(&self.0.lock())
     }
 
-    fn alone<R>(&self, f: impl FnOnce(&mut Map) -> R) -> R {
+    fn exclusive<R>(&self, f: impl FnOnce(&mut Map) -> R) -> R {
         f(&mut self.0.lock())
     }
 }
@@ -108,7 +108,7 @@ impl Guarded for Counted<RwLock> {
         f(&self.0.read())
     }
 
-    fn alone<R>(&self, f: impl FnOnce(&mut Map) -> R) -> R {
+    fn exclusive<R>(&self, f: impl FnOnce(&mut Map) -> R) -> R {
         f(&mut self.0.write())
     }
 }

@@ -1,6 +1,6 @@
-//! Which lines of memory an operation writes that other threads see: the reason why a store does or does not scale.
+//! Counts the cache lines that an operation writes and other threads see. They decide whether a store scales.
 //!
-//! `benches/shared-writes.sh` builds and runs it; it has nothing to count without `--cfg cloakroom_count_writes`.
+//! `benches/shared-writes.sh` builds and runs it with `--cfg cloakroom_count_writes`, without which it counts nothing.
 
 #[cfg(cloakroom_count_writes)]
 mod count;

@@ -1,8 +1,8 @@
-//! The memory of an array's slots: zeroed, and each line of slots on a cache line of its own.
+//! The memory of an array's slots: zeroed, and each line of slots on one cache line.
 //!
-//! The memory comes zeroed from the allocator, which for a large array means untouched pages of the system: making one takes no time
-//! proportional to its size. Asking the allocator for the alignment of a cache line would lose that (it would clear the memory by
-//! hand), so a little more is asked for and the slots begin at the first line within.
+//! The allocator returns zeroed memory. For a large array these are untouched pages, so making one takes constant time.
+//! With the alignment of a cache line the allocator would clear the memory itself. So the array asks for one line more,
+//! and its slots begin at the first cache line within.
 
 use crate::table::structure::slot::Slot;
 
@@ -34,7 +34,7 @@ mod memory {
     impl Slots {
         pub(crate) fn new(len: usize) -> Self {
             let layout = Self::layout(len);
-            // SAFETY: the layout has room for a line at least.
+            // SAFETY: the layout's size is not zero.
             let memory = unsafe { alloc_zeroed(layout) };
             let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
             let skip = memory.align_offset(CACHE_LINE);
@@ -94,7 +94,7 @@ mod memory {
     }
 }
 
-/// A model checker's atomics cannot be made of zeroed memory.
+/// Slots in a model, because a model checker's atomics cannot be made of zeroed memory.
 #[cfg(any(loom, shuttle))]
 pub(crate) struct Slots(Box<[Slot]>);
 

@@ -1,4 +1,4 @@
-//! The page in a real browser, or in two. Run by `ci/browser.sh`, which knows where Chromium is; not run without it.
+//! The page in one or two browsers. `ci/browser.sh` runs these tests, because they need Chromium.
 
 mod webdriver;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use self::webdriver::{Driver, Page};
 use crate::{app::Settings, harness::Server};
 
-/// The browser takes localhost for a safe place, so it keeps cookies that are `Secure`.
+/// Browsers trust localhost, and so keep `Secure` cookies of it.
 const SECURE: Settings = Settings { secure_cookies: true };
 
 async fn server() -> Server {
@@ -18,12 +18,12 @@ fn url(server: &Server) -> String {
     format!("http://localhost:{}/", server.address.port())
 }
 
-/// By the keyboard alone: the field has the focus, and Enter sends the form.
+/// Logs in by the keyboard only: the field has the focus, and Enter submits the form.
 async fn log_in(page: &Page, server: &Server, user: &str) {
     page.go_to(&url(server)).await;
     page.until("the form is shown", async |page| page.shows("#user").await).await;
     page.type_text(&format!("{user}\u{e007}")).await;
-    page.until("somebody is logged in", async |page| page.text("#name").await == user).await;
+    page.until("the user is logged in", async |page| page.text("#name").await == user).await;
     page.until("the greeting has the focus", async |page| page.focus().await == "session-title").await;
     page.until("the devices are shown", async |page| page.shows("#devices li").await).await;
 }
@@ -38,14 +38,14 @@ async fn is_logged_out(page: &Page, message: &str) {
     page.until(message, async |page| page.text("#message").await == message).await;
     assert!(page.shows("#login").await && !page.shows("#inside").await);
     let left = page.script("return document.getElementById('inside').textContent", &[]).await;
-    assert!(!left.as_str().expect("text").contains("ada"), "the page still knows who was logged in");
+    assert!(!left.as_str().expect("text").contains("ada"), "the page still names the user");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
 async fn two_browsers_see_each_other_and_one_ends_the_other() {
     let (server, driver) = (server().await, Driver::start());
-    let (laptop, phone) = (driver.browser().await, driver.phone().await);
+    let (laptop, phone) = (driver.browser().await, driver.phone(360).await);
     log_in(&laptop, &server, "ada").await;
     log_in(&phone, &server, "ada").await;
     assert_eq!(server.store.count(), 2);
@@ -53,7 +53,7 @@ async fn two_browsers_see_each_other_and_one_ends_the_other() {
         (&laptop, ["Headless Chrome on Linux", "Safari on iPhone"]),
         (&phone, ["Safari on iPhone", "Headless Chrome on Linux"]),
     ] {
-        page.until("both devices are shown, the own one first", async |page| devices(page).await == expected).await;
+        page.until("both devices are shown, this one first", async |page| devices(page).await == expected).await;
         assert!(
             page.shows("#devices li:first-child .badge").await && !page.shows("#devices li:first-child .end").await
         );
@@ -63,7 +63,7 @@ async fn two_browsers_see_each_other_and_one_ends_the_other() {
 
     laptop.click("#devices li:last-child .end").await;
     is_logged_out(&phone, "This session has ended.").await;
-    laptop.until("it is said", async |page| page.text("#message").await == "Ended: Safari on iPhone.").await;
+    laptop.until("the end is reported", async |page| page.text("#message").await == "Ended: Safari on iPhone.").await;
     laptop.until("one device is left", async |page| devices(page).await.len() == 1).await;
     assert_eq!(server.store.count(), 1);
     laptop.click("#visit").await;
@@ -77,7 +77,7 @@ async fn two_browsers_see_each_other_and_one_ends_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
-async fn the_figures_of_the_store_move() {
+async fn the_figures_of_the_store_follow_its_sessions() {
     let (server, driver) = (server().await, Driver::start());
     let page = driver.browser().await;
     log_in(&page, &server, "ada").await;
@@ -91,13 +91,13 @@ async fn the_figures_of_the_store_move() {
     assert_eq!(page.text("#peak").await, "at most 1,001");
     server.clock.advance(Duration::from_secs(11));
     assert_eq!(server.store.evict_expired(), 1_000);
-    page.until("they are evicted", async |page| page.number("#evicted").await == 1_000).await;
+    page.until("the visitors are evicted", async |page| page.number("#evicted").await == 1_000).await;
     assert_eq!(page.number("#sessions").await, 1);
 
     page.click("#burst").await;
     page.until("the gets are counted", async |page| page.number("#visits").await == 202).await;
     page.until("their rate is shown", async |page| page.number("#rate").await > 10).await;
-    page.until("and falls", async |page| page.number("#rate").await <= 10).await;
+    page.until("the rate falls", async |page| page.number("#rate").await <= 10).await;
     let points =
         page.script("return document.getElementById('line').getAttribute('points').split(' ').length", &[]).await;
     assert!(points.as_u64() > peak.as_u64(), "the line does not grow");
@@ -106,13 +106,13 @@ async fn the_figures_of_the_store_move() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
-async fn a_page_left_open_lets_its_session_expire() {
+async fn the_session_of_an_open_page_expires() {
     let (server, driver) = (server().await, Driver::start());
     let page = driver.browser().await;
     log_in(&page, &server, "ada").await;
     server.clock.advance(Duration::from_secs(40));
     page.until("the time left is shown", async |page| page.text("#left").await == "0:20").await;
-    page.until("it has been asked for again", async |page| page.number("#rate").await > 0).await;
+    page.until("the figures have been requested again", async |page| page.number("#rate").await > 0).await;
     server.clock.advance(Duration::from_secs(21));
     is_logged_out(&page, "This session has ended.").await;
     assert_eq!(server.store.count(), 0);
@@ -122,7 +122,7 @@ async fn a_page_left_open_lets_its_session_expire() {
 #[ignore = "needs Chromium: ci/browser.sh"]
 async fn logging_out_everywhere_reaches_the_other_browser_and_no_other_user() {
     let (server, driver) = (server().await, Driver::start());
-    let (laptop, phone, other) = (driver.browser().await, driver.phone().await, driver.browser().await);
+    let (laptop, phone, other) = (driver.browser().await, driver.phone(360).await, driver.browser().await);
     log_in(&laptop, &server, "ada").await;
     log_in(&phone, &server, "ada").await;
     log_in(&other, &server, "<b>mallory</b>").await;
@@ -136,8 +136,8 @@ async fn logging_out_everywhere_reaches_the_other_browser_and_no_other_user() {
     assert_eq!(server.store.count(), 0);
 }
 
-/// A page of another port of the same host is of the same site: `SameSite` lets the cookie go along, and the server has to see by itself where the
-/// request comes from.
+/// A page on another port of the same host belongs to the same site. `SameSite` does not keep the cookie out of its
+/// requests, so the server itself must check where a request comes from.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
 async fn pages_of_other_origins_end_no_session() {
@@ -147,7 +147,7 @@ async fn pages_of_other_origins_end_no_session() {
     let target = format!("{}logout-everywhere", url(&server));
     let port = elsewhere.address.port();
     for origin in [format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")] {
-        // Not the page itself, whose own policy forbids it to send forms elsewhere.
+        // Not the page itself, because its policy forbids forms to other origins.
         page.go_to(&format!("{origin}/page.js")).await;
         let post = "const form = document.createElement('form'); form.method = 'post'; form.action = arguments[0]; \
             document.body.append(form); form.submit()";
@@ -162,19 +162,119 @@ async fn pages_of_other_origins_end_no_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: ci/browser.sh"]
+async fn titles_share_a_line_with_their_buttons_on_narrow_screens() {
+    let (server, driver) = (server().await, Driver::start());
+    // The centre of each visible button in a title, relative to the top and the bottom of the title's heading.
+    let beside = "return [...document.querySelectorAll('.title button')].map((button) => { \
+        const box = button.getBoundingClientRect(), middle = (box.top + box.bottom) / 2; \
+        const heading = button.parentElement.querySelector('h2').getBoundingClientRect(); \
+        return button.id + (heading.top <= middle && middle <= heading.bottom && heading.right <= box.left)})";
+    for width in [390, 320] {
+        let phone = driver.phone(width).await;
+        log_in(&phone, &server, "Augusta Ada King, Countess of Lovelace").await;
+        let expected = ["logouttrue", "logout-everywheretrue"];
+        assert_eq!(phone.script(beside, &[]).await, serde_json::json!(expected), "{width} pixels");
+        let broken = "return [...document.querySelectorAll('.title button, #devices-title')].filter((part) => { \
+            const range = document.createRange(); range.selectNodeContents(part); \
+            const words = part.id === 'devices-title' ? part.innerText.split(' ').length : 1; \
+            return new Set([...range.getClientRects()].map((line) => line.top)).size > words}).length";
+        assert_eq!(phone.script(broken, &[]).await, 0, "a word or a button's text breaks at {width} pixels");
+        phone.click("#logout-everywhere").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn the_time_left_is_one_line_box_on_narrow_screens() {
+    // As long a text as the server's default timeout shows.
+    let server = Server::with(|store| store.ttl(Duration::from_secs(30 * 60 - 2)), SECURE).await;
+    let driver = Driver::start();
+    for width in [390, 320] {
+        let phone = driver.phone(width).await;
+        log_in(&phone, &server, "ada").await;
+        assert_eq!(phone.text("#left").await.len(), "29:58".len());
+        let lines = "const range = document.createRange(); \
+            range.selectNodeContents(document.querySelector(arguments[0])); return range.getClientRects().length";
+        for fact in ["#since", "#visits", "#left"] {
+            assert_eq!(phone.script(lines, &[fact]).await, 1, "{fact} at {width} pixels");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn a_separating_dot_is_visible_only_between_two_texts_of_one_line() {
+    let (server, driver) = (server().await, Driver::start());
+    // For each dot: whether it is within its paragraph's visible box, and whether a text of its line precedes it.
+    let dots = "return [...document.querySelectorAll('#devices .dot')].map((dot) => { \
+        const box = dot.getBoundingClientRect(), line = dot.closest('.times').getBoundingClientRect(); \
+        const texts = [...dot.closest('.times').querySelectorAll('.began, .used')]; \
+        const before = texts.some((text) => { const there = text.getBoundingClientRect(); \
+            return there.right <= box.left + 1 && there.top < box.bottom && box.top < there.bottom}); \
+        return [box.right > line.left + 1, before]})";
+    log_in(&driver.browser().await, &server, "ada").await;
+    for (width, on_one_line) in [(1200, true), (390, false), (320, false)] {
+        let page = if width == 1200 { driver.browser().await } else { driver.phone(width).await };
+        log_in(&page, &server, "ada").await;
+        page.until("the other device is shown", async |page| devices(page).await.len() >= 2).await;
+        // As long a text as there is.
+        page.script(
+            "document.querySelectorAll('#devices .used').forEach((used) => used.textContent = arguments[0])",
+            &["used 59 min ago"],
+        )
+        .await;
+        let dots = page.script(dots, &[]).await;
+        let dots = dots.as_array().expect("a list");
+        assert!(dots.len() >= 4, "{dots:?}");
+        assert!(dots.iter().all(|dot| dot[0] == dot[1]), "{width} pixels: {dots:?}");
+        assert_eq!(dots.iter().any(|dot| dot[0] == true), on_one_line, "{width} pixels: {dots:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn a_refused_name_is_called_by_the_label_of_its_field() {
+    let (server, driver) = (server().await, Driver::start());
+    let page = driver.browser().await;
+    page.go_to(&url(&server)).await;
+    page.until("the form is shown", async |page| page.shows("#user").await).await;
+    page.type_text("   \u{e007}").await;
+    let label = page.text("label[for=user]").await;
+    page.until("the refusal is shown", async |page| {
+        page.shows("#message").await && !page.text("#message").await.is_empty()
+    })
+    .await;
+    let message = page.text("#message").await;
+    assert!(message.starts_with(&format!("{label} must have")) && message.ends_with('.'), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
 async fn the_page_fits_a_phone_and_each_control_has_a_name() {
     let (server, driver) = (server().await, Driver::start());
-    let phone = driver.phone().await;
+    for width in [390, 320] {
+        let phone = driver.phone(width).await;
+        log_in(&phone, &server, &"x".repeat(64)).await;
+        let wide = "const cards = [...document.querySelectorAll('.card')].filter((card) => card.checkVisibility()); \
+            return cards.flatMap((card) => { \
+            const edge = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingRight); \
+            return [...card.querySelectorAll('*')].filter((part) => part.getBoundingClientRect().right > edge)}) \
+            .map((part) => part.id || part.className || part.localName).join()";
+        assert_eq!(phone.script(wide, &[]).await, "", "wider than its card at {width} pixels");
+        // `innerWidth` would grow with an element that is too wide.
+        let outside = "return [...document.querySelectorAll('*')].filter((part) => \
+            part.getBoundingClientRect().right > Number(arguments[0])).length";
+        assert_eq!(phone.script(outside, &[&width.to_string()]).await, 0, "outside of {width} pixels");
+    }
+    let phone = driver.phone(360).await;
     log_in(&phone, &server, &"x".repeat(64)).await;
-    // Not `innerWidth`, which grows with what does not fit.
-    let wide =
-        "return [...document.querySelectorAll('*')].filter((part) => part.getBoundingClientRect().right > 360).length";
-    assert_eq!(phone.script(wide, &[]).await, 0, "something does not fit");
     let small = "return [...document.querySelectorAll('button')].filter((button) => button.checkVisibility() && \
         button.getBoundingClientRect().height < 44).map((button) => button.id).join()";
-    assert_eq!(phone.script(small, &[]).await, "", "too small for a finger");
-    let nameless = "return [...document.querySelectorAll('button, input')].filter((control) => !(control.ariaLabel || \
-        control.innerText.trim() || control.textContent.trim() || control.labels?.length)).map((control) => control.id).join()";
+    assert_eq!(phone.script(small, &[]).await, "", "too low for a finger");
+    let nameless = "const name = (control) => \
+            control.ariaLabel || control.textContent.trim() || control.labels?.length; \
+        return [...document.querySelectorAll('button, input')].filter((control) => !name(control)) \
+        .map((control) => control.id).join()";
     assert_eq!(phone.script(nameless, &[]).await, "", "without a name");
     phone.has_no_complaint().await;
 }

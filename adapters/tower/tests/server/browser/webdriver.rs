@@ -1,4 +1,5 @@
-//! Chromium without a window, driven by way of its driver: as much of [WebDriver](https://www.w3.org/TR/webdriver2/) as the tests need, which is JSON over HTTP.
+//! Headless Chromium and its driver: the part of [WebDriver](https://www.w3.org/TR/webdriver2/) that the tests need, which
+//! is JSON over HTTP.
 
 use std::{
     env, fs,
@@ -16,10 +17,10 @@ use tokio::time::sleep;
 
 use crate::harness::{DEADLINE, client};
 
-/// Under this key an answer names an element, says the standard.
+/// The key of an element's reference in a response, as the standard defines it.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What keeps Chromium to itself: no window, no sandbox (containers have none to offer), and no traffic but the test's.
+/// The flags of Chromium: no window, no sandbox, because containers offer none, and no traffic except the test's.
 const FLAGS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -32,14 +33,14 @@ const FLAGS: [&str; 9] = [
     "--disable-dev-shm-usage",
 ];
 
-/// A running chromedriver; stopped when dropped.
+/// A running chromedriver, which is stopped when it is dropped.
 pub(super) struct Driver {
     process: Child,
     port: u16,
 }
 
 impl Driver {
-    /// Starts the one that the variable `CHROMEDRIVER` names, or else the first on the path.
+    /// Starts the program that the variable `CHROMEDRIVER` names, or else the first one on the path.
     pub(super) fn start() -> Driver {
         let driver = env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
         let mut process =
@@ -51,15 +52,15 @@ impl Driver {
         Driver { process, port }
     }
 
-    /// Opens a browser that knows nothing yet, 1200 pixels wide.
+    /// Opens a new browser with an empty profile, 1200 pixels wide.
     pub(super) async fn browser(&self) -> Page {
         self.open(json!({ "args": ["--window-size=1200,900"] })).await
     }
 
-    /// The same, as a phone 360 pixels wide.
-    pub(super) async fn phone(&self) -> Page {
+    /// Opens a new browser that emulates a phone with a screen of this width in CSS pixels.
+    pub(super) async fn phone(&self, width: u32) -> Page {
         let agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1";
-        let screen = json!({ "width": 360, "height": 740, "pixelRatio": 2, "touch": true });
+        let screen = json!({ "width": width, "height": 740, "pixelRatio": 2, "touch": true });
         self.open(json!({ "args": [], "mobileEmulation": { "deviceMetrics": screen, "userAgent": agent } })).await
     }
 
@@ -67,14 +68,15 @@ impl Driver {
         static OPENED: AtomicUsize = AtomicUsize::new(0);
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}-{number}", std::process::id()));
-        fs::create_dir_all(&profile).expect("a directory of its own");
+        fs::create_dir_all(&profile).expect("a new directory");
         let args = options["args"].as_array_mut().expect("a list");
         args.extend(FLAGS.map(Value::from));
         args.push(format!("--user-data-dir={}", profile.display()).into());
         if let Some(chromium) = env::var_os("CHROMIUM") {
             options["binary"] = chromium.to_str().expect("UTF-8").into();
         }
-        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let logs = json!({ "browser": "ALL" });
+        let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs });
         let mut page = Page { client: client(false), port: self.port, path: "/session".to_owned(), profile };
         let opened = page.command(Method::POST, "", json!({ "capabilities": { "alwaysMatch": wanted } })).await;
         page.path = format!("/session/{}", opened["sessionId"].as_str().expect("a session"));
@@ -89,7 +91,7 @@ impl Drop for Driver {
     }
 }
 
-/// A browser with one page; closed, and what it has kept removed, when dropped.
+/// A browser with one page. It is closed, and its profile is removed, when it is dropped.
 pub(super) struct Page {
     client: Client,
     port: u16,
@@ -118,25 +120,25 @@ impl Page {
         format!("/element/{}", found[ELEMENT].as_str().expect("an element"))
     }
 
-    /// Clicks where the element is, as a person would: fails if it is not shown, or something lies above it.
+    /// Clicks on the element's position. Fails if the element is hidden or covered.
     pub(super) async fn click(&self, selector: &str) {
         let element = self.element(selector).await;
         self.command(Method::POST, &format!("{element}/click"), json!({})).await;
     }
 
-    /// Types into whatever has the focus.
+    /// Types into the element that has the focus.
     pub(super) async fn type_text(&self, text: &str) {
         let focused = self.command(Method::GET, "/element/active", Value::Null).await;
         let element = focused[ELEMENT].as_str().expect("something has the focus");
         self.command(Method::POST, &format!("/element/{element}/value"), json!({ "text": text })).await;
     }
 
-    /// What a script in the page returns.
+    /// Runs a script in the page and returns its result.
     pub(super) async fn script(&self, script: &str, arguments: &[&str]) -> Value {
         self.command(Method::POST, "/execute/sync", json!({ "script": script, "args": arguments })).await
     }
 
-    /// Text as a person sees it: empty if the element is not shown.
+    /// The visible text of an element; empty if it is hidden.
     pub(super) async fn text(&self, selector: &str) -> String {
         let text = self.script("return document.querySelector(arguments[0]).innerText", &[selector]).await;
         if self.shows(selector).await { text.as_str().expect("text").to_owned() } else { String::new() }
@@ -147,7 +149,7 @@ impl Page {
         self.script(shown, &[selector]).await == true
     }
 
-    /// The name of what has the focus.
+    /// The id of the element that has the focus.
     pub(super) async fn focus(&self) -> String {
         self.script("return document.activeElement.id", &[]).await.as_str().expect("text").to_owned()
     }
@@ -155,10 +157,10 @@ impl Page {
     /// The number that an element shows.
     pub(super) async fn number(&self, selector: &str) -> u64 {
         let text = self.text(selector).await;
-        text.replace(',', "").parse().unwrap_or_else(|_| panic!("{selector} shows no number but {text:?}"))
+        text.replace(',', "").parse().unwrap_or_else(|_| panic!("{selector} shows {text:?}, which is not a number"))
     }
 
-    /// Waits for something to come true of the page, or fails with what it shows.
+    /// Waits until a condition holds, or fails with the text of the page.
     pub(super) async fn until(&self, what: &str, is_so: impl AsyncFn(&Page) -> bool) {
         let start = Instant::now();
         while !is_so(self).await {
@@ -170,7 +172,7 @@ impl Page {
         }
     }
 
-    /// Waits for the first byte of the answer, for chromedriver keeps the connection open.
+    /// Waits only for the first byte of the response, because chromedriver keeps the connection open.
     fn close(&self) -> io::Result<()> {
         let mut driver = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         driver.set_read_timeout(Some(DEADLINE))?;
@@ -178,13 +180,13 @@ impl Page {
         driver.read_exact(&mut [0])
     }
 
-    /// Fails if the browser has had anything to say against the page: errors of its scripts, what its policy forbids, what it could not load. (That
-    /// nobody is logged in, or is any more, it says as well.)
+    /// Fails if the browser has logged an error: of a script, of the content security policy, or of a request.
+    /// Responses with status 401 are expected.
     pub(super) async fn has_no_complaint(&self) {
         let said = self.command(Method::POST, "/se/log", json!({ "type": "browser" })).await;
         for entry in said.as_array().expect("a list") {
             let message = entry["message"].as_str().expect("text");
-            assert!(message.contains("status of 401"), "the browser says: {message}");
+            assert!(message.contains("status of 401"), "the browser reports: {message}");
         }
     }
 }

@@ -1,0 +1,200 @@
+//! The state of one request: the session that it came with, and the changes of the session's id until the response.
+//!
+//! A request has at most one session at a time. Its handler may end the session, give it another id, or create one. The
+//! handle in the handler and the layer, which writes the cookie, may be in different tasks, and the handle may be
+//! cloned into more tasks. They share a linked list of [`Node`]s. Each node holds the id that the session has from then
+//! on, or none if there is no session:
+//!
+//! ```text
+//! arrival: id A ──next──▶ id B (rotated) ──next──▶ none (logged out)
+//! ```
+//!
+//! The last node is the current one. A node is appended by filling the empty `next` of the last node. If two tasks
+//! append to the same node, one succeeds and the other starts again from the new last node, so no task waits for
+//! another. A request that changes nothing has only the first node, which is part of the state itself. Each change
+//! allocates one node.
+//!
+//! # The response
+//!
+//! No cookie can be sent once the response has its headers, or once the client has disconnected. From then on the state
+//! is closed: a task that outlives the response must neither create a session, because no client would learn its id,
+//! nor change the id of one. The word `changes` decides whether a change or the closing came first. A change enters
+//! itself after it has appended its node. Closing enters itself before it reads the list. Both are read-modify-writes
+//! of one word, so either the change sees that the state is closed and is undone, or the response sees the node.
+//!
+//! # Orderings
+//!
+//! | access | ordering | why |
+//! |---|---|---|
+//! | `next`, filled and followed | Release, Acquire (within `OnceBox`) | publishes the node |
+//! | `changes.fetch_add`, `fetch_or` | AcqRel | a closing that follows a change sees its node; a change that follows the closing sees `CLOSED` |
+//! | `changes.load` | Relaxed | avoids work that would be undone, and decides nothing |
+
+use crate::config::LayerConfig;
+use cloakroom::{Content, SessionId};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use http::{HeaderMap, HeaderValue};
+use once_cell::race::OnceBox;
+use std::sync::Arc;
+
+/// The state of one request, from its arrival until the response is sent and the last handle is dropped.
+pub(crate) struct RequestState<T: Content + ?Sized> {
+    config: Arc<LayerConfig<T>>,
+    arrival: Node,
+    /// Other live sessions that the request named: see [`SessionCookie::ids`](crate::SessionCookie::ids).
+    others: Vec<SessionId>,
+    /// Whether the request named a session that does not exist.
+    stale: bool,
+    /// Twice the number of changes, and [`CLOSED`].
+    changes: AtomicUsize,
+}
+
+/// The id that the session has from this change on; none if there is no session.
+#[derive(Default)]
+pub(crate) struct Node {
+    id: Option<SessionId>,
+    /// The number of nodes before this one.
+    number: u32,
+    next: OnceBox<Node>,
+}
+
+/// The lowest bit of `changes`; the other bits count the changes.
+const CLOSED: usize = 1;
+const CHANGE: usize = 2;
+
+/// The number of times that one request may change its session's id. The bound is far above any use, and keeps the list
+/// short, because dropping the list recurses once per node.
+const MOST_CHANGES: u32 = 100;
+
+/// The result of [`RequestState::append`].
+pub(crate) enum Appended {
+    Yes,
+    /// Another task has appended to the same node first.
+    Overtaken,
+    /// The state was closed. The node has been appended, but the response does not show it.
+    TooLate,
+}
+
+impl<T: Content + ?Sized> RequestState<T> {
+    /// Finds the session of a request: the first live one that it names. Does not touch it.
+    pub(crate) fn new(config: &Arc<LayerConfig<T>>, headers: &HeaderMap) -> Self {
+        let mut stale = false;
+        let mut live = config.cookie.ids(headers).filter(|id| {
+            let live = config.store.exists(id);
+            stale |= !live;
+            live
+        });
+        let id = live.next();
+        let others = live.filter(|other| Some(*other) != id).collect();
+        let arrival = Node { id, ..Node::default() };
+        Self { config: Arc::clone(config), arrival, others, stale, changes: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn config(&self) -> &LayerConfig<T> {
+        &self.config
+    }
+
+    pub(crate) fn others(&self) -> &[SessionId] {
+        &self.others
+    }
+
+    /// The last node of the list, which holds the current id.
+    pub(crate) fn current(&self) -> &Node {
+        let mut node = &self.arrival;
+        while let Some(next) = node.next.get() {
+            node = next;
+        }
+        node
+    }
+
+    /// Changes the session's id from the one in `from` to `id`, or to none.
+    pub(crate) fn append(&self, from: &Node, id: Option<SessionId>) -> Appended {
+        let next = Node { id, number: from.number + 1, next: OnceBox::new() };
+        if from.next.set(Box::new(next)).is_err() {
+            return Appended::Overtaken;
+        }
+        match self.changes.fetch_add(CHANGE, Ordering::AcqRel) & CLOSED {
+            0 => Appended::Yes,
+            _ => Appended::TooLate,
+        }
+    }
+
+    /// Closes the state, because there is a response or there will be none.
+    pub(crate) fn close(&self) {
+        if !self.is_closed() {
+            self.changes.fetch_or(CLOSED, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.changes.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    /// Closes the state and returns the `Set-Cookie` that the response needs.
+    ///
+    /// A session that another request has ended gets no cookie. Its cookie is not removed either, because the browser
+    /// may have received a newer one in another response.
+    pub(crate) fn respond(&self) -> Option<HeaderValue> {
+        self.changes.fetch_or(CLOSED, Ordering::AcqRel);
+        let LayerConfig { store, cookie, settings } = &*self.config;
+        let last = self.current();
+        match (&last.id, last.number == 0) {
+            (Some(id), true) => (settings.rolling && store.touch(id)).then(|| cookie.issue(id)),
+            (Some(id), false) => store.exists(id).then(|| cookie.issue(id)),
+            (None, true) => (settings.remove_stale && self.stale).then(|| cookie.removal()),
+            (None, false) => Some(cookie.removal()),
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn id(&self) -> Option<&SessionId> {
+        self.id.as_ref()
+    }
+
+    /// Whether the handler has logged out.
+    pub(crate) fn is_logout(&self) -> bool {
+        self.id.is_none() && self.number > 0
+    }
+
+    pub(crate) fn is_last_allowed(&self) -> bool {
+        self.number >= MOST_CHANGES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::cookie::SessionCookie;
+
+    fn state() -> RequestState<cloakroom::Attributes> {
+        let (store, cookie) = (Arc::default(), SessionCookie::default());
+        let config = LayerConfig { store, cookie, settings: Settings::default() };
+        RequestState::new(&Arc::new(config), &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_change_before_the_response_appears_in_it() {
+        let state = state();
+        assert!(matches!(state.append(state.current(), None), Appended::Yes));
+        assert_eq!(state.respond(), Some(state.config.cookie.removal()));
+    }
+
+    #[test]
+    fn a_change_after_the_response_is_reported_as_too_late() {
+        let state = state();
+        assert_eq!(state.respond(), None);
+        assert!(state.is_closed());
+        assert!(matches!(state.append(state.current(), None), Appended::TooLate));
+    }
+
+    #[test]
+    fn the_second_of_two_changes_of_one_node_is_overtaken() {
+        let state = state();
+        let (first, second) = (state.current(), state.current());
+        assert!(matches!(state.append(first, None), Appended::Yes));
+        assert!(matches!(state.append(second, None), Appended::Overtaken));
+        assert_eq!(state.current().number, 1);
+    }
+}

@@ -1,0 +1,35 @@
+//! What all tests here need: that they run one at a time, at the right size, and know what is left in the end.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cloakroom::{SessionId, SessionStore};
+
+/// What may be left whatever a test did: a record of 2 KiB for each thread that the memory reclamation has met and is
+/// not yet rid of, and what the test harness allocates as it ends and starts its threads meanwhile.
+pub(crate) const SLACK: isize = 16 * 1024;
+
+/// As many as that in a release build, a tenth of it in a debug build.
+pub(crate) const fn scaled(number: usize) -> usize {
+    if cfg!(debug_assertions) { number / 10 } else { number }
+}
+
+/// Keeps the other tests, which allocate as well, waiting until it is dropped. Frees first what they have left retired:
+/// freed later, it would hide as much of what this test leaves.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    SessionStore::default().flush();
+    alone
+}
+
+pub(crate) fn session(store: &SessionStore) -> SessionId {
+    store
+        .create_with([("user_id", "1000042"), ("role", "editor"), ("csrf", "f3a9c1d07be24586")])
+        .expect("there is room")
+}
+
+/// Brings a store to rest: arrays at the size that fits, and nothing retired that could be freed.
+pub(crate) fn finish_moves_of(store: &SessionStore) {
+    assert_eq!(store.evict_expired(), 0);
+    store.flush();
+}
