@@ -99,11 +99,10 @@ pub struct SessionConfig {
     pub shards: usize,
     /// Whether the ids of new and rotated sessions are drawn in batches. `true` by default.
     ///
-    /// A call of the operating system's random source then makes eight ids for the calling thread, where it would make
-    /// one. The thread's unused ids lie in a page of memory that the kernel wipes in a forked child and leaves out of
-    /// core dumps. Each id is erased there when it is used, and the page is unmapped when the thread ends. The page is
-    /// shared by all stores of the process, and exists on Linux 4.14 or later only. Elsewhere each id is a call of its
-    /// own.
+    /// Each call of the operating system's random source then makes eight ids for the calling thread instead of one.
+    /// The thread keeps its unused ids in a page of memory that the kernel wipes in a forked child and leaves out of
+    /// core dumps. The thread erases each id there when it uses the id, and unmaps the page when it ends. All stores of
+    /// the process share the page. It exists only on Linux 4.14 or later; elsewhere each id is one call.
     ///
     /// **Turn it off in a virtual machine that is cloned or restored from a snapshot while the process runs**, unless
     /// the process calls [`SessionId::discard_batches`](crate::SessionId::discard_batches) before it creates a session
@@ -233,7 +232,7 @@ impl SessionConfig {
         self
     }
 
-    /// Sets [`batch_ids`](#structfield.batch_ids).
+    /// Sets whether ids are drawn in batches, [`batch_ids`](#structfield.batch_ids).
     #[must_use]
     pub fn batch_ids(mut self, batched: bool) -> Self {
         self.batch_ids = batched;
@@ -251,8 +250,8 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, no limit on sessions, 64 KiB and 1,024 attributes for each, 64 shards, and
-    /// ids drawn in batches.
+    /// Returns 30 minutes, `session_id`, no limit on sessions, 64 KiB and 1,024 attributes for each, 64 shards,
+    /// and ids drawn in batches.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),

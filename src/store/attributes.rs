@@ -68,9 +68,9 @@ impl SessionStore {
     /// of them. If a key is given twice, the last value counts.
     ///
     /// The time is in proportion to the number and the size of the attributes, whatever their keys. The id is 32 bytes
-    /// from the operating system's random source, by one call for each session. At
-    /// [`max_sessions`](SessionConfig#structfield.max_sessions) the store first looks at up to 512 sessions in search
-    /// of expired ones to end.
+    /// from the operating system's random source ([`batch_ids`](SessionConfig#structfield.batch_ids) explains its
+    /// calls). At [`max_sessions`](SessionConfig#structfield.max_sessions) the store first looks at up to 512 sessions
+    /// in search of expired ones to end.
     ///
     /// Lock-free; allocates. Takes effect when the session's entry is put into its slot.
     ///

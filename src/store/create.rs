@@ -71,7 +71,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
         let moment = self.moment();
-        let id = SessionId::draw(self.config.batch_ids).map_err(CreateError::Random)?;
+        let id = SessionId::draw(self.config.batch_ids)?;
         // The principal's limit comes first, because a creation that it refuses must not end another principal's
         // session.
         let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;

@@ -116,7 +116,7 @@ fn assert_all_different<'i>(ids: impl IntoIterator<Item = &'i str>, count: usize
 }
 
 #[test]
-fn ids_that_parent_and_child_draw_are_all_different() {
+fn parent_and_child_make_different_ids() {
     const EACH: usize = 10_000;
     let (store, _clock) = store(0);
     // Wherever in a batch the fork meets the thread.

@@ -1,4 +1,4 @@
-//! The store over shuttle's atomics and a stand-in for the memory, for the tests to run under chosen schedules. Empty
+//! The store, over shuttle's atomics and a stand-in for the epochs: what `tests/` runs under chosen schedules. Nothing
 //! without `--cfg shuttle`.
 #![cfg(shuttle)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
@@ -22,4 +22,4 @@ pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, Lookup, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Timeouts};
+pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Timeouts};
