@@ -105,7 +105,9 @@ impl<P: Payload> Table<P> {
         f: impl for<'g> FnOnce(Pinned<'g, P>, Target<'_>) -> R,
     ) -> R {
         let target = self.target(key);
-        self.pin_to(self.shard(target.hash), moment, |pinned| f(pinned, target))
+        let removals = Removals::new(&self.observer);
+        let guard = memory::pin();
+        f(Pinned { table: self, shard: self.shard(target.hash), moment, guard: &guard, removals: &removals }, target)
     }
 
     /// Pins the thread for an operation on one shard.

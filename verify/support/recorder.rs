@@ -131,6 +131,7 @@ impl<R: Runtime> Recorder<R> {
     }
 
     /// Reads a session under its newest id, and returns whether it is there.
+    #[allow(dead_code, reason = "not every runtime looks at sessions from outside")]
     pub(crate) fn look_at(&self, session: usize) -> bool {
         let ids = locked(&self.ids)[session].clone();
         let mut events = vec![Vec::new(); SESSIONS];
