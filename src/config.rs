@@ -72,7 +72,8 @@ pub struct SessionConfig {
     /// sessions the principal has. With a limit of more than 16, a refused login looks at all sessions of the
     /// principal.
     pub max_sessions_per_principal: usize,
-    /// What happens to a login beyond that limit. [`WhenPrincipalFull::Refuse`] by default.
+    /// What happens to a login at [`max_sessions_per_principal`](Self::max_sessions_per_principal).
+    /// [`WhenPrincipalFull::Refuse`] by default.
     pub when_principal_full: WhenPrincipalFull,
     /// What happens to a creation at [`max_sessions`](Self::max_sessions), if no expired session is found.
     /// [`WhenFull::Refuse`] by default.

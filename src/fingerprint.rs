@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Names a session in logs by eight hex digits, from which its id cannot be found. Made by
 /// [`SessionStore::fingerprint`](crate::SessionStore::fingerprint).
 ///
-/// Formatting it is wait-free and allocates nothing, as far as the formatter does.
+/// Formatting is wait-free and allocates nothing itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u32);
 

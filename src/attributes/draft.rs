@@ -23,7 +23,7 @@ const SMALL_SIZE: usize = 512;
 /// checks the limits at the end, so a draft may exceed them in between. `Debug` shows the number of attributes, and
 /// neither keys nor values.
 ///
-/// Every method is wait-free, as far as the allocator is; those that change the draft allocate.
+/// Every method is wait-free if the allocator is. The methods that change the draft allocate.
 ///
 /// # Examples
 ///

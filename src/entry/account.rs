@@ -33,13 +33,14 @@ pub(crate) struct Account {
     pub(crate) number: u64,
     standing: AtomicU64,
     users: AtomicUsize,
-    /// The last serial number that was given out. Wraps after 2^32.
+    /// The next serial number. Wraps after 2^32.
     serials: AtomicUsize,
     /// The number of segments of the index that may hold a member of this principal.
     segments: AtomicUsize,
 }
 
-/// The sessions of a principal that stand: those of this generation, and the one that the last revocation exempted.
+/// Which sessions of a principal are not revoked: those of this generation, and the one that the last revocation
+/// exempted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing(u64);
 
@@ -52,7 +53,7 @@ impl Standing {
         (self.0 >> 32) as u32
     }
 
-    /// Whether a session of this generation and serial number stands.
+    /// Whether a session of this generation and serial number is not revoked.
     #[inline]
     pub(crate) fn includes(self, generation: u32, serial: u32) -> bool {
         self.generation() == generation || self.0 as u32 == serial
@@ -82,7 +83,8 @@ impl Account {
         Standing(self.standing.load(Ordering::Relaxed))
     }
 
-    /// Replaces the standing, which takes effect for all sessions at once. False if it was not `seen` any more.
+    /// Replaces the word that says which sessions are not revoked, for all sessions at once. False if it was not `seen`
+    /// any more.
     pub(crate) fn revoke(&self, seen: Standing, next: Standing) -> bool {
         // Release and acquire: pairs with C2. If a session is arriving, either the revoking thread finds the session
         // afterwards, or the thread that brings the session finds it revoked.
@@ -209,7 +211,7 @@ impl Binding {
         Use(self.account)
     }
 
-    /// Whether the session stands.
+    /// Whether the session is not revoked.
     #[inline]
     pub(crate) fn is_included(self, standing: Standing) -> bool {
         standing.includes(self.generation, self.serial)

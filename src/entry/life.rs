@@ -8,7 +8,7 @@
 //! | `Live(t)` | `Live(later)` | [`touch`](LifeWord::touch) | the session was used |
 //! | `Live(t)` | `Live(earlier)` | [`bring_back`](LifeWord::bring_back) | the clock was set back, and the stamp with it |
 //! | `Live(t)` | `Superseded` | [`supersede`](LifeWord::supersede) | the successor is the session now |
-//! | `Live(t)` | `Dead` | [`kill`](LifeWord::kill) | the session ended: deleted, or expired |
+//! | `Live(t)` | `Dead` | [`kill`](LifeWord::kill) | the session, or its id, ended |
 //!
 //! `Superseded` and `Dead` are final. Every transition is a compare-and-swap from the very state that was judged, so
 //! the winner knows that nothing came between. That exchange is the linearization point of nearly every operation of
@@ -41,7 +41,7 @@ pub(crate) enum Life {
     Live(Tick),
     /// Replaced by its successor.
     Superseded,
-    /// Ended, together with the session.
+    /// Ended. Without a grace, so is the old id of a session that was rotated.
     Dead,
 }
 

@@ -101,7 +101,7 @@ pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 unsafe impl<P: Payload> Send for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
-    /// A live version whose text of `text` bytes `fill` writes. Bytes that it does not write remain NUL characters.
+    /// A live version whose text of `text_len` bytes `fill` writes. Bytes that it does not write remain NUL characters.
     pub(crate) fn new(head: Head<'_>, payload: P, text_len: u32, fill: impl FnOnce(&mut Tail<'_>)) -> Self {
         let shape = Shape::new(head.overrides, text_len);
         let overrides = head.overrides;
@@ -290,7 +290,7 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         if shape.is_plain() { Overrides::NONE } else { shape.overrides(self.tail()) }
     }
 
-    /// Whether the version has neither limits of its own nor a binding, and is no forward.
+    /// Whether the version has no overrides, and is not a forward.
     #[inline]
     pub(crate) fn is_plain(self) -> bool {
         self.header().shape.is_plain()
@@ -391,8 +391,8 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         }
     }
 
-    /// Retires the entry, whose [size](Self::size) the caller gives: it is freed once every thread has unpinned that is
-    /// pinned now.
+    /// Retires the entry, whose [size](Self::size) the caller gives: it is freed once all threads that are pinned now
+    /// have unpinned.
     ///
     /// # Safety
     ///

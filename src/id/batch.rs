@@ -1,12 +1,12 @@
 //! Ids drawn ahead: one call of the operating system's random source makes eight ids for one thread.
 //!
-//! The unused ids of a thread lie in a [`Page`] of its own. A thread without one draws each id by a call of its own:
-//! where the system offers no such page, and while the thread is torn down.
+//! The unused ids of a thread are in a [`Page`] of its own. A thread without a page draws each id by one call. A thread
+//! has no page if the system offers none, and while it is torn down.
 //!
 //! # A batch and its mark
 //!
-//! The word [`DISCARDED`] counts the calls of [`discard`], from 1. A batch bears as its mark what the counter was
-//! *before* the source was asked, and its ids are used only while mark and counter are equal. In a forked child the
+//! The word [`DISCARDED`] counts the calls of [`discard`], from 1. The mark of a batch is the value of the counter
+//! *before* the source was called, and its ids are used only while mark and counter are equal. In a forked child the
 //! kernel has set the mark to zero, and the counter is never zero. So one comparison finds a batch that was wiped and a
 //! batch that was discarded.
 //!
@@ -39,7 +39,7 @@
 //!
 //! A draw takes the page out of the thread's [`State`] and puts it back at its end. Where the source fails, the page is
 //! erased. Where the source panics, the page is dropped, which erases it; the thread draws each id by a call of its own
-//! from then on. So does a draw within a draw, which only a random source of the user's could make.
+//! from then on. A draw within a draw also calls the source for its id. Only a replaced random source could cause one.
 
 use super::SessionId;
 use super::page::{IDS, Page};

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | `mod.rs` | [`SessionId`], and its digits, [`HexId`] |
 //! | `batch.rs` | ids drawn ahead, and why no id is drawn twice |
-//! | `page.rs` | the memory in which they lie: the only unsafe code here |
-//! | `none.rs` | in place of both where there is no such memory |
+//! | `page.rs` | the memory for unused ids: the only unsafe code here |
+//! | `none.rs` | replaces `batch` and `page` on systems without such memory |
 //! | `serde_as_hex.rs` | the traits of serde |
 
 #[cfg_attr(not(all(target_os = "linux", not(any(miri, loom, shuttle)))), path = "none.rs")]

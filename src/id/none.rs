@@ -1,4 +1,5 @@
-//! In place of `batch` where no page is wiped by a fork, and where a model checker or Miri runs: no id is drawn ahead.
+//! Replaces `batch` on systems that cannot wipe a page at a fork, under model checkers and under Miri: no id is drawn
+//! ahead.
 
 use super::SessionId;
 use crate::error::RandomError;

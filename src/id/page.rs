@@ -1,6 +1,6 @@
 //! A page of memory that the kernel wipes in a forked child and leaves out of core dumps.
 //!
-//! `batch.rs` keeps the ids in it that a thread has drawn ahead. The page holds three things: a mark, the number of ids
+//! `batch.rs` keeps a thread's unused ids in this page. The page holds three things: a mark, the number of ids
 //! that are left, and the ids. All of them are zero when the page is mapped, and in a child that was forked meanwhile.
 //!
 //! Each access is volatile, for two reasons:
@@ -28,7 +28,7 @@ const LEFT: usize = 1;
 const FIRST_ID: usize = 2;
 const WORDS: usize = FIRST_ID + IDS * ID_WORDS;
 
-/// So much is mapped. The kernel rounds it up to its pages, here and in the advice.
+/// The number of bytes to map. The kernel rounds it up to whole pages, in `mmap` and in `madvise`.
 const BYTES: usize = WORDS * size_of::<u64>();
 
 /// Advice that no kernel knows.

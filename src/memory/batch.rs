@@ -113,8 +113,8 @@ impl Batch {
         Vec::new()
     }
 
-    /// Closes an open batch. The remaining objects belong to the caller, and so does the batch once every thread has
-    /// unpinned that is pinned now. `kept` is given the size of the objects and returns whether they may be cached.
+    /// Closes an open batch. The remaining objects belong to the caller, and so does the batch once all threads that
+    /// are pinned now have unpinned. `kept` is given the size of the objects and returns whether they may be cached.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! Blocks of memory from the allocator, and what the table wants of their addresses.
+//! Blocks of memory from the allocator, and the check of their addresses.
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;

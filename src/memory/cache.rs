@@ -64,10 +64,10 @@ pub(crate) enum Deferred {
 }
 
 impl Guard {
-    /// Has what is deferred released once every thread has unpinned that is pinned now.
+    /// Releases `deferred` once all threads that are pinned now have unpinned.
     #[cold]
     pub(super) fn release_later(&self, deferred: Deferred) {
-        // SAFETY: what is deferred may be released on any thread, at any later time.
+        // SAFETY: `deferred` may be released on any thread, at any later time.
         unsafe { self.defer(move || deferred.release()) }
     }
 }
@@ -348,7 +348,8 @@ fn release_returned(batch: Box<Batch>) {
     Deferred::Free(ClosedBatch::new(batch)).release();
 }
 
-/// Retires an object. The caller has to release the result once every thread has unpinned that is pinned now.
+/// Retires an object. The caller has to release the result once all threads that are pinned now have
+/// unpinned.
 #[inline(always)]
 pub(super) fn retire(object: RetiredObject, bytes: usize) -> Option<Deferred> {
     let object = ManuallyDrop::new(object);

@@ -49,7 +49,7 @@ impl Guard {
     #[inline]
     pub(crate) fn assert_usable<T>(&self, _pointer: *const T) {}
 
-    /// Calls `f` once every thread has unpinned that is pinned now.
+    /// Calls `f` once all threads that are pinned now have unpinned.
     ///
     /// # Safety
     ///

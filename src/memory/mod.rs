@@ -21,9 +21,9 @@
 //! Freeing entries by the hundred overflows the C library's cache of free blocks, so that both freeing and allocating
 //! take the slow path. Freeing on one thread and allocating on another also bounces cache lines. So a thread retires
 //! objects in batches of up to 64. A batch [returns](record) to its thread once its objects may be freed, and the
-//! thread caches them. [`allocate`] takes the youngest cached object apart and uses its block if the size is right. A
-//! thread that retires an object while it has more than 64 cached ones frees one. The rest is freed when the thread
-//! [collects](collect) or exits.
+//! thread caches them. [`allocate`] takes the youngest cached object apart and uses its block if the size is right, and
+//! frees it otherwise. A thread that retires an object while it has more than 64 cached ones frees one. The rest is
+//! freed when the thread [collects](collect) or exits.
 //!
 //! A thread's open batch and cache are bounded by bytes ([`cache`]), and only memory is cached: the thread that finds
 //! an object reclaimable drops its contents. A [`flush`] by any thread reaches all open and returned batches. It does

@@ -7,8 +7,8 @@ use super::object::{Kind, RetiredObject};
 use core::ptr::NonNull;
 
 impl Guard {
-    /// Retires an object of `bytes` bytes: it is freed once every thread has unpinned that is pinned now. This thread
-    /// has the first claim on the memory then, unless the object is large.
+    /// Retires an object of `bytes` bytes: it is freed once all threads that are pinned now have unpinned. Then the
+    /// memory returns to this thread for reuse, unless the object is large.
     ///
     /// # Safety
     ///
@@ -27,8 +27,8 @@ impl Guard {
     }
 }
 
-/// Frees what can be freed by now of `retired` objects, most of them this thread's, and of what other threads have
-/// handed to the collector.
+/// Frees retired objects that no thread can use any more. `retired` is how many the caller has just retired. Objects of
+/// other threads may be among them.
 ///
 /// Each step advances the epoch if no pinned thread prevents it, and frees up to eight batches of 64. Lock-free. Runs
 /// destructors.
@@ -45,8 +45,8 @@ pub(crate) fn collect(retired: usize) {
     }
 }
 
-/// Does the same as [`collect`]. Also takes what other threads have retired into open batches, and frees what has been
-/// returned to them: they may be idle.
+/// Does the same as [`collect`]. Also takes the objects in other threads' open batches, and frees the batches returned
+/// to other threads, because those threads may be idle.
 pub(crate) fn flush(retired: usize) {
     let guard = pin();
     if let Some(deferred) = cache::flush_others(&guard) {

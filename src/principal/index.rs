@@ -4,7 +4,7 @@
 //! too:
 //!
 //! * `accounts` has one [`Account`] for each principal that has sessions. It decides which of them are revoked.
-//! * `segments` has lists of up to 16 members each. A list is an immutable version, which every change replaces. A
+//! * `segments` has lists of up to 16 sessions each. A list is an immutable version, which every change replaces. A
 //!   change copies one segment, so it costs the same for any number of sessions. An empty segment is removed. The
 //!   segments of a principal are numbered from 0, and its account has an upper bound of their number.
 //!
@@ -28,8 +28,8 @@
 //!
 //! # Limits
 //!
-//! A limit is divided among the segments, and a segment never has more members than its share. So a principal never has
-//! more sessions than the limit allows. A full segment is searched for members whose sessions have ended, because a
+//! A limit is divided among the segments, and a segment never has more sessions than its share. So a principal never
+//! has more sessions than the limit allows. A full segment is searched for members whose sessions have ended, because a
 //! suspended thread may not have removed them yet; they make room. Without a limit no thread needs to know which
 //! members are arriving, and [`Joining::arrive`] changes nothing.
 
@@ -58,8 +58,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Whether the member stands. `standing` must have been loaded after the member was found, because an earlier one
-    /// may be older than the session.
+    /// Whether the member is not revoked. `standing` must have been loaded after the member was found, because an
+    /// earlier one may be older than the session.
     fn stands(&self, standing: Standing) -> bool {
         standing.includes(self.generation, self.serial)
     }
@@ -297,7 +297,7 @@ impl<'i> User<'i> {
         }
     }
 
-    /// Adds a member to a segment that has fewer than `most` sessions.
+    /// Adds a member to a segment that has fewer sessions than its `share`.
     fn add_to(&self, segment: usize, member: Member, share: usize) -> bool {
         self.change(segment, |segment| {
             let full = segment.0.len() >= share && segment.sessions() >= share;
@@ -356,13 +356,13 @@ impl<'i> User<'i> {
         None
     }
 
-    /// Whether a member that was found before stands. Loads the standing anew, because an earlier one may be older than
-    /// the member.
+    /// Whether a member that was found before is not revoked. Loads the standing anew, because an earlier one may be
+    /// older than the member.
     fn stands(&self, member: &Member) -> bool {
         member.stands(self.with(Account::standing))
     }
 
-    /// The members that stand, in the order in which their sessions were bound.
+    /// The members that are not revoked, in the order in which their sessions were bound.
     pub(crate) fn members(&self) -> Vec<Member> {
         let mut members = Vec::new();
         for segment in 0..self.with(Account::segments) {
@@ -417,7 +417,7 @@ impl<'i> User<'i> {
         self.used().is_of(binding)
     }
 
-    /// Revokes all sessions that stand, except the one whose serial number `exempt` returns. They end at the instant of
+    /// Revokes all sessions except the one whose serial number `exempt` returns. They end at the instant of
     /// the exchange.
     pub(crate) fn revoke(&self, exempt: impl Fn() -> Option<Exempt>) {
         loop {
@@ -518,7 +518,7 @@ impl Drop for Joining<'_> {
 }
 
 impl User<'_> {
-    /// Whether a session that this thread has just inserted stands.
+    /// Whether a session that this thread has just inserted is not revoked.
     pub(crate) fn stands_after_arrival(&self, binding: Binding) -> bool {
         binding.is_included(self.with(Account::standing_after_arrival))
     }

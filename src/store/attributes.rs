@@ -204,8 +204,8 @@ impl SessionStore {
     /// For [`set_if`](Self::set_if) and [`update_if`](Self::update_if). A decision that depends on attributes needs the
     /// attributes of the same version: take a [`snapshot`](Self::snapshot), which has both.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
-    /// ended.
+    /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
+    /// ends it.
     ///
     /// # Examples
     ///

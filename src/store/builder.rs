@@ -68,7 +68,8 @@ impl SessionStoreBuilder {
         self
     }
 
-    /// Sets the policy for creations beyond that: [`SessionConfig::when_full`](SessionConfig#structfield.when_full).
+    /// Sets the policy for creations at `max_sessions`:
+    /// [`SessionConfig::when_full`](SessionConfig#structfield.when_full).
     pub fn when_full(mut self, policy: WhenFull) -> Self {
         self.config.when_full = policy;
         self
@@ -81,7 +82,7 @@ impl SessionStoreBuilder {
         self
     }
 
-    /// Sets the policy for logins beyond that:
+    /// Sets the policy for logins at `max_sessions_per_principal`:
     /// [`SessionConfig::when_principal_full`](SessionConfig#structfield.when_principal_full).
     pub fn when_principal_full(mut self, policy: WhenPrincipalFull) -> Self {
         self.config.when_principal_full = policy;

@@ -1,8 +1,8 @@
 //! Changing string attributes: each operation replaces the session's version by a new one, or changes nothing.
 //!
 //! All of them use [`Table::update`](crate::table::Table::update), which builds a new version from the live one and
-//! takes effect only if that is still live. Otherwise it builds again, from the successor. The attributes are written
-//! straight into the new entry.
+//! takes effect only if the old version is still live then. Otherwise it builds again, from the successor. The
+//! attributes are written straight into the new entry.
 
 use super::{SessionStore, error_of};
 use crate::attributes::{Assignment, Attributes, Draft, Given, Merge, Removal, Version};

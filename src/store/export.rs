@@ -57,8 +57,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Each metric has the label `store`, which is the name of the store's cookie. Give the stores of one process
     /// different cookie names to tell them apart.
     ///
-    /// Needs the feature `metrics`. Wait-free and allocates the labels, as far as the store is concerned; **may block**
-    /// if the recorder does.
+    /// Needs the feature `metrics`. The store's part is wait-free and allocates the labels. **May block** if the
+    /// recorder does.
     ///
     /// # Examples
     ///

@@ -214,8 +214,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Does the same as [`read`](Self::read) without touching the session: for another user's session, as in a list of
     /// devices, which must not keep the sessions alive.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
-    /// ended.
+    /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
+    /// ends it.
     ///
     /// # Examples
     ///
@@ -263,8 +263,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Tells whether there is such a session, without touching it.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
-    /// ended.
+    /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
+    /// ends it.
     ///
     /// # Examples
     ///
@@ -291,8 +291,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// the end. If the id is inserted again at once, the listener may receive the end of the former session when the
     /// next one is already live.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
-    /// ended.
+    /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
+    /// ends it.
     ///
     /// # Examples
     ///
@@ -337,10 +337,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Returns a short name of an id for logs: eight hex digits of a hash of it, under a random key that each store
     /// draws for this purpose. The events of the feature `tracing` name sessions by the same digits.
     ///
-    /// The digits are enough to follow a session through a log, and too few to find its id: they hold 32 bits of the
-    /// id's
-    /// 256. Another store has other digits for the same id, and so has this one after a restart. A rotated session has
-    ///      a new id, and so a new fingerprint.
+    /// The digits are enough to follow a session through a log, and too few to find its id: they are 32 of
+    /// the hash's bits. Another store has other digits for the same id, and so has this one after a restart. A rotated
+    /// session has a new id, and so a new fingerprint.
     ///
     /// Among 10,000 sessions, two have the same fingerprint with a probability of about 1 %. Write it to logs, and
     /// never look up a session by it.

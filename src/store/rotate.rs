@@ -186,9 +186,9 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
 impl Rotation<'_, Attributes> {
     /// Logs a visitor in, and returns the session's new id: see [`SessionStore::login`].
     ///
-    /// With a [grace](Self::grace), the old id can read what the user does after the login. Give no grace if an
-    /// attacker may know the old id. If the session is bound to another principal, it ends, and the old id is dead
-    /// whatever the grace.
+    /// With a [grace](Self::grace), a request with the old id can read attributes that are set after the login. Give no
+    /// grace if an attacker may know the old id. If the session is bound to another principal, it ends, and the old id
+    /// is dead whatever the grace.
     ///
     /// Lock-free; allocates. Takes effect when the version under the old id dies.
     ///

@@ -86,8 +86,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// With it a page can warn its user in time. The session lives at least that long, and up to one step of the clock
     /// longer.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
-    /// ended.
+    /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
+    /// ends it.
     ///
     /// # Examples
     ///

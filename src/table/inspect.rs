@@ -127,7 +127,7 @@ impl<P: Payload> Table<P> {
             let (mut array, mut held, mut live) = (pinned.shard.current(guard), Vec::new(), 0);
             loop {
                 let next = array.next(guard);
-                assert!(used(array) <= array.reserved(), "more slots filled than spoken for");
+                assert!(used(array) <= array.reserved(), "more slots filled than reserved");
                 for word in
                     (0..array.capacity()).map(|index| array.slot(index).load()).filter(|word| word.holds_entry())
                 {

@@ -19,7 +19,7 @@
 //!
 //! A migration begins when 3/4 of an array's slots are reserved. The next array is the smallest whose initial
 //! reservations take at most 9/16 of its slots. It may be half as large as its predecessor, if they take at most 3/8 of
-//! its slots then. So at least a tenth of its slots remain for new entries. These are enough inserts to move every
+//! its slots then. So at least 3/16 of its slots remain for new entries. These are enough inserts to move every
 //! chunk of the old array, and a population of constant size never moves to a larger array twice.
 
 use super::pinned::Pinned;
@@ -176,7 +176,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
     }
 
-    /// Copies the entry of a frozen slot to the next array, dead or not, unless that is done, and ends the slot.
+    /// Copies the entry of a frozen slot to the next array, dead or not, unless that is done, and sets the slot to
+    /// `TOMBSTONE|FROZEN`.
     pub(super) fn finish_copy(&self, array: &'g Array, slot: &Slot, word: Word, hash: Hash) {
         let next = array.next(self.guard).expect("a slot is frozen after next is installed");
         if !self.copy(next, slot, word, hash) {
@@ -186,7 +187,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         slot.moved(word);
     }
 
-    /// Puts the entry of a frozen slot into `next`. False if another thread has ended the slot meanwhile.
+    /// Puts the entry of a frozen slot into `next`. False if another thread has migrated the slot meanwhile.
     pub(super) fn copy(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) -> bool {
         for (number, place) in next.probe(hash).enumerate() {
             loop {

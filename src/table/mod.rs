@@ -96,7 +96,8 @@ impl<P: Payload> Table<P> {
         self
     }
 
-    /// Pins the thread for an operation on the session with this key. The only constructor of [`Pinned`] for a key.
+    /// Pins the thread for an operation on the session with this key. Every operation begins here or in
+    /// [`pin_to`](Self::pin_to).
     #[inline(always)]
     fn pin<'t, R>(
         &'t self,

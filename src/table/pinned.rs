@@ -1,7 +1,8 @@
 //! One pinned thread at work on one shard, at one moment.
 //!
-//! [`Pinned`] is the receiver of all steps of the operations ([`ops`](super::ops)). Here are the steps that the operations
-//! share: judging, touching and ending a version, and clearing the slot of an ended version.
+//! The steps of the operations are methods of [`Pinned`], each in the file of its operation ([`ops`](super::ops)). Here
+//! are the steps that the operations share: judging, touching and ending a version, and clearing the slot of an ended
+//! version.
 
 use super::removals::Removals;
 use super::structure::probe::Hash;
@@ -177,13 +178,13 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     /// Clears the slot of an ended entry: replaces a superseded entry by its successor and removes a dead one. False if
-    /// the slot had changed. All moves of the key out of the previous array must have been finished
-    /// ([`finish_moves_of`](Self::finish_moves_of)).
+    /// the entry has not ended, or if the slot had changed. All moves of the key out of the previous array must have
+    /// been finished ([`finish_moves_of`](Self::finish_moves_of)).
     pub(super) fn clear(&self, slot: &Slot, word: Word, entry: EntryRef<'g, P>) -> bool {
         match entry.life().load() {
             Life::Pending | Life::Live(_) => false,
             Life::Dead => {
-                step("to be buried");
+                step("to be removed");
                 let removed = slot.remove(word);
                 if removed {
                     self.retire_cleared(entry);
@@ -208,7 +209,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Retires a dead entry that this thread has just removed from its slot.
     pub(super) fn retire_cleared(&self, entry: EntryRef<'g, P>) {
-        step("buried");
+        step("removed");
         let size = entry.size();
         self.shard.counters().resized(size, 0);
         // SAFETY: dead, in no slot, all moves finished; only the winner of the exchange gets here.

@@ -1,7 +1,7 @@
 //! The writer's search: from a key to the slot of its live version.
 //!
-//! It goes through the arrays as a look-up does ([`read`](super::ops::read)). Unlike a look-up, it removes ended
-//! entries of its key, and finishes moving an entry of its key out of an array that is being left.
+//! It goes through the arrays as a look-up does ([`read`](super::ops::read)). Unlike a look-up, it clears ended entries
+//! of its key and, during a migration, finishes moving its key's entry.
 
 use super::pinned::{Pinned, Target};
 use super::structure::array::Array;
@@ -42,14 +42,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
                         break 'probe;
                     }
                     let Some(entry) = self.entry_with_key(word, target) else { break };
-                    step("bears the key");
+                    step("has the key");
                     if word.is_frozen() {
                         self.finish_copy(array, slot, word, target.hash);
                         break;
                     }
                     if let Some(previous) = previous {
                         self.finish_moves_of(previous, target);
-                        step("settled");
+                        step("moves finished");
                     }
                     match entry.life().load() {
                         Life::Live(stamp) => {

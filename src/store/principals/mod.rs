@@ -29,8 +29,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Returns the principal that a session is bound to, without touching the session. `None` if it is bound to none,
     /// or if there is no such session.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's stamp is loaded, or if it has expired, when it is
-    /// ended.
+    /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
+    /// ends it.
     ///
     /// # Examples
     ///

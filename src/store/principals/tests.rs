@@ -159,7 +159,7 @@ fn a_thread_with_an_old_standing_does_not_remove_a_session_from_after_the_revoca
     let meanwhile = store.clone();
     let user = store.index.find(ada.key()).expect("an account");
     user.revoke(|| None);
-    at_step("bears the key", move || {
+    at_step("has the key", move || {
         assert_eq!(meanwhile.end_sessions_of(&ada), 1);
         login(&meanwhile, ada);
     });

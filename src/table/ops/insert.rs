@@ -147,7 +147,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                         self.begin(array);
                         return Step::StartOver;
                     }
-                    step("admitted");
+                    step("slot reserved");
                     if slot.fill(insertion.word) {
                         array.probed(number);
                         return Step::Inserted;
@@ -177,7 +177,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             self.finish(array);
             return Step::StartOver;
         }
-        step("admitted to the next");
+        step("slot reserved in the next");
         for (number, slot) in next.probe(insertion.target.hash).enumerate() {
             loop {
                 let word = slot.load();

@@ -1,5 +1,5 @@
-//! The operations of the table, one file each. A file holds both halves of its operation: the method of
-//! [`Table`](super::Table), and its steps, which are methods of [`Pinned`](super::pinned::Pinned).
+//! The operations of the table, one file each. A file has the method of [`Table`](super::Table)
+//! and the steps of its operation, which are methods of [`Pinned`](super::pinned::Pinned).
 //!
 //! | file | what it does |
 //! |---|---|

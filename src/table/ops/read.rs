@@ -1,7 +1,7 @@
 //! Look-ups: the way of a reader, from the key to the live version.
 //!
-//! A look-up goes through the current array, then the one that it is being left for, and so on until there is no next
-//! array. It changes nothing on the way, except that it touches the session that it finds and ends one that has
+//! A look-up goes through the current array, then the array to which its entries are moving, and so on until there is
+//! no next array. It changes nothing on the way, except that it touches the session that it finds and ends one that has
 //! expired. A key that is in none of the arrays was absent at the instant at which the last `next` was loaded as null.
 
 use crate::entry::account::Binding;
@@ -71,7 +71,7 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
-    /// The first entry with the key: a version of its session, live or superseded, or a dead entry.
+    /// The first entry with the key: a version of its session (live, pending or superseded), or a dead entry.
     ///
     /// A dead entry may end the search, because an insert of the same key removes the dead entry first.
     #[inline(always)]

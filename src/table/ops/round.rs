@@ -177,6 +177,6 @@ mod tests {
             }
         }
         assert_eq!(taken, [(0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (2, 1)]);
-        assert!(position == Position(0), "the number of the round comes round");
+        assert!(position == Position(0), "the number of the round wraps");
     }
 }

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! A slot never becomes `EMPTY` again, a tombstone stays a tombstone, and only [`moved`](Slot::moved) changes a frozen
-//! word. So a slot never has the same word twice, and a compare-and-swap cannot succeed on an outdated word (no ABA).
+//! word. An entry that left the slot cannot return to it while a thread is pinned that has loaded the slot, because its
+//! address is not reused before. So a compare-and-swap cannot succeed on an outdated word (no ABA).
 //!
 //! The fingerprint is a part of the key's hash, kept beside the address, so that a look-up rarely loads an entry of
 //! another key.

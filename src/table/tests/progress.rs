@@ -24,7 +24,7 @@ impl Stepper {
         let thread = thread::spawn(move || {
             let hook_stops = stops.clone();
             on_step(move |name| {
-                if matches!(name, "counted in" | "admitted" | "place in the next") {
+                if matches!(name, "counted in" | "slot reserved" | "place in the next") {
                     hook_stops.send(true).expect("the test waits");
                     resumed.recv().expect("the test resumes");
                 }
