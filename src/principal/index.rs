@@ -22,9 +22,9 @@
 //!
 //! # Ending all sessions
 //!
-//! [`User::revoke`] raises the account's generation. This ends all older sessions at once: no look-up treats them as live
-//! from then on. The rest reclaims memory: the revoking thread removes their members and ends the sessions one by one.
-//! A session that is arriving or changing its id at that time is ended by the thread that brings it.
+//! [`User::revoke`] raises the account's generation. This ends all older sessions at once: no look-up treats them as
+//! live from then on. The rest reclaims memory: the revoking thread removes their members and ends the sessions one by
+//! one. A session that is arriving or changing its id at that time is ended by the thread that brings it.
 //!
 //! # Limits
 //!

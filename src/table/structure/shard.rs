@@ -95,7 +95,8 @@ impl Shard {
 
     /// Counts out an entry that was removed, or was not inserted after all.
     pub(crate) fn count_out(&self) {
-        self.line.occupied.fetch_sub(1, Ordering::Relaxed); // Relaxed: a late decrement only makes the next array larger.
+        // Relaxed: a late decrement only makes the next array larger.
+        self.line.occupied.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// At least the number of entries in the slots. After a [seal](Array::seal), at least the number that can ever be
