@@ -150,6 +150,7 @@ mod table;
 mod trace;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
+pub use block::Memory;
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, SessionStoreBuilder, WhenFull};
 pub use content::{Content, Replicate};

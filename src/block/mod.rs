@@ -17,8 +17,15 @@
 pub(crate) mod batch;
 #[cfg_attr(any(loom, shuttle), path = "none.rs")]
 mod cache;
+// Not where a tool has to see each block by itself, nor where the models bring along what this is made of.
+#[cfg_attr(
+    not(all(target_os = "linux", target_pointer_width = "64", not(any(loom, shuttle, miri, crossbeam_sanitize)))),
+    path = "no_heap.rs"
+)]
+pub(crate) mod heap;
 #[cfg_attr(any(loom, shuttle), allow(dead_code, unreachable_pub))]
 pub(crate) mod record;
+mod setting;
 mod spare;
 
 #[cfg_attr(
@@ -28,6 +35,7 @@ mod spare;
 pub(crate) use cache::{
     FreesMany, Retired, close, flush_others, free_all, free_owned, free_returned, retire, retired_bytes,
 };
+pub use setting::Memory;
 pub(crate) use spare::{Contents, Kind, Spare};
 
 use core::alloc::Layout;
@@ -66,6 +74,13 @@ impl Block {
         {
             return block;
         }
+        if let Some(memory) = heap::take(layout) {
+            return Self { memory, layout };
+        }
+        Self::from_allocator(layout)
+    }
+
+    fn from_allocator(layout: Layout) -> Self {
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
@@ -100,7 +115,10 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, and nobody uses it any more.
-        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+        if !unsafe { heap::give(self.memory, self.layout) } {
+            // SAFETY: as above, and it is not of the heap.
+            unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+        }
     }
 }
 
