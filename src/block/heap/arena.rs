@@ -240,24 +240,26 @@ impl Arena {
                 let written = self.chunk(chunk).write_spans(first, number);
                 return Some((chunk * SPANS + first, !written));
             }
-            let chunk = self.add_chunks(1)?;
-            self.give_chunk(chunk);
+            if let Some(chunk) = self.add_chunks(1)? {
+                self.chunk(chunk).write_spans(0, number);
+                self.chunk(chunk).give_spans(number, SPANS - number);
+                self.roomy.set(chunk);
+                return Some((chunk * SPANS, true));
+            }
         }
     }
 
-    /// Makes room for so many more chunks. This thread holds them.
-    fn add_chunks(&self, number: usize) -> Option<usize> {
-        loop {
-            let chunk = self.number();
-            if chunk + number > self.most || !self.map(chunk, number) {
-                return None;
-            }
-            step("mapped");
-            // Relaxed: chunks are published by what they give, M6. On failure another thread has added it.
-            if self.number.compare_exchange(chunk, chunk + number, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-                return Some(chunk);
-            }
+    /// Makes room for so many more chunks, which this thread holds then; but for no chunk, if another thread has just
+    /// made room.
+    fn add_chunks(&self, number: usize) -> Option<Option<usize>> {
+        let chunk = self.number();
+        if chunk + number > self.most || !self.map(chunk, number) {
+            return None;
         }
+        step("mapped");
+        // Relaxed: chunks are published by what they give, M6.
+        let added = self.number.compare_exchange(chunk, chunk + number, Ordering::Relaxed, Ordering::Relaxed);
+        Some(added.ok())
     }
 
     fn map(&self, chunk: usize, number: usize) -> bool {
@@ -348,7 +350,14 @@ impl Arena {
 
     /// Takes so many neighbouring chunks, zeroed.
     fn take_chunks(&self, number: usize) -> Option<usize> {
-        let first = self.take_free_chunks(number).or_else(|| self.add_chunks(number))?;
+        let first = loop {
+            if let Some(first) = self.take_free_chunks(number) {
+                break first;
+            }
+            if let Some(first) = self.add_chunks(number)? {
+                break first;
+            }
+        };
         for chunk in first..first + number {
             self.wipe(chunk);
             self.chunk(chunk).write_spans(0, SPANS);

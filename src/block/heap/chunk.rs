@@ -211,8 +211,8 @@ impl Chunk {
         self.full[span].fetch_add(1, ordered("M3", Ordering::AcqRel)).wrapping_add(1) >= class.words()
     }
 
-    /// Takes all blocks of a span, if all are free. Says otherwise whether all may be free now: this thread has had
-    /// some, and others may have given back the rest meanwhile.
+    /// Takes all blocks of a span, if all are free. Says otherwise whether to try again: this thread has had some, and
+    /// others have given back the rest meanwhile.
     fn take_all(&self, span: usize) -> Result<(), bool> {
         // Relaxed: a guess, which is looked at again below.
         let guess = self.class[span].load(Ordering::Relaxed);
@@ -223,7 +223,10 @@ impl Chunk {
             let swap = blocks.compare_exchange(full, 0, ordered("M4", Ordering::Acquire), Ordering::Relaxed);
             step("a full word taken");
             if swap.is_err() && !(word > 0 && planted("span-taken-without-all-its-blocks")) {
-                return Err(self.give_words(span, class, word));
+                let may_be_all = self.give_words(span, class, word);
+                // A thread that fills the word later counts it later, and tries then. Relaxed: a thread that has filled
+                // it before was seen to count it, by M3.
+                return Err(may_be_all && blocks.load(Ordering::Relaxed) == full);
             }
             self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: as for M2.
             // Relaxed: fixed while this thread has blocks of the span, and made visible by M4.
@@ -235,13 +238,14 @@ impl Chunk {
         Ok(())
     }
 
-    /// Gives back the first words of a span, of which this thread has all blocks.
+    /// Gives back the first words of a span, of which this thread has all blocks. Says whether all words may be full
+    /// then.
     fn give_words(&self, span: usize, class: &Class, words: usize) -> bool {
         let mut last = false;
         for word in 0..words {
             // Release: as M1; pairs with M2 and M4.
             self.blocks[span][word].fetch_or(class.full(word), ordered("M1", Ordering::Release));
-            last |= self.count_full(span, class);
+            last = self.count_full(span, class);
         }
         last
     }
