@@ -34,7 +34,7 @@ mod region {
 }
 
 use arena::{Arena, CHUNK, Taken, Walk};
-use chunk::Chunk;
+use chunk::{Chunk, Given};
 use classes::{Class, SPAN};
 use core::ptr::NonNull;
 use loom::cell::UnsafeCell;
@@ -91,8 +91,20 @@ impl Held {
 
 struct Scene {
     arena: Arena,
-    chunks: usize,
+    start: NonNull<u8>,
 }
+
+// SAFETY: of what lies at the start, loom watches who uses it.
+unsafe impl Send for Scene {}
+// SAFETY: as above.
+unsafe impl Sync for Scene {}
+
+struct Start(NonNull<u8>);
+
+// SAFETY: as above.
+unsafe impl Send for Start {}
+// SAFETY: as above.
+unsafe impl Sync for Start {}
 
 impl Scene {
     /// An arena of so many chunks.
@@ -102,7 +114,7 @@ impl Scene {
         let cells = (0..chunks * CHUNK / GRAIN).map(|_| UnsafeCell::new(())).collect();
         MEMORY.set(Some(Rc::new(Memory { start, cells })));
         let known: Vec<Chunk> = (0..chunks).map(|_| Chunk::new()).collect();
-        Arc::new(Self { arena: Arena::new(start, NonNull::from(Vec::leak(known)).cast(), chunks), chunks })
+        Arc::new(Self { arena: Arena::new(start, NonNull::from(Vec::leak(known)).cast(), chunks), start })
     }
 
     fn take_on(&self, class: usize, walk: &mut Walk) -> Option<Held> {
@@ -133,9 +145,20 @@ fn both_ways<T: Send + Sync + 'static>(
     two: fn(&Scene, &T),
     after: fn(&Scene, &T),
 ) {
+    explore(&loom::model::Builder::new(), chunks, before, one, two, after);
+}
+
+fn explore<T: Send + Sync + 'static>(
+    model: &loom::model::Builder,
+    chunks: usize,
+    before: fn(&Scene) -> T,
+    one: fn(&Scene, &T),
+    two: fn(&Scene, &T),
+    after: fn(&Scene, &T),
+) {
     for one_is_spawned in [true, false] {
         let (spawned, other) = if one_is_spawned { (one, two) } else { (two, one) };
-        loom::model(move || {
+        model.check(move || {
             let scene = Scene::new(chunks);
             let shared = Arc::new(before(&scene));
             let (its_scene, its_share) = (scene.clone(), shared.clone());
@@ -193,13 +216,7 @@ fn two_that_take_from_one_span_share_it() {
         scene.give(&part(&had[0], 0b11));
         scene.give(&part(&had[1], 0b01));
     };
-    let take = |scene: &Scene, (): &()| {
-        let mut walk = Walk::OVER;
-        if let Some(held) = scene.take_on(SMALL, &mut walk) {
-            scene.give(&held);
-        }
-        scene.arena.leave(SMALL, walk);
-    };
+    let take = |scene: &Scene, (): &()| take_some(scene);
     both_ways(1, before, take, take, |scene, _| assert_eq!(scene.find_all(SMALL), 3));
 }
 
@@ -221,7 +238,11 @@ fn a_span_is_freed_under_nobody_that_has_blocks_of_it() {
         had
     };
     let give_the_rest = |scene: &Scene, had: &[Held; 3]| scene.give(&had[1]);
-    both_ways(1, before, give_the_rest, |scene, _| take_some(scene), |scene, _| assert_eq!(scene.find_all(LARGE), 2));
+    // The thread that gives back the rest has to be stopped once more than usual for M3 to matter.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    let take = |scene: &Scene, _: &[Held; 3]| take_some(scene);
+    explore(&model, 1, before, give_the_rest, take, |scene, _| assert_eq!(scene.find_all(LARGE), 2));
 }
 
 /// A span is freed and cut into larger blocks while another thread is on its way through it.
@@ -236,22 +257,51 @@ fn blocks_of_another_class_are_given_back() {
         scene.give(&had[1]);
         let mut walk = Walk::OVER;
         if let Some(large) = scene.take_on(LARGE, &mut walk) {
-            scene.give(&part(&large, 0b01));
-            large.write_other_half();
             scene.give(&part(&large, 0b10));
+            scene.give(&part(&large, 0b01));
         }
         scene.arena.leave(LARGE, walk);
     };
-    both_ways(1, before, change_class, |scene, _| take_some(scene), |scene, had| {
-        scene.give(&had[2]);
-        assert_eq!(scene.find_all(LARGE), 4);
-    });
+    both_ways(
+        1,
+        before,
+        change_class,
+        |scene, _| take_some(scene),
+        |scene, had| {
+            scene.give(&had[2]);
+            assert_eq!(scene.find_all(LARGE), 4);
+        },
+    );
 }
 
-impl Held {
-    fn write_other_half(&self) {
-        part(self, 0b10).write();
-    }
+/// A thread has given back the last block of a span, and is about to take all of them, while another one does so first
+/// and cuts the span into smaller blocks.
+#[test]
+fn a_span_that_has_changed_its_class_is_not_taken_for_what_it_was() {
+    let before = |scene: &Scene| {
+        let chunk = Chunk::new();
+        chunk.assign(0, LARGE);
+        assert_eq!(chunk.give(0, LARGE, 0, 0b01), Given::WorthTaking);
+        (chunk, Start(scene.start))
+    };
+    let give_the_last = |_: &Scene, (chunk, start): &(Chunk, Start)| {
+        if chunk.give(0, LARGE, 0, 0b10) == Given::Span {
+            write(start.0, SPAN);
+        }
+    };
+    let change_class = |_: &Scene, (chunk, start): &(Chunk, Start)| {
+        let Some((LARGE, taken)) = chunk.take(0, 0) else { return };
+        if chunk.give(0, LARGE, 0, taken) != Given::Span {
+            return;
+        }
+        write(start.0, SPAN);
+        let first = chunk.assign(0, SMALL);
+        let Some((SMALL, _)) = chunk.take(0, 1) else { unreachable!("it is free") };
+        chunk.give(0, SMALL, 0, first);
+        // SAFETY: within the span.
+        write(unsafe { start.0.add(Class::of(SMALL).offset_of(1)) }, SPAN / 2);
+    };
+    both_ways(1, before, give_the_last, change_class, |_, _| ());
 }
 
 /// The last span of a chunk is given back, and its memory with it, while another thread takes blocks.
@@ -294,23 +344,23 @@ fn two_that_need_a_chunk_get_along() {
         write(memory, SPAN);
         scene.arena.give_large(scene.arena.offset_of(memory).unwrap(), SPAN);
     };
-    both_ways(2, |_| (), take_a_span, take_a_span, |scene, _| {
-        let all = scene.find_all(LARGE);
-        assert!(all == 2 * 4, "{all} blocks are found");
-    });
+    both_ways(
+        2,
+        |_| (),
+        take_a_span,
+        take_a_span,
+        |scene, _| {
+            let all = scene.find_all(LARGE);
+            assert!(all == 2 * 4, "{all} blocks are found");
+        },
+    );
 }
 
 /// A thread leaves, with blocks that it has not used and others that it has not come to, while another one looks for
 /// some.
 #[test]
 fn what_a_thread_leaves_is_found() {
-    let leave = |scene: &Scene, _: &[Held; 3]| {
-        let mut walk = Walk::OVER;
-        if let Some(held) = scene.take_on(SMALL, &mut walk) {
-            scene.give(&held);
-        }
-        scene.arena.leave(SMALL, walk);
-    };
+    let leave = |scene: &Scene, _: &[Held; 3]| take_some(scene);
     let before = |scene: &Scene| {
         let had = all_had(scene);
         scene.give(&part(&had[0], 0b01));

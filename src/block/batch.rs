@@ -33,7 +33,7 @@ pub(crate) const ROOM: usize = if MODEL {
     reclaim::BAG
 };
 
-/// So many objects ahead of the one that is taken out, what it takes to free them is fetched.
+/// So many objects ahead of the one that is freed, what it takes to free them is fetched.
 const AHEAD: usize = 8;
 
 /// Where `taken` ends.
@@ -156,6 +156,12 @@ impl Batch {
 
     /// Takes out of a closed batch what is left in it.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Spare> {
+        let rest = core::mem::take(&mut self.closed.get_mut().rest);
+        rest.map(|slot| self.read(slot))
+    }
+
+    /// The same, to free it: fetches what that takes ahead of it.
+    pub(crate) fn drain_to_free(&mut self) -> impl Iterator<Item = Spare> {
         let rest = core::mem::take(&mut self.closed.get_mut().rest);
         let end = rest.end;
         (rest.start..end.min(rest.start + AHEAD)).for_each(|slot| self.fetch(slot));

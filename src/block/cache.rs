@@ -3,7 +3,7 @@
 use super::batch::{Batch, ROOM};
 use super::record::{Record, Registry};
 use super::spare::{Kind, Spare};
-use super::{Block, prefetch};
+use super::{Block, heap, prefetch};
 use crate::reclaim::{self, Guard};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 use core::cell::{Cell, RefCell};
@@ -113,10 +113,10 @@ impl Retired {
         match self {
             Self::Batch(record, batch) => {
                 if let Some(mut batch) = record.give_back(batch.into_box()) {
-                    free(batch.drain());
+                    free(batch.drain_to_free());
                 }
             }
-            Self::Free(batch) => free(batch.into_box().drain()),
+            Self::Free(batch) => free(batch.into_box().drain_to_free()),
             Self::Over(spares) => free(spares.into_iter()),
             Self::One(spare) => free([spare].into_iter()),
             Self::Owned(spare) => drop(spare),
@@ -395,6 +395,7 @@ pub(crate) fn free_all() {
         cache.record.map(Record::take_returned)
     });
     returned.flatten().into_iter().flatten().for_each(release_returned);
+    heap::flush();
 }
 
 /// Takes what threads have retired and not flushed, this one among them; and frees what has been returned to them.

@@ -74,13 +74,16 @@ impl Block {
         {
             return block;
         }
+        Self::fresh(layout)
+    }
+
+    /// A block that is nobody's spare.
+    // Out of line: most blocks are.
+    #[inline(never)]
+    fn fresh(layout: Layout) -> Self {
         if let Some(memory) = heap::take(layout) {
             return Self { memory, layout };
         }
-        Self::from_allocator(layout)
-    }
-
-    fn from_allocator(layout: Layout) -> Self {
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };

@@ -2,7 +2,7 @@
 
 use super::chunk::{Chunk, Given, SPANS};
 use super::classes::{CLASSES, Class, SPAN};
-use super::index::{Index, MOST_CHUNKS};
+use super::index::Index;
 use super::region;
 use crate::sync::{AtomicUsize, Ordering, planted, step};
 use core::ptr::NonNull;
@@ -70,7 +70,7 @@ pub(crate) struct Taken {
 
 impl Arena {
     /// The arena of these chunks, none of which has anything to give.
-    #[cfg(any(loom, test))]
+    #[cfg(loom)]
     pub(crate) fn new(start: NonNull<u8>, chunks: NonNull<Chunk>, most: usize) -> Self {
         Self {
             start,
@@ -97,7 +97,7 @@ impl Arena {
         // SAFETY: as above.
         unsafe { (&raw mut (*arena).chunks).write(chunks) };
         // SAFETY: as above.
-        unsafe { (&raw mut (*arena).most).write(most.min(MOST_CHUNKS)) };
+        unsafe { (&raw mut (*arena).most).write(most) };
     }
 
     fn chunk(&self, chunk: usize) -> &Chunk {
@@ -121,6 +121,18 @@ impl Arena {
     fn span_memory(&self, span: usize) -> NonNull<u8> {
         // SAFETY: there is address space for it.
         unsafe { self.start.add(span * SPAN) }
+    }
+
+    /// Where the first chunk lies.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// How many spans are not free, at rest.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn spans_in_use(&self) -> usize {
+        (0..self.number()).map(|chunk| SPANS - self.chunk(chunk).free_spans()).sum()
     }
 
     /// How far behind the start the memory lies, if it is the arena's.

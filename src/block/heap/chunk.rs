@@ -72,7 +72,7 @@ pub(crate) enum Given {
 
 impl Chunk {
     /// A chunk that has nothing to give. Elsewhere than in the models it is zeroed memory.
-    #[cfg(any(loom, test))]
+    #[cfg(loom)]
     pub(crate) fn new() -> Self {
         use core::array::from_fn;
         let number = |_| AtomicUsize::new(0);
@@ -120,6 +120,12 @@ impl Chunk {
     /// Whether any span is free.
     pub(crate) fn has_spans(&self) -> bool {
         self.free.load(Ordering::Relaxed) != 0 // Relaxed: whoever relies on it has acquired what it must see.
+    }
+
+    /// How many spans are free.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn free_spans(&self) -> usize {
+        self.free.load(Ordering::Relaxed).count_ones() as usize // Relaxed: asked for at rest.
     }
 
     /// Whether spans that this thread holds may have been written to; from now on they have been.
@@ -186,7 +192,7 @@ impl Chunk {
         let now = before | given;
         if now == class.full(word) {
             self.filled(span, class)
-        } else if Class::has_become_worth_it(before, now) {
+        } else if class.has_become_worth_it(before, now) {
             Given::WorthTaking
         } else {
             Given::Free

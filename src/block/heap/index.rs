@@ -18,7 +18,7 @@ pub(crate) struct Index([AtomicU64; MOST_CHUNKS.div_ceil(BITS)]);
 
 impl Index {
     /// One with no bits set. Elsewhere than in the models it is zeroed memory.
-    #[cfg(any(loom, test))]
+    #[cfg(loom)]
     pub(crate) fn new() -> Self {
         Self(core::array::from_fn(|_| AtomicU64::new(0)))
     }

@@ -91,3 +91,6 @@ pub(crate) unsafe fn give_zeroed(memory: NonNull<u8>, bytes: usize) -> bool {
 pub(crate) fn flush() {
     magazine::empty();
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,35 +64,47 @@ fn make() -> Option<&'static Arena> {
     if REFUSED.load(Ordering::Relaxed) {
         return None;
     }
-    for most in [MOST_CHUNKS, MOST_CHUNKS / 8, MOST_CHUNKS / 64] {
-        // Room for an alignment, for the chunks, for the arena, and for what is known of the chunks.
-        let arena_bytes = size_of::<Arena>().next_multiple_of(PAGE);
-        let known_bytes = (most * size_of::<Chunk>()).next_multiple_of(PAGE);
-        let Some(space) = Space::reserve(CHUNK + most * CHUNK + arena_bytes + known_bytes) else { continue };
-        // SAFETY: reserved.
-        let start = unsafe { space.start.add(space.start.align_offset(CHUNK)) };
-        // SAFETY: as above.
-        let place = unsafe { start.add(most * CHUNK) };
-        // SAFETY: as above.
-        let known = unsafe { place.add(arena_bytes) };
-        advise(place, arena_bytes + known_bytes, Advice::LinuxNoHugepage);
-        advise(start, CHUNK, Advice::LinuxNoHugepage);
-        // SAFETY: reserved by this thread.
-        if !unsafe { allow_writing(place, arena_bytes) } {
-            space.give_back();
-            continue;
-        }
-        // SAFETY: zeroed by the system, and large enough.
-        unsafe { Arena::init(place.cast(), start, known.cast(), most) };
-        let made = place.cast::<Arena>().as_ptr();
-        // Release: the fields; pairs with the acquire in `arena`.
-        if ARENA.compare_exchange(ptr::null_mut(), made, Ordering::Release, Ordering::Relaxed).is_err() {
-            space.give_back();
-        }
-        return arena();
+    let Some((made, space)) = [1, 8, 64].into_iter().find_map(|part| make_one(MOST_CHUNKS / part)) else {
+        REFUSED.store(true, Ordering::Relaxed);
+        return None;
+    };
+    // Release: the fields; pairs with the acquire in `arena`.
+    if ARENA.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::Release, Ordering::Relaxed).is_err() {
+        space.give_back();
     }
-    REFUSED.store(true, Ordering::Relaxed);
-    None
+    arena()
+}
+
+/// An arena of at most so many chunks, and the address space that it lies in.
+fn make_one(most: usize) -> Option<(NonNull<Arena>, Space)> {
+    // Room for an alignment, for the chunks, for the arena, and for what is known of the chunks.
+    let arena_bytes = size_of::<Arena>().next_multiple_of(PAGE);
+    let known_bytes = (most * size_of::<Chunk>()).next_multiple_of(PAGE);
+    let space = Space::reserve(CHUNK + most * CHUNK + arena_bytes + known_bytes)?;
+    // SAFETY: reserved.
+    let start = unsafe { space.start.add(space.start.align_offset(CHUNK)) };
+    // SAFETY: as above.
+    let place = unsafe { start.add(most * CHUNK) };
+    // SAFETY: as above.
+    let known = unsafe { place.add(arena_bytes) };
+    advise(place, arena_bytes + known_bytes, Advice::LinuxNoHugepage);
+    advise(start, CHUNK, Advice::LinuxNoHugepage);
+    // SAFETY: reserved by this thread.
+    if !unsafe { allow_writing(place, arena_bytes) } {
+        space.give_back();
+        return None;
+    }
+    // SAFETY: zeroed by the system, and large enough.
+    unsafe { Arena::init(place.cast(), start, known.cast(), most) };
+    Some((place.cast(), space))
+}
+
+/// An arena for a test, which is never given back.
+#[cfg(test)]
+pub(super) fn arena_for_a_test(most: usize) -> &'static Arena {
+    let (made, _) = make_one(most).expect("there is address space");
+    // SAFETY: complete, and never unmapped.
+    unsafe { made.as_ref() }
 }
 
 /// Has the system give memory to chunks, and to what is known of them. Says whether it does.
