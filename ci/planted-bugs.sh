@@ -9,6 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash ci/must-fail CLOAKROOM_PLANT 'planted\("[a-z-]+"\)' "$@" <<'EOF'
 array-retired-by-a-loser               two_growths_at_once
 arrives-though-revoked                 rotation_against_the_end_of_all
+bit-cleared-without-a-second-look      a_block_is_had_by_one_and_used_by_nobody_else
+blocks-of-another-class-kept           blocks_of_another_class_are_given_back
 claimed-counts-as-done                 delete_against_two_growths
 closed-by-a-look                       what_is_taken_from_an_open_batch_is_freed_once_and_after_it_was_retired
 copy-without-a-second-look             delete_against_single_steps
@@ -42,6 +44,8 @@ set-without-a-look-at-life             set_against_eviction
 setter-frees-the-successor             set_against_delete
 sized-without-a-seal                   insert_during_growth
 slot-back-to-empty                     delete_against_single_steps
+span-taken-as-another-class            a_span_that_has_changed_its_class_is_not_taken_for_what_it_was
+span-taken-without-all-its-blocks      blocks_of_another_class_are_given_back
 stamp-not-raised                       set_against_expiry_and_get
 successor-copied-instead               growth_against_growth_and_set
 superseded-left-in-its-slot            growth_against_growth_and_set

@@ -231,7 +231,7 @@ impl Arena {
 
     fn offer(&self, span: usize, class: usize) {
         self.chunk(span / SPANS).offer(span % SPANS, class);
-        step("offered");
+        step("heap: offered");
         self.offers[class].set(span / SPANS);
     }
 
@@ -268,7 +268,7 @@ impl Arena {
         if chunk + number > self.most || !self.map(chunk, number) {
             return None;
         }
-        step("mapped");
+        step("heap: mapped");
         // Relaxed: chunks are published by what they give, M6.
         let added = self.number.compare_exchange(chunk, chunk + number, Ordering::Relaxed, Ordering::Relaxed);
         Some(added.ok())
@@ -299,7 +299,7 @@ impl Arena {
     fn give_spans(&self, first: usize, number: usize) {
         let chunk = first / SPANS;
         let all_are_free = self.chunk(chunk).give_spans(first % SPANS, number);
-        step("spans given back");
+        step("heap: spans given back");
         self.roomy.set(chunk);
         if all_are_free {
             self.emptied(chunk);
@@ -312,7 +312,7 @@ impl Arena {
         if self.spare.load(Ordering::Relaxed) < SPARE {
             self.count_spare(chunk, true);
         } else if self.chunk(chunk).take_chunk() {
-            step("chunk taken");
+            step("heap: chunk taken");
             self.wipe(chunk);
             self.give_chunk(chunk);
         }

@@ -173,7 +173,7 @@ impl Chunk {
         if taken == 0 {
             return None;
         }
-        step("blocks taken");
+        step("heap: blocks taken");
         // Relaxed: fixed while this thread has blocks of the span, and made visible by M2.
         let number = self.class[span].load(Ordering::Relaxed);
         if taken == Class::of(number).full(word) {
@@ -202,7 +202,7 @@ impl Chunk {
     /// Counts a word among the full ones, and takes the span if that was the last one.
     #[cold]
     fn filled(&self, span: usize, class: &Class) -> Given {
-        step("word full");
+        step("heap: word full");
         let mut last = self.count_full(span, class);
         while last {
             let Err(missed) = self.take_all(span) else { return Given::Span };
@@ -227,7 +227,7 @@ impl Chunk {
             let (blocks, full) = (&self.blocks[span][word], class.full(word));
             // Acquire: that others have done with the blocks, and of what class they are; pairs with M1.
             let swap = blocks.compare_exchange(full, 0, ordered("M4", Ordering::Acquire), Ordering::Relaxed);
-            step("a full word taken");
+            step("heap: a full word taken");
             if swap.is_err() && !(word > 0 && planted("span-taken-without-all-its-blocks")) {
                 let may_be_all = self.give_words(span, class, word);
                 // A thread that fills the word later counts it later, and tries then. Relaxed: a thread that has filled

@@ -87,6 +87,15 @@ pub(crate) unsafe fn give_zeroed(memory: NonNull<u8>, bytes: usize) -> bool {
     true
 }
 
+/// How many bytes a block of this layout takes.
+#[allow(dead_code, reason = "for a limit on the bytes of a store")]
+pub(crate) fn footprint(layout: Layout) -> usize {
+    match class_for(layout.size()) {
+        Some(class) if layout.align() <= ALIGN => classes::Class::of(class).size(),
+        _ => layout.size(),
+    }
+}
+
 /// Gives back what this thread has taken and not used.
 pub(crate) fn flush() {
     magazine::empty();

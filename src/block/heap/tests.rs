@@ -244,8 +244,10 @@ fn what_a_thread_has_not_used_is_free_when_it_ends() {
 #[test]
 fn what_is_large_or_aligned_to_more_is_not_had_here() {
     for (size, align) in [(LARGEST + 1, 16), (64, 32)] {
-        assert_eq!(take(Layout::from_size_align(size, align).unwrap()), None);
+        let layout = Layout::from_size_align(size, align).unwrap();
+        assert_eq!((take(layout), footprint(layout)), (None, size));
     }
+    assert_eq!(footprint(Layout::from_size_align(150, 16).unwrap()), 160);
     let other = NonNull::from(Box::leak(Box::new([0_u64; 8])));
     // SAFETY: it is left alone.
     assert!(!unsafe { give(other.cast(), Layout::new::<[u64; 8]>()) });
@@ -257,9 +259,9 @@ fn what_is_large_or_aligned_to_more_is_not_had_here() {
 fn work(user: &mut User, turns: usize) {
     let mut pieces = Vec::new();
     for _ in 0..turns {
-        let bytes = if user.numbers.below(100) == 0 { SPAN } else { 1_000 + user.numbers.below(2_000) };
+        let bytes = if user.numbers.below(100) == 0 { SPAN } else { 300 * (1 + user.numbers.below(4)) };
         pieces.push(user.take(bytes));
-        if pieces.len() > 3_000 {
+        if pieces.len() > 6_000 {
             pieces.drain(..).for_each(|piece| user.give(&piece));
         }
     }
@@ -270,8 +272,15 @@ fn work(user: &mut User, turns: usize) {
 /// back what there is.
 #[test]
 fn a_suspended_thread_holds_up_nobody() {
-    let steps =
-        ["blocks taken", "word full", "a full word taken", "offered", "mapped", "spans given back", "chunk taken"];
+    let steps = [
+        "heap: blocks taken",
+        "heap: word full",
+        "heap: a full word taken",
+        "heap: offered",
+        "heap: mapped",
+        "heap: spans given back",
+        "heap: chunk taken",
+    ];
     for step in steps {
         let arena = arena_for_a_test(64);
         let (stopped, is_stopped) = mpsc::channel();
@@ -283,12 +292,12 @@ fn a_suspended_thread_holds_up_nobody() {
                     let _ = may_go_on.recv_timeout(Duration::from_secs(60));
                 }
             });
-            work(&mut User::new(arena, 1), 7_000);
+            work(&mut User::new(arena, 1), 13_000);
         });
         is_stopped.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("no thread comes to \"{step}\""));
         let (done, is_done) = mpsc::channel();
         let other = thread::spawn(move || {
-            work(&mut User::new(arena, 2), 7_000);
+            work(&mut User::new(arena, 2), 13_000);
             done.send(arena.spans_in_use()).unwrap();
         });
         let held = is_done.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("held up at \"{step}\""));
