@@ -35,6 +35,7 @@ mod spare;
 pub(crate) use cache::{
     FreesMany, Retired, close, flush_others, free_all, free_owned, free_returned, retire, retired_bytes,
 };
+#[cfg_attr(any(loom, shuttle), allow(unused_imports, reason = "a setting of the crate's, not of the models"))]
 pub use setting::Memory;
 pub(crate) use spare::{Contents, Kind, Spare};
 

@@ -92,12 +92,18 @@ impl Arena {
     #[cfg(not(loom))]
     pub(crate) unsafe fn init(place: NonNull<Self>, start: NonNull<u8>, chunks: NonNull<Chunk>, most: usize) {
         let arena = place.as_ptr();
-        // SAFETY: the caller's promise.
-        unsafe { (&raw mut (*arena).start).write(start) };
+        // SAFETY: the caller's promise, as below.
+        let start_field = unsafe { &raw mut (*arena).start };
         // SAFETY: as above.
-        unsafe { (&raw mut (*arena).chunks).write(chunks) };
+        let chunks_field = unsafe { &raw mut (*arena).chunks };
         // SAFETY: as above.
-        unsafe { (&raw mut (*arena).most).write(most) };
+        let most_field = unsafe { &raw mut (*arena).most };
+        // SAFETY: as above.
+        unsafe { start_field.write(start) };
+        // SAFETY: as above.
+        unsafe { chunks_field.write(chunks) };
+        // SAFETY: as above.
+        unsafe { most_field.write(most) };
     }
 
     fn chunk(&self, chunk: usize) -> &Chunk {
@@ -148,8 +154,8 @@ impl Arena {
         self.chunk(offset / CHUNK).words_of(offset / SPAN % SPANS)
     }
 
-    /// Takes free blocks of a class: those that come next on this way, or on another one. None if the system has no more
-    /// memory.
+    /// Takes free blocks of a class: those that come next on this way, or on another one. None if the system has no
+    /// more memory.
     pub(crate) fn take(&self, class: usize, walk: &mut Walk) -> Option<Taken> {
         loop {
             if let Some(taken) = self.take_next(class, walk) {

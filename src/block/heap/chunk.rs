@@ -1,33 +1,36 @@
 //! A chunk of memory: which of its spans are free, and which blocks of the others.
 //!
-//! # Who has what
+//! # Ownership
 //!
-//! A bit that is set says that a block, or a span, is free. Taking it clears the bit, giving it back sets it, and
-//! **the thread that has cleared a bit has what the bit stands for, alone.** Nothing else is owned: a thread has no
-//! spans of its own, but the blocks that it took.
+//! A set bit says that a block, or a span, is free. A thread takes it by clearing the bit and gives it back by setting
+//! the bit. **The thread that has cleared a bit owns what the bit stands for, alone.** A thread owns nothing else: it
+//! has no spans of its own.
 //!
 //! ```text
-//! span:   free ──take_spans──▶ held ──assign──▶ cut into blocks ──take_all──▶ held ──give_spans──▶ free
-//! block:  free ──take──▶ held ──give──▶ free
+//! span:   free ──take_spans──▶ owned ──assign──▶ cut into blocks ──take_all──▶ owned ──give_spans──▶ free
+//! block:  free ──take──▶ owned ──give──▶ free
 //! ```
 //!
-//! A span is cut into blocks of one class by the thread that holds it, which so holds all of its blocks. It becomes a
-//! span again when one thread has taken all of its blocks: nobody can be using any, and nobody finds any to take. So
-//! **who has a block of a span has its class fixed**. A thread that takes blocks without having any before does not know
-//! whose they are: it looks at the class afterwards, and gives them back if it is another one.
+//! The thread that owns a span cuts it into blocks of one class, and then owns all of these blocks. The blocks become a
+//! span again when one thread has taken all of them: no other thread can be using one or find one to take. It follows
+//! that **a span keeps its class as long as any thread owns one of its blocks**. A thread that takes blocks from a span
+//! of which it owns none does not know their class beforehand. It reads the class afterwards, and gives the blocks back
+//! if the class is not the one that it needs.
 //!
-//! The thread that gives the last block of a word back counts the word among the full ones, and the thread that counts
-//! the last word tries to take all. A count may come late, so it is a reason to look and no more.
+//! The thread that gives back the last block of a word counts the word as full. The thread that counts the last word
+//! tries to take the span. A thread that was suspended may count late, so a count is only a reason to try.
 //!
-//! # What is only a hint
+//! # Hints
 //!
-//! `offered` says for each class which spans may have blocks that are worth taking. A thread that walks through a span
-//! takes the hint away first. Hints may be wrong in either way; [`arena`](super::arena) sees to it that no hint is
-//! missing for good.
+//! `offered` has for each class the spans that may have blocks worth taking. A thread clears the hint before it takes
+//! blocks from the span. A hint may be wrong either way; [`arena`](super::arena) makes sure that a missing hint is set
+//! again.
 //!
-//! Every operation is a bounded number of exchanges, but for taking spans, which is tried again when another thread took
-//! some: lock-free. A thread that is suspended keeps from the others what it holds: the blocks of a word, a span, or, while
-//! it returns a chunk's memory to the system, the chunk. Orderings: M1 to M9 of `docs/orderings.md`.
+//! # Progress
+//!
+//! An operation repeats an exchange only if another thread has changed the word meanwhile: lock-free. A suspended thread
+//! withholds what it owns: the blocks of a word, a span, or a chunk whose memory it is giving back to the system.
+//! Orderings: M1 to M9 of `docs/orderings.md`.
 
 #![deny(unsafe_code)]
 

@@ -25,8 +25,8 @@ impl Index {
 
     /// Notes that a chunk has something.
     pub(crate) fn set(&self, chunk: usize) {
-        // Release: what it has; pairs with M11. By an exchange though the bit may be set: another thread may be about to
-        // clear it, and then looks again.
+        // Release: what it has; pairs with M11. An exchange even if the bit is set, because another thread may be about
+        // to clear it; that thread then looks again.
         self.0[chunk / BITS].fetch_or(1 << (chunk % BITS), ordered("M10", Ordering::Release));
     }
 

@@ -9,9 +9,8 @@
 //! | [`classes`] | the sizes of blocks |
 //! | [`magazine`] | what a thread has taken and not used yet |
 //!
-//! What this has no blocks for, callers ask the system's allocator for: what is large or aligned to more than 16 bytes,
-//! and everything where [`Memory`](super::Memory) says so, where there is no address space, and on targets that it is not
-//! made for.
+//! The program's allocator serves the rest: blocks that are large or aligned to more than 16 bytes; and everything where
+//! [`Memory`](super::Memory) says so, where the system refuses address space, and on other targets.
 
 mod arena;
 mod chunk;
