@@ -42,6 +42,7 @@
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | All sessions | [`for_each`], [`retain`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
+//! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
 //!
 //! # Which adapter for which server

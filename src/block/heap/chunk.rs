@@ -28,8 +28,9 @@
 //!
 //! # Progress
 //!
-//! An operation repeats an exchange only if another thread has changed the word meanwhile: lock-free. A suspended thread
-//! withholds what it owns: the blocks of a word, a span, or a chunk whose memory it is giving back to the system.
+//! An operation repeats an exchange only if another thread has changed the word meanwhile: lock-free. A suspended
+//! thread withholds what it owns: the blocks of a word, a span, or a chunk whose memory it is giving back to the
+//! system.
 //! Orderings: M1 to M9 of `docs/orderings.md`.
 
 #![deny(unsafe_code)]

@@ -9,8 +9,8 @@
 //! | [`classes`] | the sizes of blocks |
 //! | [`magazine`] | what a thread has taken and not used yet |
 //!
-//! The program's allocator serves the rest: blocks that are large or aligned to more than 16 bytes; and everything where
-//! [`Memory`](super::Memory) says so, where the system refuses address space, and on other targets.
+//! The program's allocator serves the rest: blocks that are large or aligned to more than 16 bytes; and everything
+//! where [`Memory`](super::Memory) says so, where the system refuses address space, and on other targets.
 
 mod arena;
 mod chunk;
