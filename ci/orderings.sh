@@ -36,6 +36,17 @@ E2  two_sets_both_count
 E3  two_sets_both_count
 L1  a_replaced_version_stays_allocated_while_it_is_read
 L2  a_replaced_version_stays_allocated_while_it_is_read
+M1  a_span_with_a_block_in_use_is_not_freed
+M2  a_span_with_a_block_in_use_is_not_freed
+M3  a_span_with_a_block_in_use_is_not_freed
+M4  blocks_of_another_class_are_given_back
+M5  two_threads_that_need_a_chunk_both_get_blocks
+M6  no_memory_in_use_goes_back_to_the_system
+M7  no_memory_in_use_goes_back_to_the_system
+M8  a_block_has_one_owner
+M9  a_block_has_one_owner
+M10 a_block_has_one_owner
+M11 a_block_has_one_owner
 P1  a_place_is_taken_after_all_that_preceded_its_return
 P2  a_place_is_taken_after_all_that_preceded_its_return
 S1  a_replaced_version_stays_allocated_while_it_is_read

@@ -43,6 +43,7 @@
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
+//! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
 //!
 //! # Which adapter for which framework
@@ -150,6 +151,7 @@ mod sync;
 mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
+pub use block::Memory;
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};

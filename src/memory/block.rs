@@ -1,5 +1,6 @@
-//! Blocks of memory from the allocator, and the check of their addresses.
+//! Blocks of memory, from the [`heap`] or from the allocator, and the check of their addresses.
 
+use super::heap;
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -15,7 +16,7 @@ pub(crate) const UPPER_BITS_FREE: bool = cfg!(all(
 /// The upper 16 bits where they are free, and none elsewhere.
 const UPPER_BITS: usize = if UPPER_BITS_FREE { !(usize::MAX >> 16) } else { 0 };
 
-/// A block of memory from the allocator. Dropping it frees it.
+/// A block of memory. Dropping it frees it.
 pub(crate) struct Block {
     memory: NonNull<u8>,
     layout: Layout,
@@ -28,8 +29,13 @@ impl Block {
     ///
     /// Panics if the allocator returns an address of 2^48 or more where [`UPPER_BITS_FREE`] is true, because a slot has
     /// no room for it. Nothing has been changed then.
+    // Out of line, because most blocks are reused.
+    #[inline(never)]
     pub(crate) fn new(layout: Layout) -> Self {
         assert!(layout.size() > 0, "a block holds something");
+        if let Some(memory) = heap::take(layout) {
+            return Self { memory, layout };
+        }
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc(layout) };
         let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
@@ -72,21 +78,10 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout, and nobody uses it any more.
-        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+        // SAFETY: allocated with this layout, and nothing uses it.
+        if !unsafe { heap::give(self.memory, self.layout) } {
+            // SAFETY: as above, and it is not the heap's.
+            unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+        }
     }
-}
-
-/// Prefetches the cache line at an address, which need not be valid. Does nothing on targets without an instruction for
-/// it.
-#[inline]
-pub(crate) fn prefetch(address: *const ()) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch faults at no address, and every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = address;
 }

@@ -1,9 +1,11 @@
 //! A thread's cache: its open batch, and the blocks that it keeps for its next allocations.
 
 use super::batch::{BATCH, Batch};
-use super::block::{Block, prefetch};
+use super::block::Block;
 use super::epoch::{Guard, pin};
+use super::heap;
 use super::object::{Kind, RetiredObject};
+use super::prefetch::prefetch;
 use super::record::{Record, Registry};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 use core::alloc::Layout;
@@ -122,10 +124,10 @@ impl Deferred {
         match self {
             Self::Batch(record, batch) => {
                 if let Some(mut batch) = record.give_back(batch.into_box()) {
-                    free(batch.drain());
+                    free(batch.drain_to_free());
                 }
             }
-            Self::Free(batch) => free(batch.into_box().drain()),
+            Self::Free(batch) => free(batch.into_box().drain_to_free()),
             Self::Taken(objects) => free(objects.into_iter()),
             Self::One(object) => free([object].into_iter()),
             Self::Owned(object) => drop(object),
@@ -421,6 +423,7 @@ pub(super) fn free_all() {
         cache.record.map(Record::take_returned)
     });
     returned.flatten().into_iter().flatten().for_each(release_returned);
+    heap::flush();
 }
 
 /// Takes the objects in the open batches of all threads.

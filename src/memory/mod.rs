@@ -2,7 +2,10 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `block` | blocks of memory from the allocator |
+//! | `setting` | where the memory comes from: a setting of the process |
+//! | `prefetch` | prefetching |
+//! | `heap` | memory from the system, in huge pages |
+//! | `block` | blocks of memory, from the heap or the allocator |
 //! | `object` | a retired object, and how its kind is freed |
 //! | `epoch` | pinning, and deferring a call until no thread can hold what was loaded before |
 //! | `batch` | up to 64 objects that one thread retires together |
@@ -37,17 +40,28 @@ mod block;
 #[cfg_attr(any(loom, shuttle), path = "uncached.rs")]
 mod cache;
 mod epoch;
+// Not where a tool has to see each block, nor in the models of the table, nor on other systems.
+#[cfg_attr(
+    not(all(target_os = "linux", target_pointer_width = "64", not(any(loom, shuttle, miri, crossbeam_sanitize)))),
+    path = "no_heap.rs"
+)]
+pub(crate) mod heap;
 mod object;
+mod prefetch;
 #[cfg_attr(any(loom, shuttle), allow(dead_code, unreachable_pub))]
 pub(crate) mod record;
 mod retire;
+mod setting;
 
 pub(crate) use batch::BATCH;
-pub(crate) use block::{Block, UPPER_BITS_FREE, prefetch};
+pub(crate) use block::{Block, UPPER_BITS_FREE};
 pub(crate) use cache::{FreesMany, allocate, free_owned, retired_bytes};
 pub(crate) use epoch::{Guard, pin, prepare};
 pub(crate) use object::{Contents, Kind, RetiredObject};
+pub(crate) use prefetch::prefetch;
 pub(crate) use retire::{collect, flush};
+#[cfg_attr(any(loom, shuttle), allow(unused_imports, reason = "the models have no such setting"))]
+pub use setting::Memory;
 
 #[cfg(all(test, not(any(loom, crossbeam_sanitize))))]
 mod tests;

@@ -8,11 +8,16 @@
 
 #[path = "../../src/memory/block.rs"]
 mod block;
+#[path = "../../src/memory/no_heap.rs"]
+mod heap;
 #[path = "../../src/memory/object.rs"]
 mod object;
+#[path = "../../src/memory/prefetch.rs"]
+mod prefetch;
 
-pub(crate) use block::{Block, UPPER_BITS_FREE, prefetch};
+pub(crate) use block::{Block, UPPER_BITS_FREE};
 pub(crate) use object::{Contents, Kind, RetiredObject};
+pub(crate) use prefetch::prefetch;
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;

@@ -240,7 +240,13 @@ fn steps(scenario: &Scenario) -> BTreeMap<&'static str, usize> {
     let fixture = Arc::new(scenario.fixture());
     let (shared, doing, counted) = (fixture.clone(), scenario.doing, seen.clone());
     let thread = thread::spawn(move || {
-        on_step(move |name| *counted.lock().expect("no thread panics").entry(name).or_default() += 1);
+        on_step(move |name| {
+            // Whether an operation comes to a step of the heap's depends on what others did before; the heap's own test
+            // stops there.
+            if !name.starts_with("heap: ") {
+                *counted.lock().expect("no thread panics").entry(name).or_default() += 1;
+            }
+        });
         doing.carry_out(&shared);
     });
     wait("an operation that nobody stops", || thread.is_finished());

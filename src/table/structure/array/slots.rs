@@ -12,6 +12,7 @@ pub(crate) use memory::Slots;
 #[cfg(not(any(loom, shuttle)))]
 mod memory {
     use super::Slot;
+    use crate::memory::heap;
     use core::alloc::Layout;
     use core::ptr::NonNull;
     use core::slice;
@@ -33,6 +34,9 @@ mod memory {
 
     impl Slots {
         pub(crate) fn new(len: usize) -> Self {
+            if let Some(memory) = heap::take_zeroed(len * size_of::<Slot>()) {
+                return Self { first: memory.cast(), len, memory };
+            }
             let layout = Self::layout(len);
             // SAFETY: the layout's size is not zero.
             let memory = unsafe { alloc_zeroed(layout) };
@@ -74,8 +78,11 @@ mod memory {
 
     impl Drop for Slots {
         fn drop(&mut self) {
-            // SAFETY: allocated with this layout; slots need no drop.
-            unsafe { dealloc(self.memory.as_ptr(), Self::layout(self.len)) }
+            // SAFETY: nobody uses them any more, and slots need no drop.
+            if !unsafe { heap::give_zeroed(self.memory, self.len * size_of::<Slot>()) } {
+                // SAFETY: as above, and allocated with this layout, for it is not of the heap.
+                unsafe { dealloc(self.memory.as_ptr(), Self::layout(self.len)) }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cloakroom::{SessionId, SessionStore};
+use cloakroom::{Memory, SessionId, SessionStore};
 
 /// The memory that any test may leave: a record of 2 KiB for each thread that the memory reclamation has met and is
 /// not yet rid of, and the allocations of the test harness as it ends and starts its threads meanwhile.
@@ -14,10 +14,11 @@ pub(crate) const fn scaled(number: usize) -> usize {
 }
 
 /// Keeps the other tests, which allocate as well, waiting until it is dropped. Frees first what they have left retired:
-/// freed later, it would hide as much of what this test leaves.
+/// freed later, it would hide as much of what this test leaves. All memory is counted from then on.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    Memory::Allocator.choose();
     SessionStore::default().flush();
     alone
 }
