@@ -151,7 +151,7 @@ mod sync;
 mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
-pub use block::Memory;
+pub use memory::Memory;
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};

@@ -42,11 +42,15 @@ impl<P: Payload> Table<P> {
         moment: Moment<'_>,
         f: impl FnOnce(EntryRef<'_, P>) -> R,
     ) -> Result<R, Absence> {
-        self.pin(key, moment, |pinned, target| match pinned.live_version(target, touch) {
+        let target = self.target(key);
+        let removals = crate::table::Removals::new(&self.observer);
+        let guard = memory::pin();
+        let pinned = Pinned { table: self, shard: self.shard(target.hash), moment, guard: &guard, removals: &removals };
+        match pinned.live_version(target, touch) {
             Ok(version) => Ok(f(version)),
             Err(NotHere::Forward(forward)) => pinned.follow(forward, touch).map(f),
             Err(NotHere::Absent(absence)) => Err(absence),
-        })
+        }
     }
 
     /// The key of a session's principal, and the binding, if the session is bound. Follows a forward.

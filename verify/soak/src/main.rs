@@ -46,6 +46,8 @@ use waves::Waves;
 use worker::Worker;
 
 fn main() -> ExitCode {
+    // So that the counting allocator sees all memory of the store.
+    cloakroom::Memory::Allocator.choose();
     let arguments = match Arguments::read(std::env::args().skip(1)) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
