@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloakroom::Clock;
 
-use crate::recorder::{Event, Recorder, Runtime};
+use crate::recorder::{Event, Recorder, Runtime, SESSIONS};
 
 const THREADS: usize = 3;
 /// Operations of each thread in a round, and steps of the clock.
@@ -101,6 +101,7 @@ impl Threads {
             assert!(!self.threads.iter().any(JoinHandle::is_finished), "a thread panicked");
             thread::yield_now();
         }
+        (0..SESSIONS).for_each(|session| _ = recorder.look_at(session));
         recorder.all_ids().iter().for_each(|id| _ = recorder.store.delete(id));
         recorder.end()
     }
