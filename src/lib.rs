@@ -151,7 +151,6 @@ mod sync;
 mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
-pub use memory::Memory;
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
@@ -164,6 +163,7 @@ pub use error::{GetJsonError, SetJsonError};
 pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
+pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
 pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts};
 pub use sweeper::Sweeper;

@@ -15,8 +15,8 @@ mod index;
 #[path = "../../src/sync.rs"]
 mod sync;
 
-/// The system.
-mod region {
+/// A stand-in for the system.
+mod system {
     use core::ptr::NonNull;
 
     /// # Safety

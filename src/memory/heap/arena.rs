@@ -3,7 +3,7 @@
 use super::chunk::{Chunk, Given, SPANS};
 use super::classes::{CLASSES, Class, SPAN};
 use super::index::Index;
-use super::region;
+use super::system;
 use crate::sync::{AtomicUsize, Ordering, step};
 use core::ptr::NonNull;
 
@@ -88,7 +88,7 @@ impl Arena {
     /// # Safety
     ///
     /// The caller must ensure that `place` is zeroed and nobody else's, that `start` has room for `most` chunks, and
-    /// that `chunks` has zeroed memory for as many of them as [`region::map`] is asked for.
+    /// that `chunks` has zeroed memory for as many of them as [`system::map`] is asked for.
     #[cfg(not(loom))]
     pub(crate) unsafe fn init(place: NonNull<Self>, start: NonNull<u8>, chunks: NonNull<Chunk>, most: usize) {
         let arena = place.as_ptr();
@@ -285,12 +285,12 @@ impl Arena {
         let known = unsafe { self.chunks.add(chunk) };
         // SAFETY: both are the arena's, and may be mapped more than once.
         let mapped =
-            unsafe { region::map(self.memory(chunk), number * CHUNK, known.cast(), number * size_of::<Chunk>()) };
+            unsafe { system::map(self.memory(chunk), number * CHUNK, known.cast(), number * size_of::<Chunk>()) };
         // The first chunk gets small pages at first, so that a small store takes little.
         if mapped && chunk > 0 {
-            region::advise_huge_pages(self.memory(chunk), number * CHUNK);
+            system::advise_huge_pages(self.memory(chunk), number * CHUNK);
             if chunk == 1 {
-                region::advise_huge_pages(self.memory(0), CHUNK);
+                system::advise_huge_pages(self.memory(0), CHUNK);
             }
         }
         mapped
@@ -328,7 +328,7 @@ impl Arena {
     fn wipe(&self, chunk: usize) {
         self.count_spare(chunk, false);
         if self.chunk(chunk).wipe() {
-            region::release(self.memory(chunk), CHUNK);
+            system::release(self.memory(chunk), CHUNK);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`region`] | address space of the system's, of which memory is asked for by the chunk |
+//! | [`region`] | the arena of the process, and its address space |
+//! | [`system`] | the system's calls |
 //! | [`arena`] | all chunks of 2 MiB; blocks and spans are found here |
 //! | [`chunk`] | the protocol: which spans of 32 KiB are free, and which blocks of the others |
 //! | [`index`] | which chunks have something |
@@ -18,6 +19,7 @@ mod classes;
 mod index;
 mod magazine;
 mod region;
+mod system;
 
 use classes::class_for;
 use core::alloc::Layout;
