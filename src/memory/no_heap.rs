@@ -1,4 +1,4 @@
-//! In place of `heap` where there is none: callers ask the system's allocator.
+//! Replaces `heap` on systems that have none. The program's allocator serves all blocks.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;

@@ -1,24 +1,24 @@
-//! Where the memory of sessions comes from.
+//! The source of the memory of sessions.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
 static CHOSEN: AtomicU8 = AtomicU8::new(Memory::HugePages as u8);
 
-/// Where the memory of sessions comes from, for all stores of the process.
+/// Chooses the source of the memory of sessions, for all stores of the process.
 ///
-/// On 64-bit Linux the crate takes the memory of sessions, and of the tables that find them, from the system by
-/// itself: reading a large store is up to a quarter faster where its pages are huge. For that it reserves 64 GiB of
-/// address space, which shows as virtual memory; it takes real memory only as sessions need it. Elsewhere, and where
-/// that much address space is not to be had, all memory comes from the program's allocator.
+/// On 64-bit Linux the crate takes the memory of sessions and tables from the system, in huge pages, which makes
+/// reading a large store faster. It reserves 64 GiB of address space, which shows as virtual memory, and takes real
+/// memory only as sessions need it. On other systems, and if there is not enough address space, all memory comes from
+/// the program's allocator.
 ///
-/// This is a setting of the process, because stores share what is free.
+/// This is a setting of the process, because stores share free memory.
 ///
 /// # Examples
 ///
 /// ```
 /// use cloakroom::{Memory, SessionStore};
 ///
-/// // An allocator that counts sees what sessions take.
+/// // A counting allocator then sees the memory of sessions.
 /// Memory::Allocator.choose();
 /// let store = SessionStore::builder().build()?;
 /// # assert_eq!(Memory::chosen(), Memory::Allocator);
@@ -27,26 +27,26 @@ static CHOSEN: AtomicU8 = AtomicU8::new(Memory::HugePages as u8);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Memory {
-    /// From the system, in huge pages from 2 MiB on where the system has them. It need not be told to use them for all
-    /// programs: `madvise` in `/sys/kernel/mm/transparent_hugepage/enabled` will do.
+    /// From the system, in huge pages from 2 MiB on, if the system has them. `madvise` in
+    /// `/sys/kernel/mm/transparent_hugepage/enabled` is enough.
     #[default]
     HugePages = 0,
-    /// From the system, in pages of the ordinary size.
+    /// From the system, in pages of the usual size.
     Pages = 1,
     /// From the program's allocator.
     Allocator = 2,
 }
 
 impl Memory {
-    /// Makes this the source of what is allocated from now on, best before the first store is made. What threads have
-    /// in stock is used up first, and what there is stays where it is.
+    /// Makes this the source of future allocations. Call it before the first store is made: threads use up the blocks
+    /// that they have cached first, and existing memory stays where it is.
     ///
     /// Wait-free.
     pub fn choose(self) {
         CHOSEN.store(self as u8, Ordering::Relaxed); // Relaxed: nothing depends on when it is seen.
     }
 
-    /// What was [chosen](Self::choose) last; [`Memory::HugePages`] if nothing was.
+    /// Returns the source that was [chosen](Self::choose) last. [`Memory::HugePages`] by default.
     ///
     /// Wait-free.
     pub fn chosen() -> Self {

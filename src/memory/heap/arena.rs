@@ -1,4 +1,4 @@
-//! All chunks: where blocks and spans are found, and what becomes of spans and chunks that are empty.
+//! All chunks: finding blocks and spans, and freeing empty spans and chunks.
 
 use super::chunk::{Chunk, Given, SPANS};
 use super::classes::{CLASSES, Class, SPAN};
@@ -7,45 +7,45 @@ use super::system;
 use crate::sync::{AtomicUsize, Ordering, step};
 use core::ptr::NonNull;
 
-/// The bytes of a chunk.
+/// The size of a chunk in bytes.
 pub(crate) const CHUNK: usize = SPANS * SPAN;
 
-/// So many chunks that are entirely free keep their memory; the others give it back to the system.
+/// The number of empty chunks that keep their memory. The others return it to the system.
 const SPARE: usize = 1;
 
-/// Memory that is divided into chunks. Zeroed but for what [`new`](Self::new) sets, it has none yet.
+/// Memory that is divided into chunks.
 pub(crate) struct Arena {
-    /// Where the first chunk lies.
+    /// The address of the first chunk.
     start: NonNull<u8>,
-    /// What is known of the chunks: as many as there may be.
+    /// The words of the chunks.
     chunks: NonNull<Chunk>,
     most: usize,
-    /// How many chunks there are. They lie one behind the other.
+    /// The number of chunks, which are adjacent.
     number: AtomicUsize,
-    /// How many of them are entirely free and keep their memory.
+    /// The number of empty chunks that keep their memory.
     spare: AtomicUsize,
-    /// Which chunks have free spans.
+    /// The chunks that have free spans.
     roomy: Index,
-    /// For each class, which chunks have spans with blocks that are worth taking.
+    /// For each class, the chunks that have spans with blocks worth taking.
     offers: [Index; CLASSES],
 }
 
-// SAFETY: all but the atomics is constant, and the memory of chunks is had by whoever took it.
+// SAFETY: everything except the atomics is constant, and a chunk's memory is used only by the threads that own it.
 unsafe impl Sync for Arena {}
 // SAFETY: as above.
 unsafe impl Send for Arena {}
 
-/// A thread's way through a span, of which it takes the blocks word by word.
+/// A thread's position in a span, whose blocks it takes word by word.
 #[derive(Clone, Copy)]
 pub(crate) struct Walk {
-    /// Counted over all chunks.
+    /// The number of the span, counted over all chunks.
     span: u32,
     /// The next word.
     word: u32,
 }
 
 impl Walk {
-    /// One that is over.
+    /// A position behind the last word.
     pub(crate) const OVER: Self = Self { span: 0, word: u32::MAX };
 
     fn through(span: usize, word: u32) -> Self {
@@ -61,15 +61,15 @@ impl Walk {
     }
 }
 
-/// Blocks that were taken: those of one word.
+/// Blocks of one word that were taken.
 pub(crate) struct Taken {
-    /// Where the first block of the word lies, taken or not.
+    /// The address of the word's first block, taken or not.
     pub(crate) first: NonNull<u8>,
     pub(crate) blocks: u64,
 }
 
 impl Arena {
-    /// The arena of these chunks, none of which has anything to give.
+    /// An arena of these chunks, in which nothing is free.
     #[cfg(loom)]
     pub(crate) fn new(start: NonNull<u8>, chunks: NonNull<Chunk>, most: usize) -> Self {
         Self {
@@ -87,8 +87,10 @@ impl Arena {
     ///
     /// # Safety
     ///
-    /// The caller must ensure that `place` is zeroed and nobody else's, that `start` has room for `most` chunks, and
-    /// that `chunks` has zeroed memory for as many of them as [`system::map`] is asked for.
+    /// The caller must ensure:
+    /// * `place` is zeroed, and nothing else uses it;
+    /// * `start` has room for `most` chunks;
+    /// * `chunks` has zeroed memory for as many of them as [`system::map`] is asked for.
     #[cfg(not(loom))]
     pub(crate) unsafe fn init(place: NonNull<Self>, start: NonNull<u8>, chunks: NonNull<Chunk>, most: usize) {
         let arena = place.as_ptr();
@@ -115,10 +117,10 @@ impl Arena {
     }
 
     fn number(&self) -> usize {
-        self.number.load(Ordering::Relaxed) // Relaxed: at the worst the last chunks are not seen.
+        self.number.load(Ordering::Relaxed) // Relaxed: at worst the last chunks are not seen.
     }
 
-    /// Where a chunk lies.
+    /// The address of a chunk.
     fn memory(&self, chunk: usize) -> NonNull<u8> {
         // SAFETY: there is address space for it.
         unsafe { self.start.add(chunk * CHUNK) }
@@ -129,33 +131,33 @@ impl Arena {
         unsafe { self.start.add(span * SPAN) }
     }
 
-    /// Where the first chunk lies.
+    /// The address of the first chunk.
     #[cfg(all(test, not(loom)))]
     pub(super) fn start(&self) -> NonNull<u8> {
         self.start
     }
 
-    /// How many spans are not free, at rest.
+    /// The number of spans that are not free, at rest.
     #[cfg(all(test, not(loom)))]
     pub(super) fn spans_in_use(&self) -> usize {
         (0..self.number()).map(|chunk| SPANS - self.chunk(chunk).free_spans()).sum()
     }
 
-    /// How far behind the start the memory lies, if it is the arena's.
+    /// The offset of memory from the start, if it is the arena's.
     #[inline]
     pub(crate) fn offset_of(&self, memory: NonNull<u8>) -> Option<usize> {
         let offset = memory.addr().get().wrapping_sub(self.start.addr().get());
         (offset < self.most * CHUNK).then_some(offset)
     }
 
-    /// Where it says which blocks are free of the span that lies there.
+    /// The address of the words of the span at this offset.
     #[inline]
     pub(crate) fn words_of(&self, offset: usize) -> *const () {
         self.chunk(offset / CHUNK).words_of(offset / SPAN % SPANS)
     }
 
-    /// Takes free blocks of a class: those that come next on this way, or on another one. None if the system has no
-    /// more memory.
+    /// Takes free blocks of a class: the next ones of this walk, or of a new walk. `None` if the system has no more
+    /// memory.
     pub(crate) fn take(&self, class: usize, walk: &mut Walk) -> Option<Taken> {
         loop {
             if let Some(taken) = self.take_next(class, walk) {
@@ -172,7 +174,7 @@ impl Arena {
         }
     }
 
-    /// Takes the free blocks that come next on this way.
+    /// Takes the next free blocks of this walk.
     fn take_next(&self, class: usize, walk: &mut Walk) -> Option<Taken> {
         let span = walk.span();
         while walk.word() < Class::of(class).words() {
@@ -190,12 +192,12 @@ impl Arena {
     }
 
     fn taken(&self, class: usize, span: usize, word: usize, blocks: u64) -> Taken {
-        // SAFETY: the word tells of blocks within the span.
+        // SAFETY: the blocks of the word are within the span.
         let first = unsafe { self.span_memory(span).add(Class::of(class).offset_of(word)) };
         Taken { first, blocks }
     }
 
-    /// Ends a way: what is left on it others may find.
+    /// Ends a walk, and offers its remaining blocks to other threads.
     pub(crate) fn leave(&self, class: usize, walk: Walk) {
         if walk.word() < Class::of(class).words() {
             self.offer(walk.span(), class);
@@ -209,7 +211,7 @@ impl Arena {
         self.give(span, class, word, bit);
     }
 
-    /// Gives back blocks of this class: some that one word tells of, of which the first one lies at `offset`.
+    /// Gives back blocks of this class. They belong to one word, and the first one is at `offset`.
     pub(crate) fn give_blocks(&self, offset: usize, class: usize, blocks: u64) {
         let (span, (word, _)) = (offset / SPAN, Class::of(class).block_at(offset % SPAN));
         self.give(span, class, word, blocks);
@@ -225,7 +227,7 @@ impl Arena {
 
     #[cold]
     fn given(&self, span: usize, given: Given) {
-        // If the class is another one by now, the hint is in vain.
+        // If the span has another class by now, the hint is useless.
         let class = self.chunk(span / SPANS).class_of(span % SPANS);
         if given == Given::Span {
             self.chunk(span / SPANS).withdraw(span % SPANS, class);
@@ -246,8 +248,8 @@ impl Arena {
         self.offers[class].find(self.number(), take, |chunk| !self.chunk(chunk).has_offers(class))
     }
 
-    /// Takes so many neighbouring spans of one chunk. Says which is the first, and whether their memory is known to be
-    /// zeroed. None if the system has no more memory.
+    /// Takes `number` neighbouring spans of one chunk. Returns the first, and whether their memory is known to be
+    /// zeroed. `None` if the system has no more memory.
     fn take_spans(&self, number: usize) -> Option<(usize, bool)> {
         debug_assert!(number <= SPANS);
         let take = |chunk| self.chunk(chunk).take_spans(number).map(|first| (chunk, first));
@@ -267,15 +269,14 @@ impl Arena {
         }
     }
 
-    /// Makes room for so many more chunks, which this thread holds then; but for no chunk, if another thread has just
-    /// made room.
+    /// Adds `number` chunks, which this thread then owns. Adds none if another thread has just added chunks.
     fn add_chunks(&self, number: usize) -> Option<Option<usize>> {
         let chunk = self.number();
         if chunk + number > self.most || !self.map(chunk, number) {
             return None;
         }
         step("heap: mapped");
-        // Relaxed: chunks are published by what they give, M6.
+        // Relaxed: M6 publishes chunks with their free spans.
         let added = self.number.compare_exchange(chunk, chunk + number, Ordering::Relaxed, Ordering::Relaxed);
         Some(added.ok())
     }
@@ -286,7 +287,7 @@ impl Arena {
         // SAFETY: both are the arena's, and may be mapped more than once.
         let mapped =
             unsafe { system::map(self.memory(chunk), number * CHUNK, known.cast(), number * size_of::<Chunk>()) };
-        // The first chunk gets small pages at first, so that a small store takes little.
+        // The first chunk starts with small pages, so that a small store takes little memory.
         if mapped && chunk > 0 {
             system::advise_huge_pages(self.memory(chunk), number * CHUNK);
             if chunk == 1 {
@@ -301,7 +302,7 @@ impl Arena {
         self.roomy.set(chunk);
     }
 
-    /// Gives back spans that this thread holds.
+    /// Gives back spans that this thread owns.
     fn give_spans(&self, first: usize, number: usize) {
         let chunk = first / SPANS;
         let all_are_free = self.chunk(chunk).give_spans(first % SPANS, number);
@@ -312,9 +313,9 @@ impl Arena {
         }
     }
 
-    /// Has a chunk that is entirely free keep its memory, if few others do; or gives the memory back.
+    /// Lets an empty chunk keep its memory if few others do, and returns the memory otherwise.
     fn emptied(&self, chunk: usize) {
-        // Relaxed: a mere number. If several threads look at once, some chunks more or less keep their memory.
+        // Relaxed: a mere number. If several threads load it at once, a few chunks more or fewer keep their memory.
         if self.spare.load(Ordering::Relaxed) < SPARE {
             self.count_spare(chunk, true);
         } else if self.chunk(chunk).take_chunk() {
@@ -324,7 +325,7 @@ impl Arena {
         }
     }
 
-    /// Gives the memory of a chunk that this thread holds back to the system, if it may have been written to.
+    /// Returns the memory of a chunk that this thread owns to the system, if it may have been written.
     fn wipe(&self, chunk: usize) {
         self.count_spare(chunk, false);
         if self.chunk(chunk).wipe() {
@@ -334,13 +335,13 @@ impl Arena {
 
     fn count_spare(&self, chunk: usize, spare: bool) {
         if self.chunk(chunk).count_spare(spare) {
-            // Relaxed: a mere number, which comes round.
+            // Relaxed: a mere number, which wraps.
             self.spare.fetch_add(if spare { 1 } else { usize::MAX }, Ordering::Relaxed);
         }
     }
 
-    /// Takes so many zeroed bytes, which begin at a multiple of 4 KiB: whole spans, or whole chunks if they are more
-    /// than half of one. None if the system has no more memory.
+    /// Takes `bytes` zeroed bytes, which begin at a multiple of 4 KiB: whole spans, or whole chunks for more than half
+    /// a chunk. `None` if the system has no more memory.
     pub(crate) fn take_zeroed(&self, bytes: usize) -> Option<NonNull<u8>> {
         let spans = bytes.div_ceil(SPAN);
         if spans > SPANS / 2 {
@@ -349,13 +350,13 @@ impl Arena {
         let (first, zeroed) = self.take_spans(spans)?;
         let memory = self.span_memory(first);
         if !zeroed {
-            // SAFETY: this thread holds the spans.
+            // SAFETY: this thread owns the spans.
             unsafe { memory.write_bytes(0, spans * SPAN) };
         }
         Some(memory)
     }
 
-    /// Gives back what `take_zeroed` returned for so many bytes.
+    /// Gives back memory of `bytes` bytes that `take_zeroed` returned.
     pub(crate) fn give_large(&self, offset: usize, bytes: usize) {
         let spans = bytes.div_ceil(SPAN);
         if spans <= SPANS / 2 {
@@ -366,7 +367,7 @@ impl Arena {
         }
     }
 
-    /// Takes so many neighbouring chunks, zeroed.
+    /// Takes `number` neighbouring chunks, zeroed.
     fn take_chunks(&self, number: usize) -> Option<usize> {
         let first = loop {
             if let Some(first) = self.take_free_chunks(number) {

@@ -38,44 +38,44 @@
 use super::classes::{CLASSES, Class, WORDS};
 use crate::sync::{AtomicU64, AtomicUsize, MODEL, Ordering, ordered, step};
 
-/// How many spans a chunk has.
+/// The number of spans in a chunk.
 pub(crate) const SPANS: usize = if MODEL { 2 } else { 64 };
 
 /// All spans of a chunk.
 pub(crate) const ALL: u64 = u64::MAX >> (64 - SPANS);
 
-/// What is known of a chunk. Zeroed memory is one that has nothing to give.
+/// The words of a chunk. Zeroed memory is a chunk in which nothing is free.
 #[repr(C, align(64))]
 pub(crate) struct Chunk {
-    /// For each span a bit for each of its blocks that is free.
+    /// For each span, a bit for each free block.
     blocks: [[AtomicU64; WORDS]; SPANS],
-    /// A bit for each span that is free.
+    /// A bit for each free span.
     free: AtomicU64,
     /// A bit for each span that may have been written to since its memory came from the system.
     written: AtomicU64,
-    /// Not 0 while the chunk counts among the spare ones.
+    /// 1 while the chunk is empty and keeps its memory.
     spare: AtomicUsize,
-    /// Of what class the blocks of each span are. Changed by a thread that holds the span.
+    /// The class of each span. Changed by the thread that owns the span.
     class: [AtomicUsize; SPANS],
-    /// How many words of each span are full, as far as it has been counted.
+    /// The number of full words of each span that have been counted.
     full: [AtomicUsize; SPANS],
-    /// For each class a bit for each span that may have blocks worth taking.
+    /// For each class, a bit for each span that may have blocks worth taking.
     offered: [AtomicU64; CLASSES],
 }
 
-/// What has come of giving blocks back.
+/// The outcome of giving blocks back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
-    /// They are free.
+    /// The blocks are free.
     Free,
-    /// And now their span has blocks that are worth taking.
+    /// The blocks are free, and their span now has blocks worth taking.
     WorthTaking,
-    /// And now this thread holds their span.
+    /// All blocks of the span were free, and this thread now owns the span.
     Span,
 }
 
 impl Chunk {
-    /// A chunk that has nothing to give. Elsewhere than in the models it is zeroed memory.
+    /// A chunk in which nothing is free. Outside of models and tests a chunk is zeroed memory.
     #[cfg(loom)]
     pub(crate) fn new() -> Self {
         use core::array::from_fn;
@@ -91,14 +91,14 @@ impl Chunk {
         }
     }
 
-    /// Takes so many neighbouring spans, and says which is the first: the first that is free of all if it is one, or
-    /// else the last run that begins at a multiple of their number.
+    /// Takes `number` neighbouring spans and returns the first: the first free span if `number` is one, and the last
+    /// free run that begins at a multiple of `number` otherwise.
     pub(crate) fn take_spans(&self, number: usize) -> Option<usize> {
         let mut free = self.free.load(Ordering::Relaxed); // Relaxed, as below: a mere guess.
         loop {
             let first = if number == 1 { first_of(free) } else { last_run(free, number) }?;
             let taken = run(first, number);
-            // Acquire: that others have done with the spans; pairs with M6.
+            // Acquire: every earlier use of the spans; pairs with M6.
             match self.free.compare_exchange(free, free & !taken, ordered("M5", Ordering::Acquire), Ordering::Relaxed) {
                 Ok(_) => return Some(first),
                 Err(now) => free = now,
@@ -112,10 +112,10 @@ impl Chunk {
         self.free.compare_exchange(ALL, 0, ordered("M7", Ordering::Acquire), Ordering::Relaxed).is_ok()
     }
 
-    /// Gives back spans that this thread holds. Says whether all are free now.
+    /// Gives back spans that this thread owns. Returns whether all spans of the chunk are free now.
     pub(crate) fn give_spans(&self, first: usize, number: usize) -> bool {
         let given = run(first, number);
-        // Release: that this thread has done with them; pairs with M5 and M7.
+        // Release: this thread's use of the spans; pairs with M5 and M7.
         let before = self.free.fetch_or(given, ordered("M6", Ordering::Release));
         debug_assert_eq!(before & given, 0, "a span is given back twice");
         before | given == ALL
@@ -123,74 +123,73 @@ impl Chunk {
 
     /// Whether any span is free.
     pub(crate) fn has_spans(&self) -> bool {
-        self.free.load(Ordering::Relaxed) != 0 // Relaxed: whoever relies on it has acquired what it must see.
+        self.free.load(Ordering::Relaxed) != 0 // Relaxed: callers that depend on it have acquired what they must see.
     }
 
-    /// How many spans are free.
+    /// The number of free spans.
     #[cfg(all(test, not(loom)))]
     pub(super) fn free_spans(&self) -> usize {
-        self.free.load(Ordering::Relaxed).count_ones() as usize // Relaxed: asked for at rest.
+        self.free.load(Ordering::Relaxed).count_ones() as usize // Relaxed: called at rest.
     }
 
-    /// Whether spans that this thread holds may have been written to; from now on they have been.
+    /// Marks spans that this thread owns as written. Returns whether they may have been written before.
     pub(crate) fn write_spans(&self, first: usize, number: usize) -> bool {
         let spans = run(first, number);
-        // Relaxed: of a span that a thread holds, M5 has made the bit visible.
+        // Relaxed: M5 has made the bits of an owned span visible.
         self.written.fetch_or(spans, Ordering::Relaxed) & spans != 0
     }
 
-    /// Notes that the memory of a chunk, which this thread holds as a whole, is to be as it comes from the system. Says
-    /// whether it may be otherwise.
+    /// Marks a chunk that this thread owns as not written. Returns whether it may have been written before.
     pub(crate) fn wipe(&self) -> bool {
         self.written.swap(0, Ordering::Relaxed) != 0 // Relaxed: as above.
     }
 
-    /// Has the chunk counted among the spare ones, or not. Says whether that was a change.
+    /// Sets whether the chunk is empty and keeps its memory. Returns whether that was a change.
     pub(crate) fn count_spare(&self, spare: bool) -> bool {
         let spare = usize::from(spare);
-        // Relaxed, both: a mere number. Looked at first, for it hardly ever changes.
+        // Relaxed, both: a mere number. Loaded first, because it hardly ever changes.
         self.spare.load(Ordering::Relaxed) != spare && self.spare.swap(spare, Ordering::Relaxed) != spare
     }
 
-    /// Cuts a span that this thread holds into blocks of this class. The thread has those of the first word, which are
-    /// returned; the others are free.
+    /// Cuts a span that this thread owns into blocks of this class. Returns the blocks of the first word, which the
+    /// thread owns. The others are free.
     pub(crate) fn assign(&self, span: usize, number: usize) -> u64 {
         let class = Class::of(number);
         // Relaxed: published with the blocks, M1.
         self.class[span].store(number, Ordering::Relaxed);
         for word in 1..class.words() {
-            // Not all of them: the thread has the first ones.
+            // Does not fill the span, because the thread owns the first word.
             self.give(span, number, word, class.full(word));
         }
         class.full(0)
     }
 
-    /// Takes the free blocks of a word, and says of what class they are. None if there are no free blocks.
+    /// Takes the free blocks of a word, and returns their class. `None` if there are none.
     pub(crate) fn take(&self, span: usize, word: usize) -> Option<(usize, u64)> {
         let blocks = &self.blocks[span][word];
-        // Relaxed: at the worst a block that has just become free is not seen.
+        // Relaxed: at worst a block that has just become free is not seen.
         if blocks.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        // Acquire: that others have done with the blocks, and of what class they are; pairs with M1.
+        // Acquire: every earlier use of the blocks, and their class; pairs with M1.
         let taken = blocks.swap(0, ordered("M2", Ordering::Acquire));
         if taken == 0 {
             return None;
         }
         step("heap: blocks taken");
-        // Relaxed: fixed while this thread has blocks of the span, and made visible by M2.
+        // Relaxed: constant while this thread owns blocks of the span, and made visible by M2.
         let number = self.class[span].load(Ordering::Relaxed);
         if taken == Class::of(number).full(word) {
-            self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: late or not, nothing is read by way of it.
+            self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: a count, which may be late.
         }
         Some((number, taken))
     }
 
-    /// Gives back blocks of this class that this thread has.
+    /// Gives back blocks of this class that this thread owns.
     #[inline]
     pub(crate) fn give(&self, span: usize, number: usize, word: usize, given: u64) -> Given {
         let class = Class::of(number);
-        // Release: that this thread has done with the blocks; pairs with M2 and M4.
+        // Release: this thread's use of the blocks; pairs with M2 and M4.
         let before = self.blocks[span][word].fetch_or(given, ordered("M1", Ordering::Release));
         debug_assert_eq!(before & given, 0, "a block is given back twice");
         let now = before | given;
@@ -203,7 +202,7 @@ impl Chunk {
         }
     }
 
-    /// Counts a word among the full ones, and takes the span if that was the last one.
+    /// Counts a word as full, and takes the span if that was the last one.
     #[cold]
     fn filled(&self, span: usize, class: &Class) -> Given {
         step("heap: word full");
@@ -217,19 +216,19 @@ impl Chunk {
 
     /// Whether all words of the span may be full.
     fn count_full(&self, span: usize, class: &Class) -> bool {
-        // Acquire and release: who counts the last word sees the others full; pairs with itself.
+        // Acquire and release: the thread that counts the last word sees the others full; pairs with itself.
         self.full[span].fetch_add(1, ordered("M3", Ordering::AcqRel)).wrapping_add(1) >= class.words()
     }
 
-    /// Takes all blocks of a span, if all are free. Says otherwise whether to try again: this thread has had some, and
-    /// others have given back the rest meanwhile.
+    /// Takes all blocks of a span, if all are free. Otherwise returns whether to try again, because other threads have
+    /// given back the rest while this thread owned some.
     fn take_all(&self, span: usize) -> Result<(), bool> {
-        // Relaxed: a guess, which is looked at again below.
+        // Relaxed: a guess, which is checked below.
         let guess = self.class[span].load(Ordering::Relaxed);
         let class = Class::of(guess);
         for word in 0..class.words() {
             let (blocks, full) = (&self.blocks[span][word], class.full(word));
-            // Acquire: that others have done with the blocks, and of what class they are; pairs with M1.
+            // Acquire: every earlier use of the blocks, and their class; pairs with M1.
             let swap = blocks.compare_exchange(full, 0, ordered("M4", Ordering::Acquire), Ordering::Relaxed);
             step("heap: a full word taken");
             if swap.is_err() {
@@ -239,7 +238,7 @@ impl Chunk {
                 return Err(may_be_all && blocks.load(Ordering::Relaxed) == full);
             }
             self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: as for M2.
-            // Relaxed: fixed while this thread has blocks of the span, and made visible by M4.
+            // Relaxed: constant while this thread owns blocks of the span, and made visible by M4.
             let number = self.class[span].load(Ordering::Relaxed);
             if number != guess {
                 return Err(self.give_words(span, Class::of(number), word + 1));
@@ -248,8 +247,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// Gives back the first words of a span, of which this thread has all blocks. Says whether all words may be full
-    /// then.
+    /// Gives back the first words of a span, whose blocks this thread owns. Returns whether all words may be full then.
     fn give_words(&self, span: usize, class: &Class, words: usize) -> bool {
         let mut last = false;
         for word in 0..words {

@@ -7,13 +7,13 @@
 
 use crate::sync::MODEL;
 
-/// The bytes of a span.
+/// The size of a span in bytes.
 pub(crate) const SPAN: usize = if MODEL { 64 } else { 32 * 1024 };
 
-/// How many blocks one word of a span tells of.
+/// The number of blocks for each word of a span.
 pub(crate) const BITS: usize = if MODEL { 2 } else { 64 };
 
-/// How many words a span has.
+/// The number of words of a span.
 pub(crate) const WORDS: usize = if MODEL { 2 } else { SPAN / SMALLEST / BITS };
 
 /// The smallest blocks, and the step from one size to the next.
@@ -27,7 +27,7 @@ const FINE_CLASSES: usize = (FINE - SMALLEST) / GRAIN + 1;
 /// The classes above: a span is divided into 31 parts, then 30, down to two.
 const COARSE_CLASSES: usize = if MODEL { 0 } else { SPAN / FINE - 2 };
 
-/// How many classes there are.
+/// The number of classes.
 pub(crate) const CLASSES: usize = FINE_CLASSES + COARSE_CLASSES;
 
 /// The largest block of a class.
@@ -36,13 +36,13 @@ pub(crate) const LARGEST: usize = if MODEL { FINE } else { SPAN / 2 };
 /// The blocks of one size in a span.
 pub(crate) struct Class {
     size: u32,
-    /// The words that tell of the blocks.
+    /// The number of words that the blocks need.
     words: u32,
     /// 2^32 divided by the size, rounded up.
     reciprocal: u32,
-    /// A word with so many free blocks is worth looking for. Fewer are found when more become free.
+    /// The number of free blocks that make a word worth taking.
     worth_it: u32,
-    /// The last word when all blocks that it tells of are free.
+    /// The last word when all of its blocks are free.
     last: u64,
 }
 
@@ -86,13 +86,13 @@ impl Class {
         self.words as usize
     }
 
-    /// A word that tells of free blocks only.
+    /// A word whose blocks are all free.
     #[inline]
     pub(crate) fn full(&self, word: usize) -> u64 {
         if word + 1 == self.words() { self.last } else { u64::MAX >> (64 - BITS) }
     }
 
-    /// Which block of its span begins so many bytes behind the span's start: the word that tells of it, and the bit.
+    /// The word and the bit of the block at this offset in its span.
     #[inline]
     pub(crate) fn block_at(&self, offset: usize) -> (usize, u64) {
         // Exact: the reciprocal is too large by less than 1, so the product by less than 2^15, a size's share of 2^32.
@@ -101,20 +101,20 @@ impl Class {
         (block / BITS, 1 << (block % BITS))
     }
 
-    /// How far behind the start of the span the first block of a word lies.
+    /// The offset of a word's first block in its span.
     #[inline]
     pub(crate) fn offset_of(&self, word: usize) -> usize {
         word * BITS * self.size()
     }
 
-    /// Whether a word that told of the free blocks `before` has become worth looking for.
+    /// Whether a word that had the free blocks `before` has become worth taking.
     #[inline]
     pub(crate) fn has_become_worth_it(&self, before: u64, now: u64) -> bool {
         before.count_ones() < self.worth_it && now.count_ones() >= self.worth_it
     }
 }
 
-/// The number of the class whose blocks fit so many bytes best. None if they are too many for any.
+/// The number of the smallest class whose blocks have at least `size` bytes. `None` if no class has.
 #[inline]
 pub(crate) fn class_for(size: usize) -> Option<usize> {
     if size <= FINE {
@@ -129,7 +129,7 @@ pub(crate) fn class_for(size: usize) -> Option<usize> {
 #[cold]
 fn coarse_class_for(size: usize) -> usize {
     let class = CLASSES - (SPAN / size - 1);
-    // What a span's share loses when it is rounded down to the grain may be what is missing.
+    // Rounding a share down to the grain may have made it too small.
     if Class::of(class).size() < size { class + 1 } else { class }
 }
 

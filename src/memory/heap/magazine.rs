@@ -1,4 +1,4 @@
-//! What a thread has taken and not used yet: for each class the blocks of one word.
+//! Magazines: the blocks that a thread has taken and not used yet, of one word for each class.
 
 use super::arena::{Arena, Walk};
 use super::classes::{CLASSES, Class};
@@ -6,13 +6,13 @@ use super::region;
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
-/// Blocks of one class that the thread has.
+/// The blocks of one class that the thread owns.
 struct Magazine {
-    /// A bit for each.
+    /// A bit for each block.
     blocks: Cell<u64>,
-    /// Where the block of the first bit lies.
+    /// The address of the block of the first bit.
     first: Cell<*mut u8>,
-    /// Where the next ones may be found.
+    /// The position at which to look for more.
     walk: Cell<Walk>,
 }
 
@@ -36,7 +36,7 @@ impl Magazine {
         let blocks = self.blocks.get();
         self.blocks.set(blocks & (blocks - 1));
         let offset = blocks.trailing_zeros() as usize * Class::of(class).size();
-        // SAFETY: the block lies in the same span.
+        // SAFETY: the block is in the same span.
         NonNull::new(unsafe { self.first.get().add(offset) })
     }
 
@@ -62,7 +62,7 @@ impl Magazine {
     }
 }
 
-/// A block of this class. None if there is none to be had, or the thread is being torn down.
+/// Takes a block of this class. `None` if the system has no more memory, or the thread is being torn down.
 #[inline]
 pub(super) fn take(class: usize) -> Option<NonNull<u8>> {
     MAGAZINES.try_with(|magazines| magazines.0[class].take(class)).ok().flatten()
@@ -84,7 +84,7 @@ impl Drop for Magazines {
     }
 }
 
-/// Gives back what this thread has.
+/// Gives back the unused blocks of this thread.
 pub(super) fn empty() {
     let _ = MAGAZINES.try_with(Magazines::empty);
 }

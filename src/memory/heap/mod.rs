@@ -1,14 +1,14 @@
-//! Memory of the crate's own, for entries and arrays of slots, in huge pages.
+//! The heap: memory for entries and arrays, which the crate takes from the system in huge pages.
 //!
 //! | | |
 //! |---|---|
 //! | [`region`] | the arena of the process, and its address space |
 //! | [`system`] | the system's calls |
-//! | [`arena`] | all chunks of 2 MiB; blocks and spans are found here |
-//! | [`chunk`] | the protocol: which spans of 32 KiB are free, and which blocks of the others |
-//! | [`index`] | which chunks have something |
+//! | [`arena`] | all chunks of 2 MiB, and finding blocks and spans in them |
+//! | [`chunk`] | the protocol of the free spans of 32 KiB, and of the free blocks in the others |
+//! | [`index`] | the chunks in which something is free |
 //! | [`classes`] | the sizes of blocks |
-//! | [`magazine`] | what a thread has taken and not used yet |
+//! | [`magazine`] | the blocks that a thread has taken and not used yet |
 //!
 //! The program's allocator serves the rest: blocks that are large or aligned to more than 16 bytes; and everything
 //! where [`Memory`](super::Memory) says so, where the system refuses address space, and on other targets.
@@ -28,7 +28,7 @@ use core::ptr::NonNull;
 /// The alignment of blocks.
 const ALIGN: usize = 16;
 
-/// A block. None if there is none to be had here.
+/// Takes a block. `None` if the heap has no block of this layout.
 #[inline]
 pub(crate) fn take(layout: Layout) -> Option<NonNull<u8>> {
     if layout.align() > ALIGN {
@@ -37,11 +37,11 @@ pub(crate) fn take(layout: Layout) -> Option<NonNull<u8>> {
     magazine::take(class_for(layout.size())?)
 }
 
-/// Gives back what [`take`] returned, and says so. What is not of this memory is left alone.
+/// Gives back a block that [`take`] returned. False, and nothing done, if the block is not the heap's.
 ///
 /// # Safety
 ///
-/// The caller must ensure that the memory is of a block of this layout, and that nobody uses it.
+/// The caller must ensure that the memory is a block of this layout, and that nothing uses it.
 #[inline]
 pub(crate) unsafe fn give(memory: NonNull<u8>, layout: Layout) -> bool {
     let Some((arena, offset)) = region::arena().and_then(|arena| Some((arena, arena.offset_of(memory)?))) else {
@@ -52,7 +52,7 @@ pub(crate) unsafe fn give(memory: NonNull<u8>, layout: Layout) -> bool {
     true
 }
 
-/// Has what is needed fetched to [`give`] a block back.
+/// Prefetches the word that [`give`] changes.
 #[inline]
 pub(crate) fn prefetch(memory: NonNull<u8>) {
     if let Some(arena) = region::arena()
@@ -62,17 +62,17 @@ pub(crate) fn prefetch(memory: NonNull<u8>) {
     }
 }
 
-/// So many zeroed bytes, a power of two, that begin at a cache line. None if they are not to be had here.
+/// Takes `bytes` zeroed bytes, a power of two, which begin at a cache line. `None` if the heap has none.
 pub(crate) fn take_zeroed(bytes: usize) -> Option<NonNull<u8>> {
     debug_assert!(bytes.is_power_of_two());
     let Some(class) = class_for(bytes) else { return region::arena_to_take_from()?.take_zeroed(bytes) };
     let memory = magazine::take(class)?;
-    // SAFETY: a block of so many bytes at least.
+    // SAFETY: a block of at least `bytes` bytes.
     unsafe { memory.write_bytes(0, bytes) };
     Some(memory)
 }
 
-/// Gives back what [`take_zeroed`] returned for so many bytes, and says so.
+/// Gives back memory of `bytes` bytes that [`take_zeroed`] returned. False, and nothing done, if it is not the heap's.
 ///
 /// # Safety
 ///
@@ -88,7 +88,7 @@ pub(crate) unsafe fn give_zeroed(memory: NonNull<u8>, bytes: usize) -> bool {
     true
 }
 
-/// How many bytes a block of this layout takes.
+/// The size in bytes of a block of this layout.
 #[allow(dead_code, reason = "for a limit on the bytes of a store")]
 pub(crate) fn footprint(layout: Layout) -> usize {
     match class_for(layout.size()) {
@@ -97,7 +97,7 @@ pub(crate) fn footprint(layout: Layout) -> usize {
     }
 }
 
-/// Gives back what this thread has taken and not used.
+/// Gives back the unused blocks of this thread.
 pub(crate) fn flush() {
     magazine::empty();
 }
