@@ -29,7 +29,7 @@ unsafe fn bare<const SIZE: usize>(object: NonNull<()>) -> Result<Block, usize> {
 fn retire_of(kind: &'static Kind, size: usize, number: usize) -> (HashSet<NonNull<u8>>, Vec<Deferred>) {
     // SAFETY: of more than no bytes. (From the allocator, so that no spare is used.)
     let blocks: HashSet<_> = (0..number).map(|_| NonNull::new(unsafe { alloc(layout(size)) }).unwrap()).collect();
-    // SAFETY: blocks of this size, which nobody uses any more.
+    // SAFETY: blocks of this size, which nothing uses.
     let objects = blocks.iter().map(|memory| unsafe { RetiredObject::new(memory.cast(), kind) });
     let retired = objects.filter_map(|object| retire(object, size)).collect();
     (blocks, retired)

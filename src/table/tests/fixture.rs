@@ -78,7 +78,7 @@ impl Fixture {
         self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
     }
 
-    /// Inserts a session that is bound to somebody or not.
+    /// Inserts a session that is bound to a principal or not.
     pub(super) fn insert_as(&self, number: usize, bound: bool) -> bool {
         let Some(place) = self.table.enter(&key(number)) else { return false };
         self.insert_into(place, number, bound)
@@ -89,7 +89,7 @@ impl Fixture {
         match self.timed(|moment| self.table.make_room(&key(number), whose, among, moment)) {
             Room::Place(place) => self.insert_into(place, number, bound),
             Room::None => false,
-            Room::Again => panic!("nobody else is at work"),
+            Room::Again => panic!("no other thread is at work"),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Payloads whose `Drop` panics: each is dropped once and its memory given back, in whatever company it is freed, and
-//! no operation of any thread notices. And entries for which the allocator returns strange addresses.
+//! Payloads whose `Drop` panics: each is dropped once and its memory is freed, whatever else is freed with it, and no
+//! operation is affected. And entries for which the allocator returns strange addresses.
 
 use super::super::*;
 use super::fixture::IDLE;
@@ -386,7 +386,7 @@ fn an_entry_is_freed_without_unwinding() {
     for charge in charges {
         let entry = charge.pointer();
         charge.publish();
-        // SAFETY: it came out of an `Owned`, and nobody else knows it.
+        // SAFETY: it came out of an `Owned`, and no other thread knows it.
         unsafe { free(entry) }
     }
     magazine.assert_freed_but(0);

@@ -70,14 +70,14 @@ fn the_only_unbound_one_of_many_is_found_after_some_newcomers() {
 }
 
 #[test]
-fn the_idlest_of_a_sample_is_chosen_whoever_it_is() {
+fn the_idlest_of_a_sample_is_chosen() {
     for bound in [SAMPLE, SAMPLE / 2, 0] {
         let fixture = Fixture::new(1, SAMPLE);
         (0..SAMPLE).for_each(|number| assert!(fixture.insert_as(number, number < bound)));
         fixture.pass(1);
         (0..SAMPLE).filter(|&number| number != 7).for_each(|number| assert!(fixture.read(number).is_some()));
         assert!(fixture.insert_in_place(SAMPLE, true, Whose::Any, usize::MAX));
-        assert!(!fixture.has(7), "nobody else was idle");
+        assert!(!fixture.has(7), "no other session was idle");
         assert_eq!(there(&fixture, 0..SAMPLE + 1), SAMPLE);
     }
 }

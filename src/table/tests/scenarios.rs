@@ -9,13 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// How the table comes to be before the operation.
 #[derive(Clone, Copy)]
 pub(super) enum Table {
-    /// So many other sessions.
+    /// This many other sessions.
     Of(usize),
-    /// As many, of many more: the next few removes find the array sparse.
+    /// This many other sessions, left of many more: the next removes find the array sparse.
     Sparse(usize),
-    /// As many, and all have expired, the victim's session too.
+    /// This many other sessions. All have expired, and so has the victim.
     Expired(usize),
-    /// As many, and the clock has been set back since to long before.
+    /// This many other sessions. The clock has since been set back by far.
     Ahead(usize),
 }
 

@@ -1,10 +1,10 @@
 //! No thread holds up another, wherever it stops.
 //!
 //! One thread is stopped in the middle of an operation, at each of the steps that the sources name (`step("...")`).
-//! While it stands, another one does everything there is to do on the same shard and the same session, growing and
-//! shrinking the table several times, or just as much as to leave the stopped thread with a view that is out of date.
-//! It has to finish, and what it is told has to be explained by the stopped operation's having taken effect at one
-//! instant, or not yet. Then the stopped thread goes on, and at rest the table must be in order.
+//! While it is suspended, another thread runs all operations on the same shard and the same session. It makes the table
+//! grow and shrink several times, or only until the view of the suspended thread is outdated. It has to finish, and its
+//! answers must be explained by the suspended operation taking effect at one instant, or not yet. Then the suspended
+//! thread continues, and at rest the table must be in order.
 
 use super::calls::{Answer, Call, Doing, Done, MOVED, Pending, VICTIM};
 use super::fixture::Fixture;
@@ -197,7 +197,7 @@ fn run(scenario: &Scenario, name: &'static str, nth: usize, work: Work) -> bool 
         let worker = thread::spawn(move || {
             let account = Account::of(work, &shared, &scenario);
             drop(shared);
-            report.send(account).expect("somebody waits for it");
+            report.send(account).expect("the test waits for it");
         });
         account = reported.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("held up by a thread in {at}"));
         worker.join().expect("it has reported");
@@ -233,7 +233,7 @@ fn run(scenario: &Scenario, name: &'static str, nth: usize, work: Work) -> bool 
     stopped
 }
 
-/// How often the scenario's thread reaches each step if nobody stops it.
+/// How often the scenario's thread reaches each step if no thread stops it.
 fn steps(scenario: &Scenario) -> BTreeMap<&'static str, usize> {
     let seen = Arc::new(Mutex::new(BTreeMap::new()));
     // Dropped on this thread, for that takes steps as well.
@@ -249,7 +249,7 @@ fn steps(scenario: &Scenario) -> BTreeMap<&'static str, usize> {
         });
         doing.carry_out(&shared);
     });
-    wait("an operation that nobody stops", || thread.is_finished());
+    wait("an operation that is not stopped", || thread.is_finished());
     thread.join().expect("nothing panics");
     Arc::into_inner(seen).expect("the hook is gone").into_inner().expect("no thread panics")
 }
@@ -273,37 +273,37 @@ fn stop_everywhere(kind: &str) {
 }
 
 #[test]
-fn an_insert_stopped_anywhere_holds_up_nobody() {
+fn an_insert_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("insert");
 }
 
 #[test]
-fn an_update_stopped_anywhere_holds_up_nobody() {
+fn an_update_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("update");
 }
 
 #[test]
-fn a_read_stopped_anywhere_holds_up_nobody() {
+fn a_read_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("read");
 }
 
 #[test]
-fn a_remove_stopped_anywhere_holds_up_nobody() {
+fn a_remove_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("remove");
 }
 
 #[test]
-fn a_rotation_stopped_anywhere_holds_up_nobody() {
+fn a_rotation_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("rotation");
 }
 
 #[test]
-fn a_sweep_stopped_anywhere_holds_up_nobody() {
+fn a_sweep_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("sweep");
 }
 
 #[test]
-fn an_enumeration_stopped_anywhere_holds_up_nobody() {
+fn an_enumeration_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("enumeration");
 }
 

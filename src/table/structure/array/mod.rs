@@ -276,7 +276,7 @@ mod tests {
         let first = array.install_next(Box::new(Array::new(16, 0)), &guard);
         let again = array.install_next(Box::new(Array::new(32, 0)), &guard);
         assert!(core::ptr::eq(first, again) && first.capacity() == 16);
-        // SAFETY: it came out of a box, and nobody uses it any more.
+        // SAFETY: it came out of a box, and nothing uses it.
         drop(unsafe { Box::from_raw(array.next_pointer()) });
     }
 }
