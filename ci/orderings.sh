@@ -91,7 +91,7 @@ export -f attempt model
 
 # Two at a time: a model runs on one thread.
 report=$(awk -v only="$only" 'only == "" || $1 == only' <<<"$list" |
-    xargs -r -L 1 -P 2 bash -c 'attempt "$@"' attempt | tee /dev/stderr)
+    xargs -r -L 1 -P 2 bash -c 'attempt "$@"' attempt | tee -a /dev/stderr)
 caught=$(grep -c '^caught' <<<"$report") || true
 missed=$(grep -c '^MISSED' <<<"$report") || true
 echo "$caught relaxed and caught, $missed missed"
