@@ -11,8 +11,12 @@
 mod batch;
 #[path = "../../src/memory/block.rs"]
 mod block;
+#[path = "../../src/memory/no_heap.rs"]
+mod heap;
 #[path = "../../src/memory/object.rs"]
 mod object;
+#[path = "../../src/memory/prefetch.rs"]
+mod prefetch;
 #[path = "../../src/memory/record.rs"]
 mod record;
 #[path = "../../src/sync.rs"]

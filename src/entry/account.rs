@@ -88,6 +88,7 @@ impl Account {
     pub(crate) fn revoke(&self, seen: Standing, next: Standing) -> bool {
         // Release and acquire: pairs with C2. If a session is arriving, either the revoking thread finds the session
         // afterwards, or the thread that brings the session finds it revoked.
+        // Relaxed on failure: the caller loads the word again.
         let swap = self.standing.compare_exchange(seen.0, next.0, ordered("C1", Ordering::AcqRel), Ordering::Relaxed);
         swap.is_ok()
     }

@@ -146,13 +146,14 @@ impl Record {
             }
             if state == 0 && batch.closed().has_contents {
                 batch.drop_contents();
-                word = self.returned.load(Ordering::Relaxed);
+                word = self.returned.load(Ordering::Relaxed); // Relaxed: as above.
                 continue;
             }
             batch.closed().below = word.map_addr(|address| address & !(SWEEPING | ORPHANED));
             let pushed = Box::into_raw(batch);
             let with_state = pushed.map_addr(|address| address | state);
-            // Release: the batch, and every earlier use of its objects; pairs with B8 to B10.
+            // Release: the batch, and every earlier use of its objects; pairs with B8 to B10. Relaxed on failure: as
+            // above.
             match self.returned.compare_exchange(word, with_state, ordered("B7", Ordering::Release), Ordering::Relaxed)
             {
                 Ok(_) => return None,
@@ -215,7 +216,7 @@ impl Record {
 
     /// The size in bytes of the batches that are or will be returned.
     pub(crate) fn returning(&self) -> usize {
-        self.returning.load(Ordering::Relaxed)
+        self.returning.load(Ordering::Relaxed) // Relaxed: a mere number.
     }
 
     /// Adds to the size of the open batch, and returns it. This and the following counts are called by the record's

@@ -96,8 +96,8 @@ impl<P: Payload> Table<P> {
         self
     }
 
-    /// Pins the thread for an operation on the session with this key. Every operation except a look-up begins here or in
-    /// [`pin_to`](Self::pin_to).
+    /// Pins the thread for an operation on the session with this key. Every operation except a look-up begins here or
+    /// in [`pin_to`](Self::pin_to).
     #[inline(always)]
     fn pin<'t, R>(
         &'t self,

@@ -108,7 +108,7 @@ impl Chunk {
 
     /// Takes all spans, if all are free.
     pub(crate) fn take_chunk(&self) -> bool {
-        // Acquire: as M5; pairs with M6.
+        // Acquire: as M5; pairs with M6. Relaxed on failure: nothing was taken.
         self.free.compare_exchange(ALL, 0, ordered("M7", Ordering::Acquire), Ordering::Relaxed).is_ok()
     }
 

@@ -43,7 +43,7 @@ fn make() -> Option<&'static Arena> {
         REFUSED.store(true, Ordering::Relaxed);
         return None;
     };
-    // Release: the fields; pairs with the acquire in `arena`.
+    // Release: the fields; pairs with the acquire in `arena`. Relaxed on failure: `arena` loads the other one.
     if ARENA.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::Release, Ordering::Relaxed).is_err() {
         space.give_back();
     }

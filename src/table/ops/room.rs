@@ -129,6 +129,7 @@ impl<P: Payload> Table<P> {
             });
             ticket = ticket.wrapping_add(1);
         }
+        // Relaxed: only spreads the choice.
         let _ = self.sample_cursor.compare_exchange(first, ticket, Ordering::Relaxed, Ordering::Relaxed);
         sample
     }

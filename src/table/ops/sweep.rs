@@ -70,6 +70,7 @@ impl<P: Payload> Table<P> {
         step("part swept");
         // The next partial sweep goes on where this one stopped. Of several at once only one moves the cursor, so that
         // no span is skipped that none of them has examined.
+        // Relaxed: only spreads the work.
         let _ = self.cursor.compare_exchange(first, ticket, Ordering::Relaxed, Ordering::Relaxed);
         swept.expired
     }

@@ -41,7 +41,7 @@ impl Counters {
         if cfg!(loom) || from == to {
             return; // As above.
         }
-        self.bytes.fetch_add((to as u64).wrapping_sub(from as u64), Ordering::Relaxed);
+        self.bytes.fetch_add((to as u64).wrapping_sub(from as u64), Ordering::Relaxed); // Relaxed: a mere number.
     }
 
     /// Counts a finished migration.
@@ -49,11 +49,12 @@ impl Counters {
         if cfg!(loom) {
             return; // As above.
         }
-        self.migrations.fetch_add(1, Ordering::Relaxed);
+        self.migrations.fetch_add(1, Ordering::Relaxed); // Relaxed: a mere number.
     }
 
     /// Adds this shard's counts to a sum.
     pub(crate) fn add_to(&self, sum: &mut Counts) {
+        // Relaxed, as below: mere numbers.
         sum.created = sum.created.wrapping_add(self.created.load(Ordering::Relaxed));
         sum.migrations = sum.migrations.wrapping_add(self.migrations.load(Ordering::Relaxed));
         sum.bytes = sum.bytes.wrapping_add(self.bytes.load(Ordering::Relaxed));
