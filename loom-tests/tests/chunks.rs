@@ -28,8 +28,9 @@ mod system {
 
     pub(crate) fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
 
-    pub(crate) fn release(start: NonNull<u8>, bytes: usize) {
+    pub(crate) fn release(start: NonNull<u8>, bytes: usize) -> bool {
         crate::write(start, bytes);
+        true
     }
 }
 
@@ -42,11 +43,13 @@ use loom::sync::Arc;
 use loom::thread;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const GRAIN: usize = 16;
-/// Four blocks in a span, of which one word tells of two; and two blocks, one word.
+/// Four blocks in a span, in two words; two blocks, in one word; and one block.
 const SMALL: usize = 0;
 const LARGE: usize = 1;
+const WHOLE: usize = 2;
 
 struct Memory {
     start: NonNull<u8>,
@@ -302,6 +305,36 @@ fn a_span_that_changed_its_class_is_not_taken_as_the_old_one() {
         write(unsafe { start.0.add(Class::of(SMALL).offset_of(1)) }, SPAN / 2);
     };
     both_ways(1, before, give_the_last, change_class, |_, _| ());
+}
+
+/// A thread is about to take all blocks of a span, of which the old class has fewer in the first word than the new one.
+/// It must not give back blocks that it did not take.
+#[test]
+fn a_thread_gives_back_only_the_blocks_that_it_took_of_another_class() {
+    let before = |_: &Scene| {
+        let chunk = Chunk::new();
+        assert_eq!(chunk.assign(0, WHOLE), 0b1);
+        (chunk, AtomicBool::new(false))
+    };
+    let give_the_last = |_: &Scene, (chunk, _): &(Chunk, AtomicBool)| {
+        chunk.give(0, WHOLE, 0, 0b1);
+    };
+    let change_class = |_: &Scene, (chunk, changed): &(Chunk, AtomicBool)| {
+        let Some((WHOLE, taken)) = chunk.take(0, 0) else { return };
+        if chunk.give(0, WHOLE, 0, taken) != Given::Span {
+            return;
+        }
+        assert_eq!(chunk.assign(0, SMALL), 0b11);
+        // The other block of the word stays in use.
+        chunk.give(0, SMALL, 0, 0b01);
+        changed.store(true, Ordering::Relaxed);
+    };
+    let after = |_: &Scene, (chunk, changed): &(Chunk, AtomicBool)| {
+        if changed.load(Ordering::Relaxed) {
+            assert_eq!(chunk.take(0, 0), Some((SMALL, 0b01)), "a block in use is free");
+        }
+    };
+    both_ways(1, before, give_the_last, change_class, after);
 }
 
 /// The last span of a chunk is given back, and its memory with it, while another thread takes blocks.

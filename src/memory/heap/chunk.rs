@@ -226,6 +226,7 @@ impl Chunk {
         // Relaxed: a guess, which is checked below.
         let guess = self.class[span].load(Ordering::Relaxed);
         let class = Class::of(guess);
+        step("heap: class guessed");
         for word in 0..class.words() {
             let (blocks, full) = (&self.blocks[span][word], class.full(word));
             // Acquire: every earlier use of the blocks, and their class; pairs with M1.
@@ -237,14 +238,27 @@ impl Chunk {
                 // it before was seen to count it, by M3.
                 return Err(may_be_all && blocks.load(Ordering::Relaxed) == full);
             }
-            self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: as for M2.
             // Relaxed: constant while this thread owns blocks of the span, and made visible by M4.
             let number = self.class[span].load(Ordering::Relaxed);
             if number != guess {
-                return Err(self.give_words(span, Class::of(number), word + 1));
+                return Err(self.give_guessed(span, Class::of(number), word, full));
             }
+            self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: as for M2.
         }
         Ok(())
+    }
+
+    /// Gives back the blocks that this thread has taken of a word as if their class was another. They may be a part of
+    /// the free blocks that the word can have. Returns whether all words of the span may be full then.
+    #[cold]
+    fn give_guessed(&self, span: usize, class: &Class, word: usize, taken: u64) -> bool {
+        let full = class.full(word);
+        if taken == full {
+            self.full[span].fetch_sub(1, Ordering::Relaxed); // Relaxed: as for M2.
+        }
+        // Release: as M1; pairs with M2 and M4.
+        let before = self.blocks[span][word].fetch_or(taken, ordered("M1", Ordering::Release));
+        before | taken == full && self.count_full(span, class)
     }
 
     /// Gives back the first words of a span, whose blocks this thread owns. Returns whether all words may be full then.

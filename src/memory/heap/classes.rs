@@ -21,7 +21,7 @@ const SMALLEST: usize = if MODEL { 16 } else { 64 };
 const GRAIN: usize = 16;
 
 /// Up to this size there is a class for each multiple of the grain.
-const FINE: usize = if MODEL { 32 } else { 1024 };
+const FINE: usize = if MODEL { 48 } else { 1024 };
 const FINE_CLASSES: usize = (FINE - SMALLEST) / GRAIN + 1;
 
 /// The classes above: a span is divided into 31 parts, then 30, down to two.
