@@ -59,13 +59,17 @@ impl<P: Payload> Table<P> {
     ///
     /// Lock-free. Takes effect when the session's stamp is loaded.
     pub(crate) fn read_bound(&self, key: &Key, moment: Moment<'_>) -> Result<Option<(Key, Binding)>, Absence> {
-        // Pinned before the look-up, so that the account outlives it.
-        let guard = memory::pin();
-        let binding = self.read(key, false, moment, |version| version.binding())?;
-        Ok(binding.map(|binding| {
-            // SAFETY: the session used its account when it was seen live, which was under this guard.
-            (*unsafe { binding.account(&guard) }.key(), binding)
-        }))
+        self.pin(key, moment, |pinned, target| {
+            let version = match pinned.live_version(target, false) {
+                Ok(version) => version,
+                Err(NotHere::Forward(forward)) => pinned.follow(forward, false)?,
+                Err(NotHere::Absent(absence)) => return Err(absence),
+            };
+            Ok(version.binding().map(|binding| {
+                // SAFETY: the session used its account when it was seen live, which was under this guard.
+                (*unsafe { binding.account(pinned.guard) }.key(), binding)
+            }))
+        })
     }
 
     /// Whether there is a session of this very key, or a pending version, which is about to become one.
