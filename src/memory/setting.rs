@@ -11,6 +11,9 @@ static CHOSEN: AtomicU8 = AtomicU8::new(Memory::HugePages as u8);
 /// memory only as sessions need it. On other systems, and if there is not enough address space, all memory comes from
 /// the program's allocator.
 ///
+/// Choose [`Memory::Allocator`] if the process has a limit on its address space (`ulimit -v`) or locks its memory
+/// (`mlockall`). The reservation counts towards the former. Locked memory does not go back to the system.
+///
 /// This is a setting of the process, because stores share free memory.
 ///
 /// # Examples

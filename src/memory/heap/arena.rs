@@ -117,7 +117,8 @@ impl Arena {
     }
 
     fn number(&self) -> usize {
-        self.number.load(Ordering::Relaxed) // Relaxed: at worst the last chunks are not seen.
+        // Acquire: that the chunks are writable; pairs with the release in `add_chunks`.
+        self.number.load(Ordering::Acquire)
     }
 
     /// The address of a chunk.
@@ -276,8 +277,8 @@ impl Arena {
             return None;
         }
         step("heap: mapped");
-        // Relaxed: M6 publishes chunks with their free spans.
-        let added = self.number.compare_exchange(chunk, chunk + number, Ordering::Relaxed, Ordering::Relaxed);
+        // Release: that the chunks are writable; pairs with `number`. Relaxed on failure: the caller loads it again.
+        let added = self.number.compare_exchange(chunk, chunk + number, Ordering::Release, Ordering::Relaxed);
         Some(added.ok())
     }
 
@@ -288,7 +289,7 @@ impl Arena {
         let mapped =
             unsafe { system::map(self.memory(chunk), number * CHUNK, known.cast(), number * size_of::<Chunk>()) };
         // The first chunk starts with small pages, so that a small store takes little memory.
-        if mapped && chunk > 0 {
+        if mapped && chunk + number > 1 {
             system::advise_huge_pages(self.memory(chunk), number * CHUNK);
             if chunk == 1 {
                 system::advise_huge_pages(self.memory(0), CHUNK);
@@ -320,17 +321,18 @@ impl Arena {
             self.count_spare(chunk, true);
         } else if self.chunk(chunk).take_chunk() {
             step("heap: chunk taken");
-            self.wipe(chunk);
+            if !self.wipe(chunk) {
+                self.chunk(chunk).write_spans(0, SPANS);
+            }
             self.give_chunk(chunk);
         }
     }
 
-    /// Returns the memory of a chunk that this thread owns to the system, if it may have been written.
-    fn wipe(&self, chunk: usize) {
+    /// Returns the memory of a chunk that this thread owns to the system, if it may have been written. Returns whether
+    /// the memory is zero now. It is not if the system keeps it, as it does with locked memory.
+    fn wipe(&self, chunk: usize) -> bool {
         self.count_spare(chunk, false);
-        if self.chunk(chunk).wipe() {
-            system::release(self.memory(chunk), CHUNK);
-        }
+        !self.chunk(chunk).wipe() || system::release(self.memory(chunk), CHUNK)
     }
 
     fn count_spare(&self, chunk: usize, spare: bool) {
@@ -378,7 +380,10 @@ impl Arena {
             }
         };
         for chunk in first..first + number {
-            self.wipe(chunk);
+            if !self.wipe(chunk) {
+                // SAFETY: this thread owns the chunk.
+                unsafe { self.memory(chunk).write_bytes(0, CHUNK) };
+            }
             self.chunk(chunk).write_spans(0, SPANS);
         }
         Some(first)

@@ -7,14 +7,14 @@
 use super::arena::{Arena, CHUNK};
 use super::chunk::Chunk;
 use super::index::MOST_CHUNKS;
-use super::system::{PAGE, Space, advise_small_pages, allow_writing};
+use super::system::{PAGE, Space, advise_small_pages, allow_writing, can_release};
 use crate::memory::setting::Memory;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 static ARENA: AtomicPtr<Arena> = AtomicPtr::new(ptr::null_mut());
 
-/// Whether the system has refused address space.
+/// Whether the system cannot serve an arena.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// The arena, if there is one.
@@ -26,14 +26,14 @@ pub(super) fn arena() -> Option<&'static Arena> {
     unsafe { arena.as_ref() }
 }
 
-/// The arena, unless it is switched off or the system has no address space for it.
+/// The arena, unless it is switched off or the system cannot serve it.
 #[cold]
 pub(super) fn arena_to_take_from() -> Option<&'static Arena> {
     if Memory::chosen() == Memory::Allocator { None } else { arena().or_else(make) }
 }
 
 /// Makes the arena, unless another thread has. It is as large as the system has address space for. If the system has
-/// not even one gibibyte, there is no arena.
+/// not even one gibibyte, or does not take memory back, there is no arena.
 fn make() -> Option<&'static Arena> {
     // Relaxed, as below: asking once more does no harm.
     if REFUSED.load(Ordering::Relaxed) {
@@ -65,7 +65,9 @@ fn make_one(most: usize) -> Option<(NonNull<Arena>, Space)> {
     advise_small_pages(place, arena_bytes + known_bytes);
     advise_small_pages(start, CHUNK);
     // SAFETY: reserved by this thread.
-    if !unsafe { allow_writing(place, arena_bytes) } {
+    let writable = unsafe { allow_writing(place, arena_bytes) };
+    // SAFETY: as above, and zeroed by the system.
+    if !writable || !unsafe { can_release(place) } {
         space.give_back();
         return None;
     }

@@ -59,22 +59,40 @@ pub(super) unsafe fn allow_writing(start: NonNull<u8>, bytes: usize) -> bool {
 /// Asks for huge pages, if the setting wants them.
 pub(super) fn advise_huge_pages(start: NonNull<u8>, bytes: usize) {
     let huge = Memory::chosen() == Memory::HugePages;
-    advise(start, bytes, if huge { Advice::LinuxHugepage } else { Advice::LinuxNoHugepage });
+    // Either way the memory is usable.
+    let _ = advise(start, bytes, if huge { Advice::LinuxHugepage } else { Advice::LinuxNoHugepage });
 }
 
-/// Returns memory to the system. It is zero when it is read again.
-pub(super) fn release(start: NonNull<u8>, bytes: usize) {
-    advise(start, bytes, Advice::LinuxDontNeed);
+/// Returns memory to the system. It is zero when it is read again. Returns false if the system keeps some of it.
+pub(super) fn release(start: NonNull<u8>, bytes: usize) -> bool {
+    advise(start, bytes, Advice::LinuxDontNeed)
+}
+
+/// Whether the system takes memory back and makes it zero. Systems that emulate Linux may not.
+///
+/// # Safety
+///
+/// The caller must ensure that the first page of the range is writable, zeroed and used by nothing else.
+pub(super) unsafe fn can_release(start: NonNull<u8>) -> bool {
+    let word = start.cast::<u64>().as_ptr();
+    // SAFETY: the caller's promise. Volatile, as below: the compiler does not know what the system does.
+    unsafe { word.write_volatile(u64::MAX) };
+    // SAFETY: as above.
+    let is_zero = release(start, PAGE) && unsafe { word.read_volatile() } == 0;
+    // SAFETY: as above.
+    unsafe { word.write_volatile(0) };
+    is_zero
 }
 
 /// Asks for small pages.
 pub(super) fn advise_small_pages(start: NonNull<u8>, bytes: usize) {
-    advise(start, bytes, Advice::LinuxNoHugepage);
+    // Either way the memory is usable.
+    let _ = advise(start, bytes, Advice::LinuxNoHugepage);
 }
 
-/// Gives advice, which the system may decline.
-fn advise(start: NonNull<u8>, bytes: usize, advice: Advice) {
+/// Gives advice. Returns whether the system has accepted it.
+fn advise(start: NonNull<u8>, bytes: usize, advice: Advice) -> bool {
     let start: *mut c_void = start.as_ptr().cast();
     // SAFETY: the callers discard only memory that they own; other advice changes no memory.
-    let _ = unsafe { madvise(start, bytes, advice) };
+    unsafe { madvise(start, bytes, advice) }.is_ok()
 }

@@ -4,9 +4,11 @@ use super::arena::{Arena, CHUNK, Walk};
 use super::chunk::SPANS;
 use super::classes::{Class, LARGEST, SPAN, class_for};
 use super::region::arena_for_a_test;
+use super::system::{PAGE, Space, allow_writing, can_release};
 use super::*;
 use crate::sync::on_step;
 use core::ptr;
+use rustix::mm::mlock;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
@@ -241,6 +243,55 @@ fn what_a_thread_has_not_used_is_free_when_it_ends() {
     give_back(second);
 }
 
+/// Fills a chunk, and locks its last page. So the system does not take the memory back.
+fn fill_and_lock(arena: &Arena, offset: usize) {
+    // SAFETY: the test has this chunk.
+    let chunk = unsafe { arena.start().add(offset) };
+    // SAFETY: as above.
+    unsafe { chunk.write_bytes(0xff, CHUNK) };
+    // SAFETY: as above.
+    let page = unsafe { chunk.add(CHUNK - PAGE) };
+    // SAFETY: locking changes no memory.
+    unsafe { mlock(page.as_ptr().cast(), PAGE) }.expect("64 KiB can be locked");
+}
+
+fn is_zeroed(memory: NonNull<u8>, bytes: usize) -> bool {
+    // SAFETY: the test has this memory, and all of it is initialised.
+    unsafe { core::slice::from_raw_parts(memory.as_ptr(), bytes) }.iter().all(|&byte| byte == 0)
+}
+
+#[test]
+fn memory_that_the_system_keeps_is_zeroed_before_it_is_used_again() {
+    let arena = arena_for_a_test(4);
+    let both = arena.take_zeroed(2 * CHUNK).expect("there is room");
+    let offset = arena.offset_of(both).unwrap();
+    [offset, offset + CHUNK].into_iter().for_each(|chunk| fill_and_lock(arena, chunk));
+    // One of them keeps its memory anyway, as the spare chunk.
+    arena.give_large(offset, 2 * CHUNK);
+    let both = arena.take_zeroed(2 * CHUNK).expect("there is room");
+    assert_eq!(arena.offset_of(both), Some(offset));
+    assert!(is_zeroed(both, 2 * CHUNK), "whole chunks");
+    [offset, offset + CHUNK].into_iter().for_each(|chunk| fill_and_lock(arena, chunk));
+    arena.give_large(offset, 2 * CHUNK);
+    let pieces: Vec<_> = (0..4).map(|_| arena.take_zeroed(CHUNK / 2).expect("there is room")).collect();
+    assert_eq!(arena.spans_in_use(), 2 * SPANS);
+    assert!(pieces.into_iter().all(|piece| is_zeroed(piece, CHUNK / 2)), "spans");
+}
+
+#[test]
+fn a_system_that_keeps_memory_is_recognised() {
+    let space = Space::reserve(PAGE).expect("there is address space");
+    // SAFETY: reserved by this test.
+    assert!(unsafe { allow_writing(space.start, PAGE) });
+    // SAFETY: writable, zeroed by the system and used by nothing else.
+    assert!(unsafe { can_release(space.start) });
+    // SAFETY: locking changes no memory.
+    unsafe { mlock(space.start.as_ptr().cast(), PAGE) }.expect("64 KiB can be locked");
+    // SAFETY: as above.
+    assert!(!unsafe { can_release(space.start) });
+    space.give_back();
+}
+
 #[test]
 fn what_is_large_or_aligned_to_more_is_not_had_here() {
     for (size, align) in [(LARGEST + 1, 16), (64, 32)] {
@@ -275,6 +326,7 @@ fn a_suspended_thread_holds_up_nobody() {
     let steps = [
         "heap: blocks taken",
         "heap: word full",
+        "heap: class guessed",
         "heap: a full word taken",
         "heap: offered",
         "heap: mapped",
