@@ -133,4 +133,4 @@ macro_rules! arithmetic {
 }
 
 arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or fetch_max);
-arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or);
+arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or fetch_and);
