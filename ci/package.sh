@@ -29,8 +29,12 @@ for crate in "${crates[@]}"; do
 done
 cargo package -p cloakroom --allow-dirty --list | grep -qxF CHANGELOG.md || fail "missing from the package cloakroom: CHANGELOG.md"
 
-# cargo keeps an unpacked copy of each package on which another one is built, and does not notice that it has changed.
+# cargo keeps an unpacked copy of each package on which another one is built, and what was built of it. It does not notice
+# that the package has changed.
 rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/cloakroom*
+while read -r built; do
+    rm -rf "$target/debug/.fingerprint/$(basename "$built" .d)"
+done < <(grep -ls '/registry/src/-' "$target"/debug/deps/cloakroom*.d)
 cargo package "${packages[@]}" --allow-dirty
 
 # Always the same, so that what is built of it takes the place of what was built before.
