@@ -1,6 +1,6 @@
 //! Models of the memory of entries: blocks and spans that are taken and given back, spans that become empty and change
 //! their class, chunks whose memory goes back to the system, and threads that leave. Each 16 bytes of memory are a cell
-//! that loom watches: who has a block writes to its cells, and the system does when it takes memory back.
+//! that loom watches. A thread writes to the cells of its blocks, and the system to those of memory that it takes back.
 #![cfg(loom)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 

@@ -313,7 +313,7 @@ impl Chunk {
 
     /// Whether there is any such note.
     pub(crate) fn has_offers(&self, number: usize) -> bool {
-        // Relaxed: who has to see it has acquired it.
+        // Relaxed: callers that depend on it have acquired what they must see.
         self.offered[number].load(Ordering::Relaxed) != 0
     }
 }

@@ -48,11 +48,7 @@ impl<P: Payload> Table<P> {
         let removals = Removals::new(&self.observer);
         let guard = memory::pin();
         let pinned = Pinned { table: self, shard: self.shard(target.hash), moment, guard: &guard, removals: &removals };
-        match pinned.live_version(target, touch) {
-            Ok(version) => Ok(f(version)),
-            Err(NotHere::Forward(forward)) => pinned.follow(forward, touch).map(f),
-            Err(NotHere::Absent(absence)) => Err(absence),
-        }
+        pinned.followed_version(target, touch).map(f)
     }
 
     /// The key of a session's principal, and the binding, if the session is bound. Follows a forward.
@@ -60,11 +56,7 @@ impl<P: Payload> Table<P> {
     /// Lock-free. Takes effect when the session's stamp is loaded.
     pub(crate) fn read_bound(&self, key: &Key, moment: Moment<'_>) -> Result<Option<(Key, Binding)>, Absence> {
         self.pin(key, moment, |pinned, target| {
-            let version = match pinned.live_version(target, false) {
-                Ok(version) => version,
-                Err(NotHere::Forward(forward)) => pinned.follow(forward, false)?,
-                Err(NotHere::Absent(absence)) => return Err(absence),
-            };
+            let version = pinned.followed_version(target, false)?;
             Ok(version.binding().map(|binding| {
                 // SAFETY: the session used its account when it was seen live, which was under this guard.
                 (*unsafe { binding.account(pinned.guard) }.key(), binding)
@@ -100,6 +92,16 @@ impl<'g, P: Payload> Pinned<'g, P> {
             }
             step("array read");
             array = array.next(self.guard)?;
+        }
+    }
+
+    /// The live version of the session with this key, or of the session to which this key forwards.
+    #[inline(always)]
+    fn followed_version(&self, target: Target<'_>, touch: bool) -> Result<EntryRef<'g, P>, Absence> {
+        match self.live_version(target, touch) {
+            Ok(version) => Ok(version),
+            Err(NotHere::Forward(forward)) => self.follow(forward, touch),
+            Err(NotHere::Absent(absence)) => Err(absence),
         }
     }
 
