@@ -43,7 +43,7 @@ impl<P: Payload> Table<P> {
         moment: Moment<'_>,
         f: impl FnOnce(EntryRef<'_, P>) -> R,
     ) -> Result<R, Absence> {
-        // What `pin` does, written out: a closure costs a look-up 5 to 13 instructions more (`ci/instructions.sh`).
+        // What `pin` does, written out: a closure costs a look-up 6 to 16 instructions more (`ci/instructions.sh`).
         let target = self.target(key);
         let removals = Removals::new(&self.observer);
         let guard = memory::pin();
