@@ -29,7 +29,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// # Errors
     ///
     /// [`RotateError::Missing`] if there is no such session, [`RotateError::Random`] if the operating system gives no
-    /// random bytes. On an error the session is unchanged.
+    /// random bytes. On an error the session is unchanged. [`RotateError::BytesFull`] only for a
+    /// [`rotation`](Self::rotation) with a grace at [`max_bytes`](crate::SessionConfig#structfield.max_bytes).
     ///
     /// # Examples
     ///
@@ -70,11 +71,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 }
 
-/// Maps a refusal of the table to the reason why there is no session to rotate.
-pub(super) fn missing(refusal: Refusal<()>) -> MissingError {
+/// Maps a refusal of the table to the reason why a session is not rotated.
+pub(super) fn unrotated(refusal: Refusal<()>) -> BindError {
     match refusal {
-        Refusal::Expired => MissingError::Expired,
-        Refusal::NotFound | Refusal::Build(()) => MissingError::NotFound,
+        Refusal::Expired => BindError::Missing(MissingError::Expired),
+        Refusal::NotFound | Refusal::Build(()) => BindError::Missing(MissingError::NotFound),
+        Refusal::Full => BindError::BytesFull,
     }
 }
 
@@ -159,9 +161,12 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, None, |version, head, _| T::replicate(version, head)).map_err(|error| match error {
+        let before = self.store.binding_of(self.id).map_err(unrotated);
+        let rotated =
+            before.and_then(|before| self.change_id(before, None, |version, head, _| T::replicate(version, head)));
+        rotated.map_err(|error| match error {
             BindError::Missing(missing) => RotateError::Missing(missing),
+            BindError::BytesFull => RotateError::BytesFull,
             BindError::Random(cause) => RotateError::Random(cause),
             BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("a rotation binds to no principal"),
         })
@@ -175,7 +180,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
+        let before = self.store.binding_of(self.id).map_err(unrotated)?;
         if before.is_some_and(|(before, _)| before != *principal) {
             return Err(BindError::OtherPrincipal);
         }
@@ -229,7 +234,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         principal: &Principal,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
+        let before = self.store.binding_of(self.id).map_err(unrotated)?;
         self.change_id(before, Some(principal), build)
     }
 
@@ -254,7 +259,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
         };
         let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
-        let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
+        let mut copy = |version: EntryRef<'_, T::Payload>, stamp| {
             let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
             let binding = seat.binding().or(before.binding);
             let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
@@ -264,8 +269,10 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
                 Head::first(*id.as_bytes(), stamp, &overrides)
             };
             build(version, Head { key: *new.as_bytes(), ..head }, kept)
-        });
-        rotated.map_err(missing)?;
+        };
+        let rotated =
+            store.with_room(id, moment, |room| store.table.rotate(id.as_bytes(), former, moment, room, &mut copy));
+        rotated.map_err(unrotated)?;
         seat.take(store, &new, moment.now());
         if kept {
             store.tracer.rotated(id.as_bytes(), new.as_bytes());
