@@ -82,7 +82,8 @@ async fn a_cookie_that_is_copied_to_another_profile_stops_working_and_the_first_
     thief.go_to(&url).await;
     for cookie in cookies {
         // The thief lets no cookie end.
-        let copy = json!({ "name": cookie["name"], "value": cookie["value"], "path": "/", "secure": true, "httpOnly": true });
+        let copy =
+            json!({ "name": cookie["name"], "value": cookie["value"], "path": "/", "secure": true, "httpOnly": true });
         thief.command(Method::POST, "/cookie", json!({ "cookie": copy })).await;
     }
     assert_eq!(profile(&thief).await.0, 200, "at first the copy works");
