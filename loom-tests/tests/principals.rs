@@ -279,7 +279,7 @@ fn unbinding_against_set() {
 
 #[test]
 fn unbinding_against_rotation() {
-    free(&[unbind, rotate], |world| {
+    explore(1, 0, WhenPrincipalFull::Refuse, &[unbind, rotate], |world| {
         let (unbound, rotated) = (world.of("unbind"), world.of("rotate"));
         assert!(unbound.is_some() != rotated.is_some());
         assert_eq!(world.live(), rotated.into_iter().collect::<Vec<_>>());

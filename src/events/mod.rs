@@ -20,9 +20,11 @@ use std::sync::Arc;
 /// The application's listener, which is called for each ended session.
 #[derive(Clone)]
 pub(crate) struct Listener {
-    call: Arc<dyn Fn(&Removal, Captured) + Send + Sync>,
+    call: Arc<Call>,
     capture: Option<Capture>,
 }
+
+type Call = dyn Fn(&Removal, Captured) + Send + Sync;
 
 /// What the listener takes from the content of an ended session.
 #[derive(Clone)]

@@ -186,8 +186,8 @@ impl SessionStoreBuilder {
     /// content that was valid at the end. For an id that was rotated, the listener receives `None`, because the
     /// session lives on with its content; also if `capture` panics.
     ///
-    /// The **listener** is called as [`on_removal`](Self::on_removal) says: after the end, and with nothing of the store
-    /// held. `capture` runs a little earlier, while the content cannot be freed. The rules of a closure for
+    /// The **listener** is called as [`on_removal`](Self::on_removal) says: after the end, and with nothing of the
+    /// store held. `capture` runs a little earlier, while the content cannot be freed. The rules of a closure for
     /// [`read`](SessionStore::read) hold for it: keep it short, because until it returns the process frees no ended
     /// session. It may call the store. Its panics are contained too. The content is personal data and the id a secret:
     /// log neither.
@@ -217,7 +217,8 @@ impl SessionStoreBuilder {
     ///
     /// ```
     /// # use cloakroom::{Attributes, ConfigError, SessionStore};
-    /// let builder = SessionStore::builder().on_removal_with(|clicks: &u32| *clicks, |_, clicks| println!("{clicks:?}"));
+    /// let builder = SessionStore::builder();
+    /// let builder = builder.on_removal_with(|clicks: &u32| *clicks, |_, clicks| println!("{clicks:?}"));
     /// assert!(builder.clone().build_typed::<u32>().is_ok());
     /// assert_eq!(builder.build().err(), Some(ConfigError::Listener));
     /// ```

@@ -309,9 +309,9 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         self.change_id(before, Owner::Nobody, |version, head, _| build(version, head)).map_err(without_principal)
     }
 
-    /// Moves the session to a new id with the content that `build` writes, and to another owner. `before` is the present
-    /// binding of the session. The last argument of `build` says whether the session lives on: not if another principal
-    /// is bound to it, or if it loses its principal. Then it ends, and another session begins in its place.
+    /// Moves the session to a new id with the content that `build` writes, and to another owner. `before` is the
+    /// present binding of the session. The last argument of `build` says whether the session lives on: not if another
+    /// principal is bound to it, or if it loses its principal. Then it ends, and another session begins in its place.
     fn change_id(
         &self,
         before: Option<(Principal, Binding)>,

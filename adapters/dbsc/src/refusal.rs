@@ -23,7 +23,8 @@ use core::fmt;
 pub enum Refusal {
     /// There is no session, or it has ended. 401, at which the browser forgets the key.
     NoSession,
-    /// The session has no outstanding [offer](crate::Dbsc::offer): none was made, or a device has registered already. 403.
+    /// The session has no outstanding [offer](crate::Dbsc::offer): none was made, or a device has registered already.
+    /// 403.
     NotOffered,
     /// No device is bound to the session, or another one than the request names. 401.
     OtherDevice,

@@ -11,8 +11,8 @@ impl SessionStore {
     /// * The old id is dead at one instant, whatever operations are in progress, and the principal has one session
     ///   fewer. The listener of [`on_removal`](crate::SessionStoreBuilder::on_removal) is told that it was
     ///   [`Deleted`](crate::RemovalCause::Deleted).
-    /// * **Name what stays**, a basket or a language. What `keep` does not accept is gone, so an attribute that is added
-    ///   to the program later stays with the user.
+    /// * **Name what stays**, a basket or a language. What `keep` does not accept is gone, so an attribute that a later
+    ///   version of the program adds is not left to the next visitor.
     /// * The new session has the store's timeouts. [`Rotation::timeouts`](crate::Rotation::timeouts) gives it others.
     ///   A [grace](crate::Rotation::grace) has no effect. It takes the place of the old session, so it also begins in a
     ///   full store.

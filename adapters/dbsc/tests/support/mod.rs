@@ -49,7 +49,8 @@ impl Key {
     pub(crate) fn jwk(&self) -> Value {
         let point = self.0.verifying_key().to_sec1_point(false);
         let text = |coordinate: Option<_>| Base64UrlUnpadded::encode_string(coordinate.expect("not the identity"));
-        json!({ "kty": "EC", "crv": "P-256", "x": text(point.x().map(|x| &x[..])), "y": text(point.y().map(|y| &y[..])) })
+        let (x, y) = (text(point.x().map(|x| &x[..])), text(point.y().map(|y| &y[..])));
+        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
     }
 
     /// The JWT of a registration.

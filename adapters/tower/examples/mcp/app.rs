@@ -1,6 +1,6 @@
-//! The endpoint `/mcp`, for the versions of the protocol that have sessions: up to 2025-11-25. (From 2026-07-28 on there
-//! are none. A server then gives its client a handle, which the client passes as an argument. A `SessionId` that is
-//! bound to the user serves for that too.)
+//! The endpoint `/mcp`, for the versions of the protocol that have sessions: up to 2025-11-25. (From 2026-07-28 on
+//! there are none. A server then gives its client a handle, which the client passes as an argument. A `SessionId` that
+//! is bound to the user serves for that too.)
 //!
 //! | request | response |
 //! |---|---|

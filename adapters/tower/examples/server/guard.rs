@@ -15,8 +15,8 @@ use super::refuse;
 ///
 /// `SameSite=Lax` keeps the cookie out of `POST` requests from other sites, but not out of those from another port or
 /// subdomain of the same site. A forged login needs no cookie at all. `CsrfLayer` admits a request if the browser says
-/// in `Sec-Fetch-Site` that it comes from this origin or from no page. Browsers without that header send `Origin`, which
-/// must name this host. Requests with neither do not come from a page.
+/// in `Sec-Fetch-Site` that it comes from this origin or from no page. Browsers without that header send `Origin`,
+/// which must name this host. Requests with neither do not come from a page.
 pub(crate) fn guarded<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     let forged = |_: ProtectionError| -> Response<body::Body> {
         refuse(StatusCode::FORBIDDEN, "this request comes from another site").into_response()

@@ -38,8 +38,8 @@ impl Session {
 }
 
 impl<T: Send + Sync + 'static> Session<T> {
-    /// Logs the user out, and begins a session in place of this one that is bound to no user and holds what `f` makes of
-    /// the value. Like [`logout_keeping`](Session#method.logout_keeping), for sessions with a value
+    /// Logs the user out, and begins a session in place of this one that is bound to no user and holds what `f` makes
+    /// of the value. Like [`logout_keeping`](Session#method.logout_keeping), for sessions with a value
     /// ([`SessionStore::unbind_with`](cloakroom::SessionStore::unbind_with)).
     ///
     /// `f` may be called several times. Lock-free if `f` is; allocates. Takes effect when the version under the old id
