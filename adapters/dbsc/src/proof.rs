@@ -91,7 +91,7 @@ impl<'t> Proof<'t> {
     }
 }
 
-fn part<'d, T: for<'a> Deserialize<'a>>(text: &'d str) -> Result<T, Refusal> {
+fn part<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T, Refusal> {
     let bytes = Base64UrlUnpadded::decode_vec(text).map_err(|_| Refusal::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| Refusal::Malformed)
 }

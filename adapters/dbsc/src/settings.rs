@@ -112,7 +112,7 @@ impl DbscBuilder {
     /// Sets for how long the server accepts requests that were on their way when the cookie ended, or when the device
     /// was registered. 30 seconds by default, an hour at most.
     ///
-    /// The first 30 seconds after a registration, requests need no bound cookie, because the browser has sent them
+    /// For this long after the registration, requests need no bound cookie, because the browser may have sent them
     /// before it had one.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = leeway;
