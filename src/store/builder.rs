@@ -68,7 +68,27 @@ impl SessionStoreBuilder {
         self
     }
 
-    /// Sets the policy for creations at `max_sessions`:
+    /// Sets the most bytes that all sessions together take, 0 for no limit:
+    /// [`SessionConfig::max_bytes`](SessionConfig#structfield.max_bytes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{CreateError, SessionStore, SetError};
+    ///
+    /// let store = SessionStore::builder().max_bytes(10_000).build()?;
+    /// let id = store.create_with([("essay", &"x".repeat(8_000))])?;
+    /// assert_eq!(store.create_with([("essay", &"x".repeat(2_000))]), Err(CreateError::BytesFull));
+    /// assert_eq!(store.set(&id, "essay", &"x".repeat(12_000)), Err(SetError::BytesFull));
+    /// assert!(store.stats().counted_bytes <= 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the policy for creations at `max_sessions`, and for what needs room at `max_bytes`:
     /// [`SessionConfig::when_full`](SessionConfig#structfield.when_full).
     pub fn when_full(mut self, policy: WhenFull) -> Self {
         self.config.when_full = policy;
@@ -308,17 +328,18 @@ mod tests {
         assert_eq!(format!("{:?}", built.config()), format!("{default:?}"));
         assert_eq!(default.ttl, Duration::from_secs(1_800));
         assert_eq!((default.max_sessions, default.max_session_bytes, default.shards), (0, 65_536, 64));
+        assert_eq!(default.max_bytes, 0);
         assert_eq!(default.max_attributes, 1_024);
     }
 
     #[test]
     fn every_setting_reaches_the_store() {
         let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).cookie_name("sid").max_sessions(2);
-        let store = builder.max_session_bytes(3).max_attributes(5).shards(4).build().unwrap();
+        let store = builder.max_session_bytes(3).max_attributes(5).shards(4).max_bytes(6).build().unwrap();
         let config = store.config();
         assert_eq!((config.ttl, config.cookie_name.as_str()), (Duration::from_secs(1), "sid"));
         assert_eq!((config.max_sessions, config.max_session_bytes, config.shards), (2, 3, 4));
-        assert_eq!(config.max_attributes, 5);
+        assert_eq!((config.max_attributes, config.max_bytes), (5, 6));
     }
 
     #[test]

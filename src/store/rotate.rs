@@ -29,7 +29,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// # Errors
     ///
     /// [`RotateError::Missing`] if there is no such session, [`RotateError::Random`] if the operating system gives no
-    /// random bytes. On an error the session is unchanged.
+    /// random bytes. On an error the session is unchanged. [`RotateError::BytesFull`] only for a
+    /// [`rotation`](Self::rotation) with a grace at [`max_bytes`](crate::SessionConfig#structfield.max_bytes).
     ///
     /// # Examples
     ///
@@ -70,11 +71,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 }
 
-/// Maps a refusal of the table to the reason why there is no session to rotate.
-pub(super) fn missing(refusal: Refusal<()>) -> MissingError {
+/// Maps a refusal of the table to the reason why a session is not rotated.
+pub(super) fn unrotated(refusal: Refusal<()>) -> BindError {
     match refusal {
-        Refusal::Expired => MissingError::Expired,
-        Refusal::NotFound | Refusal::Build(()) => MissingError::NotFound,
+        Refusal::Expired => BindError::Missing(MissingError::Expired),
+        Refusal::NotFound | Refusal::Build(()) => BindError::Missing(MissingError::NotFound),
+        Refusal::Full => BindError::BytesFull,
     }
 }
 
@@ -159,8 +161,9 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        let rotated = self.change_id(before, Owner::Same, |version, head, _| T::replicate(version, head));
+        let before = self.store.binding_of(self.id).map_err(unrotated);
+        let rotated = before
+            .and_then(|before| self.change_id(before, Owner::Same, |version, head, _| T::replicate(version, head)));
         rotated.map_err(without_principal)
     }
 
@@ -172,7 +175,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
+        let before = self.store.binding_of(self.id).map_err(unrotated)?;
         if before.is_some_and(|(before, _)| before != *principal) {
             return Err(BindError::OtherPrincipal);
         }
@@ -285,6 +288,7 @@ enum Owner<'p> {
 fn without_principal(error: BindError) -> RotateError {
     match error {
         BindError::Missing(missing) => RotateError::Missing(missing),
+        BindError::BytesFull => RotateError::BytesFull,
         BindError::Random(cause) => RotateError::Random(cause),
         BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("the session joins no principal"),
     }
@@ -296,7 +300,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         principal: &Principal,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
+        let before = self.store.binding_of(self.id).map_err(unrotated)?;
         self.change_id(before, Owner::Principal(principal), build)
     }
 
@@ -305,8 +309,10 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         &self,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, Owner::Nobody, |version, head, _| build(version, head)).map_err(without_principal)
+        let before = self.store.binding_of(self.id).map_err(unrotated);
+        let left =
+            before.and_then(|before| self.change_id(before, Owner::Nobody, |version, head, _| build(version, head)));
+        left.map_err(without_principal)
     }
 
     /// Moves the session to a new id with the content that `build` writes, and to another owner. `before` is the
@@ -334,7 +340,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
         };
         let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
-        let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
+        let mut copy = |version: EntryRef<'_, T::Payload>, stamp| {
             let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
             let binding = seat.binding().or(before.binding);
             let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
@@ -344,8 +350,10 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
                 Head::first(*id.as_bytes(), stamp, &overrides)
             };
             build(version, Head { key: *new.as_bytes(), ..head }, kept)
-        });
-        rotated.map_err(missing)?;
+        };
+        let rotated =
+            store.with_room(id, moment, |room| store.table.rotate(id.as_bytes(), former, moment, room, &mut copy));
+        rotated.map_err(unrotated)?;
         seat.take(store, &new, moment.now());
         if kept {
             store.tracer.rotated(id.as_bytes(), new.as_bytes());
