@@ -27,8 +27,9 @@ pub(crate) use silence::Tracer;
 mod events {
     use super::{CreateError, Fingerprints, Key, Observer};
     use crate::sync::contain;
-    use crate::table::Ended;
     use crate::table::RemovalCause;
+    use crate::table::{Captured, Ended};
+    use core::any::Any;
     use tracing::{Level, debug, enabled, trace};
 
     const TARGET: &str = "cloakroom";
@@ -96,6 +97,10 @@ mod events {
     impl Observer for Traced {
         fn observes_all(&self) -> bool {
             enabled!(target: TARGET, Level::DEBUG) || self.inner.observes_all()
+        }
+
+        fn capture(&self, text: &str, payload: &dyn Any) -> Captured {
+            self.inner.capture(text, payload)
         }
 
         fn ended(&self, ended: Ended) {

@@ -37,7 +37,7 @@ pub use cause::RemovalCause;
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them all"))]
 pub(crate) use ops::{Change, Former, Part, Refusal, Room, Unlimited, Whose};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model observes removals"))]
-pub(crate) use removals::{Bound, Ended, Observer};
+pub(crate) use removals::{Bound, Captured, Ended, Observer};
 pub(crate) use search::Absence;
 pub(crate) use structure::budget::Reservation;
 pub(crate) use structure::counters::Counts;

@@ -10,7 +10,8 @@
 //! | attributes are arbitrary strings | [`attributes`]; changes other than `set`: [`editing`]; JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]), the removal listener
+//! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]; taken from it:
+//! [`unbinding`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
 //! ([`insertion`]) and figures ([`stats`]).
 //!
@@ -48,3 +49,4 @@ mod stats;
 mod support;
 mod threads;
 mod typed;
+mod unbinding;
