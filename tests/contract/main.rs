@@ -12,7 +12,8 @@
 //!
 //! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
-//! ([`insertion`]) and figures ([`stats`]).
+//! ([`insertion`]), figures ([`stats`]), ids that were replaced or logged out ([`replaced`]), rotations that are taken
+//! back ([`undo`]) and sessions that are held in use ([`hold`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
 //! ([`resilience`]). The tests of cookies are in `adapters/tower`.
@@ -29,6 +30,7 @@ mod eviction;
 mod expiry;
 mod grace;
 mod handover;
+mod hold;
 mod insertion;
 #[cfg(feature = "json")]
 mod json;
@@ -37,6 +39,7 @@ mod limits;
 mod many;
 mod principals;
 mod removals;
+mod replaced;
 mod resilience;
 mod rotation;
 mod secrets;
@@ -46,3 +49,4 @@ mod stats;
 mod support;
 mod threads;
 mod typed;
+mod undo;

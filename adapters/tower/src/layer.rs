@@ -11,7 +11,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -98,13 +98,35 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
         let cookie = SessionCookie::named_by_store(store.cookie_name());
-        Self { config: Arc::new(LayerConfig { store, cookie, settings: Settings::default() }) }
+        let visitors = Some(cookie.for_visitors());
+        Self { config: Arc::new(LayerConfig { store, cookie, visitors, settings: Settings::default() }) }
     }
 
     /// Sets the cookie. The store's name for the cookie is then ignored.
     #[must_use]
     pub fn cookie(self, cookie: SessionCookie) -> Self {
-        self.with(|config| config.cookie = cookie)
+        self.with(|config| {
+            config.visitors = config.visitors.is_some().then(|| cookie.for_visitors());
+            config.cookie = cookie;
+        })
+    }
+
+    /// Uses one cookie for all sessions. By default, a session to which no user is logged in ([`Session::login`],
+    /// [`Session::bind`]) has a cookie of its own, whose name ends with `_visitor`: `__Host-session_id_visitor` beside
+    /// `__Host-session_id`.
+    ///
+    /// The two names prevent that a visitor's session displaces a login. A page loads while its user logs in in another
+    /// tab; one of its requests came without a cookie, stores something, and is answered after the login. The server
+    /// cannot know that both requests are of one browser. With one name, the browser would replace the login's cookie
+    /// by the visitor's, and the user would be logged out. With two names it keeps both, and the layer takes the
+    /// session of the user. The response to a login removes the visitor's cookie if the request had one, and a logout
+    /// ends both sessions.
+    ///
+    /// Use one cookie if the application never logs users in by this layer, or if something else reads the cookie. The
+    /// layer reads a session under either name, so cookies that were set before a change stay valid.
+    #[must_use]
+    pub fn one_cookie(self) -> Self {
+        self.with(|config| config.visitors = None)
     }
 
     /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
@@ -173,8 +195,9 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     }
 
     fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
-        let LayerConfig { store, cookie, settings } = &*self.config;
-        let mut config = LayerConfig { store: Arc::clone(store), cookie: cookie.clone(), settings: *settings };
+        let LayerConfig { store, cookie, visitors, settings } = &*self.config;
+        let (store, cookie, visitors) = (Arc::clone(store), cookie.clone(), visitors.clone());
+        let mut config = LayerConfig { store, cookie, visitors, settings: *settings };
         change(&mut config);
         Self { config: Arc::new(config) }
     }
@@ -188,7 +211,7 @@ impl<T: Content + ?Sized> Clone for SessionLayer<T> {
 
 impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayerConfig { store: _, cookie, settings } = &*self.config;
+        let LayerConfig { cookie, settings, .. } = &*self.config;
         f.debug_struct("SessionLayer").field("cookie", cookie).field("settings", settings).finish_non_exhaustive()
     }
 }
@@ -233,9 +256,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        // A layer outside over the same store has found the session, and sends its cookie.
+        if request.extensions().get::<Session<T>>().is_some_and(|outer| outer.serves(&self.config)) {
+            return ResponseFuture { response: self.inner.call(request), state: None };
+        }
         let state = Arc::new(RequestState::new(&self.config, request.headers()));
         request.extensions_mut().insert(Session::new(Arc::clone(&state)));
-        ResponseFuture { response: self.inner.call(request), state }
+        ResponseFuture { response: self.inner.call(request), state: Some(state) }
     }
 }
 
@@ -248,7 +275,8 @@ pin_project! {
     {
         #[pin]
         response: F,
-        state: Arc<RequestState<T>>,
+        // `None` if a layer outside has the state.
+        state: Option<Arc<RequestState<T>>>,
     }
 
     impl<F, T> PinnedDrop for ResponseFuture<F, T>
@@ -257,8 +285,10 @@ pin_project! {
         T: ?Sized,
     {
         fn drop(this: Pin<&mut Self>) {
-            // If the client has disconnected, no cookie will be sent. A task that still has the handle must know that.
-            this.state.close();
+            // If the client has disconnected, or the handler has panicked, no cookie will be sent.
+            if let Some(state) = &this.state {
+                state.abandon();
+            }
         }
     }
 }
@@ -279,15 +309,24 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let mut result = ready!(this.response.poll(context));
-        // An error has no headers to send a cookie in, but it closes the state too.
-        let cookie = this.state.respond();
-        if let (Ok(response), Some(cookie)) = (&mut result, cookie) {
-            let headers = response.headers_mut();
-            headers.append(SET_COOKIE, cookie);
-            if this.state.config().settings.no_store {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            }
+        match (&mut result, this.state) {
+            (Ok(response), Some(state)) => add_cookies(response.headers_mut(), state),
+            // An error has no headers to send a cookie in.
+            (Err(_), Some(state)) => state.abandon(),
+            (_, None) => {}
         }
         Poll::Ready(result)
+    }
+}
+
+/// Closes the request's state, and adds the cookies that the response needs.
+fn add_cookies<T: Content + ?Sized>(headers: &mut HeaderMap, state: &RequestState<T>) {
+    let mut any = false;
+    for cookie in state.respond().into_iter().flatten() {
+        headers.append(SET_COOKIE, cookie);
+        any = true;
+    }
+    if any && state.config().settings.no_store {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

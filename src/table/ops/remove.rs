@@ -49,6 +49,9 @@ impl<P: Payload> Table<P> {
             if found.stamp != stamp || pinned.judge(found.entry, stamp) != Judgement::Live {
                 return None;
             }
+            if pinned.spare_if_held(found.entry, stamp) {
+                return None;
+            }
             if !pinned.kill_keeping_the_place(found.entry, stamp, cause) {
                 return None;
             }

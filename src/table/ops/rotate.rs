@@ -42,12 +42,12 @@ impl<P> Copy for Former<P> {}
 
 impl<'g, P: Payload> Pinned<'g, P> {
     /// Does step 2 if `old` is still the live version, and returns the stamp for the new version. `None` if `old` was
-    /// replaced.
+    /// replaced. `new` is the pending version.
     fn move_on(
         &self,
         target: Target<'_>,
         old: EntryRef<'g, P>,
-        new: &Key,
+        new: EntryRef<'g, P>,
         former: Former<P>,
     ) -> Result<Option<Tick>, Refusal<()>> {
         loop {
@@ -71,12 +71,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Former::Ends(cause) => {
                     if self.kill_keeping_the_place(old, found.stamp, cause) {
                         self.clear_found(&found, target);
-                        self.table.take_over(self.shard, new).occupy();
+                        self.table.take_over(self.shard, new.key()).occupy();
                         return Ok(Some(stamp));
                     }
                 }
                 Former::Forwards { end, absent } => {
-                    let Ok(forward) = old.succeed(Owned::forward(old, stamp, absent(), new, end)) else { continue };
+                    let parting = old.is_bound() && !new.is_bound();
+                    let forward = Owned::forward(old, stamp, absent(), new.key(), end, parting);
+                    let Ok(forward) = old.succeed(forward) else { continue };
                     step("forward set");
                     if !self.complete(&found, forward, target) {
                         return Err(Refusal::NotFound);
@@ -122,7 +124,7 @@ impl<P: Payload> Table<P> {
                     None => reserved.insert(self.reserve(new, pinned).map_err(|_| Refusal::NotFound)?),
                 };
                 step("reserved");
-                if let Some(stamp) = pinned.move_on(target, old, &reserved.key, former)? {
+                if let Some(stamp) = pinned.move_on(target, old, reserved.version, former)? {
                     break stamp;
                 }
             };
