@@ -54,6 +54,8 @@ pub(crate) struct RequestState<T: Content + ?Sized> {
     overtaken: Option<SessionError>,
     /// Whether the request has a cookie for sessions of visitors, with any id.
     names_visitor: bool,
+    /// Whether the session that the request came with was found by that cookie.
+    came_as_visitor: bool,
 }
 
 /// The id that the session has from this change on; none if there is no session.
@@ -103,13 +105,15 @@ impl<T: Content + ?Sized> RequestState<T> {
     pub(crate) fn new(config: &Arc<LayerConfig<T>>, headers: &HeaderMap) -> Self {
         let mut found = Found { id: None, others: Vec::new(), stale: None, overtaken: None };
         found.look(config, &config.cookie, headers);
-        let mut names_visitor = false;
+        let (mut names_visitor, mut came_as_visitor) = (false, false);
         if let Some(visitors) = &config.visitors {
+            let is_user = found.id.is_some();
             names_visitor = found.look(config, visitors, headers);
+            came_as_visitor = !is_user && found.id.is_some();
         }
         let Found { id, others, stale, overtaken } = found;
         let arrival = Node::new(id, Change::Arrived, 0);
-        Self { config: Arc::clone(config), arrival, others, stale, overtaken, names_visitor }
+        Self { config: Arc::clone(config), arrival, others, stale, overtaken, names_visitor, came_as_visitor }
     }
 
     pub(crate) fn config(&self) -> &Arc<LayerConfig<T>> {
@@ -220,7 +224,7 @@ impl<T: Content + ?Sized> RequestState<T> {
         let LayerConfig { store, visitors, settings, .. } = &*self.config;
         let last = self.current();
         match (&last.id, last.number == 0) {
-            (Some(id), true) if settings.rolling && store.touch(id) => self.issue(id),
+            (Some(id), true) if settings.rolling && store.touch(id) => self.issue_again(id),
             (Some(id), false) if store.exists(id) => self.issue(id),
             (None, true) if settings.remove_stale && self.stale.is_some() && self.overtaken.is_none() => {
                 self.removals(visitors.as_ref())
@@ -230,14 +234,22 @@ impl<T: Content + ?Sized> RequestState<T> {
         }
     }
 
-    /// The cookie of a session: of a user, or of a visitor if the layer distinguishes them.
+    /// The cookie of a session that was created or got another id: of a user, or of a visitor if the layer distinguishes
+    /// them. The browser has to forget the cookie of the other kind, if the request came with it.
     fn issue(&self, id: &SessionId) -> Cookies {
         let LayerConfig { store, cookie, visitors, .. } = &*self.config;
-        match visitors {
-            None => [Some(cookie.issue(id)), None],
-            Some(visitors) if store.principal(id).is_none() => [Some(visitors.issue(id)), None],
-            Some(visitors) => [Some(cookie.issue(id)), self.names_visitor.then(|| visitors.removal())],
+        let Some(visitors) = visitors else { return [Some(cookie.issue(id)), None] };
+        if store.principal(id).is_some() {
+            return [Some(cookie.issue(id)), self.names_visitor.then(|| visitors.removal())];
         }
+        let came_as_user = self.arrival.id.is_some() && !self.came_as_visitor;
+        [Some(visitors.issue(id)), came_as_user.then(|| cookie.removal())]
+    }
+
+    /// The cookie by which the session was found.
+    fn issue_again(&self, id: &SessionId) -> Cookies {
+        let visitors = self.config.visitors.as_ref().filter(|_| self.came_as_visitor);
+        [Some(visitors.unwrap_or(&self.config.cookie).issue(id)), None]
     }
 
     fn removals(&self, visitors: Option<&SessionCookie>) -> Cookies {
