@@ -50,8 +50,9 @@ pub(crate) struct RequestState<T: Content + ?Sized> {
     others: Vec<SessionId>,
     /// The first id of the request that names no session, and of which the store knows nothing.
     stale: Option<SessionId>,
-    /// Why the request may not create a session: it came with an id that was replaced or logged out meanwhile.
-    overtaken: Option<SessionError>,
+    /// The id with which the request came, and why it may not create a session: the id was replaced or logged out
+    /// meanwhile.
+    overtaken: Option<(SessionId, SessionError)>,
     /// Whether the request has a cookie for sessions of visitors, with any id.
     names_visitor: bool,
     /// Whether the session that the request came with was found by that cookie.
@@ -127,6 +128,11 @@ impl<T: Content + ?Sized> RequestState<T> {
     /// The first id of the request that names no session, if the store does not know it.
     pub(crate) fn stale(&self) -> Option<&SessionId> {
         self.stale.as_ref()
+    }
+
+    /// The id with which the request came, if it was replaced or logged out meanwhile.
+    pub(crate) fn overtaken(&self) -> Option<&SessionId> {
+        self.overtaken.as_ref().map(|(id, _)| id)
     }
 
     /// The last node of the list, which holds the current id.
@@ -259,7 +265,7 @@ impl<T: Content + ?Sized> RequestState<T> {
     /// Why this request may not create a session: it came with an id that was replaced or logged out.
     pub(crate) fn may_create(&self, at: &Node<T>) -> Result<(), SessionError> {
         match self.overtaken {
-            Some(error) if at.number == 0 => Err(error),
+            Some((_, error)) if at.number == 0 => Err(error),
             _ => Ok(()),
         }
     }
@@ -277,7 +283,7 @@ struct Found {
     id: Option<SessionId>,
     others: Vec<SessionId>,
     stale: Option<SessionId>,
-    overtaken: Option<SessionError>,
+    overtaken: Option<(SessionId, SessionError)>,
 }
 
 impl Found {
@@ -305,8 +311,8 @@ impl Found {
     #[cold]
     fn miss<T: Content + ?Sized>(&mut self, config: &LayerConfig<T>, id: SessionId) {
         match config.store.lookup(&id, |_| ()) {
-            Err(MissingError::Replaced) => self.overtaken = Some(SessionError::Replaced),
-            Err(MissingError::LoggedOut) => self.overtaken = self.overtaken.or(Some(SessionError::Gone)),
+            Err(MissingError::Replaced) => self.overtaken = Some((id, SessionError::Replaced)),
+            Err(MissingError::LoggedOut) => self.overtaken = self.overtaken.or(Some((id, SessionError::Gone))),
             _ => self.stale = self.stale.or(Some(id)),
         }
     }

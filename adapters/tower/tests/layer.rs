@@ -11,6 +11,8 @@ mod handles;
 mod login;
 #[path = "layer/meanwhile.rs"]
 mod meanwhile;
+#[path = "layer/overtaking.rs"]
+mod overtaking;
 #[path = "layer/revocation.rs"]
 mod revocation;
 #[path = "layer/timeouts.rs"]

@@ -156,6 +156,8 @@ impl<T: Content + ?Sized> Session<T> {
     /// Operations of this handle that store something afterwards do so in a new session. Lock-free; allocates.
     pub fn logout(&self) -> bool {
         let mut ended = self.end_others() > 0;
+        // The session may be about to get this id back, because the response with its new one is lost.
+        ended |= self.0.overtaken().is_some_and(|id| self.store().delete(id));
         loop {
             let at = self.0.current();
             ended |= at.id().is_some_and(|id| self.store().log_out(id));
