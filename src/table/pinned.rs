@@ -136,7 +136,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
             Verdict::Live if version.is_forward() => Judgement::Forward,
             Verdict::Live => Judgement::Live,
             Verdict::Expired(Expiry::Idle) if self.is_held(version, stamp) => {
-                step("found held");
                 let fresh = self.moment.afresh();
                 if fresh > stamp {
                     // Whether this call or another thread's moved it, the stamp has changed.
