@@ -12,7 +12,9 @@
 //!
 //! Steps 3 and *a* exchange the life word of one version, the live one under the new id. If the delete is first, there
 //! is nothing to take back. If the taking back is first, the delete meets the forward, and ends the session under the
-//! old id. If the entry here has gone before step 2, the session is back, and step 4 finds it.
+//! old id. If the entry here has gone before step 2, the session is back, and step 4 finds it. If the rotation has taken
+//! effect and its new version is still pending, step 3 withdraws that version, and the rotating thread accounts for the
+//! end of the session. If a rotation of the id begins or ends meanwhile, which a counter tells, the delete begins anew.
 
 use super::MOST_SHARDS;
 use crate::entry::{Head, Key, Overrides, Owned};
@@ -25,21 +27,19 @@ use std::sync::Arc;
 pub(crate) struct Tentative {
     /// From the old id to the new one.
     successors: Table<Key>,
-    /// 1 once there has been a tentative rotation.
-    used: AtomicUsize,
+    /// The number of times that a rotation has become tentative or ceased to be. Wraps.
+    changes: AtomicUsize,
 }
 
 impl Tentative {
     pub(crate) fn new(shards: usize) -> Self {
-        Self { successors: Table::new(shards.min(MOST_SHARDS), 0), used: AtomicUsize::new(0) }
+        Self { successors: Table::new(shards.min(MOST_SHARDS), 0), changes: AtomicUsize::new(0) }
     }
 
     /// Announces a rotation before it takes effect. `None` if another one of the same id is announced. Lock-free.
     pub(crate) fn announce(self: &Arc<Self>, old: Key, new: Key) -> Option<Announced> {
-        if !self.is_used() {
-            // Relaxed: a thread that misses the session because of the rotation has seen what preceded the rotation.
-            self.used.store(1, Ordering::Relaxed);
-        }
+        // Relaxed: a thread that misses the session because of the rotation has seen what preceded the rotation.
+        self.changes.fetch_add(1, Ordering::Relaxed);
         let place = self.successors.enter(&old).expect("any number of rotations");
         let entry = Owned::new(Head::first(old, Tick::new(0), &Overrides::NONE), new, 0, |_| {});
         let announced = self.successors.insert(place, entry, Moment::TIMELESS).is_ok();
@@ -47,9 +47,9 @@ impl Tentative {
         announced.then(|| Announced { tentative: Arc::clone(self), old, removed: AtomicUsize::new(0) })
     }
 
-    /// Whether there has ever been a tentative rotation.
-    pub(crate) fn is_used(&self) -> bool {
-        self.used.load(Ordering::Relaxed) != 0 // Relaxed: as above.
+    /// Changes whenever a rotation becomes tentative or ceases to be. 0 if there was none yet.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.load(Ordering::Relaxed) // Relaxed: as above.
     }
 
     /// The new id of a rotation of this id that is still tentative.
@@ -71,6 +71,7 @@ impl Announced {
     pub(crate) fn remove(&self) {
         // Relaxed: only tells which call removes the entry.
         if self.removed.swap(1, Ordering::Relaxed) == 0 {
+            self.tentative.changes.fetch_add(1, Ordering::Relaxed); // Relaxed: as above.
             self.tentative.successors.remove(&self.old, Moment::TIMELESS);
         }
     }

@@ -149,17 +149,30 @@ impl<T: Content + ?Sized> SessionStore<T> {
     #[cold]
     #[inline(never)]
     pub(super) fn delete_tentative(&self, id: &SessionId) -> bool {
-        if !self.tentative.is_used() {
+        let mut changes = self.tentative.changes();
+        if changes == 0 {
             return false;
         }
-        let mut ids = vec![*id.as_bytes()];
+        loop {
+            let ended = self.delete_along(id);
+            let before = core::mem::replace(&mut changes, self.tentative.changes());
+            if ended || before == changes {
+                return ended;
+            }
+        }
+    }
+
+    /// Ends the session of an id under the id that it has now, whether its rotations are being made or taken back.
+    fn delete_along(&self, id: &SessionId) -> bool {
+        let (mut ids, mut ended) = (vec![*id.as_bytes()], false);
         while let Some(next) = ids.last().and_then(|last| self.tentative.successor(last)) {
             if self.table.remove(&next, self.moment()) {
                 return true;
             }
+            ended |= self.table.withdraw(&next, self.moment());
             ids.push(next);
         }
         // The rotations may have been taken back meanwhile, the last one first.
-        ids.iter().rev().any(|id| self.table.remove(id, self.moment()))
+        ids.iter().rev().any(|id| self.table.remove(id, self.moment())) || ended
     }
 }

@@ -16,8 +16,8 @@ pub enum SessionError {
     /// expired. No session was created in its place. 401.
     Gone,
     /// Another request has given the session another id a short while ago, by a rotation or a login, and this request
-    /// came with the old one. Nothing was stored, and the response leaves the cookie as it is. The client can repeat the
-    /// request, which then brings the new id. 409.
+    /// came with the old one. Nothing was stored, and the response leaves the cookie as it is. The client can repeat
+    /// the request, which then brings the new id. 409.
     Replaced,
     /// No user is logged in to the session. 401.
     NotLoggedIn,

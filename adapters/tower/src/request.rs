@@ -240,8 +240,8 @@ impl<T: Content + ?Sized> RequestState<T> {
         }
     }
 
-    /// The cookie of a session that was created or got another id: of a user, or of a visitor if the layer distinguishes
-    /// them. The browser has to forget the cookie of the other kind, if the request came with it.
+    /// The cookie of a session that was created or got another id: of a user, or of a visitor if the layer
+    /// distinguishes them. The browser has to forget the cookie of the other kind, if the request came with it.
     fn issue(&self, id: &SessionId) -> Cookies {
         let LayerConfig { store, cookie, visitors, .. } = &*self.config;
         let Some(visitors) = visitors else { return [Some(cookie.issue(id)), None] };

@@ -12,8 +12,9 @@
 //! so a rotation succeeds in a full table.
 //!
 //! No other thread knows the new key before the operation returns it. So between steps 2 and 3 no operation can name a
-//! session that was rotated without grace. A session that was rotated with grace can only be reached through its
-//! forward ([`forward`](super::forward)).
+//! session that was rotated without grace, except for a delete of the old key of a rotation that may be taken back: it
+//! withdraws the pending version. A session that was rotated with grace can only be reached through its forward
+//! ([`forward`](super::forward)).
 
 use super::update::Refusal;
 use crate::entry::life::Life;
@@ -116,7 +117,10 @@ impl<P: Payload> Table<P> {
                 let new = build(old, moment.now());
                 let reserved = match &mut reserved {
                     Some(reserved) => {
-                        reserved.replace(new);
+                        if !reserved.replace(new) {
+                            // Deleted in the middle of the rotation.
+                            return Err(Refusal::NotFound);
+                        }
                         reserved
                     }
                     // A key of 256 random bits that is in use already is not drawn. If it were, the session would stay
@@ -133,7 +137,7 @@ impl<P: Payload> Table<P> {
                 if !matches!(former, Former::Forwards { .. } | Former::Ends(RemovalCause::Rotated)) {
                     self.shard(self.target(&reserved.key).hash).counters().created();
                 }
-                reserved.activate(stamp);
+                reserved.activate(stamp, matches!(former, Former::Ends(_)));
             }
             pinned.maintain();
             Ok(())
@@ -159,20 +163,29 @@ struct Reserved<'g, P: Payload> {
 }
 
 impl<P: Payload> Reserved<'_, P> {
-    /// Replaces the version by another pending one.
-    fn replace(&mut self, new: Owned<P>) {
+    /// Replaces the version by another pending one. False if it was withdrawn by a delete.
+    fn replace(&mut self, new: Owned<P>) -> bool {
         let Ok(new) = self.version.succeed(new.into_pending()) else {
             unreachable!("a pending version is superseded by the thread that made it")
         };
-        self.version.life().supersede_pending();
-        self.version = new;
+        let superseded = self.version.life().supersede_pending();
+        if superseded {
+            self.version = new;
+        }
         self.clear_found();
+        superseded
     }
 
-    /// Activates the version, unless a thread that followed the forward has done so.
-    fn activate(self, stamp: Tick) {
-        self.version.life().activate(stamp);
+    /// Activates the version, unless a thread that followed the forward has done so. `alone` says that there is no
+    /// forward. Then only a delete can have prevented it, and the session has ended.
+    fn activate(self, stamp: Tick, alone: bool) {
+        let activated = self.version.life().activate(stamp);
         step("activated");
+        if !activated && alone {
+            let there = self.pinned.at(self.pinned.target(&self.key));
+            there.note_deleted(self.version);
+            self.clear_found();
+        }
         core::mem::forget(self);
     }
 

@@ -123,8 +123,8 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().expires_in(id))
     }
 
-    /// Holds the session in use: as long as the hold exists, the session does not expire for being idle. `None` if there
-    /// is no session.
+    /// Holds the session in use: as long as the hold exists, the session does not expire for being idle. `None` if
+    /// there is no session.
     ///
     /// For a request or a stream that runs for longer than the idle timeout. The absolute timeout and each revocation
     /// end the session all the same ([`Hold`]). The hold names the present id, so take it after a login. Lock-free;
