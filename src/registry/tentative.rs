@@ -12,9 +12,10 @@
 //!
 //! Steps 3 and *a* exchange the life word of one version, the live one under the new id. If the delete is first, there
 //! is nothing to take back. If the taking back is first, the delete meets the forward, and ends the session under the
-//! old id. If the entry here has gone before step 2, the session is back, and step 4 finds it. If the rotation has taken
-//! effect and its new version is still pending, step 3 withdraws that version, and the rotating thread accounts for the
-//! end of the session. If a rotation of the id begins or ends meanwhile, which a counter tells, the delete begins anew.
+//! old id. If the entry here has gone before step 2, the session is back, and step 4 finds it. If the rotation has
+//! taken effect and its new version is still pending, step 3 withdraws that version, and the rotating thread accounts
+//! for the end of the session. If a rotation of the id begins or ends meanwhile, which a counter tells, the delete
+//! begins anew.
 
 use super::MOST_SHARDS;
 use crate::entry::{Head, Key, Overrides, Owned};

@@ -90,7 +90,7 @@ pub struct Rotation<'s, T: Content + ?Sized> {
     grace: Duration,
     timeouts: Timeouts,
     /// Where the caller wants to have what takes the rotation back.
-    pub(super) undo: Option<&'s mut Option<Undo<T>>>,
+    undo: Option<&'s mut Option<Undo<T>>>,
 }
 
 /// Shows neither the store nor the id.
@@ -100,7 +100,37 @@ impl<T: Content + ?Sized> fmt::Debug for Rotation<'_, T> {
     }
 }
 
-impl<T: Content + ?Sized> Rotation<'_, T> {
+impl<'s, T: Content + ?Sized> Rotation<'s, T> {
+    /// Lets the caller take the rotation or the login back: puts an [`Undo`] into `undo` if it succeeds and the session
+    /// keeps its content.
+    ///
+    /// `undo` stays `None` after a rotation with a [grace](Self::grace), after a login to a session of another
+    /// principal, which has ended for good, after [`login_with`](Rotation#method.login_with), whose value cannot be
+    /// copied, and while another tentative rotation of the same id is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Principal, SessionStore};
+    ///
+    /// let store = SessionStore::default();
+    /// let visitor = store.create_with([("basket", "3 apples")])?;
+    /// let mut undo = None;
+    /// let ada = store.rotation(&visitor).undo(&mut undo).login(&Principal::new("ada"))?;
+    /// store.set(&ada, "address", "12 St James's Square")?;
+    ///
+    /// // The client has hung up before it received the new id.
+    /// assert!(store.take_back(&undo.expect("it was a login")));
+    /// assert!(!store.exists(&ada));
+    /// assert_eq!(store.get(&visitor, "basket").as_deref(), Some("3 apples"));
+    /// assert_eq!((store.get(&visitor, "address"), store.principal(&visitor)), (None, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn undo(mut self, undo: &'s mut Option<Undo<T>>) -> Self {
+        self.undo = Some(undo);
+        self
+    }
+
     /// Lets the old id forward to the session for this long after the rotation: for requests that were already on their
     /// way with the old cookie.
     ///

@@ -1,7 +1,6 @@
 //! Rotations and logins that can be taken back.
 
 use super::SessionStore;
-use super::rotate::Rotation;
 use crate::content::{Content, Stored};
 use crate::entry::{EntryRef, Head, Overrides, Owned};
 use crate::expiry::Tick;
@@ -15,7 +14,8 @@ use core::fmt;
 pub(super) type Replicator<T> =
     for<'v, 'h> fn(EntryRef<'v, <T as Stored>::Payload>, Head<'h>) -> Owned<<T as Stored>::Payload>;
 
-/// Takes a rotation or a login back, as long as the new id has not reached the client. Made by [`Rotation::undo`].
+/// Takes a rotation or a login back, as long as the new id has not reached the client. Made by
+/// [`Rotation::undo`](super::Rotation::undo).
 ///
 /// Give it to [`SessionStore::take_back`] if the client has not received the new id, or call [`keep`](Self::keep) if it
 /// has. Until one of the two is called, or this is dropped, the rotation is tentative: [`delete`] of the old id also
@@ -71,38 +71,6 @@ pub(super) fn copy_of<T: Content + ?Sized>(
 ) -> Owned<T::Payload> {
     let unbound = Overrides { binding: None, former: None, ..version.overrides() };
     replicate(version, Head { key: *id.as_bytes(), ..version.next_head(Tick::new(0), &unbound) })
-}
-
-impl<'s, T: Content + ?Sized> Rotation<'s, T> {
-    /// Lets the caller take the rotation or the login back: puts an [`Undo`] into `undo` if it succeeds and the session
-    /// keeps its content.
-    ///
-    /// `undo` stays `None` after a rotation with a [grace](Self::grace), after a login to a session of another
-    /// principal, which has ended for good, after [`login_with`](Rotation#method.login_with), whose value cannot be
-    /// copied, and while another tentative rotation of the same id is under way.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cloakroom::{Principal, SessionStore};
-    ///
-    /// let store = SessionStore::default();
-    /// let visitor = store.create_with([("basket", "3 apples")])?;
-    /// let mut undo = None;
-    /// let ada = store.rotation(&visitor).undo(&mut undo).login(&Principal::new("ada"))?;
-    /// store.set(&ada, "address", "12 St James's Square")?;
-    ///
-    /// // The client has hung up before it received the new id.
-    /// assert!(store.take_back(&undo.expect("it was a login")));
-    /// assert!(!store.exists(&ada));
-    /// assert_eq!(store.get(&visitor, "basket").as_deref(), Some("3 apples"));
-    /// assert_eq!((store.get(&visitor, "address"), store.principal(&visitor)), (None, None));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn undo(mut self, undo: &'s mut Option<Undo<T>>) -> Self {
-        self.undo = Some(undo);
-        self
-    }
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
