@@ -24,15 +24,38 @@ use tower_service::Service;
 /// session is created in its place. A request without a live session has none until a handler stores something; until
 /// then nothing is added to the store.
 ///
-/// The layer adds at most one `Set-Cookie` to the response, and leaves other `Set-Cookie` headers as they are:
+/// The layer adds a `Set-Cookie` to the response where it has to, and leaves other `Set-Cookie` headers as they are:
 ///
 /// | what happened to the session | cookie in the response |
 /// |---|---|
 /// | nothing, or its attributes were read or set | none; with [`rolling`](Self::rolling), the same cookie again |
 /// | created, or given another id (login) | the new id, if that session is still live |
 /// | ended by this request (logout) | the removal of the cookie |
-/// | ended by another request or a timeout meanwhile | none |
+/// | ended, or given another id, by another request or a timeout meanwhile | none |
+/// | got another id, or was logged out, a short while before the request came | none, and nothing can be stored |
 /// | did not exist when the request came | none; with [`remove_stale`](Self::remove_stale), the removal of the cookie |
+///
+/// The session of a visitor, to which no user is logged in, has a cookie of its own ([`one_cookie`](Self::one_cookie)).
+/// A login removes it if the request had one.
+///
+/// # Requests that overtake each other
+///
+/// **No response replaces the cookie of a newer login.** A request that was under way while another one of the same
+/// browser has logged in, or has given the session another id, stores nothing: its operations fail with
+/// [`SessionError::Replaced`](crate::SessionError::Replaced), or with [`Gone`](crate::SessionError::Gone) after a
+/// logout. The store [remembers](cloakroom::SessionConfig#structfield.remember_replaced) replaced ids for a minute.
+///
+/// **Changes count when the response is handed over.** If the response future is dropped, because the client has hung
+/// up, or because the handler has panicked, or if the service returns an error, no client learns a new id. The layer
+/// then takes the changes of the id back: a session that the request has created ends, and a session that it has
+/// rotated or logged in has its former id again, with what it had before. (After
+/// [`login_with`](Session::login_with), whose value the store cannot copy, and after a login over the session of
+/// another user, the session ends instead.) A session that was ended meanwhile, by either id, stays ended. What a
+/// logout or a login has ended is not restored.
+///
+/// **Layers may be nested.** If a layer outside has the same store and the same name for its cookie, the inner layer
+/// uses the session of the outer one, which sends the cookie by its own settings. Layers over several stores need
+/// several names.
 ///
 /// A cache must not keep a response with this cookie, because it would give the id to other clients, and `Set-Cookie`
 /// alone does not prevent that (RFC 9111, section 7.3; [OWASP][owasp]). The layer therefore sets `Cache-Control` of
@@ -40,9 +63,9 @@ use tower_service::Service;
 /// that show data of a session, the application sets `Cache-Control` itself.
 ///
 /// Each request costs two allocations: the state that its handles share, and a box among the extensions. A `Set-Cookie`
-/// is one more. The future is not boxed. Everything that the layer does for a request is lock-free. The methods below
-/// are wait-free; those that change a setting allocate a copy of the configuration. To clone the layer, or a service
-/// that it made, is to copy a pointer.
+/// and each change of the id are one more. The future is not boxed. Everything that the layer does for a request is
+/// lock-free. The methods below are wait-free; those that change a setting allocate a copy of the configuration. To
+/// clone the layer, or a service that it made, is to copy a pointer.
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#web-content-caching
 ///
@@ -132,9 +155,9 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
     /// by default. For a cookie whose [`max_age`](crate::SessionCookieBuilder::max_age) is to restart with each visit.
     ///
-    /// If a request is in flight during a login, its response may arrive last and restore the id that the login has
-    /// ended. A user who logs in in another tab would then be logged out. Leave this off for a cookie without
-    /// `max_age`.
+    /// A response that was made before a login, and arrives after it, restores the id that the login has ended. No
+    /// server can prevent that. A user who logs in in another tab would then be logged out. Leave this off for a cookie
+    /// without `max_age`.
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
         self.with(|config| config.settings.rolling = rolling)
@@ -143,8 +166,9 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sets whether the response removes the cookie if the request named a session that does not exist and the handler
     /// created none. Off by default.
     ///
-    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. It has
-    /// a cost: a request that carries the old id during a login, and is answered after it, removes the new cookie.
+    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. The
+    /// cookie is left alone if the store remembers that the id was replaced or logged out, because the browser may have
+    /// a newer one.
     #[must_use]
     pub fn remove_stale(self, remove: bool) -> Self {
         self.with(|config| config.settings.remove_stale = remove)

@@ -155,8 +155,8 @@ impl Session {
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     ///
-    /// The session is then unchanged, with one exception: if the response is made during the call
-    /// ([`Answered`](SessionError::Answered)), the session has ended.
+    /// The session is then unchanged. So it is if the response is never handed over: see
+    /// [`SessionLayer`](crate::SessionLayer).
     ///
     /// # Examples
     ///

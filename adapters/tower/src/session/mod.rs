@@ -39,6 +39,9 @@ use std::sync::Arc;
 /// Every operation is lock-free and takes effect when the operation of [`SessionStore`] that it calls takes effect.
 /// None waits for another thread, so an `async` handler calls them directly.
 ///
+/// A change of the id counts when the response is handed over ([`SessionLayer`](crate::SessionLayer)). Another request
+/// that has changed the id meanwhile makes operations fail with [`SessionError::Replaced`].
+///
 /// Another handle of the same request may change the session's id at the same time. An operation that runs between the
 /// two steps of such a change finds no session.
 ///
@@ -183,8 +186,9 @@ impl<T: Replicate + ?Sized> Session<T> {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if there is no session.
+    /// * [`SessionError::Replaced`] if another request has changed the id meanwhile.
     /// * [`SessionError::Answered`] if the response has already been made. If it is made during the call, the session
-    ///   has ended.
+    ///   keeps its id.
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     pub fn rotate(&self) -> Result<(), SessionError> {
