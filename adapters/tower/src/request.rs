@@ -105,13 +105,16 @@ impl<T: Content + ?Sized> RequestState<T> {
     /// Finds the session of a request: the first live one that it names, those of users first. Does not touch it.
     pub(crate) fn new(config: &Arc<LayerConfig<T>>, headers: &HeaderMap) -> Self {
         let mut found = Found { id: None, others: Vec::new(), stale: None, overtaken: None };
-        found.look(config, &config.cookie, headers);
+        found.look(config, &config.cookie, headers, true);
         let (mut names_visitor, mut came_as_visitor) = (false, false);
         if let Some(visitors) = &config.visitors {
             let is_user = found.id.is_some();
-            names_visitor = found.look(config, visitors, headers);
+            // If the user's session has another id by now, nobody would see what is stored in a visitor's.
+            let may_be_visitor = !is_user && found.overtaken.is_none();
+            names_visitor = found.look(config, visitors, headers, may_be_visitor);
             came_as_visitor = !is_user && found.id.is_some();
         }
+        found.overtaken = found.overtaken.filter(|_| found.id.is_none());
         let Found { id, others, stale, overtaken } = found;
         let arrival = Node::new(id, Change::Arrived, 0);
         Self { config: Arc::clone(config), arrival, others, stale, overtaken, names_visitor, came_as_visitor }
@@ -287,19 +290,21 @@ struct Found {
 }
 
 impl Found {
-    /// Looks for the ids under the name of one cookie. Returns whether there are any.
+    /// Looks for the ids under the name of one cookie. `may_be` says that one of them may be the request's session.
+    /// Returns whether there are any.
     fn look<T: Content + ?Sized>(
         &mut self,
         config: &LayerConfig<T>,
         cookie: &SessionCookie,
         headers: &HeaderMap,
+        may_be: bool,
     ) -> bool {
         let mut any = false;
         for id in cookie.ids(headers) {
             any = true;
             if !config.store.exists(&id) {
                 self.miss(config, id);
-            } else if self.id.is_none() && self.overtaken.is_none() {
+            } else if self.id.is_none() && may_be {
                 self.id = Some(id);
             } else if self.id != Some(id) {
                 self.others.push(id);

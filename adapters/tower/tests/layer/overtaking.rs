@@ -389,3 +389,23 @@ fn a_held_session_outlives_its_idle_timeout_while_the_request_runs() {
     let (held, answer) = site.visit(&[id], |session| session.hold().is_some());
     assert!(!held && answer.sets_nothing());
 }
+
+#[test]
+fn a_live_id_counts_beside_a_replaced_one() {
+    let site = Site::new();
+    let old = site.store.create_with([("theme", "dark")]).expect("room");
+    let id = site.visit(&[old], |session| session.login(&ada())).1.id();
+    for ids in [[old, id], [id, old]] {
+        let (stored, answer) = site.visit(&ids, |session| (session.principal(), session.set("theme", "light")));
+        assert_eq!(stored, (Some(ada()), Ok(())));
+        assert!(answer.sets_nothing(), "{answer:?}");
+    }
+    // A visitor's session beside a replaced id of a user is not used, because the browser shows the user's.
+    let visitor = site.store.create().expect("room");
+    let cookies = format!("{NAME}={old}; {VISITOR}={visitor}");
+    let (stored, answer) = send(&site.layer, &cookies, |session| (session.id(), session.set("theme", "dark")));
+    assert_eq!(stored, (None, Err(SessionError::Replaced)));
+    assert!(answer.sets_nothing(), "{answer:?}");
+    let (ended, _) = send(&site.layer, &cookies, |session| session.logout());
+    assert!(ended && !site.store.exists(&visitor));
+}
