@@ -121,7 +121,6 @@ impl<'s, T: Content + ?Sized> Rotation<'s, T> {
     ///
     /// // The client has hung up before it received the new id.
     /// assert!(store.take_back(&undo.expect("it was a login")));
-    /// assert!(!store.exists(&ada));
     /// assert_eq!(store.get(&visitor, "basket").as_deref(), Some("3 apples"));
     /// assert_eq!((store.get(&visitor, "address"), store.principal(&visitor)), (None, None));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -75,7 +75,8 @@ pub(super) fn copy_of<T: Content + ?Sized>(
 
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Takes a rotation or a login back: the session lives on under its old id, with the content, the timeouts and the
-    /// principal that it had before, and the new id is dead. Returns whether it did.
+    /// principal that it had before, and the new id is dead from the next
+    /// millisecond on. Returns whether it did.
     ///
     /// Nothing that was stored under the new id is visible under the old one, because another client may know the old
     /// id (session fixation). The session is touched.
