@@ -73,7 +73,7 @@ mod tests {
         let forwarded = Overrides { former: Some([2; 32]), ..Overrides::NONE };
         let numbered = Overrides { serial: 1, ..Overrides::NONE };
         let version = Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::NONE), (), 9, |_| {});
-        let forward = Owned::forward(version.borrow(), Tick::new(0), (), &[2; 32], Tick::new(9));
+        let forward = Owned::forward(version.borrow(), Tick::new(0), (), &[2; 32], Tick::new(9), false);
         let block = footprint(Entry::<()>::layout(Shape::FORWARD.tail_len()));
         assert!(block >= forward.borrow().size());
         assert_eq!(charge(&forwarded, 9), charge(&numbered, 9) + block);

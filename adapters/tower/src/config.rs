@@ -8,7 +8,10 @@ use std::sync::Arc;
 /// The store, the cookie and the settings of one layer.
 pub(crate) struct LayerConfig<T: Content + ?Sized> {
     pub(crate) store: Arc<SessionStore<T>>,
+    /// The cookie of users' sessions; of all sessions if there is no other.
     pub(crate) cookie: SessionCookie,
+    /// The cookie of sessions without a user.
+    pub(crate) visitors: Option<SessionCookie>,
     pub(crate) settings: Settings,
 }
 

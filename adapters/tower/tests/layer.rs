@@ -13,6 +13,8 @@ mod keeping;
 mod login;
 #[path = "layer/meanwhile.rs"]
 mod meanwhile;
+#[path = "layer/overtaking.rs"]
+mod overtaking;
 #[path = "layer/revocation.rs"]
 mod revocation;
 #[path = "layer/timeouts.rs"]

@@ -18,6 +18,8 @@ mod devices;
 mod in_flight;
 #[path = "server/live.rs"]
 mod live;
+#[path = "server/overtaking.rs"]
+mod overtaking;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/refusals.rs"]

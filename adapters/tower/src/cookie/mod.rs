@@ -62,6 +62,9 @@ pub struct SessionCookie {
     removal: HeaderValue,
 }
 
+/// What the name of the cookie for sessions without a user ends with.
+const VISITOR: &str = "_visitor";
+
 impl SessionCookie {
     /// Returns a builder with the default settings; see [`SessionCookieBuilder`]. Wait-free; allocates.
     pub fn builder() -> SessionCookieBuilder {
@@ -74,6 +77,14 @@ impl SessionCookie {
         let prefixed = SessionCookieBuilder::default().name(name);
         let named = if prefixed.has_prefix() { prefixed } else { prefixed.name(format!("__Host-{name}")) };
         named.build().expect("a store's cookie name is a token of 256 bytes at most, and the default is secure")
+    }
+
+    /// The same cookie for sessions without a user, under a name of its own.
+    pub(crate) fn for_visitors(&self) -> Self {
+        let name = format!("{}{VISITOR}", self.name);
+        let removal = self.removal.to_str().expect("name, path and domain are visible ASCII");
+        let removal = HeaderValue::try_from(format!("{name}{}", &removal[self.name.len()..])).expect("as above");
+        Self { finder: Finder::new(&name).into_owned(), name, attributes: self.attributes.clone(), removal }
     }
 
     /// Returns the cookie's name, including its prefix. Wait-free; allocates nothing.
