@@ -56,7 +56,7 @@ pub struct SessionConfig {
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#absolute-timeout
     pub absolute_timeout: Option<Duration>,
     /// The name of the cookie that carries the id. `session_id` by default. The store itself neither sets nor reads
-    /// cookies.
+    /// cookies; [`SessionCookie`](crate::SessionCookie) does.
     pub cookie_name: CookieName,
     /// The most sessions that the store holds, including expired sessions that are not evicted yet. 0, the default,
     /// means no limit but the memory.
@@ -313,7 +313,7 @@ impl CookieName {
 
 /// Whether RFC 2616, section 2.2, to which RFC 6265 refers, allows the byte in a `token`: any ASCII character except
 /// controls and separators.
-fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
 }
 

@@ -6,23 +6,25 @@
 //! store directly.
 //!
 //! ```
-//! use cloakroom::{SessionId, SessionStore};
+//! use cloakroom::{SessionCookie, SessionStore};
 //! use std::time::Duration;
 //!
 //! let store = SessionStore::builder().ttl(Duration::from_secs(30 * 60)).max_sessions(100_000).build()?;
+//! let cookie = SessionCookie::of_this_host(&store.config().cookie_name);
 //!
-//! // Login: a new session. Its id goes into the cookie.
+//! // Login: a new session. Its id goes into the header `Set-Cookie` of the response.
 //! let id = store.create_with([("user", "ada"), ("role", "admin")])?;
-//! let cookie = format!("{}={id}; Path=/; HttpOnly; Secure; SameSite=Lax", store.cookie_name());
+//! let set_cookie = cookie.issue(&id);
+//! assert!(set_cookie.as_str().ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/"));
 //!
-//! // A request. A cookie can contain anything, so the id is parsed.
-//! let sent = cookie.split(['=', ';']).nth(1).unwrap_or_default();
-//! let id: SessionId = sent.parse()?;
+//! // A request with this header `Cookie`, which can contain anything.
+//! let header = format!("theme=dark; __Host-session_id={id}");
+//! let id = cookie.id([header]).ok_or("no id")?;
 //! assert_eq!(store.get(&id, "user").as_deref(), Some("ada"));
 //! let is_admin = store.read(&id, |session| session.get("role") == Some("admin"));
 //! assert_eq!(is_admin, Some(true));
 //!
-//! // Logout: from now on no operation on this id succeeds.
+//! // Logout: from now on no operation on this id succeeds. The response gets `cookie.removal()`.
 //! assert!(store.delete(&id));
 //! assert_eq!(store.get(&id, "user"), None);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -42,6 +44,7 @@
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
+//! | The cookie, without an adapter | [`SessionCookie`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
@@ -56,8 +59,8 @@
 //!   `CloakroomCache` a cache in front of a database. Each call boxes a future and clones the session's data. If
 //!   two requests save a session, the second overwrites the whole of the first.
 //! * **actix-session 0.11**: [`cloakroom-actix-session`]. Each load and each update copies the session's state.
-//! * **Others**: this crate. Parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and send a new
-//!   one after each login ([`login`]).
+//! * **Others**: this crate. [`SessionCookie`] finds the id among a request's headers and makes the `Set-Cookie`. Send
+//!   a new one after each login ([`login`]).
 //!
 //! # Features
 //!
@@ -127,6 +130,7 @@ mod attributes;
 mod clock;
 mod config;
 mod content;
+mod cookie;
 /// The design of the crate: the page `docs/design.md`. This module exists in the documentation only.
 #[cfg(doc)]
 #[doc = include_str!("../docs/design.md")]
@@ -154,9 +158,10 @@ pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
+pub use cookie::{SameSite, SessionCookie, SessionCookieBuilder, SessionIds, SetCookie};
 pub use error::{
     BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
-    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
+    RandomError, RotateError, SessionCookieError, SetError, SetIfError, TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};

@@ -15,7 +15,7 @@
 //! ([`insertion`]) and figures ([`stats`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
-//! ([`resilience`]). The tests of cookies are in `adapters/tower`.
+//! ([`resilience`]). The cookie that carries an id: [`cookie`].
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
@@ -23,6 +23,7 @@ mod accounts;
 mod attributes;
 mod capacity;
 mod clock_abuse;
+mod cookie;
 mod editing;
 mod enumeration;
 mod eviction;

@@ -1,6 +1,6 @@
 //! The configuration of a layer, which all its requests share.
 
-use crate::cookie::SessionCookie;
+use crate::cookie::LayerCookie;
 use cloakroom::{Content, NewSession, SessionStore, Timeouts};
 use core::time::Duration;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// The store, the cookie and the settings of one layer.
 pub(crate) struct LayerConfig<T: Content + ?Sized> {
     pub(crate) store: Arc<SessionStore<T>>,
-    pub(crate) cookie: SessionCookie,
+    pub(crate) cookie: LayerCookie,
     pub(crate) settings: Settings,
 }
 

@@ -1,10 +1,10 @@
 //! The layer: finds the session of each request, and sends its cookie with the response.
 
 use crate::config::{LayerConfig, Settings};
-use crate::cookie::SessionCookie;
+use crate::cookie::LayerCookie;
 use crate::request::RequestState;
 use crate::session::Session;
-use cloakroom::{Attributes, Content, SessionStore};
+use cloakroom::{Attributes, Content, SessionCookie, SessionStore};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -49,7 +49,7 @@ use tower_service::Service;
 /// # Examples
 ///
 /// ```
-/// use cloakroom::SessionStore;
+/// use cloakroom::{SessionCookie, SessionStore};
 /// use cloakroom_tower::{Session, SessionLayer};
 /// use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
 /// use std::{convert::Infallible, sync::Arc};
@@ -66,8 +66,8 @@ use tower_service::Service;
 ///
 /// let first = service.ready().await?.call(Request::new(())).await?;
 /// assert_eq!(*first.body(), 1);
-/// let cookie = first.headers()[SET_COOKIE].to_str()?.split(';').next().unwrap();
-/// let again = Request::builder().header(COOKIE, cookie).body(())?;
+/// let id = SessionCookie::default().id([&first.headers()[SET_COOKIE]]).ok_or("no cookie")?;
+/// let again = Request::builder().header(COOKIE, format!("__Host-session_id={id}")).body(())?;
 /// let second = service.ready().await?.call(again).await?;
 /// assert_eq!(*second.body(), 2);
 /// assert!(!second.headers().contains_key(SET_COOKIE));
@@ -97,14 +97,14 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// ```
     #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
-        let cookie = SessionCookie::named_by_store(store.cookie_name());
+        let cookie = LayerCookie::new(SessionCookie::of_this_host(&store.config().cookie_name));
         Self { config: Arc::new(LayerConfig { store, cookie, settings: Settings::default() }) }
     }
 
     /// Sets the cookie. The store's name for the cookie is then ignored.
     #[must_use]
     pub fn cookie(self, cookie: SessionCookie) -> Self {
-        self.with(|config| config.cookie = cookie)
+        self.with(|config| config.cookie = LayerCookie::new(cookie))
     }
 
     /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
@@ -169,7 +169,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Returns the cookie that the layer reads and sends.
     #[must_use]
     pub fn session_cookie(&self) -> &SessionCookie {
-        &self.config.cookie
+        self.config.cookie.settings()
     }
 
     fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
@@ -189,7 +189,10 @@ impl<T: Content + ?Sized> Clone for SessionLayer<T> {
 impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LayerConfig { store: _, cookie, settings } = &*self.config;
-        f.debug_struct("SessionLayer").field("cookie", cookie).field("settings", settings).finish_non_exhaustive()
+        f.debug_struct("SessionLayer")
+            .field("cookie", cookie.settings())
+            .field("settings", settings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -144,8 +144,9 @@ mod session;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{LoggedIn, LoggedInRejection, MissingLayer};
-pub use self::cookie::{SessionCookie, SessionCookieBuilder, SessionCookieError, SessionIds};
-pub use ::cookie::SameSite;
+/// The cookie is the core's ([`cloakroom::SessionCookie`]).
+#[doc(inline)]
+pub use cloakroom::{SameSite, SessionCookie, SessionCookieBuilder, SessionCookieError, SessionIds, SetCookie};
 pub use error::SessionError;
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
 pub use session::Session;

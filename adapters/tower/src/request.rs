@@ -41,7 +41,7 @@ use std::sync::Arc;
 pub(crate) struct RequestState<T: Content + ?Sized> {
     config: Arc<LayerConfig<T>>,
     arrival: Node,
-    /// Other live sessions that the request named: see [`SessionCookie::ids`](crate::SessionCookie::ids).
+    /// Other live sessions that the request named: see [`SessionCookie::ids`](cloakroom::SessionCookie::ids).
     others: Vec<SessionId>,
     /// Whether the request named a session that does not exist.
     stale: bool,
@@ -139,8 +139,8 @@ impl<T: Content + ?Sized> RequestState<T> {
         let LayerConfig { store, cookie, settings } = &*self.config;
         let last = self.current();
         match (&last.id, last.number == 0) {
-            (Some(id), true) => (settings.rolling && store.touch(id)).then(|| cookie.issue(id)),
-            (Some(id), false) => store.exists(id).then(|| cookie.issue(id)),
+            (Some(id), true) => (settings.rolling && store.touch(id)).then(|| cookie.issue(id, None)),
+            (Some(id), false) => store.exists(id).then(|| cookie.issue(id, None)),
             (None, true) => (settings.remove_stale && self.stale).then(|| cookie.removal()),
             (None, false) => Some(cookie.removal()),
         }
@@ -166,10 +166,10 @@ impl Node {
 mod tests {
     use super::*;
     use crate::config::Settings;
-    use crate::cookie::SessionCookie;
+    use crate::cookie::LayerCookie;
 
     fn state() -> RequestState<cloakroom::Attributes> {
-        let (store, cookie) = (Arc::default(), SessionCookie::default());
+        let (store, cookie) = (Arc::default(), LayerCookie::new(cloakroom::SessionCookie::default()));
         let config = LayerConfig { store, cookie, settings: Settings::default() };
         RequestState::new(&Arc::new(config), &HeaderMap::new())
     }
