@@ -11,7 +11,7 @@ use core::time::Duration;
 /// Beyond this number nothing gets faster, and every operation that looks at each shard gets slower: with 65,536
 /// shards, `stats` took 3 milliseconds and an empty store took 139 MB.
 const MOST_SHARDS: usize = 1 << 10;
-const MOST_BYTES: usize = 256 << 20;
+const MOST_BYTES: usize = 255 << 20;
 const _: () = assert!(MOST_BYTES <= LONGEST_TEXT as usize, "an entry can hold the largest session");
 
 /// Holds the settings of a [`SessionStore`](crate::SessionStore).
@@ -82,7 +82,7 @@ pub struct SessionConfig {
     ///
     /// Counted are the keys and values in UTF-8, and two more bytes for each attribute (one more for each key or value
     /// of 64 bytes or more, and again from 4,096, 262,144, 16,777,216 and 1,073,741,824 bytes on). 0 allows only
-    /// sessions without attributes. More than 256 MiB counts as 256 MiB.
+    /// sessions without attributes. More than 255 MiB counts as 255 MiB.
     pub max_session_bytes: usize,
     /// The most attributes that one session may have. 1,024 by default. 0 means no limit but
     /// [`max_session_bytes`](Self::max_session_bytes): an attribute takes at least two bytes.
@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn a_size_limit_above_the_maximum_counts_as_the_maximum() {
-        for (bytes, limit) in [(0, 0), (65_536, 65_536), (268_435_457, 268_435_456), (usize::MAX, 268_435_456)] {
+        for (bytes, limit) in [(0, 0), (65_536, 65_536), (267_386_881, 267_386_880), (usize::MAX, 267_386_880)] {
             let config = SessionConfig::default().max_session_bytes(bytes);
             assert_eq!(config.limits().bytes, limit);
         }

@@ -30,6 +30,13 @@ pub trait Stored {
 
     #[allow(private_interfaces, reason = "as above")]
     fn of(version: EntryRef<'_, Self::Payload>) -> &Self;
+
+    /// A copy of a version's content under another head, if content of this type can always be copied.
+    #[allow(private_interfaces, reason = "as above")]
+    fn copied(version: EntryRef<'_, Self::Payload>, head: Head<'_>) -> Option<Owned<Self::Payload>> {
+        let _ = (version, head);
+        None
+    }
 }
 
 /// Copies content into a new entry.
@@ -52,6 +59,11 @@ impl Stored for Attributes {
     #[allow(private_interfaces, reason = "as above")]
     fn of(version: EntryRef<'_, Packed>) -> &Self {
         Self::from_packed(version.text())
+    }
+
+    #[allow(private_interfaces, reason = "as above")]
+    fn copied(version: EntryRef<'_, Packed>, head: Head<'_>) -> Option<Owned<Packed>> {
+        Some(packed_entry(head, version.text()))
     }
 }
 

@@ -44,7 +44,8 @@
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
-//! | The cookie, without an adapter | [`SessionCookie`] |
+//! | The cookie, without an adapter | [`SessionCookie`]; its lifetime: [`ticket`], [`renew_cookie`] |
+//! | Several applications on one store | [`Audience`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
@@ -104,6 +105,8 @@
 //! [`set_if`]: SessionStore#method.set_if
 //! [`snapshot`]: SessionStore#method.snapshot
 //! [`set_timeouts`]: SessionStore::set_timeouts
+//! [`ticket`]: SessionStore::ticket
+//! [`renew_cookie`]: SessionStore::renew_cookie
 //! [`touch`]: SessionStore::touch
 //! [`expires_in`]: SessionStore::expires_in
 //! [`login`]: SessionStore#method.login
@@ -127,6 +130,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attributes;
+mod audience;
 mod clock;
 mod config;
 mod content;
@@ -155,6 +159,7 @@ mod sync;
 mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
+pub use audience::Audience;
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
@@ -170,5 +175,7 @@ pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts};
+pub use store::{
+    Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView, Stats, Timeouts,
+};
 pub use sweeper::Sweeper;

@@ -15,6 +15,7 @@
 //! | `stats`, `export` | figures, and their export to `metrics` |
 //! | `evict` | ending expired sessions |
 //! | `timeouts` | the timeouts of one session |
+//! | `ticket` | the audience of a session, and the lifetime of its cookie |
 //! | `rotate` | giving a session another id |
 //! | `principals` | login, and the sessions of one user |
 
@@ -32,6 +33,7 @@ mod json;
 mod principals;
 mod rotate;
 mod stats;
+mod ticket;
 mod timeouts;
 mod typed;
 
@@ -41,6 +43,7 @@ pub use enumerate::SessionView;
 pub use evict::Eviction;
 pub use rotate::Rotation;
 pub use stats::Stats;
+pub use ticket::SessionTicket;
 pub use timeouts::Timeouts;
 
 use crate::attributes::Attributes;

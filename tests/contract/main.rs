@@ -15,7 +15,8 @@
 //! ([`insertion`]) and figures ([`stats`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
-//! ([`resilience`]). The cookie that carries an id: [`cookie`].
+//! ([`resilience`]). The cookie that carries an id: [`cookie`];
+//! its lifetime, and the application that accepts the id: [`tickets`].
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
@@ -46,4 +47,5 @@ mod settings;
 mod stats;
 mod support;
 mod threads;
+mod tickets;
 mod typed;

@@ -89,6 +89,24 @@ impl Error for SessionError {
     }
 }
 
+/// Why the settings of a [`SessionLayer`](crate::SessionLayer) contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The cookie has a `max_age` that is longer than the sessions last.
+    CookieOutlivesSession,
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CookieOutlivesSession => "the cookie's max_age is longer than the timeouts of the sessions",
+        })
+    }
+}
+
+impl Error for LayerError {}
+
 impl From<CreateError> for SessionError {
     fn from(error: CreateError) -> Self {
         match error {

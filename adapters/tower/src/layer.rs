@@ -1,17 +1,19 @@
 //! The layer: finds the session of each request, and sends its cookie with the response.
 
-use crate::config::{LayerConfig, Settings};
+use crate::config::{Answered, LayerConfig};
 use crate::cookie::LayerCookie;
+use crate::error::LayerError;
 use crate::request::RequestState;
 use crate::session::Session;
+use crate::usage::{RequestHead, Use, forbid_storing, is_use, may_carry, vary_by};
 use cloakroom::{Attributes, Content, SessionCookie, SessionStore};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, Request, Response};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -28,7 +30,7 @@ use tower_service::Service;
 ///
 /// | what happened to the session | cookie in the response |
 /// |---|---|
-/// | nothing, or its attributes were read or set | none; with [`rolling`](Self::rolling), the same cookie again |
+/// | nothing, or its attributes were read or set | none; the same cookie again with [`rolling`](Self::rolling), or if it is that of a remembered login and an eighth of its time has passed |
 /// | created, or given another id (login) | the new id, if that session is still live |
 /// | ended by this request (logout) | the removal of the cookie |
 /// | ended by another request or a timeout meanwhile | none |
@@ -36,13 +38,17 @@ use tower_service::Service;
 ///
 /// A cache must not keep a response with this cookie, because it would give the id to other clients, and `Set-Cookie`
 /// alone does not prevent that (RFC 9111, section 7.3; [OWASP][owasp]). The layer therefore sets `Cache-Control` of
-/// such a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. For other responses
-/// that show data of a session, the application sets `Cache-Control` itself.
+/// such a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. It also removes
+/// `CDN-Cache-Control`, others of that kind (RFC 9213) and `Surrogate-Control`, because a cache that obeys one of them
+/// ignores `Cache-Control`. For other responses that show data of a session, the application sets `Cache-Control`
+/// itself.
 ///
 /// Each request costs two allocations: the state that its handles share, and a box among the extensions. A `Set-Cookie`
 /// is one more. The future is not boxed. Everything that the layer does for a request is lock-free. The methods below
 /// are wait-free; those that change a setting allocate a copy of the configuration. To clone the layer, or a service
 /// that it made, is to copy a pointer.
+///
+/// [`Layer::layer`] panics if the settings contradict each other ([`check`](Self::check)).
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#web-content-caching
 ///
@@ -98,7 +104,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
         let cookie = LayerCookie::new(SessionCookie::of_this_host(&store.config().cookie_name));
-        Self { config: Arc::new(LayerConfig { store, cookie, settings: Settings::default() }) }
+        Self { config: Arc::new(LayerConfig::new(store, cookie)) }
     }
 
     /// Sets the cookie. The store's name for the cookie is then ignored.
@@ -107,8 +113,21 @@ impl<T: Content + ?Sized> SessionLayer<T> {
         self.with(|config| config.cookie = LayerCookie::new(cookie))
     }
 
-    /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
-    /// by default. For a cookie whose [`max_age`](crate::SessionCookieBuilder::max_age) is to restart with each visit.
+    /// Sets whether the responses send the cookie again and touch the session, so that a cookie whose
+    /// [`max_age`](crate::SessionCookieBuilder::max_age) holds for all sessions restarts with each use. Off by default.
+    /// A remembered login ([`Login::remember`](crate::Login::remember)) does not need it.
+    ///
+    /// Which requests count as a use:
+    ///
+    /// * A request that has failed does not: status 401, 403 or 5xx.
+    /// * [`counts_as_use`](Self::counts_as_use) leaves out others.
+    /// * For all others, the layer touches the session when the response is ready. The reads of the handler then do not
+    ///   touch it ([`counts_as_use`](Self::counts_as_use) explains that).
+    ///
+    /// Some responses of a use do not carry the cookie, because it is not new: a 304, whose headers a cache would add
+    /// to the response that it has stored (RFC 9111, section 4.3.4), and one that the application lets shared caches
+    /// store (`public`, `s-maxage`, or `max-age` without `private`; or `CDN-Cache-Control` and the like, RFC 9213),
+    /// which would have to become `no-store`.
     ///
     /// If a request is in flight during a login, its response may arrive last and restore the id that the login has
     /// ended. A user who logs in in another tab would then be logged out. Leave this off for a cookie without
@@ -116,6 +135,46 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
         self.with(|config| config.settings.rolling = rolling)
+    }
+
+    /// Sets which requests count as a use of their session, besides those that have failed (status 401, 403 or 5xx),
+    /// which never do. For pages that ask the server for news by themselves, without their user.
+    ///
+    /// Without this, each operation of a handler that reads the session touches it, unless its documentation says
+    /// otherwise. With it, **reads do not touch the session**, nor do the extractors. The layer touches it when the
+    /// response is ready, if `is_use` returns true. A change of the session (`set`, `update`, a login) and
+    /// [`Session::touch`] are uses in any case. It also decides about [`rolling`](Self::rolling) and about sending the
+    /// cookie of a remembered login again.
+    ///
+    /// A session whose idle timeout passes while its request is in flight then expires during the request.
+    ///
+    /// `is_use` is called once a response, and delays only this one. The layer copies the method, the address and the
+    /// headers of each request for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SessionStore;
+    /// use cloakroom_tower::SessionLayer;
+    /// use std::sync::Arc;
+    ///
+    /// let layer = SessionLayer::new(Arc::new(SessionStore::default()));
+    /// let layer = layer.counts_as_use(|it| it.uri.path() != "/news" && !it.headers.contains_key("x-background"));
+    /// # let _: SessionLayer = layer;
+    /// ```
+    #[must_use]
+    pub fn counts_as_use(self, is_use: impl Fn(&Use<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|config| config.counts_as_use = Some(Arc::new(is_use)))
+    }
+
+    /// Sets whether a response gets `Vary: Cookie` if its handler has asked for the session, by any operation of a
+    /// [`Session`]. Off by default.
+    ///
+    /// It tells caches that the response depends on the cookie, also if there was no session (RFC 9110, section
+    /// 12.5.5). The name is added to those that `Vary` already has.
+    #[must_use]
+    pub fn vary(self, vary: bool) -> Self {
+        self.with(|config| config.settings.vary = vary)
     }
 
     /// Sets whether the response removes the cookie if the request named a session that does not exist and the handler
@@ -128,8 +187,8 @@ impl<T: Content + ?Sized> SessionLayer<T> {
         self.with(|config| config.settings.remove_stale = remove)
     }
 
-    /// Leaves `Cache-Control` unchanged in responses that set the cookie. The handlers must then keep those responses
-    /// out of caches.
+    /// Leaves `Cache-Control`, and its like for single caches, unchanged in responses that set the cookie. The handlers
+    /// must then keep those responses out of caches.
     #[must_use]
     pub fn leave_cache_control(self) -> Self {
         self.with(|config| config.settings.no_store = false)
@@ -166,6 +225,32 @@ impl<T: Content + ?Sized> SessionLayer<T> {
         self.with(|config| config.settings.absolute_timeout = Some(timeout))
     }
 
+    /// Checks that the settings agree with each other. [`Layer::layer`] panics if they do not.
+    ///
+    /// # Errors
+    ///
+    /// [`LayerError::CookieOutlivesSession`] if the cookie has a [`max_age`](crate::SessionCookieBuilder::max_age) that
+    /// is longer than the sessions last: than the idle timeout or the absolute timeout of the layer, or else of the
+    /// store. For single logins that last longer, see [`Login::remember`](crate::Login::remember).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SessionStore;
+    /// use cloakroom_tower::{LayerError, SessionCookie, SessionLayer};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let cookie = SessionCookie::builder().max_age(hour).build()?;
+    /// let layer = SessionLayer::new(Arc::new(SessionStore::default())).cookie(cookie);
+    /// assert_eq!(layer.check(), Err(LayerError::CookieOutlivesSession));
+    /// assert_eq!(layer.idle_timeout(hour).check(), Ok(()));
+    /// # Ok::<(), cloakroom_tower::SessionCookieError>(())
+    /// ```
+    pub fn check(&self) -> Result<(), LayerError> {
+        self.config.check()
+    }
+
     /// Returns the cookie that the layer reads and sends.
     #[must_use]
     pub fn session_cookie(&self) -> &SessionCookie {
@@ -173,8 +258,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     }
 
     fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
-        let LayerConfig { store, cookie, settings } = &*self.config;
-        let mut config = LayerConfig { store: Arc::clone(store), cookie: cookie.clone(), settings: *settings };
+        let mut config = LayerConfig::clone(&self.config);
         change(&mut config);
         Self { config: Arc::new(config) }
     }
@@ -188,7 +272,7 @@ impl<T: Content + ?Sized> Clone for SessionLayer<T> {
 
 impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayerConfig { store: _, cookie, settings } = &*self.config;
+        let LayerConfig { cookie, settings, .. } = &*self.config;
         f.debug_struct("SessionLayer")
             .field("cookie", cookie.settings())
             .field("settings", settings)
@@ -200,6 +284,9 @@ impl<S, T: Content + ?Sized> Layer<S> for SessionLayer<T> {
     type Service = SessionService<S, T>;
 
     fn layer(&self, inner: S) -> SessionService<S, T> {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
         SessionService { inner, config: Arc::clone(&self.config) }
     }
 }
@@ -237,8 +324,9 @@ where
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let state = Arc::new(RequestState::new(&self.config, request.headers()));
+        let head = self.config.counts_as_use.as_ref().map(|_| RequestHead::of(&request));
         request.extensions_mut().insert(Session::new(Arc::clone(&state)));
-        ResponseFuture { response: self.inner.call(request), state }
+        ResponseFuture { response: self.inner.call(request), head, state }
     }
 }
 
@@ -251,6 +339,8 @@ pin_project! {
     {
         #[pin]
         response: F,
+        // What the application's predicate wants to see of the request.
+        head: Option<Box<RequestHead>>,
         state: Arc<RequestState<T>>,
     }
 
@@ -283,12 +373,24 @@ where
         let this = self.project();
         let mut result = ready!(this.response.poll(context));
         // An error has no headers to send a cookie in, but it closes the state too.
-        let cookie = this.state.respond();
-        if let (Ok(response), Some(cookie)) = (&mut result, cookie) {
+        let config = this.state.config();
+        let cookie = this.state.respond(|| match &result {
+            Ok(response) => {
+                let is_use = is_use(config.counts_as_use.as_ref(), this.head.as_deref(), response);
+                Answered { is_use, may_carry: may_carry(response) }
+            }
+            Err(_) => Answered::NOTHING,
+        });
+        if let Ok(response) = &mut result {
             let headers = response.headers_mut();
-            headers.append(SET_COOKIE, cookie);
-            if this.state.config().settings.no_store {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            if let Some(cookie) = cookie {
+                headers.append(SET_COOKIE, cookie);
+                if config.settings.no_store {
+                    forbid_storing(headers);
+                }
+            }
+            if this.state.was_asked() {
+                vary_by(headers, &COOKIE);
             }
         }
         Poll::Ready(result)

@@ -128,28 +128,32 @@
 // | module | imports |
 // |---|---|
 // | `axum` | `session`, `error` |
-// | `layer` | `session`, `request`, `config`, `cookie` |
-// | `session` | `request`, `error` |
+// | `layer` | `session`, `request`, `config`, `cookie`, `usage`, `error` |
+// | `session` | `request`, `error`, `login` |
 // | `request` | `config` |
-// | `config` | `cookie` |
-// | `error`, `cookie` | |
+// | `config` | `cookie`, `usage`, `error`, `login` |
+// | `error`, `cookie`, `usage`, `login` | |
 #[cfg(feature = "axum")]
 mod axum;
 mod config;
 mod cookie;
 mod error;
 mod layer;
+mod login;
 mod request;
 mod session;
+mod usage;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{LoggedIn, LoggedInRejection, MissingLayer};
 /// The cookie is the core's ([`cloakroom::SessionCookie`]).
 #[doc(inline)]
 pub use cloakroom::{SameSite, SessionCookie, SessionCookieBuilder, SessionCookieError, SessionIds, SetCookie};
-pub use error::SessionError;
+pub use error::{LayerError, SessionError};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
+pub use login::Login;
 pub use session::Session;
+pub use usage::Use;
 
 /// Compiles the programs of the README as tests.
 #[cfg(all(doctest, feature = "axum"))]

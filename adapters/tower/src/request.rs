@@ -28,11 +28,12 @@
 //! |---|---|---|
 //! | `next`, filled and followed | Release, Acquire (within `OnceBox`) | publishes the node |
 //! | `changes.fetch_add`, `fetch_or` | AcqRel | a closing that follows a change sees its node; a change that follows the closing sees `CLOSED` |
+//! | `asked`, stored and loaded | Relaxed | says only that it happened; a handler that is done has stored it before |
 //! | `changes.load` | Relaxed | avoids work that would be undone, and decides nothing |
 
-use crate::config::LayerConfig;
+use crate::config::{Answered, LayerConfig};
 use cloakroom::{Content, SessionId};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use http::{HeaderMap, HeaderValue};
 use once_cell::race::OnceBox;
 use std::sync::Arc;
@@ -45,6 +46,10 @@ pub(crate) struct RequestState<T: Content + ?Sized> {
     others: Vec<SessionId>,
     /// Whether the request named a session that does not exist.
     stale: bool,
+    /// Whether the cookie of the session that the request came with has a lifetime of its own.
+    remembered: bool,
+    /// Whether an operation has asked for the session. Noted only if the responses are to say so.
+    asked: AtomicBool,
     /// Twice the number of changes, and [`CLOSED`].
     changes: AtomicUsize,
 }
@@ -79,15 +84,16 @@ impl<T: Content + ?Sized> RequestState<T> {
     /// Finds the session of a request: the first live one that it names. Does not touch it.
     pub(crate) fn new(config: &Arc<LayerConfig<T>>, headers: &HeaderMap) -> Self {
         let mut stale = false;
-        let mut live = config.cookie.ids(headers).filter(|id| {
-            let live = config.store.exists(id);
-            stale |= !live;
-            live
+        let mut live = config.cookie.ids(headers).filter_map(|id| {
+            let ticket = config.admit(&id);
+            stale |= ticket.is_none();
+            ticket.map(|ticket| (id, ticket.max_age.is_some()))
         });
-        let id = live.next();
-        let others = live.filter(|other| Some(*other) != id).collect();
-        let arrival = Node { id, ..Node::default() };
-        Self { config: Arc::clone(config), arrival, others, stale, changes: AtomicUsize::new(0) }
+        let (id, remembered) = live.next().unzip();
+        let others = live.map(|(other, _)| other).filter(|other| Some(*other) != id).collect();
+        let (config, arrival) = (Arc::clone(config), Node { id, ..Node::default() });
+        let (asked, changes) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { config, arrival, others, stale, remembered: remembered == Some(true), asked, changes }
     }
 
     pub(crate) fn config(&self) -> &LayerConfig<T> {
@@ -98,8 +104,21 @@ impl<T: Content + ?Sized> RequestState<T> {
         &self.others
     }
 
-    /// The last node of the list, which holds the current id.
+    /// The last node of the list, which holds the current id, for an operation of the handler.
     pub(crate) fn current(&self) -> &Node {
+        if self.config.settings.vary {
+            // Relaxed: the response reads it after the handler has returned.
+            self.asked.store(true, Ordering::Relaxed);
+        }
+        self.last()
+    }
+
+    /// Whether the response depends on the session, as far as that is noted.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn last(&self) -> &Node {
         let mut node = &self.arrival;
         while let Some(next) = node.next.get() {
             node = next;
@@ -134,13 +153,14 @@ impl<T: Content + ?Sized> RequestState<T> {
     ///
     /// A session that another request has ended gets no cookie. Its cookie is not removed either, because the browser
     /// may have received a newer one in another response.
-    pub(crate) fn respond(&self) -> Option<HeaderValue> {
+    /// `answered` is called only if it matters.
+    pub(crate) fn respond(&self, answered: impl FnOnce() -> Answered) -> Option<HeaderValue> {
         self.changes.fetch_or(CLOSED, Ordering::AcqRel);
-        let LayerConfig { store, cookie, settings } = &*self.config;
-        let last = self.current();
+        let LayerConfig { cookie, settings, .. } = &*self.config;
+        let last = self.last();
         match (&last.id, last.number == 0) {
-            (Some(id), true) => (settings.rolling && store.touch(id)).then(|| cookie.issue(id, None)),
-            (Some(id), false) => store.exists(id).then(|| cookie.issue(id, None)),
+            (Some(id), true) => self.config.renew(id, self.remembered, answered),
+            (Some(id), false) => self.config.issue(id),
             (None, true) => (settings.remove_stale && self.stale).then(|| cookie.removal()),
             (None, false) => Some(cookie.removal()),
         }
@@ -165,26 +185,24 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
     use crate::cookie::LayerCookie;
 
     fn state() -> RequestState<cloakroom::Attributes> {
         let (store, cookie) = (Arc::default(), LayerCookie::new(cloakroom::SessionCookie::default()));
-        let config = LayerConfig { store, cookie, settings: Settings::default() };
-        RequestState::new(&Arc::new(config), &HeaderMap::new())
+        RequestState::new(&Arc::new(LayerConfig::new(store, cookie)), &HeaderMap::new())
     }
 
     #[test]
     fn a_change_before_the_response_appears_in_it() {
         let state = state();
         assert!(matches!(state.append(state.current(), None), Appended::Yes));
-        assert_eq!(state.respond(), Some(state.config.cookie.removal()));
+        assert_eq!(state.respond(|| Answered::NOTHING), Some(state.config.cookie.removal()));
     }
 
     #[test]
     fn a_change_after_the_response_is_reported_as_too_late() {
         let state = state();
-        assert_eq!(state.respond(), None);
+        assert_eq!(state.respond(|| Answered::NOTHING), None);
         assert!(state.is_closed());
         assert!(matches!(state.append(state.current(), None), Appended::TooLate));
     }

@@ -11,9 +11,13 @@ mod handles;
 mod login;
 #[path = "layer/meanwhile.rs"]
 mod meanwhile;
+#[path = "layer/remember.rs"]
+mod remember;
 #[path = "layer/revocation.rs"]
 mod revocation;
 #[path = "layer/timeouts.rs"]
 mod timeouts;
 #[path = "layer/typed.rs"]
 mod typed;
+#[path = "layer/usage.rs"]
+mod usage;

@@ -16,6 +16,8 @@ mod cookie_headers;
 mod devices;
 #[path = "server/in_flight.rs"]
 mod in_flight;
+#[path = "server/lifetimes.rs"]
+mod lifetimes;
 #[path = "server/live.rs"]
 mod live;
 #[path = "server/process.rs"]

@@ -89,6 +89,13 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().touch(id).then_some(())).is_some()
     }
 
+    /// Touches the session, unless the layer does so when the response is ready. Returns `false` if there is no
+    /// session.
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "the extractors call it"))]
+    pub(crate) fn note_use(&self) -> bool {
+        if self.0.config().touches_at_the_response() { self.exists() } else { self.touch() }
+    }
+
     /// Passes the session's content to a closure, and touches the session. Returns `None` if there is no session.
     ///
     /// Nothing is copied. While the closure runs, no memory that any thread retires is freed, so keep it short. It
@@ -105,7 +112,11 @@ impl<T: Content + ?Sized> Session<T> {
     /// ```
     pub fn read<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let mut f = Some(f);
-        self.find(|id| self.store().read(id, |content| f.take().map(|f| f(content))).flatten())
+        let read_only = self.0.config().touches_at_the_response();
+        self.find(|id| {
+            let once = |content: &T| f.take().map(|f| f(content));
+            if read_only { self.store().peek(id, once) } else { self.store().read(id, once) }.flatten()
+        })
     }
 
     /// Returns the time until the session expires if it is not used, without touching it. `None` if there is no
