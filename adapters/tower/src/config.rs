@@ -1,18 +1,19 @@
 //! The configuration of a layer, which all its requests share.
 
+use crate::carrier::{Carrier, Carriers, token_value};
 use crate::cookie::LayerCookie;
 use crate::error::LayerError;
 use crate::login::Login;
 use crate::usage::Predicate;
-use cloakroom::{Content, NewSession, SessionId, SessionStore, SessionTicket, Timeouts};
+use cloakroom::{Audience, Content, NewSession, SessionId, SessionStore, SessionTicket, Timeouts};
 use core::time::Duration;
 use http::HeaderValue;
 use std::sync::Arc;
 
-/// The store, the cookie and the settings of one layer.
+/// The store, the cookie or token, and the settings of one layer.
 pub(crate) struct LayerConfig<T: Content + ?Sized> {
     pub(crate) store: Arc<SessionStore<T>>,
-    pub(crate) cookie: LayerCookie,
+    pub(crate) carriers: Carriers,
     pub(crate) settings: Settings,
     /// What the application counts as a use of a session.
     pub(crate) counts_as_use: Option<Predicate>,
@@ -27,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) vary: bool,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) absolute_timeout: Option<Duration>,
+    pub(crate) audience: Option<Audience>,
 }
 
 impl Default for Settings {
@@ -38,40 +40,49 @@ impl Default for Settings {
             vary: false,
             idle_timeout: None,
             absolute_timeout: None,
+            audience: None,
         }
     }
 }
 
 impl<T: Content + ?Sized> Clone for LayerConfig<T> {
     fn clone(&self) -> Self {
-        let Self { store, cookie, settings, counts_as_use } = self;
-        let (store, cookie, counts_as_use) = (Arc::clone(store), cookie.clone(), counts_as_use.clone());
-        Self { store, cookie, settings: *settings, counts_as_use }
+        let Self { store, carriers, settings, counts_as_use } = self;
+        let (store, carriers, counts_as_use) = (Arc::clone(store), carriers.clone(), counts_as_use.clone());
+        Self { store, carriers, settings: *settings, counts_as_use }
     }
 }
 
 impl<T: Content + ?Sized> LayerConfig<T> {
     pub(crate) fn new(store: Arc<SessionStore<T>>, cookie: LayerCookie) -> Self {
-        Self { store, cookie, settings: Settings::default(), counts_as_use: None }
+        Self { store, carriers: Carriers::new(cookie), settings: Settings::default(), counts_as_use: None }
     }
 
-    /// Whether a cookie outlives its session by these settings.
+    /// Whether the settings agree with each other.
     pub(crate) fn check(&self) -> Result<(), LayerError> {
         let store = self.store.config();
         let idle = self.settings.idle_timeout.unwrap_or(store.ttl);
         let absolute = self.settings.absolute_timeout.or(store.absolute_timeout).unwrap_or(Duration::MAX);
-        match self.cookie.settings().max_age() {
-            Some(max_age) if max_age > idle.min(absolute) => Err(LayerError::CookieOutlivesSession),
+        let Carriers { cookie, by_domain, token, .. } = &self.carriers;
+        let life = by_domain.iter().chain([cookie]).filter_map(|cookie| cookie.settings().max_age()).max();
+        if life > Some(idle.min(absolute)) {
+            return Err(LayerError::CookieOutlivesSession);
+        }
+        if by_domain.iter().any(|cookie| cookie.settings().domain().is_none()) {
+            return Err(LayerError::CookieWithoutDomain);
+        }
+        match token {
+            Some(token) if !token.has_its_own_header() => Err(LayerError::TokenHeader),
             _ => Ok(()),
         }
     }
 
     /// The ticket of a session that the layer accepts. None if there is no such session.
     pub(crate) fn admit(&self, id: &SessionId) -> Option<SessionTicket> {
-        self.store.ticket(id)
+        self.store.ticket(id).filter(|ticket| ticket.audience == self.settings.audience)
     }
 
-    /// Starts building a session that has the layer's timeouts.
+    /// Starts building a session that has the layer's timeouts and audience.
     pub(crate) fn new_session(&self) -> NewSession<'_, T> {
         let mut new = self.store.new_session();
         if let Some(timeout) = self.settings.idle_timeout {
@@ -79,6 +90,9 @@ impl<T: Content + ?Sized> LayerConfig<T> {
         }
         if let Some(timeout) = self.settings.absolute_timeout {
             new = new.absolute_timeout(timeout);
+        }
+        if let Some(audience) = self.settings.audience {
+            new = new.audience(audience);
         }
         new
     }
@@ -102,16 +116,24 @@ impl<T: Content + ?Sized> LayerConfig<T> {
         self.settings.rolling || self.counts_as_use.is_some()
     }
 
-    /// The header that sends a new id, if its session is live.
-    pub(crate) fn issue(&self, id: &SessionId) -> Option<HeaderValue> {
-        self.store.ticket(id).map(|ticket| self.cookie.issue(id, ticket.max_age))
+    /// The value of the header that sends a new id, if its session is live.
+    pub(crate) fn issue(&self, id: &SessionId, carrier: Carrier) -> Option<HeaderValue> {
+        let ticket = self.store.ticket(id)?;
+        let cookie = self.carriers.cookie_of(carrier);
+        Some(cookie.map_or_else(|| token_value(id), |cookie| cookie.issue(id, ticket.max_age)))
     }
 
-    /// The header that sends an id again, if the request was a use of its session and the cookie is to be renewed.
-    /// `remembered` says whether the cookie has a lifetime of its own.
+    /// The value of the header that removes the cookie. A client forgets a token by itself.
+    pub(crate) fn removal(&self, carrier: Carrier) -> Option<HeaderValue> {
+        self.carriers.cookie_of(carrier).map(LayerCookie::removal)
+    }
+
+    /// The value of the header that sends an id again, if the request was a use of its session and the cookie is to be
+    /// renewed. `remembered` says whether the cookie has a lifetime of its own.
     pub(crate) fn renew(
         &self,
         id: &SessionId,
+        carrier: Carrier,
         remembered: bool,
         answered: impl FnOnce() -> Answered,
     ) -> Option<HeaderValue> {
@@ -122,10 +144,10 @@ impl<T: Content + ?Sized> LayerConfig<T> {
         if self.touches_at_the_response() && !self.store.touch(id) {
             return None;
         }
-        let renewed = if may_carry { self.store.renew_cookie(id) } else { None };
-        match renewed {
-            Some(max_age) => Some(self.cookie.issue(id, Some(max_age))),
-            None if self.settings.rolling && may_carry => self.issue(id),
+        let cookie = self.carriers.cookie_of(carrier).filter(|_| may_carry)?;
+        match self.store.renew_cookie(id) {
+            Some(max_age) => Some(cookie.issue(id, Some(max_age))),
+            None if self.settings.rolling => self.issue(id, carrier),
             None => None,
         }
     }

@@ -2,18 +2,17 @@
 
 use crate::config::{Answered, LayerConfig};
 use crate::cookie::LayerCookie;
-use crate::error::LayerError;
 use crate::request::RequestState;
 use crate::session::Session;
-use crate::usage::{RequestHead, Use, forbid_storing, is_use, may_carry, vary_by};
+use crate::usage::{RequestHead, forbid_storing, is_use, may_carry, vary_by};
 use cloakroom::{Attributes, Content, SessionCookie, SessionStore};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use http::header::{COOKIE, SET_COOKIE};
-use http::{Request, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -81,7 +80,7 @@ use tower_service::Service;
 /// # }
 /// ```
 pub struct SessionLayer<T: Content + ?Sized = Attributes> {
-    config: Arc<LayerConfig<T>>,
+    pub(crate) config: Arc<LayerConfig<T>>,
 }
 
 impl<T: Content + ?Sized> SessionLayer<T> {
@@ -110,7 +109,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sets the cookie. The store's name for the cookie is then ignored.
     #[must_use]
     pub fn cookie(self, cookie: SessionCookie) -> Self {
-        self.with(|config| config.cookie = LayerCookie::new(cookie))
+        self.with(|config| config.carriers.cookie = LayerCookie::new(cookie))
     }
 
     /// Sets whether the responses send the cookie again and touch the session, so that a cookie whose
@@ -135,46 +134,6 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
         self.with(|config| config.settings.rolling = rolling)
-    }
-
-    /// Sets which requests count as a use of their session, besides those that have failed (status 401, 403 or 5xx),
-    /// which never do. For pages that ask the server for news by themselves, without their user.
-    ///
-    /// Without this, each operation of a handler that reads the session touches it, unless its documentation says
-    /// otherwise. With it, **reads do not touch the session**, nor do the extractors. The layer touches it when the
-    /// response is ready, if `is_use` returns true. A change of the session (`set`, `update`, a login) and
-    /// [`Session::touch`] are uses in any case. It also decides about [`rolling`](Self::rolling) and about sending the
-    /// cookie of a remembered login again.
-    ///
-    /// A session whose idle timeout passes while its request is in flight then expires during the request.
-    ///
-    /// `is_use` is called once a response, and delays only this one. The layer copies the method, the address and the
-    /// headers of each request for it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cloakroom::SessionStore;
-    /// use cloakroom_tower::SessionLayer;
-    /// use std::sync::Arc;
-    ///
-    /// let layer = SessionLayer::new(Arc::new(SessionStore::default()));
-    /// let layer = layer.counts_as_use(|it| it.uri.path() != "/news" && !it.headers.contains_key("x-background"));
-    /// # let _: SessionLayer = layer;
-    /// ```
-    #[must_use]
-    pub fn counts_as_use(self, is_use: impl Fn(&Use<'_>) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|config| config.counts_as_use = Some(Arc::new(is_use)))
-    }
-
-    /// Sets whether a response gets `Vary: Cookie` if its handler has asked for the session, by any operation of a
-    /// [`Session`]. Off by default.
-    ///
-    /// It tells caches that the response depends on the cookie, also if there was no session (RFC 9110, section
-    /// 12.5.5). The name is added to those that `Vary` already has.
-    #[must_use]
-    pub fn vary(self, vary: bool) -> Self {
-        self.with(|config| config.settings.vary = vary)
     }
 
     /// Sets whether the response removes the cookie if the request named a session that does not exist and the handler
@@ -225,39 +184,13 @@ impl<T: Content + ?Sized> SessionLayer<T> {
         self.with(|config| config.settings.absolute_timeout = Some(timeout))
     }
 
-    /// Checks that the settings agree with each other. [`Layer::layer`] panics if they do not.
-    ///
-    /// # Errors
-    ///
-    /// [`LayerError::CookieOutlivesSession`] if the cookie has a [`max_age`](crate::SessionCookieBuilder::max_age) that
-    /// is longer than the sessions last: than the idle timeout or the absolute timeout of the layer, or else of the
-    /// store. For single logins that last longer, see [`Login::remember`](crate::Login::remember).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use cloakroom::SessionStore;
-    /// use cloakroom_tower::{LayerError, SessionCookie, SessionLayer};
-    /// use std::{sync::Arc, time::Duration};
-    ///
-    /// let hour = Duration::from_secs(60 * 60);
-    /// let cookie = SessionCookie::builder().max_age(hour).build()?;
-    /// let layer = SessionLayer::new(Arc::new(SessionStore::default())).cookie(cookie);
-    /// assert_eq!(layer.check(), Err(LayerError::CookieOutlivesSession));
-    /// assert_eq!(layer.idle_timeout(hour).check(), Ok(()));
-    /// # Ok::<(), cloakroom_tower::SessionCookieError>(())
-    /// ```
-    pub fn check(&self) -> Result<(), LayerError> {
-        self.config.check()
-    }
-
     /// Returns the cookie that the layer reads and sends.
     #[must_use]
     pub fn session_cookie(&self) -> &SessionCookie {
-        self.config.cookie.settings()
+        self.config.carriers.cookie.settings()
     }
 
-    fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
+    pub(crate) fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
         let mut config = LayerConfig::clone(&self.config);
         change(&mut config);
         Self { config: Arc::new(config) }
@@ -272,9 +205,10 @@ impl<T: Content + ?Sized> Clone for SessionLayer<T> {
 
 impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayerConfig { cookie, settings, .. } = &*self.config;
+        let LayerConfig { carriers, settings, .. } = &*self.config;
         f.debug_struct("SessionLayer")
-            .field("cookie", cookie.settings())
+            .field("cookie", carriers.cookie.settings())
+            .field("token", &carriers.token)
             .field("settings", settings)
             .finish_non_exhaustive()
     }
@@ -323,7 +257,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let state = Arc::new(RequestState::new(&self.config, request.headers()));
+        let state = Arc::new(RequestState::new(&self.config, request.uri(), request.headers()));
         let head = self.config.counts_as_use.as_ref().map(|_| RequestHead::of(&request));
         request.extensions_mut().insert(Session::new(Arc::clone(&state)));
         ResponseFuture { response: self.inner.call(request), head, state }
@@ -382,15 +316,19 @@ where
             Err(_) => Answered::NOTHING,
         });
         if let Ok(response) = &mut result {
+            let is_refused = response.status() == StatusCode::UNAUTHORIZED;
             let headers = response.headers_mut();
+            if is_refused && config.carriers.challenges(this.state.carrier()) {
+                headers.entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
+            }
             if let Some(cookie) = cookie {
-                headers.append(SET_COOKIE, cookie);
+                config.carriers.deliver(this.state.carrier(), cookie, headers);
                 if config.settings.no_store {
                     forbid_storing(headers);
                 }
             }
             if this.state.was_asked() {
-                vary_by(headers, &COOKIE);
+                config.carriers.names().for_each(|name| vary_by(headers, name));
             }
         }
         Poll::Ready(result)

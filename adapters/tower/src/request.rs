@@ -31,10 +31,11 @@
 //! | `asked`, stored and loaded | Relaxed | says only that it happened; a handler that is done has stored it before |
 //! | `changes.load` | Relaxed | avoids work that would be undone, and decides nothing |
 
+use crate::carrier::Carrier;
 use crate::config::{Answered, LayerConfig};
 use cloakroom::{Content, SessionId};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use once_cell::race::OnceBox;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ use std::sync::Arc;
 pub(crate) struct RequestState<T: Content + ?Sized> {
     config: Arc<LayerConfig<T>>,
     arrival: Node,
+    /// What carries the id, in the request and in the response.
+    carrier: Carrier,
     /// Other live sessions that the request named: see [`SessionCookie::ids`](cloakroom::SessionCookie::ids).
     others: Vec<SessionId>,
     /// Whether the request named a session that does not exist.
@@ -82,9 +85,10 @@ pub(crate) enum Appended {
 
 impl<T: Content + ?Sized> RequestState<T> {
     /// Finds the session of a request: the first live one that it names. Does not touch it.
-    pub(crate) fn new(config: &Arc<LayerConfig<T>>, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(config: &Arc<LayerConfig<T>>, uri: &Uri, headers: &HeaderMap) -> Self {
+        let carrier = config.carriers.of_request(uri, headers);
         let mut stale = false;
-        let mut live = config.cookie.ids(headers).filter_map(|id| {
+        let mut live = config.carriers.ids(carrier, headers).filter_map(|id| {
             let ticket = config.admit(&id);
             stale |= ticket.is_none();
             ticket.map(|ticket| (id, ticket.max_age.is_some()))
@@ -93,7 +97,7 @@ impl<T: Content + ?Sized> RequestState<T> {
         let others = live.map(|(other, _)| other).filter(|other| Some(*other) != id).collect();
         let (config, arrival) = (Arc::clone(config), Node { id, ..Node::default() });
         let (asked, changes) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { config, arrival, others, stale, remembered: remembered == Some(true), asked, changes }
+        Self { config, arrival, carrier, others, stale, remembered: remembered == Some(true), asked, changes }
     }
 
     pub(crate) fn config(&self) -> &LayerConfig<T> {
@@ -111,6 +115,10 @@ impl<T: Content + ?Sized> RequestState<T> {
             self.asked.store(true, Ordering::Relaxed);
         }
         self.last()
+    }
+
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.carrier
     }
 
     /// Whether the response depends on the session, as far as that is noted.
@@ -149,20 +157,19 @@ impl<T: Content + ?Sized> RequestState<T> {
         self.changes.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    /// Closes the state and returns the `Set-Cookie` that the response needs.
+    /// Closes the state and returns the value of the `Set-Cookie`, or of the token's header, that the response needs.
     ///
     /// A session that another request has ended gets no cookie. Its cookie is not removed either, because the browser
     /// may have received a newer one in another response.
     /// `answered` is called only if it matters.
     pub(crate) fn respond(&self, answered: impl FnOnce() -> Answered) -> Option<HeaderValue> {
         self.changes.fetch_or(CLOSED, Ordering::AcqRel);
-        let LayerConfig { cookie, settings, .. } = &*self.config;
-        let last = self.last();
+        let (config, last) = (&self.config, self.last());
         match (&last.id, last.number == 0) {
-            (Some(id), true) => self.config.renew(id, self.remembered, answered),
-            (Some(id), false) => self.config.issue(id),
-            (None, true) => (settings.remove_stale && self.stale).then(|| cookie.removal()),
-            (None, false) => Some(cookie.removal()),
+            (Some(id), true) => config.renew(id, self.carrier, self.remembered, answered),
+            (Some(id), false) => config.issue(id, self.carrier),
+            (None, true) if !(config.settings.remove_stale && self.stale) => None,
+            (None, _) => config.removal(self.carrier),
         }
     }
 }
@@ -189,14 +196,14 @@ mod tests {
 
     fn state() -> RequestState<cloakroom::Attributes> {
         let (store, cookie) = (Arc::default(), LayerCookie::new(cloakroom::SessionCookie::default()));
-        RequestState::new(&Arc::new(LayerConfig::new(store, cookie)), &HeaderMap::new())
+        RequestState::new(&Arc::new(LayerConfig::new(store, cookie)), &Uri::default(), &HeaderMap::new())
     }
 
     #[test]
     fn a_change_before_the_response_appears_in_it() {
         let state = state();
         assert!(matches!(state.append(state.current(), None), Appended::Yes));
-        assert_eq!(state.respond(|| Answered::NOTHING), Some(state.config.cookie.removal()));
+        assert_eq!(state.respond(|| Answered::NOTHING), state.config.removal(Carrier::Cookie));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 #[path = "layer/harness.rs"]
 mod harness;
 
+#[path = "layer/apps.rs"]
+mod apps;
 #[path = "layer/cookies.rs"]
 mod cookies;
 #[path = "layer/handles.rs"]
@@ -17,6 +19,8 @@ mod remember;
 mod revocation;
 #[path = "layer/timeouts.rs"]
 mod timeouts;
+#[path = "layer/tokens.rs"]
+mod tokens;
 #[path = "layer/typed.rs"]
 mod typed;
 #[path = "layer/usage.rs"]

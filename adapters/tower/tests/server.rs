@@ -10,6 +10,8 @@ mod browser;
 #[cfg(unix)]
 #[path = "support/build.rs"]
 mod build;
+#[path = "server/carriers.rs"]
+mod carriers;
 #[path = "server/cookie_headers.rs"]
 mod cookie_headers;
 #[path = "server/devices.rs"]

@@ -78,6 +78,14 @@ impl<T: Content + ?Sized> Session<T> {
         self.0.current().id().copied()
     }
 
+    /// Returns whether the request came by a token in a header ([`SessionLayer::token`](crate::SessionLayer::token)),
+    /// or has asked for one. Another site cannot make a browser send such a request, so it needs no check for forged
+    /// requests. Wait-free; allocates nothing.
+    #[must_use]
+    pub fn is_by_token(&self) -> bool {
+        self.0.carrier().is_token()
+    }
+
     /// Returns whether there is a live session, without touching it. Lock-free; allocates nothing.
     #[must_use]
     pub fn exists(&self) -> bool {
