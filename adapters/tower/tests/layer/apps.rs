@@ -19,6 +19,9 @@ fn apps() -> [Site; 3] {
     [site, admin, over(|layer| layer)]
 }
 
+/// An operation of a handler on its session.
+type Operation = fn(&Session) -> Result<(), SessionError>;
+
 fn ada() -> Principal {
     Principal::new("ada")
 }
@@ -26,7 +29,7 @@ fn ada() -> Principal {
 #[test]
 fn a_session_of_another_audience_is_unknown() {
     let apps = apps();
-    let ways: [fn(&Session) -> Result<(), SessionError>; 3] = [
+    let ways: [Operation; 3] = [
         |session| session.set("user", "ada"),
         |session| session.login(&ada()),
         |session| session.set("a", "b").and_then(|()| session.rotate()),

@@ -11,6 +11,9 @@ use tower::{Layer, service_fn};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// An operation of a handler on its session.
+type Operation = fn(&Session) -> Result<(), SessionError>;
+
 fn ada() -> Principal {
     Principal::new("ada")
 }
@@ -127,8 +130,7 @@ fn a_response_that_cannot_carry_the_cookie_leaves_it_to_the_next() {
 #[test]
 fn every_new_id_of_a_remembered_session_has_its_lifetime() {
     let site = Site::new();
-    let ways: [fn(&Session) -> Result<(), SessionError>; 2] =
-        [|session| session.rotate(), |session| session.bind(&ada())];
+    let ways: [Operation; 2] = [|session| session.rotate(), |session| session.bind(&ada())];
     for way in ways {
         let (id, _) = log_in(&site, &[], Login::remember(8 * DAY).at_most(20 * DAY));
         site.clock.advance(DAY / 2);
