@@ -109,6 +109,15 @@ pub struct SessionConfig {
     /// the process calls [`SessionId::discard_batches`](crate::SessionId::discard_batches) before it creates a session
     /// there: both copies have the ids that were drawn ahead, and would give them to different sessions.
     pub batch_ids: bool,
+    /// How long the store remembers an id that was replaced by a rotation or a login, or
+    /// [logged out](crate::SessionStore::log_out), so that [`lookup`](crate::SessionStore::lookup) tells it from an
+    /// unknown one. One minute by default; zero remembers nothing.
+    ///
+    /// The id is dead in any case: nothing can be read by it. The time should exceed the longest time for which a
+    /// request of the old id is under way. Remembered ids are no sessions, and do not count towards
+    /// [`max_sessions`](Self::max_sessions). The store remembers 65,536 of them at most, which take about 7 megabytes;
+    /// beyond that, it forgets old ones first.
+    pub remember_replaced: Duration,
 }
 
 /// Says what happens to a creation when a store holds [`max_sessions`](SessionConfig::max_sessions).
@@ -240,6 +249,13 @@ impl SessionConfig {
         self
     }
 
+    /// Sets how long replaced ids are remembered, [`remember_replaced`](#structfield.remember_replaced).
+    #[must_use]
+    pub fn remember_replaced(mut self, time: Duration) -> Self {
+        self.remember_replaced = time;
+        self
+    }
+
     pub(crate) fn shard_count(&self) -> usize {
         self.shards.clamp(1, MOST_SHARDS).next_power_of_two()
     }
@@ -266,6 +282,7 @@ impl Default for SessionConfig {
             max_attributes: 1_024,
             shards: 64,
             batch_ids: true,
+            remember_replaced: Duration::from_secs(60),
         }
     }
 }

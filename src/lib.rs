@@ -150,6 +150,7 @@ mod id;
 #[allow(unsafe_code, reason = "it allocates, retires and frees raw memory")]
 mod memory;
 mod principal;
+mod registry;
 #[cfg(cloakroom_count_writes)]
 #[doc(hidden)]
 pub mod shared_writes;
@@ -176,6 +177,7 @@ pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
 pub use store::{
-    Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView, Stats, Timeouts,
+    Eviction, Hold, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView, Stats,
+    Timeouts, Undo,
 };
 pub use sweeper::Sweeper;

@@ -106,6 +106,20 @@ impl SessionCookie {
         prefixed.build().expect("a token of 256 bytes at most, and the default is secure")
     }
 
+    /// Returns the same cookie under another name, which is this one with `suffix`. For a second cookie of the same
+    /// layer. Wait-free; allocates.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the suffix has other characters than ASCII letters, digits and `_`.
+    #[must_use]
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        assert!(suffix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "not the end of a name");
+        let name = format!("{}{suffix}", self.name);
+        let removal = format!("{name}{}", &self.removal[self.name.len()..]);
+        Self { finder: Finder::new(&name).into_owned(), name, removal, ..self.clone() }
+    }
+
     /// Returns the cookie's name, including its prefix. Wait-free; allocates nothing.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -99,6 +99,8 @@ pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 
 // SAFETY: it owns its entry, and `P` may be sent.
 unsafe impl<P: Payload> Send for Owned<P> {}
+// SAFETY: a shared one only lends its entry, which threads may share.
+unsafe impl<P: Payload> Sync for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
     /// A live version whose text of `text_len` bytes `fill` writes. Bytes that it does not write remain NUL characters.
@@ -112,10 +114,19 @@ impl<P: Payload> Owned<P> {
         })
     }
 
-    /// A forward that follows `version`, to the key `to`, until `end`.
-    pub(crate) fn forward(version: EntryRef<'_, P>, stamp: Tick, payload: P, to: &Key, end: Tick) -> Self {
+    /// A forward that follows `version`, to the key `to`, until `end`. `parting` says that the session is bound under
+    /// `version` and not under its new key.
+    pub(crate) fn forward(
+        version: EntryRef<'_, P>,
+        stamp: Tick,
+        payload: P,
+        to: &Key,
+        end: Tick,
+        parting: bool,
+    ) -> Self {
         let head = version.next_head(stamp, &Overrides::NONE);
-        Self::with_tail(head, Shape::FORWARD, payload, |tail| write_forward(to, end, tail))
+        let shape = if parting { Shape::PARTING } else { Shape::FORWARD };
+        Self::with_tail(head, shape, payload, |tail| write_forward(to, end, tail))
     }
 
     fn with_tail(head: Head<'_>, shape: Shape, payload: P, fill: impl FnOnce(&mut [u8])) -> Self {
@@ -307,6 +318,12 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) fn is_forward(self) -> bool {
         self.header().shape.is_forward()
+    }
+
+    /// Whether this version is a forward to a session that has left its principal with the rotation.
+    #[inline]
+    pub(crate) fn is_parting(self) -> bool {
+        self.header().shape.is_parting()
     }
 
     /// The key to which a forward leads.

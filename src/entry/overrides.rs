@@ -68,10 +68,14 @@ const TICKET_LEN: usize = 32;
 
 impl Shape {
     /// The longest text of a version.
-    pub(super) const LONGEST_TEXT: u32 = TICKET - 2;
+    pub(super) const LONGEST_TEXT: u32 = TICKET - 3;
 
     /// The shape of a forward. No session has it, because the length of its text would be above the maximum.
     pub(super) const FORWARD: Self = Self(u32::MAX);
+
+    /// The shape of a forward to a session that is no longer bound to the principal of the version before. No session
+    /// has it either.
+    pub(super) const PARTING: Self = Self(u32::MAX - 1);
 
     /// # Panics
     ///
@@ -93,7 +97,12 @@ impl Shape {
 
     #[inline]
     pub(super) fn is_forward(self) -> bool {
-        self == Self::FORWARD
+        self.0 >= Self::PARTING.0
+    }
+
+    #[inline]
+    pub(super) fn is_parting(self) -> bool {
+        self == Self::PARTING
     }
 
     #[inline]
@@ -289,14 +298,16 @@ mod tests {
 
     #[test]
     fn a_forward_has_its_end_and_its_key_and_nothing_else() {
-        let mut tail = vec![0; Shape::FORWARD.tail_len()];
-        write_forward(&[3; 32], Tick::new(9), &mut tail);
-        assert_eq!(Shape::FORWARD.forward(&tail), Some([3; 32]));
-        let read = Shape::FORWARD.overrides(&tail);
-        assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
-        assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0 && read.ticket == Ticket::NONE);
-        assert!(Shape::FORWARD.is_forward() && !Shape::FORWARD.is_plain() && !Shape::FORWARD.is_bound());
-        assert_eq!(Shape::FORWARD.text_len(), 0);
+        for (shape, parting) in [(Shape::FORWARD, false), (Shape::PARTING, true)] {
+            let mut tail = vec![0; shape.tail_len()];
+            write_forward(&[3; 32], Tick::new(9), &mut tail);
+            assert_eq!(shape.forward(&tail), Some([3; 32]));
+            let read = shape.overrides(&tail);
+            assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
+            assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0 && read.ticket == Ticket::NONE);
+            assert!(shape.is_forward() && !shape.is_plain() && !shape.is_bound());
+            assert_eq!((shape.text_len(), shape.is_parting()), (0, parting));
+        }
     }
 
     #[test]

@@ -7,9 +7,12 @@ pub use crate::table::RemovalCause;
 pub use removal::Removal;
 pub(crate) use trace::Tracer;
 
+use crate::entry::Key;
+use crate::expiry::Tick;
 use crate::id::SessionId;
 use crate::principal::Principal;
 use crate::principal::index::Index;
+use crate::registry::holds::Holds;
 use crate::sync::contain;
 use crate::table::{Bound, Ended, Observer};
 use core::fmt;
@@ -31,15 +34,21 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// The store's own observer: removes an ended session from the index of principals, and calls the listener.
+/// The store's own observer: removes an ended session from the index of principals, and calls the listener. It also
+/// knows which sessions are held.
 pub(crate) struct Registrar {
     pub(crate) index: Arc<Index>,
+    pub(crate) holds: Arc<Holds>,
     pub(crate) listener: Option<Listener>,
 }
 
 impl Observer for Registrar {
     fn observes_all(&self) -> bool {
         self.listener.is_some()
+    }
+
+    fn held_since(&self, key: &Key) -> Option<Tick> {
+        self.holds.since(key)
     }
 
     fn ended(&self, ended: Ended) {

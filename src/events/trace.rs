@@ -2,6 +2,7 @@
 //!
 //! | level | event | fields |
 //! |---|---|---|
+//! | `INFO` | `replaced id used again` | `session` |
 //! | `DEBUG` | `sweep` | `ended`, `complete`, `sessions` (that are left) |
 //! | `DEBUG` | `session ended to make room` | `session` |
 //! | `DEBUG` | `creation refused` | `reason` |
@@ -25,10 +26,11 @@ pub(crate) use silence::Tracer;
 #[cfg(feature = "tracing")]
 mod events {
     use super::{CreateError, Fingerprints, Key, Observer};
+    use crate::expiry::Tick;
     use crate::sync::contain;
     use crate::table::Ended;
     use crate::table::RemovalCause;
-    use tracing::{Level, debug, enabled, trace};
+    use tracing::{Level, debug, enabled, info, trace};
 
     const TARGET: &str = "cloakroom";
 
@@ -69,6 +71,10 @@ mod events {
             trace!(target: TARGET, session = %self.0.of(old), new = %self.0.of(new), "session id rotated");
         }
 
+        pub(crate) fn replayed(&self, key: &Key) {
+            info!(target: TARGET, session = %self.0.of(key), "replaced id used again");
+        }
+
         fn ended(&self, key: &Key, cause: RemovalCause) {
             match cause {
                 RemovalCause::Capacity | RemovalCause::PrincipalLimit => {
@@ -89,6 +95,10 @@ mod events {
     impl Observer for Traced {
         fn observes_all(&self) -> bool {
             enabled!(target: TARGET, Level::DEBUG) || self.inner.observes_all()
+        }
+
+        fn held_since(&self, key: &Key) -> Option<Tick> {
+            self.inner.held_since(key)
         }
 
         fn ended(&self, ended: Ended) {
@@ -128,5 +138,8 @@ mod silence {
 
         #[inline]
         pub(crate) fn rotated(&self, _old: &Key, _new: &Key) {}
+
+        #[inline]
+        pub(crate) fn replayed(&self, _key: &Key) {}
     }
 }

@@ -9,6 +9,8 @@ const SESSIONS: &str = "cloakroom_sessions";
 const CREATED: &str = "cloakroom_sessions_created_total";
 const REMOVED: &str = "cloakroom_sessions_removed_total";
 const REJECTED: &str = "cloakroom_sessions_rejected_total";
+const REPLAYS: &str = "cloakroom_replays_total";
+const REMEMBERED: &str = "cloakroom_remembered_ids";
 const BYTES: &str = "cloakroom_session_bytes";
 const RETIRED_BYTES: &str = "cloakroom_retired_bytes";
 const SLOTS: &str = "cloakroom_table_slots";
@@ -25,6 +27,8 @@ fn describe() {
     describe_counter!(CREATED, Unit::Count, "Sessions created.");
     describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; for the cause rotated, ids ended.");
     describe_counter!(REJECTED, Unit::Count, "Creations refused, by reason.");
+    describe_counter!(REPLAYS, Unit::Count, "Look-ups of ids that were replaced or logged out.");
+    describe_gauge!(REMEMBERED, Unit::Count, "Replaced and logged-out ids that the store remembers.");
     describe_gauge!(BYTES, Unit::Bytes, "Bytes that the sessions take.");
     let retired = "Bytes of ended and replaced entries that are not freed yet, of all stores of the process.";
     describe_gauge!(RETIRED_BYTES, Unit::Bytes, retired);
@@ -44,6 +48,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_sessions_created_total` | counter | |
     /// | `cloakroom_sessions_removed_total` | counter | `cause`: see below |
     /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
+    /// | `cloakroom_replays_total` | counter | |
+    /// | `cloakroom_remembered_ids` | gauge | |
     /// | `cloakroom_session_bytes` | gauge | |
     /// | `cloakroom_retired_bytes` | gauge of the process, the same for each store | |
     /// | `cloakroom_table_slots` | gauge | |
@@ -85,6 +91,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         for (reason, count) in rejected {
             counter!(REJECTED, "store" => store.clone(), "reason" => reason).absolute(count);
         }
+        counter!(REPLAYS, "store" => store.clone()).absolute(stats.replays);
+        gauge!(REMEMBERED, "store" => store.clone()).set(stats.remembered as f64);
         gauge!(BYTES, "store" => store.clone()).set(stats.bytes as f64);
         gauge!(RETIRED_BYTES, "store" => store.clone()).set(stats.retired_bytes as f64);
         gauge!(SLOTS, "store" => store.clone()).set(stats.slots as f64);

@@ -1,5 +1,6 @@
 //! Giving a session another id.
 
+use super::undo::{Replicator, Undo, copy_of};
 use super::{SessionStore, Timeouts};
 use crate::attributes::Attributes;
 use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
@@ -10,6 +11,7 @@ use crate::events::RemovalCause;
 use crate::expiry::limit;
 use crate::id::SessionId;
 use crate::principal::Principal;
+use crate::registry::replaced::Fate;
 use crate::table::{Former, Refusal};
 use core::fmt;
 use core::time::Duration;
@@ -66,7 +68,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn rotation<'s>(&'s self, id: &'s SessionId) -> Rotation<'s, T> {
-        Rotation { store: self, id, grace: Duration::ZERO, timeouts: Timeouts::default() }
+        Rotation { store: self, id, grace: Duration::ZERO, timeouts: Timeouts::default(), undo: None }
     }
 }
 
@@ -87,6 +89,8 @@ pub struct Rotation<'s, T: Content + ?Sized> {
     id: &'s SessionId,
     grace: Duration,
     timeouts: Timeouts,
+    /// Where the caller wants to have what takes the rotation back.
+    undo: Option<&'s mut Option<Undo<T>>>,
 }
 
 /// Shows neither the store nor the id.
@@ -96,7 +100,37 @@ impl<T: Content + ?Sized> fmt::Debug for Rotation<'_, T> {
     }
 }
 
-impl<T: Content + ?Sized> Rotation<'_, T> {
+impl<'s, T: Content + ?Sized> Rotation<'s, T> {
+    /// Lets the caller take the rotation or the login back: puts an [`Undo`] into `undo` if it succeeds and the session
+    /// keeps its content.
+    ///
+    /// `undo` stays `None` after a rotation with a [grace](Self::grace), after a login to a session of another
+    /// principal, which has ended for good, after [`login_with`](Rotation#method.login_with), whose value cannot be
+    /// copied, and while another tentative rotation of the same id is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Principal, SessionStore};
+    ///
+    /// let store = SessionStore::default();
+    /// let visitor = store.create_with([("basket", "3 apples")])?;
+    /// let mut undo = None;
+    /// let ada = store.rotation(&visitor).undo(&mut undo).login(&Principal::new("ada"))?;
+    /// store.set(&ada, "address", "12 St James's Square")?;
+    ///
+    /// // The client has hung up before it received the new id.
+    /// assert!(store.take_back(&undo.expect("it was a login")));
+    /// assert!(!store.exists(&ada));
+    /// assert_eq!(store.get(&visitor, "basket").as_deref(), Some("3 apples"));
+    /// assert_eq!((store.get(&visitor, "address"), store.principal(&visitor)), (None, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn undo(mut self, undo: &'s mut Option<Undo<T>>) -> Self {
+        self.undo = Some(undo);
+        self
+    }
+
     /// Lets the old id forward to the session for this long after the rotation: for requests that were already on their
     /// way with the old cookie.
     ///
@@ -160,7 +194,8 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
         let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, None, |version, head, _| T::replicate(version, head)).map_err(|error| match error {
+        let rotated = self.change_id(before, None, Some(T::replicate), |version, head, _| T::replicate(version, head));
+        rotated.map_err(|error| match error {
             BindError::Missing(missing) => RotateError::Missing(missing),
             BindError::Random(cause) => RotateError::Random(cause),
             BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("a rotation binds to no principal"),
@@ -179,7 +214,7 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
         if before.is_some_and(|(before, _)| before != *principal) {
             return Err(BindError::OtherPrincipal);
         }
-        self.change_id(before, Some(principal), |version, head, _| T::replicate(version, head))
+        self.change_id(before, Some(principal), Some(T::replicate), |version, head, _| T::replicate(version, head))
     }
 }
 
@@ -196,12 +231,9 @@ impl Rotation<'_, Attributes> {
     ///
     /// As for [`SessionStore::login`].
     pub fn login(self, principal: &Principal) -> Result<SessionId, BindError> {
-        self.log_in(
-            principal,
-            |version, head, kept| {
-                if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
-            },
-        )
+        self.log_in(principal, Some(Attributes::replicate), |version, head, kept| {
+            if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
+        })
     }
 }
 
@@ -219,32 +251,36 @@ impl<T: Send + Sync + 'static> Rotation<'_, T> {
     ///
     /// If `f` panics.
     pub fn login_with(self, principal: &Principal, mut f: impl FnMut(Option<&T>) -> T) -> Result<SessionId, BindError> {
-        self.log_in(principal, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
+        self.log_in(principal, None, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
     }
 }
 
 impl<T: Content + ?Sized> Rotation<'_, T> {
     fn log_in(
-        &self,
+        self,
         principal: &Principal,
+        replicate: Option<Replicator<T>>,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
         let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, Some(principal), build)
+        self.change_id(before, Some(principal), replicate, build)
     }
 
     /// Moves the session to a new id with the content that `build` writes, and binds it to `principal` if there is one.
     /// `before` is the present binding of the session. The last argument of `build` says whether it may keep the
-    /// content: not if another principal is bound to the session.
+    /// content: not if another principal is bound to the session. `replicate` copies the content for the caller who
+    /// may want to take this back.
     fn change_id(
-        &self,
+        self,
         before: Option<(Principal, Binding)>,
         principal: Option<&Principal>,
+        replicate: Option<Replicator<T>>,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let Self { store, id, grace, timeouts } = *self;
+        let Self { store, id, grace, timeouts, undo } = self;
         let new = SessionId::draw(store.config.batch_ids)?;
         let moment = store.moment();
+        let was_bound = before.is_some();
         let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
         let grace = (kept && !grace.is_zero()).then(|| limit(grace, store.time.resolution()));
         let seat = store.seat(before.filter(|_| kept), principal, id, &new, moment)?;
@@ -253,8 +289,14 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             None => Former::Ends(RemovalCause::Deleted),
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
         };
+        let copies = replicate.filter(|_| kept && grace.is_none() && undo.is_some());
+        let announced = copies.and_then(|_| store.tentative.announce(*id.as_bytes(), *new.as_bytes()));
+        let (copies, mut copied) = (copies.filter(|_| announced.is_some()), None);
+        // Before the rotation takes effect, so that a look-up which misses the session finds that its id was replaced.
+        store.remember(id, Fate::Replaced, moment.now());
         let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
         let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
+            copied = copies.map(|replicate| copy_of::<T>(version, id, replicate));
             let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
             let binding = seat.binding().or(before.binding);
             let ticket = store.ticket_of_new_id(version.ticket(), kept, timeouts, moment.now());
@@ -268,6 +310,9 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         });
         rotated.map_err(missing)?;
         seat.take(store, &new, moment.now());
+        if let (Some(undo), Some(announced), Some(copied), Some(replicate)) = (undo, announced, copied, copies) {
+            *undo = Some(Undo::new(announced, (*id, new), copied, was_bound, replicate));
+        }
         if kept {
             store.tracer.rotated(id.as_bytes(), new.as_bytes());
         } else {

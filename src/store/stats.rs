@@ -33,6 +33,13 @@ pub struct Stats {
     pub rejected_too_many_attributes: u64,
     /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
     pub rejected_random: u64,
+    /// How many times [`lookup`](SessionStore::lookup) was given an id that had been
+    /// [replaced](crate::MissingError::Replaced) or [logged out](crate::MissingError::LoggedOut) a short while before.
+    pub replays: u64,
+    /// Replaced and logged-out ids that the store remembers, including those whose time is over that are not removed
+    /// yet: [`remember_replaced`](crate::SessionConfig#structfield.remember_replaced). Their memory is not in
+    /// [`bytes`](Self::bytes).
+    pub remembered: usize,
     /// Bytes of the sessions' entries, as requested from the allocator. Not included: memory that a value points to,
     /// the slots of the table (eight bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
@@ -88,7 +95,8 @@ impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { live, created, rejected_full, rejected_principal_full, .. } = self;
         let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, .. } = self;
-        let Self { bytes, retired_bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
+        let Self { replays, remembered, bytes, retired_bytes, slots, slots_taken, growth_steps, longest_probe, .. } =
+            self;
         let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
         f.debug_struct("Stats")
             .field("live", live)
@@ -99,6 +107,8 @@ impl fmt::Debug for Stats {
             .field("rejected_too_large", rejected_too_large)
             .field("rejected_too_many_attributes", rejected_too_many_attributes)
             .field("rejected_random", rejected_random)
+            .field("replays", replays)
+            .field("remembered", remembered)
             .field("bytes", bytes)
             .field("retired_bytes", retired_bytes)
             .field("slots", slots)
@@ -177,6 +187,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
             rejected_too_large: read(&rejected.too_large),
             rejected_too_many_attributes: read(&rejected.too_many_attributes),
             rejected_random: read(&rejected.random),
+            replays: self.replaced.replays(),
+            remembered: self.replaced.len(),
             bytes: counts.bytes(),
             retired_bytes: memory::retired_bytes() as u64,
             slots: table.capacity(),

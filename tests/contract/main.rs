@@ -12,7 +12,8 @@
 //!
 //! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
-//! ([`insertion`]) and figures ([`stats`]).
+//! ([`insertion`]), figures ([`stats`]), ids that were replaced or logged out ([`replaced`]), rotations that are taken
+//! back ([`undo`]) and sessions that are held in use ([`hold`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
 //! ([`resilience`]). The cookie that carries an id: [`cookie`];
@@ -31,6 +32,7 @@ mod eviction;
 mod expiry;
 mod grace;
 mod handover;
+mod hold;
 mod insertion;
 #[cfg(feature = "json")]
 mod json;
@@ -39,6 +41,7 @@ mod limits;
 mod many;
 mod principals;
 mod removals;
+mod replaced;
 mod resilience;
 mod rotation;
 mod secrets;
@@ -49,3 +52,4 @@ mod support;
 mod threads;
 mod tickets;
 mod typed;
+mod undo;

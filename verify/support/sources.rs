@@ -32,6 +32,8 @@ mod expiry;
 mod fingerprint;
 #[path = "../../src/principal/mod.rs"]
 mod principal;
+#[path = "../../src/registry/mod.rs"]
+mod registry;
 #[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]

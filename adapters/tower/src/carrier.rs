@@ -98,6 +98,8 @@ pub(crate) struct Carriers {
     /// Cookies with a `Domain` each, for the hosts of that domain; those with the longest domains first.
     pub(crate) by_domain: Vec<LayerCookie>,
     pub(crate) token: Option<SessionToken>,
+    /// Whether sessions without a user have the same cookie as others.
+    pub(crate) one_cookie: bool,
     /// Whether there is a token instead of cookies.
     pub(crate) only_token: bool,
 }
@@ -121,7 +123,7 @@ impl Carrier {
 
 impl Carriers {
     pub(crate) fn new(cookie: LayerCookie) -> Self {
-        Self { cookie, by_domain: Vec::new(), token: None, only_token: false }
+        Self { cookie, by_domain: Vec::new(), token: None, one_cookie: false, only_token: false }
     }
 
     /// What carries the id of this request.
@@ -155,6 +157,21 @@ impl Carriers {
             Carrier::CookieOfDomain(at) => Some(&self.by_domain[at]),
             Carrier::Token(_) => None,
         }
+    }
+
+    /// The cookie of a carrier for sessions without a user, if they have one of their own.
+    pub(crate) fn visitors_of(&self, carrier: Carrier) -> Option<&LayerCookie> {
+        self.cookie_of(carrier)?.visitors().filter(|_| !self.one_cookie)
+    }
+
+    /// Whether both find the same sessions in the same requests.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let names = |carriers: &Self| -> Vec<_> {
+            let all = carriers.by_domain.iter().chain([&carriers.cookie]);
+            all.map(|cookie| (cookie.settings().name().to_owned(), cookie.settings().domain().map(str::to_owned)))
+                .collect()
+        };
+        self.token == other.token && self.only_token == other.only_token && names(self) == names(other)
     }
 
     /// Adds a new id, or a removal, to the headers of a response.

@@ -1,6 +1,6 @@
 //! The configuration of a layer, which all its requests share.
 
-use crate::carrier::{Carrier, Carriers, token_value};
+use crate::carrier::{Carriers, token_value};
 use crate::cookie::LayerCookie;
 use crate::error::LayerError;
 use crate::login::Login;
@@ -116,16 +116,10 @@ impl<T: Content + ?Sized> LayerConfig<T> {
         self.settings.rolling || self.counts_as_use.is_some()
     }
 
-    /// The value of the header that sends a new id, if its session is live.
-    pub(crate) fn issue(&self, id: &SessionId, carrier: Carrier) -> Option<HeaderValue> {
+    /// The value of the header that sends a new id, in this cookie or as a token, if its session is live.
+    pub(crate) fn issue(&self, id: &SessionId, cookie: Option<&LayerCookie>) -> Option<HeaderValue> {
         let ticket = self.store.ticket(id)?;
-        let cookie = self.carriers.cookie_of(carrier);
         Some(cookie.map_or_else(|| token_value(id), |cookie| cookie.issue(id, ticket.max_age)))
-    }
-
-    /// The value of the header that removes the cookie. A client forgets a token by itself.
-    pub(crate) fn removal(&self, carrier: Carrier) -> Option<HeaderValue> {
-        self.carriers.cookie_of(carrier).map(LayerCookie::removal)
     }
 
     /// The value of the header that sends an id again, if the request was a use of its session and the cookie is to be
@@ -133,7 +127,7 @@ impl<T: Content + ?Sized> LayerConfig<T> {
     pub(crate) fn renew(
         &self,
         id: &SessionId,
-        carrier: Carrier,
+        cookie: Option<&LayerCookie>,
         remembered: bool,
         answered: impl FnOnce() -> Answered,
     ) -> Option<HeaderValue> {
@@ -144,10 +138,10 @@ impl<T: Content + ?Sized> LayerConfig<T> {
         if self.touches_at_the_response() && !self.store.touch(id) {
             return None;
         }
-        let cookie = self.carriers.cookie_of(carrier).filter(|_| may_carry)?;
+        let cookie = cookie.filter(|_| may_carry)?;
         match self.store.renew_cookie(id) {
             Some(max_age) => Some(cookie.issue(id, Some(max_age))),
-            None if self.settings.rolling => self.issue(id, carrier),
+            None if self.settings.rolling => self.issue(id, Some(cookie)),
             None => None,
         }
     }
@@ -164,5 +158,6 @@ pub(crate) struct Answered {
 
 impl Answered {
     /// There is no response to carry anything.
+    #[cfg(test)]
     pub(crate) const NOTHING: Self = Self { is_use: false, may_carry: false };
 }

@@ -13,12 +13,27 @@ pub(crate) type CookieIds<'a> = SessionIds<'a, <GetAll<'a, HeaderValue> as IntoI
 pub(crate) struct LayerCookie {
     cookie: SessionCookie,
     removal: HeaderValue,
+    /// The same cookie for sessions without a user, under a name of its own.
+    visitors: Option<Box<LayerCookie>>,
 }
+
+/// The end of the name of the cookie for sessions without a user.
+const VISITOR: &str = "_visitor";
 
 impl LayerCookie {
     pub(crate) fn new(cookie: SessionCookie) -> Self {
         let removal = HeaderValue::from_str(cookie.removal()).expect("name, path and domain are visible ASCII");
-        Self { cookie, removal }
+        Self { cookie, removal, visitors: None }
+    }
+
+    /// A cookie for sessions of users, beside one for sessions without a user.
+    pub(crate) fn beside_visitors(cookie: SessionCookie) -> Self {
+        let visitors = Self::new(cookie.with_suffix(VISITOR));
+        Self { visitors: Some(Box::new(visitors)), ..Self::new(cookie) }
+    }
+
+    pub(crate) fn visitors(&self) -> Option<&Self> {
+        self.visitors.as_deref()
     }
 
     pub(crate) fn settings(&self) -> &SessionCookie {

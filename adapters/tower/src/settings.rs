@@ -36,7 +36,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// ```
     #[must_use]
     pub fn cookies_by_domain(self, cookies: impl IntoIterator<Item = SessionCookie>) -> Self {
-        let mut cookies: Vec<_> = cookies.into_iter().map(LayerCookie::new).collect();
+        let mut cookies: Vec<_> = cookies.into_iter().map(LayerCookie::beside_visitors).collect();
         cookies.sort_by_key(|cookie| Reverse(cookie.settings().domain().map(str::len)));
         self.with(|config| config.carriers.by_domain = cookies)
     }

@@ -13,6 +13,8 @@ mod handles;
 mod login;
 #[path = "layer/meanwhile.rs"]
 mod meanwhile;
+#[path = "layer/overtaking.rs"]
+mod overtaking;
 #[path = "layer/remember.rs"]
 mod remember;
 #[path = "layer/revocation.rs"]

@@ -22,6 +22,8 @@ mod in_flight;
 mod lifetimes;
 #[path = "server/live.rs"]
 mod live;
+#[path = "server/overtaking.rs"]
+mod overtaking;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/refusals.rs"]

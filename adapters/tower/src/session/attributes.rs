@@ -3,7 +3,8 @@
 use super::Session;
 use crate::error::SessionError;
 use crate::login::Login;
-use cloakroom::{Draft, Principal, SessionId, Snapshot};
+use cloakroom::{Draft, Principal, SessionId, SessionStore, Snapshot};
+use core::mem;
 
 impl Session {
     /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute or no session.
@@ -42,6 +43,7 @@ impl Session {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if another request or a timeout has ended the session.
+    /// * [`SessionError::Replaced`] if another request has changed the session's id meanwhile.
     /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the
     ///   store.
     ///
@@ -155,8 +157,8 @@ impl Session {
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     ///
-    /// The session is then unchanged, with one exception: if the response is made during the call
-    /// ([`Answered`](SessionError::Answered)), the session has ended.
+    /// The session is then unchanged. So it is if the response is never handed over: see
+    /// [`SessionLayer`](crate::SessionLayer).
     ///
     /// # Examples
     ///
@@ -197,13 +199,23 @@ impl Session {
         &self,
         change: impl FnOnce(&SessionId) -> Result<R, E>,
     ) -> Result<(SessionId, R), SessionError> {
-        let id = self.0.config().new_session().create()?;
-        match change(&id) {
-            Ok(result) => Ok((id, result)),
-            Err(error) => {
-                self.store().delete(&id);
-                Err(error.into())
-            }
-        }
+        let created = Created { store: self.store(), id: self.0.config().new_session().create()? };
+        let result = change(&created.id).map_err(Into::into)?;
+        let id = created.id;
+        mem::forget(created);
+        Ok((id, result))
+    }
+}
+
+/// A session that no other task knows yet. Dropping this ends it: a change of it has failed, or its closure has
+/// panicked.
+struct Created<'s> {
+    store: &'s SessionStore,
+    id: SessionId,
+}
+
+impl Drop for Created<'_> {
+    fn drop(&mut self) {
+        self.store.delete(&self.id);
     }
 }

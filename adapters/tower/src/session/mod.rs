@@ -16,9 +16,10 @@ mod principal;
 mod retry;
 mod typed;
 
+use crate::config::LayerConfig;
 use crate::error::SessionError;
-use crate::request::{Appended, RequestState};
-use cloakroom::{Attributes, Content, Replicate, RotateError, SessionId, SessionStore, Timeouts};
+use crate::request::{Change, Refused, RequestState};
+use cloakroom::{Attributes, Content, Hold, Replicate, RotateError, SessionId, SessionStore, Timeouts};
 use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ use std::sync::Arc;
 ///
 /// Every operation is lock-free and takes effect when the operation of [`SessionStore`] that it calls takes effect.
 /// None waits for another thread, so an `async` handler calls them directly.
+///
+/// A change of the id counts when the response is handed over ([`SessionLayer`](crate::SessionLayer)). Another request
+/// that has changed the id meanwhile makes operations fail with [`SessionError::Replaced`].
 ///
 /// Another handle of the same request may change the session's id at the same time. An operation that runs between the
 /// two steps of such a change finds no session.
@@ -60,6 +64,16 @@ pub struct Session<T: Content + ?Sized = Attributes>(Arc<RequestState<T>>);
 impl<T: Content + ?Sized> Session<T> {
     pub(crate) fn new(state: Arc<RequestState<T>>) -> Self {
         Self(state)
+    }
+
+    /// Whether this handle of a layer outside serves for a layer of this configuration: both find the same sessions by
+    /// the same cookie, and the response is still to come.
+    pub(crate) fn serves(&self, config: &LayerConfig<T>) -> bool {
+        let own = self.0.config();
+        Arc::ptr_eq(&own.store, &config.store)
+            && own.settings.audience == config.settings.audience
+            && own.carriers.agrees_with(&config.carriers)
+            && !self.0.is_closed()
     }
 
     /// Returns the store, for operations that this handle does not have. Wait-free.
@@ -134,6 +148,29 @@ impl<T: Content + ?Sized> Session<T> {
         self.find(|id| self.store().expires_in(id))
     }
 
+    /// Holds the session in use: as long as the hold exists, the session does not expire for being idle. `None` if
+    /// there is no session.
+    ///
+    /// For a request or a stream that runs for longer than the idle timeout. The absolute timeout and each revocation
+    /// end the session all the same ([`Hold`]). The hold names the present id, so take it after a login. Lock-free;
+    /// allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cloakroom_tower::{Session, SessionError};
+    /// # async fn store_upload() {}
+    /// async fn upload(session: Session) -> Result<(), SessionError> {
+    ///     let _hold = session.hold().ok_or(SessionError::Gone)?;
+    ///     store_upload().await; // may take an hour
+    ///     session.set("uploaded", "yes")
+    /// }
+    /// ```
+    #[must_use = "dropping the hold ends it"]
+    pub fn hold(&self) -> Option<Hold<Arc<SessionStore<T>>, T>> {
+        self.find(|id| Hold::new(Arc::clone(self.store()), id))
+    }
+
     /// Ends the session, and makes the response remove the cookie. Returns whether there was a session.
     ///
     /// When this returns, no other request can use or restore the session, even a request that was in flight before
@@ -144,19 +181,21 @@ impl<T: Content + ?Sized> Session<T> {
     /// Operations of this handle that store something afterwards do so in a new session. Lock-free; allocates.
     pub fn logout(&self) -> bool {
         let mut ended = self.end_others() > 0;
+        // The session may be about to get this id back, because the response with its new one is lost.
+        ended |= self.0.overtaken().is_some_and(|id| self.store().delete(id));
         loop {
             let at = self.0.current();
-            ended |= at.id().is_some_and(|id| self.store().delete(id));
+            ended |= at.id().is_some_and(|id| self.store().log_out(id));
             // A second logout in a row adds no node. A logout that is too late for the cookie has still ended the
             // session.
-            if at.is_logout() || !matches!(self.0.append(at, None), Appended::Overtaken) {
+            if at.is_logout() || !matches!(self.0.append(at, None, Change::Ended), Err(Refused::Overtaken(_))) {
                 return ended;
             }
         }
     }
 
     fn end_others(&self) -> usize {
-        self.0.others().iter().filter(|id| self.store().delete(id)).count()
+        self.0.others().iter().filter(|id| self.store().log_out(id)).count()
     }
 }
 
@@ -169,12 +208,15 @@ impl<T: Replicate + ?Sized> Session<T> {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if there is no session.
+    /// * [`SessionError::Replaced`] if another request has changed the id meanwhile.
     /// * [`SessionError::Answered`] if the response has already been made. If it is made during the call, the session
-    ///   has ended.
+    ///   keeps its id.
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     pub fn rotate(&self) -> Result<(), SessionError> {
-        self.move_by(|id| self.store().rotate_id(id).map_err(|error: RotateError| error.into()))
+        self.move_by(|id, undo| {
+            self.store().rotation(id).undo(undo).rotate().map_err(|error: RotateError| error.into())
+        })
     }
 
     /// Sets the session's timeouts from now on ([`SessionStore::set_timeouts`]). Lock-free; allocates.

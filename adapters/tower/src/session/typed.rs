@@ -3,7 +3,7 @@
 use super::Session;
 use crate::error::SessionError;
 use crate::login::Login;
-use crate::request::Appended;
+use crate::request::{Change, Refused};
 use cloakroom::Principal;
 use core::cell::RefCell;
 
@@ -14,13 +14,15 @@ impl<T: Send + Sync + 'static> Session<T> {
     ///
     /// # Errors
     ///
+    /// * [`SessionError::Replaced`] if another request has changed the id with which this request came, or
+    ///   [`SessionError::Gone`] if it has logged out.
     /// * [`SessionError::Full`] if the store has as many sessions as allowed.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     /// * [`SessionError::Answered`] if the response has already been made.
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     ///
-    /// With the first two, the previous session has ended. With the last two, it lives on, with one exception: if the
-    /// response is made during the call ([`Answered`](SessionError::Answered)), it has ended.
+    /// With `Full` and `Random`, the previous session has ended. With the others, it lives on, with one exception: if
+    /// the response is made during the call ([`Answered`](SessionError::Answered)), it has ended.
     ///
     /// # Examples
     ///
@@ -39,20 +41,27 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn create_with(&self, value: T) -> Result<(), SessionError> {
-        self.may_change(self.0.current())?;
+        let at = self.0.current();
+        self.may_change(at)?;
+        self.0.may_create(at)?;
         // The previous session ends first, so that the new one can take its place in a full store.
         if self.id().is_some() {
             self.logout();
         }
         let new = self.0.config().new_session().create_with(value)?;
-        // If two handles start a session at the same time, the last one wins.
+        // If two handles start a session at the same time, the last one wins, and ends the session of the first one.
         loop {
             let at = self.0.current();
-            match self.0.append(at, Some(new)) {
-                Appended::Yes => break,
-                Appended::Overtaken => {}
-                Appended::TooLate => {
-                    self.store().delete(&new);
+            match self.0.append(at, Some(new), Change::Created) {
+                Ok(()) => {
+                    if let Some(before) = at.id() {
+                        self.store().log_out(before);
+                    }
+                    break;
+                }
+                Err(Refused::Overtaken(_)) => {}
+                Err(Refused::TooLate(node)) => {
+                    node.undo(self.0.config());
                     return Err(SessionError::Answered);
                 }
             }

@@ -50,7 +50,7 @@ fn a_set_concurrent_with_a_rotation_is_kept_or_fails() {
         let stored = site.store.get(&answer.id(), "b");
         match set {
             Ok(()) => assert_eq!(stored.as_deref(), Some("2")),
-            Err(error) => assert_eq!((error, stored), (SessionError::Gone, None)),
+            Err(error) => assert_eq!((error, stored), (SessionError::Replaced, None)),
         }
         assert_eq!(site.store.count(), 1);
         site.store.delete(&answer.id());

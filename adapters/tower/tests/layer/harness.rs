@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use tower::{Layer, Service, service_fn};
 
 pub(crate) const NAME: &str = "__Host-session_id";
+pub(crate) const VISITOR: &str = "__Host-session_id_visitor";
 pub(crate) const ATTRIBUTES: &str = "; HttpOnly; SameSite=Lax; Secure; Path=/";
 pub(crate) const REMOVAL: &str = "__Host-session_id=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
 
@@ -105,10 +106,12 @@ impl Answer {
         self.set_cookies() == [REMOVAL]
     }
 
-    /// The id in the response's only `Set-Cookie`, whose attributes are checked.
+    /// The id in the response's only `Set-Cookie` that sets one, for a user or a visitor. Its attributes are checked.
     pub(crate) fn id(&self) -> SessionId {
-        let [cookie] = self.set_cookies()[..] else { panic!("not one cookie: {self:?}") };
-        let digits = cookie.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('='));
+        let set: Vec<_> = self.set_cookies().into_iter().filter(|cookie| !cookie.ends_with("Max-Age=0")).collect();
+        let [cookie] = set[..] else { panic!("not one cookie: {self:?}") };
+        let digits = cookie.strip_prefix(VISITOR).or_else(|| cookie.strip_prefix(NAME));
+        let digits = digits.and_then(|rest| rest.strip_prefix('='));
         let digits = digits.and_then(|rest| rest.strip_suffix(ATTRIBUTES)).expect("name and attributes");
         digits.parse().expect("an id")
     }
