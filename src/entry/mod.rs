@@ -23,7 +23,7 @@ mod charge;
 pub(crate) mod life;
 mod overrides;
 
-pub(crate) use overrides::Overrides;
+pub(crate) use overrides::{Overrides, Ticket};
 
 use crate::expiry::{Limits, Tick};
 use crate::memory::Guard;
@@ -294,6 +294,13 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     pub(crate) fn limits(self) -> Option<Limits> {
         let shape = self.header().shape;
         if shape.is_plain() { None } else { shape.limits(self.tail()) }
+    }
+
+    /// The session's audience and the lifetime of its cookie.
+    #[inline]
+    pub(crate) fn ticket(self) -> Ticket {
+        let shape = self.header().shape;
+        if shape.is_plain() { Ticket::NONE } else { shape.ticket(self.tail()) }
     }
 
     #[inline]

@@ -9,6 +9,7 @@
 //! message and the source of that error.
 
 mod change;
+mod cookie;
 mod create;
 mod input;
 #[cfg(feature = "json")]
@@ -16,6 +17,7 @@ mod json;
 mod rotate;
 
 pub use change::{IncrementError, SetError, SetIfError, TryUpdateError};
+pub use cookie::SessionCookieError;
 pub use create::{CreateError, InsertError};
 pub use input::{ConfigError, CookieNameError, ParseIdError, RandomError};
 #[cfg(feature = "json")]

@@ -194,7 +194,30 @@ impl SessionStore {
     /// ```
     #[must_use]
     pub fn snapshot(&self, id: &SessionId) -> Option<Snapshot> {
-        let copy = self.table.read(id.as_bytes(), true, self.moment(), |version| {
+        self.copy_of(id, true)
+    }
+
+    /// Does the same as [`snapshot`](Self::snapshot) without touching the session.
+    ///
+    /// Lock-free; a single allocation. Takes effect when the stamp is loaded; if the session has expired, when this
+    /// call ends it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada")])?;
+    /// let copy = store.peek_snapshot(&id);
+    /// assert_eq!(copy.as_ref().and_then(|copy| copy.get("user")), Some("ada"));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    #[must_use]
+    pub fn peek_snapshot(&self, id: &SessionId) -> Option<Snapshot> {
+        self.copy_of(id, false)
+    }
+
+    fn copy_of(&self, id: &SessionId, touch: bool) -> Option<Snapshot> {
+        let copy = self.table.read(id.as_bytes(), touch, self.moment(), |version| {
             Snapshot::of(Attributes::of(version), Version::new(version.version()))
         });
         copy.ok()

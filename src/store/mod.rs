@@ -16,6 +16,7 @@
 //! | `stats`, `export` | figures, and their export to `metrics` |
 //! | `evict` | ending expired sessions |
 //! | `timeouts` | the timeouts of one session |
+//! | `ticket` | the audience of a session, and the lifetime of its cookie |
 //! | `rotate`, `undo` | giving a session another id; taking that back |
 //! | `replaced` | telling an id that was replaced or logged out from an unknown one |
 //! | `hold` | holding a session in use |
@@ -38,6 +39,7 @@ mod replaced;
 mod room;
 mod rotate;
 mod stats;
+mod ticket;
 mod timeouts;
 mod typed;
 mod undo;
@@ -49,6 +51,7 @@ pub use evict::Eviction;
 pub use hold::Hold;
 pub use rotate::Rotation;
 pub use stats::Stats;
+pub use ticket::SessionTicket;
 pub use timeouts::Timeouts;
 pub use undo::Undo;
 

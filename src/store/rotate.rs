@@ -385,7 +385,8 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             copied = copies.map(|replicate| copy_of::<T>(version, id, replicate));
             let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
             let binding = seat.binding().or(before.binding);
-            let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
+            let ticket = store.ticket_of_new_id(version.ticket(), kept, timeouts, moment.now());
+            let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ticket, ..before };
             let head = if kept {
                 version.next_head(stamp, &overrides)
             } else {

@@ -46,7 +46,7 @@ pub struct Stats {
     /// [`bytes`](Self::bytes).
     pub remembered: usize,
     /// Bytes of the sessions' entries, as requested from the allocator. Not included: memory that a value points to,
-    /// the slots of the table (eight bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
+    /// the slots of the table (nine bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
     /// Bytes that count against [`max_bytes`](crate::SessionConfig#structfield.max_bytes), which says what counts. At
     /// no instant more than the limit, bytes that operations in progress have reserved included. 0 if there is no such

@@ -17,7 +17,8 @@
 //! back ([`undo`]) and sessions that are held in use ([`hold`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
-//! ([`resilience`]). The tests of cookies are in `adapters/tower`.
+//! ([`resilience`]). The cookie that carries an id: [`cookie`];
+//! its lifetime, and the application that accepts the id: [`tickets`].
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
@@ -27,6 +28,7 @@ mod bytes;
 mod bytes_at_once;
 mod capacity;
 mod clock_abuse;
+mod cookie;
 mod editing;
 mod enumeration;
 mod eviction;
@@ -51,6 +53,7 @@ mod settings;
 mod stats;
 mod support;
 mod threads;
+mod tickets;
 mod typed;
 mod unbinding;
 mod undo;

@@ -12,6 +12,8 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
+#[path = "../../src/audience.rs"]
+mod audience;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/config.rs"]

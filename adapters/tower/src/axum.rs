@@ -76,7 +76,7 @@ pub struct LoggedIn<T: Content + ?Sized = Attributes> {
 
 impl<T: Content + ?Sized> LoggedIn<T> {
     fn new(session: Session<T>) -> Option<Self> {
-        let principal = session.principal().filter(|_| session.touch())?;
+        let principal = session.principal().filter(|_| session.note_use())?;
         Some(Self { principal, session })
     }
 }

@@ -95,6 +95,30 @@ impl Error for SessionError {
     }
 }
 
+/// Why the settings of a [`SessionLayer`](crate::SessionLayer) contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The cookie has a `max_age` that is longer than the sessions last.
+    CookieOutlivesSession,
+    /// A cookie that is to be chosen by its domain has none.
+    CookieWithoutDomain,
+    /// The token is in `Cookie` or `Set-Cookie`, or is to be sent in `Authorization`, which is no header of responses.
+    TokenHeader,
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CookieOutlivesSession => "the cookie's max_age is longer than the timeouts of the sessions",
+            Self::CookieWithoutDomain => "a cookie that is chosen by its domain has none",
+            Self::TokenHeader => "the token has no header of its own",
+        })
+    }
+}
+
+impl Error for LayerError {}
+
 impl From<CreateError> for SessionError {
     fn from(error: CreateError) -> Self {
         match error {

@@ -33,12 +33,14 @@
 //! | storing a node, and reaching it | Release, Acquire (within `OnceBox`) | publishes the node |
 //! | `next`, set and read | Release, Acquire (within `OnceNonZeroUsize`) | a thread that reads the number finds the node |
 
-use crate::config::LayerConfig;
-use crate::cookie::SessionCookie;
+use crate::carrier::{Carrier, Ids};
+use crate::config::{Answered, LayerConfig};
+use crate::cookie::LayerCookie;
 use crate::error::SessionError;
 use cloakroom::{Content, MissingError, SessionId, Undo};
 use core::num::NonZeroUsize;
-use http::{HeaderMap, HeaderValue};
+use core::sync::atomic::{AtomicBool, Ordering};
+use http::{HeaderMap, HeaderValue, Uri};
 use once_cell::race::{OnceBox, OnceNonZeroUsize};
 use std::sync::Arc;
 
@@ -46,7 +48,7 @@ use std::sync::Arc;
 pub(crate) struct RequestState<T: Content + ?Sized> {
     config: Arc<LayerConfig<T>>,
     arrival: Node<T>,
-    /// Other live sessions that the request named: see [`SessionCookie::ids`](crate::SessionCookie::ids).
+    /// Other live sessions that the request named: see [`SessionCookie::ids`](cloakroom::SessionCookie::ids).
     others: Vec<SessionId>,
     /// The first id of the request that names no session, and of which the store knows nothing.
     stale: Option<SessionId>,
@@ -57,6 +59,12 @@ pub(crate) struct RequestState<T: Content + ?Sized> {
     names_visitor: bool,
     /// Whether the session that the request came with was found by that cookie.
     came_as_visitor: bool,
+    /// What carries the id, in the request and in the response.
+    carrier: Carrier,
+    /// Whether the cookie of the session that the request came with has a lifetime of its own.
+    remembered: bool,
+    /// Whether an operation has asked for the session. Noted only if the responses are to say so.
+    asked: AtomicBool,
 }
 
 /// The id that the session has from this change on; none if there is no session.
@@ -103,21 +111,23 @@ pub(crate) type Cookies = [Option<HeaderValue>; 2];
 
 impl<T: Content + ?Sized> RequestState<T> {
     /// Finds the session of a request: the first live one that it names, those of users first. Does not touch it.
-    pub(crate) fn new(config: &Arc<LayerConfig<T>>, headers: &HeaderMap) -> Self {
-        let mut found = Found { id: None, others: Vec::new(), stale: None, overtaken: None };
-        found.look(config, &config.cookie, headers, true);
+    pub(crate) fn new(config: &Arc<LayerConfig<T>>, uri: &Uri, headers: &HeaderMap) -> Self {
+        let carrier = config.carriers.of_request(uri, headers);
+        let mut found = Found { id: None, remembered: false, others: Vec::new(), stale: None, overtaken: None };
+        found.look(config, config.carriers.ids(carrier, headers), true);
         let (mut names_visitor, mut came_as_visitor) = (false, false);
-        if let Some(visitors) = &config.visitors {
+        if let Some(visitors) = config.carriers.visitors_of(carrier) {
             let is_user = found.id.is_some();
             // If the user's session has another id by now, nobody would see what is stored in a visitor's.
             let may_be_visitor = !is_user && found.overtaken.is_none();
-            names_visitor = found.look(config, visitors, headers, may_be_visitor);
+            names_visitor = found.look(config, Ids::Cookies(visitors.ids(headers)), may_be_visitor);
             came_as_visitor = !is_user && found.id.is_some();
         }
         found.overtaken = found.overtaken.filter(|_| found.id.is_none());
-        let Found { id, others, stale, overtaken } = found;
+        let Found { id, remembered, others, stale, overtaken } = found;
         let arrival = Node::new(id, Change::Arrived, 0);
-        Self { config: Arc::clone(config), arrival, others, stale, overtaken, names_visitor, came_as_visitor }
+        let (config, asked) = (Arc::clone(config), AtomicBool::new(false));
+        Self { config, arrival, others, stale, overtaken, names_visitor, came_as_visitor, carrier, remembered, asked }
     }
 
     pub(crate) fn config(&self) -> &Arc<LayerConfig<T>> {
@@ -138,8 +148,25 @@ impl<T: Content + ?Sized> RequestState<T> {
         self.overtaken.as_ref().map(|(id, _)| id)
     }
 
-    /// The last node of the list, which holds the current id.
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Whether the response depends on the session, as far as that is noted.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The last node of the list, which holds the current id, for an operation of the handler.
     pub(crate) fn current(&self) -> &Node<T> {
+        if self.config.settings.vary {
+            // Relaxed: the response reads it after the handler has returned.
+            self.asked.store(true, Ordering::Relaxed);
+        }
+        self.last()
+    }
+
+    fn last(&self) -> &Node<T> {
         let mut node = &self.arrival;
         while let Some(next) = self.after(node) {
             node = next;
@@ -190,7 +217,7 @@ impl<T: Content + ?Sized> RequestState<T> {
     /// Closes the state. Returns whether this call has closed it.
     fn close(&self) -> bool {
         loop {
-            let last = self.current();
+            let last = self.last();
             match last.next.set(CLOSED) {
                 Ok(()) => return true,
                 Err(()) if last.next.get() == Some(CLOSED) => return false,
@@ -200,7 +227,7 @@ impl<T: Content + ?Sized> RequestState<T> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.current().next.get() == Some(CLOSED)
+        self.last().next.get() == Some(CLOSED)
     }
 
     /// The nodes from the first change to the last one.
@@ -227,42 +254,51 @@ impl<T: Content + ?Sized> RequestState<T> {
     ///
     /// A session that another request has ended gets no cookie. Its cookie is not removed either, because the browser
     /// may have received a newer one in another response.
-    pub(crate) fn respond(&self) -> Cookies {
+    ///
+    /// `answered` is called only if it matters.
+    pub(crate) fn respond(&self, answered: impl FnOnce() -> Answered) -> Cookies {
         self.close();
         self.changes().for_each(Node::keep);
-        let LayerConfig { store, visitors, settings, .. } = &*self.config;
-        let last = self.current();
+        let (config, last) = (&self.config, self.last());
         match (&last.id, last.number == 0) {
-            (Some(id), true) if settings.rolling && store.touch(id) => self.issue_again(id),
-            (Some(id), false) if store.exists(id) => self.issue(id),
-            (None, true) if settings.remove_stale && self.stale.is_some() && self.overtaken.is_none() => {
-                self.removals(visitors.as_ref())
+            (Some(id), true) => [config.renew(id, self.cookie_found(), self.remembered, answered), None],
+            (Some(id), false) => self.issue(id),
+            (None, true) if config.settings.remove_stale && self.stale.is_some() && self.overtaken.is_none() => {
+                self.removals()
             }
-            (None, false) => self.removals(visitors.as_ref()),
-            _ => [None, None],
+            (None, false) => self.removals(),
+            (None, true) => [None, None],
         }
     }
 
     /// The cookie of a session that was created or got another id: of a user, or of a visitor if the layer
-    /// distinguishes them. The browser has to forget the cookie of the other kind, if the request came with it.
+    /// distinguishes them. The browser has to forget the cookie of the other kind, if the request came with it. No
+    /// cookie if the session has ended.
     fn issue(&self, id: &SessionId) -> Cookies {
-        let LayerConfig { store, cookie, visitors, .. } = &*self.config;
-        let Some(visitors) = visitors else { return [Some(cookie.issue(id)), None] };
-        if store.principal(id).is_some() {
-            return [Some(cookie.issue(id)), self.names_visitor.then(|| visitors.removal())];
+        let (config, carriers) = (&self.config, &self.config.carriers);
+        let users = carriers.cookie_of(self.carrier);
+        let Some(visitors) = carriers.visitors_of(self.carrier) else { return [config.issue(id, users), None] };
+        if config.store.principal(id).is_some() {
+            let issued = config.issue(id, users);
+            let removal = issued.as_ref().filter(|_| self.names_visitor).map(|_| visitors.removal());
+            return [issued, removal];
         }
-        let came_as_user = self.arrival.id.is_some() && !self.came_as_visitor;
-        [Some(visitors.issue(id)), came_as_user.then(|| cookie.removal())]
+        let issued = config.issue(id, Some(visitors));
+        let came_as_user = self.arrival.id.is_some() && !self.came_as_visitor && issued.is_some();
+        [issued, users.filter(|_| came_as_user).map(LayerCookie::removal)]
     }
 
-    /// The cookie by which the session was found.
-    fn issue_again(&self, id: &SessionId) -> Cookies {
-        let visitors = self.config.visitors.as_ref().filter(|_| self.came_as_visitor);
-        [Some(visitors.unwrap_or(&self.config.cookie).issue(id)), None]
+    /// The cookie by which the session was found. None if it came by a token.
+    fn cookie_found(&self) -> Option<&LayerCookie> {
+        let carriers = &self.config.carriers;
+        let visitors = carriers.visitors_of(self.carrier).filter(|_| self.came_as_visitor);
+        visitors.or(carriers.cookie_of(self.carrier))
     }
 
-    fn removals(&self, visitors: Option<&SessionCookie>) -> Cookies {
-        [Some(self.config.cookie.removal()), visitors.filter(|_| self.names_visitor).map(SessionCookie::removal)]
+    fn removals(&self) -> Cookies {
+        let carriers = &self.config.carriers;
+        let visitors = carriers.visitors_of(self.carrier).filter(|_| self.names_visitor);
+        [carriers.cookie_of(self.carrier).map(LayerCookie::removal), visitors.map(LayerCookie::removal)]
     }
 
     /// Why this request may not create a session: it came with an id that was replaced or logged out.
@@ -284,6 +320,7 @@ impl<T: Content + ?Sized> Drop for RequestState<T> {
 /// What the ids of a request name.
 struct Found {
     id: Option<SessionId>,
+    remembered: bool,
     others: Vec<SessionId>,
     stale: Option<SessionId>,
     overtaken: Option<(SessionId, SessionError)>,
@@ -292,20 +329,16 @@ struct Found {
 impl Found {
     /// Looks for the ids under the name of one cookie. `may_be` says that one of them may be the request's session.
     /// Returns whether there are any.
-    fn look<T: Content + ?Sized>(
-        &mut self,
-        config: &LayerConfig<T>,
-        cookie: &SessionCookie,
-        headers: &HeaderMap,
-        may_be: bool,
-    ) -> bool {
+    fn look<T: Content + ?Sized>(&mut self, config: &LayerConfig<T>, ids: Ids<'_>, may_be: bool) -> bool {
         let mut any = false;
-        for id in cookie.ids(headers) {
+        for id in ids {
             any = true;
-            if !config.store.exists(&id) {
+            let Some(ticket) = config.admit(&id) else {
                 self.miss(config, id);
-            } else if self.id.is_none() && may_be {
-                self.id = Some(id);
+                continue;
+            };
+            if self.id.is_none() && may_be {
+                (self.id, self.remembered) = (Some(id), ticket.max_age.is_some());
             } else if self.id != Some(id) {
                 self.others.push(id);
             }
@@ -315,7 +348,9 @@ impl Found {
 
     #[cold]
     fn miss<T: Content + ?Sized>(&mut self, config: &LayerConfig<T>, id: SessionId) {
-        match config.store.lookup(&id, |_| ()) {
+        // A session of another audience must not be touched.
+        let missing = if config.store.exists(&id) { Ok(()) } else { config.store.lookup(&id, |_| ()) };
+        match missing {
             Err(MissingError::Replaced) => self.overtaken = Some((id, SessionError::Replaced)),
             Err(MissingError::LoggedOut) => self.overtaken = self.overtaken.or(Some((id, SessionError::Gone))),
             _ => self.stale = self.stale.or(Some(id)),
@@ -369,12 +404,10 @@ impl<T: Content + ?Sized> Node<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
 
     fn state() -> RequestState<cloakroom::Attributes> {
-        let (store, cookie) = (Arc::default(), SessionCookie::default());
-        let config = LayerConfig { store, cookie, visitors: None, settings: Settings::default() };
-        RequestState::new(&Arc::new(config), &HeaderMap::new())
+        let (store, cookie) = (Arc::default(), LayerCookie::new(cloakroom::SessionCookie::default()));
+        RequestState::new(&Arc::new(LayerConfig::new(store, cookie)), &Uri::default(), &HeaderMap::new())
     }
 
     fn log_out<'a>(
@@ -388,13 +421,13 @@ mod tests {
     fn a_change_before_the_response_appears_in_it() {
         let state = state();
         assert!(log_out(&state, state.current()).is_ok());
-        assert_eq!(state.respond(), [Some(state.config.cookie.removal()), None]);
+        assert_eq!(state.respond(|| Answered::NOTHING), [Some(state.config.carriers.cookie.removal()), None]);
     }
 
     #[test]
     fn a_change_after_the_response_is_too_late() {
         let state = state();
-        assert_eq!(state.respond(), [None, None]);
+        assert_eq!(state.respond(|| Answered::NOTHING), [None, None]);
         assert!(state.is_closed());
         assert!(matches!(log_out(&state, state.current()), Err(Refused::TooLate(_))));
         assert_eq!(state.current().number, 0);

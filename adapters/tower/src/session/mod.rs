@@ -72,7 +72,10 @@ impl<T: Content + ?Sized> Session<T> {
     /// the same cookie, and the response is still to come.
     pub(crate) fn serves(&self, config: &LayerConfig<T>) -> bool {
         let own = self.0.config();
-        Arc::ptr_eq(&own.store, &config.store) && own.cookie.name() == config.cookie.name() && !self.0.is_closed()
+        Arc::ptr_eq(&own.store, &config.store)
+            && own.settings.audience == config.settings.audience
+            && own.carriers.agrees_with(&config.carriers)
+            && !self.0.is_closed()
     }
 
     /// Returns the store, for operations that this handle does not have. Wait-free.
@@ -91,6 +94,14 @@ impl<T: Content + ?Sized> Session<T> {
         self.0.current().id().copied()
     }
 
+    /// Returns whether the request came by a token in a header ([`SessionLayer::token`](crate::SessionLayer::token)),
+    /// or has asked for one. Another site cannot make a browser send such a request, so it needs no check for forged
+    /// requests. Wait-free; allocates nothing.
+    #[must_use]
+    pub fn is_by_token(&self) -> bool {
+        self.0.carrier().is_token()
+    }
+
     /// Returns whether there is a live session, without touching it. Lock-free; allocates nothing.
     #[must_use]
     pub fn exists(&self) -> bool {
@@ -100,6 +111,13 @@ impl<T: Content + ?Sized> Session<T> {
     /// Restarts the session's idle timeout. Returns `false` if there is no session. Lock-free; allocates nothing.
     pub fn touch(&self) -> bool {
         self.find(|id| self.store().touch(id).then_some(())).is_some()
+    }
+
+    /// Touches the session, unless the layer does so when the response is ready. Returns `false` if there is no
+    /// session.
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "the extractors call it"))]
+    pub(crate) fn note_use(&self) -> bool {
+        if self.0.config().touches_at_the_response() { self.exists() } else { self.touch() }
     }
 
     /// Passes the session's content to a closure, and touches the session. Returns `None` if there is no session.
@@ -118,7 +136,11 @@ impl<T: Content + ?Sized> Session<T> {
     /// ```
     pub fn read<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let mut f = Some(f);
-        self.find(|id| self.store().read(id, |content| f.take().map(|f| f(content))).flatten())
+        let read_only = self.0.config().touches_at_the_response();
+        self.find(|id| {
+            let once = |content: &T| f.take().map(|f| f(content));
+            if read_only { self.store().peek(id, once) } else { self.store().read(id, once) }.flatten()
+        })
     }
 
     /// Returns the time until the session expires if it is not used, without touching it. `None` if there is no

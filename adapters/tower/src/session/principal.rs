@@ -3,6 +3,7 @@
 use super::Session;
 use super::retry::Moved;
 use crate::error::SessionError;
+use crate::login::Login;
 use crate::request::Change;
 use cloakroom::{BindError, Content, CreateError, NewSession, Principal, Replicate, Rotation, SessionId};
 
@@ -125,10 +126,11 @@ impl<T: Content + ?Sized> Session<T> {
     pub(super) fn log_in(
         &self,
         principal: &Principal,
+        login: Login,
         mut enter: impl FnMut(Rotation<'_, T>) -> Result<SessionId, BindError>,
         mut begin: impl FnMut(NewSession<'_, T>) -> Result<SessionId, CreateError>,
     ) -> Result<(), SessionError> {
-        let timeouts = self.0.config().timeouts_from_login();
+        let timeouts = self.0.config().timeouts_of(login);
         loop {
             let at = self.0.current();
             self.may_change(at)?;
@@ -139,7 +141,7 @@ impl<T: Content + ?Sized> Session<T> {
                 // Another request has ended or rotated the session. The user has just authenticated, and gets a new
                 // one.
                 None | Some(Err(BindError::Missing(_))) => {
-                    (begin(self.0.config().new_session().principal(*principal))?, Change::Created)
+                    (begin(self.0.config().new_session().principal(*principal).timeouts(timeouts))?, Change::Created)
                 }
                 Some(Err(error)) => return Err(error.into()),
             };

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::error::SessionError;
+use crate::login::Login;
 use crate::request::{Change, Refused};
 use cloakroom::Principal;
 use core::cell::RefCell;
@@ -101,10 +102,29 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn login_with(&self, principal: &Principal, f: impl FnMut(Option<&T>) -> T) -> Result<(), SessionError> {
+        self.login_lasting(principal, Login::new(), f)
+    }
+
+    /// Does the same as [`login_with`](Self::login_with), and says how long the login lasts: "remember me".
+    ///
+    /// The layer does not note when it has sent the cookie of a session with a value. If the [`Login`] allows for a
+    /// renewal, it sends the cookie again with each use, once an eighth of the time has passed. Lock-free, if `f` is;
+    /// allocates.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`login_with`](Self::login_with).
+    pub fn login_lasting(
+        &self,
+        principal: &Principal,
+        login: Login,
+        f: impl FnMut(Option<&T>) -> T,
+    ) -> Result<(), SessionError> {
         // Both closures below need `f`, and only one of them runs at a time.
         let f = RefCell::new(f);
         self.log_in(
             principal,
+            login,
             |session| session.login_with(principal, |before| (f.borrow_mut())(before)),
             |new| new.create_with((f.borrow_mut())(None)),
         )

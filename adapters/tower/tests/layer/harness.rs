@@ -59,6 +59,17 @@ impl<T: Content + ?Sized> Site<T> {
         handler: impl FnOnce(&Session<T>) -> R,
     ) -> (R, Answer) {
         let cookies = ids.iter().map(|id| format!("{NAME}={id}")).collect::<Vec<_>>().join("; ");
+        let request = Request::builder().header(COOKIE, cookies).body(()).expect("a request");
+        self.send(request, response, handler)
+    }
+
+    /// Sends this request to a handler that returns this response.
+    pub(crate) fn send<R>(
+        &self,
+        request: Request<()>,
+        response: Response<()>,
+        handler: impl FnOnce(&Session<T>) -> R,
+    ) -> (R, Answer) {
         let result = Mutex::new(None);
         let once = Mutex::new(Some((handler, response)));
         let mut service = self.layer.layer(service_fn(async |request: Request<()>| {
@@ -67,7 +78,6 @@ impl<T: Content + ?Sized> Site<T> {
             *result.lock().expect("no panic") = Some(handler(session));
             Ok::<_, Infallible>(response)
         }));
-        let request = Request::builder().header(COOKIE, cookies).body(()).expect("a request");
         let answer = Answer(now(service.call(request)).expect("infallible"));
         drop(service);
         (result.into_inner().expect("no panic").expect("the handler has run"), answer)
