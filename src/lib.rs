@@ -155,15 +155,17 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
-    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, ImportError, IncrementError, InsertError, MissingError,
+    ParseIdError, RandomError, RotateError, SetError, SetIfError, TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
-pub use events::{Removal, RemovalCause};
+pub use events::{Journal, Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts};
+pub use store::{
+    Carried, Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts,
+};
 pub use sweeper::Sweeper;

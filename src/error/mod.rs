@@ -16,7 +16,7 @@ mod json;
 mod rotate;
 
 pub use change::{IncrementError, SetError, SetIfError, TryUpdateError};
-pub use create::{CreateError, InsertError};
+pub use create::{CreateError, ImportError, InsertError};
 pub use input::{ConfigError, CookieNameError, ParseIdError, RandomError};
 #[cfg(feature = "json")]
 pub use json::{GetJsonError, SetJsonError};
@@ -92,6 +92,8 @@ mod tests {
             Box::new(CreateError::TooLarge { size: 23, limit: 16 }),
             Box::new(CreateError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(CreateError::Random(random_error())),
+            Box::new(ImportError::Expired),
+            Box::new(ImportError::PrincipalFull),
             Box::new(InsertError::Occupied),
             Box::new(InsertError::Full),
             Box::new(MissingError::NotFound),

@@ -193,9 +193,8 @@ impl SessionStore {
     /// ```
     #[must_use]
     pub fn snapshot(&self, id: &SessionId) -> Option<Snapshot> {
-        let copy = self.table.read(id.as_bytes(), true, self.moment(), |version| {
-            Snapshot::of(Attributes::of(version), Version::new(version.version()))
-        });
+        let copy = self
+            .read_version(id, true, |version| Snapshot::of(Attributes::of(version), Version::new(version.version())));
         copy.ok()
     }
 
@@ -221,6 +220,6 @@ impl SessionStore {
     /// ```
     #[must_use]
     pub fn version(&self, id: &SessionId) -> Option<Version> {
-        self.table.read(id.as_bytes(), false, self.moment(), |version| Version::new(version.version())).ok()
+        self.read_version(id, false, |version| Version::new(version.version())).ok()
     }
 }

@@ -53,6 +53,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ) -> Result<SessionId, CreateError> {
         let id = self.try_create(timeouts, principal, build).map_err(|error| self.refused(error))?;
         self.tracer.created(id.as_bytes());
+        self.note_change(&id);
+        self.settle();
         Ok(id)
     }
 

@@ -394,7 +394,7 @@ impl SessionStore {
         id: &SessionId,
         build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
     ) -> Result<(), E> {
-        self.table.update(id.as_bytes(), self.moment(), build).map_err(error_of)
+        self.update_version(id, self.moment(), build).map_err(error_of)
     }
 }
 

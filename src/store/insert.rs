@@ -8,7 +8,7 @@ use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
 use crate::entry::{EntryRef, Head, Overrides, Owned};
 use crate::error::{InsertError, MissingError, SetError};
-use crate::expiry::{Moment, Tick};
+use crate::expiry::Tick;
 use crate::id::SessionId;
 use crate::sync::Ordering;
 use crate::table::Change;
@@ -22,7 +22,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ) -> Result<(), InsertError> {
         let moment = self.moment();
         // Checked before a place is reserved, because another session may have to end for the place.
-        if self.is_occupied(id, moment) {
+        if self.is_occupied(id) {
             return Err(InsertError::Occupied);
         }
         let place = self.enter(id, false, moment).map_err(|full| {
@@ -36,11 +36,13 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
         self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)?;
         self.tracer.created(id.as_bytes());
+        self.note_change(id);
+        self.settle();
         Ok(())
     }
 
-    fn is_occupied(&self, id: &SessionId, moment: Moment<'_>) -> bool {
-        self.table.read(id.as_bytes(), false, moment, |_| ()).is_ok()
+    fn is_occupied(&self, id: &SessionId) -> bool {
+        self.read_version(id, false, |_| ()).is_ok()
     }
 
     /// The overrides of the version after `version`, with the given timeouts in place of its own.
@@ -144,7 +146,7 @@ impl SessionStore {
     {
         let packed = pack(attributes, self.config.limits());
         let moment = self.moment();
-        let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
+        let result = self.update_version(id, moment, |version, stamp| {
             let packed = packed.as_ref().map_err(|&excess| SetError::from(excess))?;
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
@@ -217,7 +219,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         mut f: impl FnMut(&T) -> T,
     ) -> Result<(), MissingError> {
         let moment = self.moment();
-        let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
+        let result = self.update_version(id, moment, |version, stamp| {
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });

@@ -8,6 +8,8 @@
 //! | `mod` | on a session with any content: `read`, `exists`, `delete`, ... |
 //! | `builder` | making a store |
 //! | `create` | creating a session, and making room for it |
+//! | `carry` | taking a session to another store |
+//! | `journal` | restored sessions, and what the journal is told |
 //! | `insert` | creating a session under a given id; replacing the whole content |
 //! | `attributes`, `edit`, `json` | reading and changing string attributes; values as JSON |
 //! | `typed` | creating and updating a session that holds a value |
@@ -20,6 +22,7 @@
 
 mod attributes;
 mod builder;
+mod carry;
 mod create;
 mod edit;
 mod enumerate;
@@ -27,6 +30,7 @@ mod evict;
 #[cfg(feature = "metrics")]
 mod export;
 mod insert;
+mod journal;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
@@ -36,6 +40,7 @@ mod timeouts;
 mod typed;
 
 pub use builder::SessionStoreBuilder;
+pub use carry::Carried;
 pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
@@ -47,6 +52,7 @@ use crate::attributes::Attributes;
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::Content;
+use crate::entry::EntryRef;
 use crate::error::MissingError;
 use crate::events::Tracer;
 use crate::events::{Listener, Registrar};
@@ -56,8 +62,9 @@ use crate::id::SessionId;
 use crate::memory;
 use crate::principal::index::Index;
 use crate::sync::AtomicU64;
-use crate::table::{Absence, Refusal, Table};
+use crate::table::{Absence, Change, Refusal, Table};
 use core::fmt;
+use journal::Journaled;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,19 +150,30 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     rejections: stats::Rejections,
     fingerprints: Fingerprints,
     tracer: Tracer,
+    journal: Option<Journaled<T>>,
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource, listener: Option<Listener>) -> Self {
+        Self::assemble_with(config, time, listener, None)
+    }
+
+    fn assemble_with(
+        config: SessionConfig,
+        time: TimeSource,
+        listener: Option<Listener>,
+        journal: Option<Journaled<T>>,
+    ) -> Self {
         let idle = limit(config.ttl, time.resolution());
         let index = Arc::new(Index::new(config.shard_count()));
         let fingerprints = Fingerprints::new();
         let tracer = Tracer::new(&fingerprints);
-        let registrar = Registrar { index: Arc::clone(&index), listener };
+        let told = journal.as_ref().map(|journaled| Arc::clone(&journaled.journal));
+        let registrar = Registrar { index: Arc::clone(&index), listener, journal: told };
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
-        Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer }
+        Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer, journal }
     }
 
     /// Shows the content of a session, all of one version, to a closure, and touches the session. Returns the result of
@@ -178,7 +196,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use = "to touch a session only, call `touch`"]
     pub fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version))).ok()
+        self.read_version(id, true, |version| f(T::of(version))).ok()
     }
 
     /// Does the same as [`read`](Self::read), and tells an expired session from an unknown id, for audit logs and `?`.
@@ -208,7 +226,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, MissingError> {
-        Ok(self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version)))?)
+        Ok(self.read_version(id, true, |version| f(T::of(version)))?)
     }
 
     /// Does the same as [`read`](Self::read) without touching the session: for another user's session, as in a list of
@@ -235,7 +253,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use]
     pub fn peek<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.table.read(id.as_bytes(), false, self.moment(), |version| f(T::of(version))).ok()
+        self.read_version(id, false, |version| f(T::of(version))).ok()
     }
 
     /// Touches a session, which restarts its idle timeout. Returns whether there is such a session.
@@ -310,7 +328,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use]
     pub fn serial(&self, id: &SessionId) -> Option<u64> {
-        self.table.read(id.as_bytes(), false, self.moment(), |version| version.overrides().serial).ok()
+        self.read_version(id, false, |version| version.overrides().serial).ok()
     }
 
     /// Ends a session. Returns whether this call has ended it: false if there is no such session.
@@ -331,7 +349,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn delete(&self, id: &SessionId) -> bool {
-        self.table.remove(id.as_bytes(), self.moment())
+        let ended = self.on_session(id, |id| self.table.remove(id.as_bytes(), self.moment()));
+        self.settle();
+        ended
     }
 
     /// Returns a short name of an id for logs: eight hex digits of a hash of it, under a random key that each store
@@ -437,6 +457,46 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let members = self.index.find(principal.key()).map(|user| user.members()).unwrap_or_default();
         let listed = members.into_iter().map(|member| SessionId::from_bytes(member.id)).collect::<Vec<_>>();
         assert_eq!(listed, live, "ids in the index and live sessions");
+    }
+
+    /// Shows `f` the live version of a session, and first touches the session if `touch` is set. Follows a forward.
+    #[inline(always)]
+    fn read_version<R>(
+        &self,
+        id: &SessionId,
+        touch: bool,
+        f: impl FnOnce(EntryRef<'_, T::Payload>) -> R,
+    ) -> Result<R, Absence> {
+        let mut f = Some(f);
+        self.on_session(id, |id| {
+            self.table.read(id.as_bytes(), touch, self.moment(), |version| {
+                // Called by the one look-up that finds the session.
+                f.take().map(|f| f(version))
+            })
+        })
+        .map(|shown| shown.expect("it is called once"))
+    }
+
+    /// Changes the live version of a session as `build` says, and tells the journal.
+    fn update_version<E>(
+        &self,
+        id: &SessionId,
+        moment: Moment<'_>,
+        mut build: impl FnMut(EntryRef<'_, T::Payload>, Tick) -> Result<Change<T::Payload>, E>,
+    ) -> Result<(), Refusal<E>> {
+        let mut replaced = false;
+        self.on_session(id, |id| {
+            self.table.update(id.as_bytes(), moment, |version, stamp| {
+                let change = build(version, stamp)?;
+                replaced = matches!(change, Change::Replace(_));
+                Ok(change)
+            })
+        })?;
+        if replaced {
+            self.note_change(id);
+            self.settle();
+        }
+        Ok(())
     }
 
     /// The moment of an operation that begins now.

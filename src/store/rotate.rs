@@ -159,8 +159,8 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, None, |version, head, _| T::replicate(version, head)).map_err(|error| match error {
+        let rotated = self.changed_id(None, |_| Ok(()), |version, head, _| T::replicate(version, head));
+        rotated.map_err(|error| match error {
             BindError::Missing(missing) => RotateError::Missing(missing),
             BindError::Random(cause) => RotateError::Random(cause),
             BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("a rotation binds to no principal"),
@@ -175,11 +175,8 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        if before.is_some_and(|(before, _)| before != *principal) {
-            return Err(BindError::OtherPrincipal);
-        }
-        self.change_id(before, Some(principal), |version, head, _| T::replicate(version, head))
+        let mine = |before| if before == *principal { Ok(()) } else { Err(BindError::OtherPrincipal) };
+        self.changed_id(Some(principal), mine, |version, head, _| T::replicate(version, head))
     }
 }
 
@@ -229,8 +226,26 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         principal: &Principal,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, Some(principal), build)
+        self.changed_id(Some(principal), |_| Ok(()), build)
+    }
+
+    /// Moves the session to a new id, as [`change_id`](Self::change_id) does, if `check` admits the principal to which
+    /// it is bound. Tells the journal.
+    fn changed_id(
+        &self,
+        principal: Option<&Principal>,
+        check: impl Fn(Principal) -> Result<(), BindError>,
+        mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
+    ) -> Result<SessionId, BindError> {
+        let store = self.store;
+        let new = store.on_session(self.id, |id| {
+            let before = store.binding_at(id).map_err(missing)?;
+            before.map_or(Ok(()), |(before, _)| check(before))?;
+            Rotation { id, ..*self }.change_id(before, principal, &mut build)
+        })?;
+        store.note_rotation(self.id, &new);
+        store.settle();
+        Ok(new)
     }
 
     /// Moves the session to a new id with the content that `build` writes, and binds it to `principal` if there is one.
@@ -251,7 +266,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         let former = match grace {
             None if kept => Former::Ends(RemovalCause::Rotated),
             None => Former::Ends(RemovalCause::Deleted),
-            Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
+            Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent, touch: true },
         };
         let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
         let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {

@@ -30,6 +30,7 @@ mod expiry;
 mod grace;
 mod handover;
 mod insertion;
+mod journal;
 #[cfg(feature = "json")]
 mod json;
 mod lifecycle;

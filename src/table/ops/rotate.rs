@@ -29,8 +29,9 @@ use crate::table::search::Absence;
 pub(crate) enum Former<P> {
     /// The key ends when the rotation takes effect, for this cause. `Rotated`: the session lives on.
     Ends(RemovalCause),
-    /// The key forwards to the session until `end`. `absent` makes the payload of the forward.
-    Forwards { end: Tick, absent: fn() -> P },
+    /// The key forwards to the session until `end`. `absent` makes the payload of the forward. The session counts as
+    /// used if `touch` is set.
+    Forwards { end: Tick, absent: fn() -> P, touch: bool },
 }
 
 impl<P> Clone for Former<P> {
@@ -75,7 +76,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                         return Ok(Some(stamp));
                     }
                 }
-                Former::Forwards { end, absent } => {
+                Former::Forwards { end, absent, touch } => {
+                    let stamp = if touch { stamp } else { found.stamp };
                     let Ok(forward) = old.succeed(Owned::forward(old, stamp, absent(), new, end)) else { continue };
                     step("forward set");
                     if !self.complete(&found, forward, target) {
