@@ -15,8 +15,8 @@ impl Tick {
     /// entry's life word.
     pub(crate) const MAX: Self = Self(u64::MAX >> 2);
 
-    /// The tick of a store's clock at its origin. It is not the first, because a restored session may have been used last
-    /// before the clock's origin: 34 years fit in between.
+    /// The tick of a store's clock at its origin. It is not the first, because a restored session may have been used
+    /// last before the clock's origin: 34 years fit in between.
     pub(crate) const ORIGIN: Self = Self(1 << 40);
 
     pub(crate) const fn new(milliseconds: u64) -> Self {

@@ -43,6 +43,7 @@
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
+//! | On disk, or in another store | [`Journal`], [`export`](SessionStore::export), [`import_with`](SessionStore#method.import_with) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
 //!
@@ -58,6 +59,8 @@
 //! * **actix-session 0.11**: [`cloakroom-actix-session`]. Each load and each update copies the session's state.
 //! * **Others**: this crate. Parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and send a new
 //!   one after each login ([`login`]).
+//!
+//! [`cloakroom-persist`] keeps the sessions on disk, so that a restart logs nobody out.
 //!
 //! # Features
 //!
@@ -81,6 +84,7 @@
 //! [`cloakroom-tower`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower
 //! [`cloakroom-tower-sessions`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower-sessions
 //! [`cloakroom-actix-session`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/actix-session
+//! [`cloakroom-persist`]: https://github.com/cloakroom-rs/cloakroom/tree/main/persist
 //! [recipes]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/recipes.md
 //! [promises]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/promises.md
 //! [migration page]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/migration.md

@@ -154,7 +154,14 @@ impl Disk {
                 file
             }
         };
-        let opened = open_database(private_file(&path, true)?, faults)?;
+        let mut opened = open_database(private_file(&path, true)?, faults);
+        if least == 0 && witnessed && !older_is_fine && matches!(opened, Err(OpenError::Damaged)) {
+            // The process that was about to make it has ended before its first commit, after which the witness is
+            // forced to disk.
+            remove(&path)?;
+            opened = open_database(private_file(&path, true)?, faults);
+        }
+        let opened = opened?;
         sync_dir(dir)?;
         let state = catch_unwind(AssertUnwindSafe(|| read_state(&opened))).unwrap_or(Err(OpenError::Damaged))?;
         let commits = state.as_ref().map_or(0, |(commits, _)| *commits);

@@ -142,7 +142,8 @@ impl<T: Kept + ?Sized> Persistence<T> {
         let mut later = Dirty::new();
         let restored = restore(&shared, &disk, found, &options, &mut later)?;
         // From now on the record is that of a process that has not ended in order.
-        disk.commit(&[], shared.timeline.mark(), false).map_err(|error| OpenError::Io(io::Error::other(error)))?;
+        let begun = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
+        begun.map_err(|error| OpenError::Io(io::Error::other(error)))?;
         let (store, journal) = (Arc::clone(&shared.store), Arc::clone(&shared.journal));
         let writer = Writer { shared: Arc::clone(&shared), disk, urgent: Dirty::new(), later, interval };
         let writing = thread::Builder::new().name("cloakroom-write".into()).spawn(move || writer.run())?;

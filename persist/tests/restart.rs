@@ -40,7 +40,8 @@ fn everything_that_belongs_to_a_session_comes_back() {
     let store = sessions.store();
     let after = [plain, bound, given].map(|id| store.export(&id, |_, carried| carried.clone()).unwrap());
     for (before, after) in before.iter().zip(&after) {
-        let known = |carried: &cloakroom::Carried| (carried.idle_timeout, carried.principal, carried.version, carried.serial);
+        let known =
+            |carried: &cloakroom::Carried| (carried.idle_timeout, carried.principal, carried.version, carried.serial);
         assert_eq!(known(after), known(before));
         // The time between the two is real time, and short.
         assert!(after.idle_for + SECOND / 1_000 >= before.idle_for && after.idle_for < before.idle_for + 5 * SECOND);

@@ -49,15 +49,15 @@ pub trait Journal: Send + Sync + 'static {
     /// Is called after an id has ended, by whatever cause.
     fn ended(&self, id: &SessionId, cause: RemovalCause);
 
-    /// Is called after a session has got another id: `new` is its id now, and `old` has ended, or forwards to the session
-    /// for the grace of the rotation. By default it calls [`ended`](Self::ended) and [`changed`](Self::changed).
+    /// Is called after a session has got another id: `new` is its id now, and `old` has ended, or forwards to the
+    /// session for the grace of the rotation. By default it calls [`ended`](Self::ended) and [`changed`](Self::changed).
     fn rotated(&self, old: &SessionId, new: &SessionId) {
         self.ended(old, RemovalCause::Rotated);
         self.changed(new);
     }
 
-    /// Is called at the end of every operation of which the journal may have been told: it may wait here until what this
-    /// thread has told it is on disk.
+    /// Is called at the end of every operation of which the journal may have been told: it may wait here until what
+    /// this thread has told it is on disk.
     fn settle(&self);
 
     /// Returns the id under which the restored session with this id waits, if there may be one. Called when an

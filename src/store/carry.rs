@@ -36,7 +36,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Returns the result of the closure, or `None` if there is no such session.
     ///
     /// All is of one version. If the id still forwards after a [rotation](Self::rotation) with grace, the session is
-    /// shown, whose [`id`](SessionView::id) is another one. The rules for the closure are those of [`read`](Self::read).
+    /// shown, whose [`id`](SessionView::id) is another one. The rules for the closure are those of
+    /// [`read`](Self::read).
     ///
     /// Lock-free; allocates nothing. Takes effect when the stamp is loaded; if the session has expired, when this call
     /// ends it.
