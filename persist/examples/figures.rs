@@ -38,14 +38,15 @@ fn set(store: &SessionStore, ids: &[SessionId]) -> f64 {
 /// Ends sessions by so many threads, and prints how long that takes.
 fn delete(store: &SessionStore, ids: &[SessionId], threads: usize) {
     let (times, begun) = (Mutex::new(Vec::new()), Instant::now());
+    let noted = &times;
     thread::scope(|scope| {
         for part in ids.chunks(ids.len().div_ceil(threads)) {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 for id in part {
                     let begun = Instant::now();
                     assert!(store.delete(id));
                     let took = begun.elapsed();
-                    times.lock().expect("no thread panics").push(took);
+                    noted.lock().expect("no thread panics").push(took);
                 }
             });
         }

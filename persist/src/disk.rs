@@ -111,7 +111,9 @@ impl Disk {
                 // Out of the way first, so that a crash in between leaves a directory without a database.
                 for file in [&database, &witness] {
                     if file.exists() {
-                        fs::rename(file, file.with_added_extension("damaged"))?;
+                        let mut aside = file.clone().into_os_string();
+                        aside.push(".damaged");
+                        fs::rename(file, aside)?;
                     }
                 }
                 let (found, opened, witness, commits) = Self::open_files(dir, faults.as_ref(), false)?;
@@ -122,7 +124,6 @@ impl Disk {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "taken apart at once")]
     fn open_files(
         dir: &Path,
         faults: Option<&Faults>,

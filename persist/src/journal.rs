@@ -1,8 +1,8 @@
 //! What operations tell the writing thread, and how they wait for it.
 //!
-//! An operation pushes a *note* with the id of the session onto a queue, and gets a *ticket*, the number of notes pushed
-//! so far. The writing thread reads that number, empties the queue, and commits. Then all notes with tickets up to that
-//! number are on disk. So threads that wait at the same time share a commit.
+//! An operation pushes a *note* with the id of the session onto a queue, and gets a *ticket*, the number of notes
+//! pushed so far. The writing thread reads that number, empties the queue, and commits. Then all notes with tickets up
+//! to that number are on disk. So threads that wait at the same time share a commit.
 //!
 //! A note does not say what has happened. The writing thread looks at the session when it writes, so the order of notes
 //! does not matter: a session that has ended is not found, and its record is removed.

@@ -50,7 +50,8 @@ pub trait Journal: Send + Sync + 'static {
     fn ended(&self, id: &SessionId, cause: RemovalCause);
 
     /// Is called after a session has got another id: `new` is its id now, and `old` has ended, or forwards to the
-    /// session for the grace of the rotation. By default it calls [`ended`](Self::ended) and [`changed`](Self::changed).
+    /// session for the grace of the rotation. By default it calls [`ended`](Self::ended) and
+    /// [`changed`](Self::changed).
     fn rotated(&self, old: &SessionId, new: &SessionId) {
         self.ended(old, RemovalCause::Rotated);
         self.changed(new);

@@ -170,7 +170,7 @@ fn play<E: Engine>(name: &str, dir: &Path, sessions: u64) -> Result<()> {
     let (p50, p99) = percentiles(&mut times);
     let bytes = (written() - before) / 15 / 10_000;
     println!(
-        "{name}: 10,000 changes in a batch: p50 {p50:.2?}, p99 {p99:.2?}, {bytes} bytes written a change, {} bytes a session",
+        "{name}: 10,000 changes: p50 {p50:.2?}, p99 {p99:.2?}, {bytes} bytes written each, {} bytes a session",
         size(dir) / sessions
     );
 
