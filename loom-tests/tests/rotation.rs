@@ -117,7 +117,7 @@ impl World {
                 touch: true,
             };
             let former = grace.map_or(Former::Ends(RemovalCause::Rotated), forwards);
-            self.table.rotate(&old, former, moment, |version, stamp| {
+            self.table.rotate(&old, former, moment, self.table.reservation().as_mut(), |version, stamp| {
                 value = Some(version.payload().value());
                 let overrides = Overrides { former: grace.map(|_| old), ..version.overrides() };
                 let head = Head { key: new, ..version.next_head(stamp, &overrides) };

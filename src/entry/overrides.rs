@@ -58,6 +58,12 @@ impl Shape {
         Self(text_len | limits | binding | flag(overrides.has_origin(), ORIGIN))
     }
 
+    /// The shape of a session's first version: bound to a principal or not, with a serial number or without.
+    pub(super) fn of_first(bound: bool, numbered: bool, text_len: u32) -> Self {
+        let Self(plain) = Self::new(&Overrides::NONE, text_len);
+        Self(plain | if bound { BINDING } else { 0 } | if numbered { ORIGIN } else { 0 })
+    }
+
     /// Whether the version has no overrides and is not a forward.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
@@ -107,6 +113,11 @@ impl Shape {
     #[inline]
     pub(super) fn tail_len(self) -> usize {
         self.overrides_len() + self.text_len()
+    }
+
+    /// The length of the tail if the version had limits of its own.
+    pub(super) fn tail_len_with_limits(self) -> usize {
+        self.tail_len() + LIMITS_LEN - self.part(LIMITS, LIMITS_LEN)
     }
 
     #[inline]

@@ -122,13 +122,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 Some(joined.map_err(|_| ImportError::PrincipalFull)?)
             }
         };
-        let place = self.table.enter(id.as_bytes()).ok_or(ImportError::Full)?;
+        let mut place = self.table.enter(id.as_bytes()).ok_or(ImportError::Full)?;
         // Relaxed: only the number matters, as where it is counted up.
         self.inserted.fetch_max(carried.serial, Ordering::Relaxed);
         let binding = joining.as_ref().map(|joining| joining.binding);
         let overrides = Overrides { limits, binding, serial: carried.serial, ..Overrides::NONE };
         let head = Head { version: carried.version, ..Head::first(*id.as_bytes(), stamp, &overrides) };
-        self.table.insert(place, build(head), moment).map_err(|_| ImportError::Occupied)?;
+        let new = build(head);
+        if self.table.limits_bytes() && !place.resize(new.borrow().charge()) {
+            return Err(ImportError::Full);
+        }
+        self.table.insert(place, new, moment).map_err(|_| ImportError::Occupied)?;
         if let Some(joining) = joining {
             self.arrive(joining, id, moment.now());
         }

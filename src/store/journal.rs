@@ -17,13 +17,13 @@
 
 use super::SessionStore;
 use crate::content::{Content, Replicated};
-use crate::entry::{EntryRef, Head, Overrides, Owned};
+use crate::entry::{EntryRef, Head, Overrides, Owned, Payload};
 use crate::error::{BindError, MissingError};
 use crate::events::{Journal, RemovalCause};
-use crate::expiry::limit;
+use crate::expiry::{Tick, limit};
 use crate::id::SessionId;
 use crate::sync::step;
-use crate::table::{Absence, Former, Refusal};
+use crate::table::{Absence, Change, Former, Refusal};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -78,6 +78,24 @@ impl Outcome for bool {
     #[inline]
     fn is_missing(&self) -> bool {
         !self
+    }
+}
+
+/// What builds the next version of a session, and whether it has built one.
+pub(super) struct Noted<B> {
+    build: B,
+    replaced: bool,
+}
+
+impl<B> Noted<B> {
+    #[inline(always)]
+    pub(super) fn build<P: Payload, E>(&mut self, version: EntryRef<'_, P>, stamp: Tick) -> Result<Change<P>, E>
+    where
+        B: FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
+    {
+        let change = (self.build)(version, stamp)?;
+        self.replaced = matches!(change, Change::Replace(_));
+        Ok(change)
     }
 }
 
@@ -147,17 +165,54 @@ impl<T: Content + ?Sized> SessionStore<T> {
         };
         let end = moment.now().after(limit(FORWARDS, self.time.resolution()));
         let former = Former::Forwards { end, absent: T::absent, touch: false };
-        let rotated = self.table.rotate(stand_in.as_bytes(), former, moment, |version, _| {
+        let mut moved_version = |version: EntryRef<'_, T::Payload>, _| {
             let overrides = Overrides { former: Some(*stand_in.as_bytes()), ..version.overrides() };
             // The same version, last used when it was: the move changes nothing.
             let head = version.next_head(moment.now(), &overrides);
             copy(version, Head { key: *id.as_bytes(), version: version.version(), ..head })
-        });
+        };
+        let mut room = self.table.reservation();
+        let rotated = loop {
+            let rotated = self.table.rotate(stand_in.as_bytes(), former, moment, room.as_mut(), &mut moved_version);
+            // The version under the id is larger by the stand-in. No session is ended for that: where there is no room,
+            // the session stays under the stand-in.
+            let short = matches!(rotated, Err(Refusal::Full));
+            let Some(room) = room.as_mut().filter(|_| short) else { break rotated };
+            let more = room.shortage().map(|shortage| shortage.more);
+            if !more.is_some_and(|more| room.resize(more)) {
+                break rotated;
+            }
+        };
         rotated.ok()?;
         if let Some(moved) = moved {
             self.seated(moved, id, moment.now());
         }
         Some(())
+    }
+
+    /// Runs an update of a session, which calls `build`, and tells the journal if a version was replaced.
+    #[inline(always)]
+    pub(super) fn updating<B, E>(
+        &self,
+        id: &SessionId,
+        build: B,
+        mut update: impl FnMut(&SessionId, &mut Noted<B>) -> Result<(), Refusal<E>>,
+    ) -> Result<(), Refusal<E>> {
+        let mut noted = Noted { build, replaced: false };
+        let result = self.on_session(id, |id| update(id, &mut noted));
+        if self.journal.is_some() {
+            self.updated(id, noted.replaced && result.is_ok());
+        }
+        result
+    }
+
+    /// Tells the journal of an update, which may have ended sessions to make room.
+    #[inline(never)]
+    fn updated(&self, id: &SessionId, replaced: bool) {
+        if replaced {
+            self.note_change(id);
+        }
+        self.settle();
     }
 
     /// Tells the journal that a session was created or changed.

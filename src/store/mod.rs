@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `mod` | on a session with any content: `read`, `exists`, `delete`, ... |
 //! | `builder` | making a store |
-//! | `create` | creating a session, and making room for it |
+//! | `create` | creating a session |
+//! | `room` | making room for a session that is created or becomes larger |
 //! | `carry` | taking a session to another store |
 //! | `journal` | restored sessions, and what the journal is told |
 //! | `insert` | creating a session under a given id; replacing the whole content |
@@ -34,6 +35,7 @@ mod journal;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
+mod room;
 mod rotate;
 mod stats;
 mod timeouts;
@@ -171,7 +173,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let told = journal.as_ref().map(|journaled| Arc::clone(&journaled.journal));
         let registrar = Registrar { index: Arc::clone(&index), listener, journal: told };
         let observer = tracer.observer(Box::new(registrar));
-        let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
+        let table = Table::new(config.shard_count(), config.max_sessions);
+        let table = table.within_bytes(config.max_sessions, config.max_bytes).observed_by(observer);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
         Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer, journal }
     }
@@ -477,26 +480,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
         .map(|shown| shown.expect("it is called once"))
     }
 
-    /// Changes the live version of a session as `build` says, and tells the journal.
+    /// Changes the live version of a session, which does not become larger, as `build` says. Tells the journal.
     fn update_version<E>(
         &self,
         id: &SessionId,
         moment: Moment<'_>,
-        mut build: impl FnMut(EntryRef<'_, T::Payload>, Tick) -> Result<Change<T::Payload>, E>,
+        build: impl FnMut(EntryRef<'_, T::Payload>, Tick) -> Result<Change<T::Payload>, E>,
     ) -> Result<(), Refusal<E>> {
-        let mut replaced = false;
-        self.on_session(id, |id| {
-            self.table.update(id.as_bytes(), moment, |version, stamp| {
-                let change = build(version, stamp)?;
-                replaced = matches!(change, Change::Replace(_));
-                Ok(change)
-            })
-        })?;
-        if replaced {
-            self.note_change(id);
-            self.settle();
-        }
-        Ok(())
+        self.updating(id, build, |id, noted| {
+            let build = |version: EntryRef<'_, T::Payload>, stamp| noted.build(version, stamp);
+            self.table.update(id.as_bytes(), moment, build)
+        })
     }
 
     /// The moment of an operation that begins now.
@@ -526,6 +520,7 @@ fn error_of<E: From<MissingError>>(refusal: Refusal<E>) -> E {
         Refusal::NotFound => MissingError::NotFound.into(),
         Refusal::Expired => MissingError::Expired.into(),
         Refusal::Build(error) => error,
+        Refusal::Full => unreachable!("the new version takes no more bytes than the old one"),
     }
 }
 

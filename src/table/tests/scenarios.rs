@@ -28,6 +28,8 @@ pub(super) struct Scenario {
     first: bool,
     /// Whether the victim's session got its key by a rotation that has left a forward.
     forwarded: bool,
+    /// Whether sessions count bytes, of which each version needs others.
+    sized: bool,
     /// The step at which an earlier operation on the victim's session is given up.
     given_up: Option<(&'static str, Call)>,
     pub(super) doing: Doing,
@@ -47,6 +49,7 @@ const PLAIN: Scenario = Scenario {
     table: Table::Of(20),
     first: true,
     forwarded: false,
+    sized: false,
     given_up: None,
     doing: Doing::Sweep,
     state: Some(9),
@@ -97,6 +100,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ..CHAIN
     },
     Scenario { name: "update of an expired session", table: Table::Expired(20), state: None, ..APPEND },
+    Scenario { name: "update that needs bytes", sized: true, ..APPEND },
+    Scenario { name: "insert that needs bytes", sized: true, ..INSERT },
+    Scenario { name: "remove that gives bytes back", sized: true, ..REMOVE },
+    Scenario { name: "rotation whose bytes are counted", sized: true, ..ROTATE },
+    Scenario { name: "rotation with a forward that needs bytes", sized: true, ..FORWARD },
     Scenario { name: "read", ..READ },
     Scenario { name: "read of a chain", doing: READ.doing, ..CHAIN },
     Scenario { name: "read during a growth", table: Table::Of(BRINK), ..READ },
@@ -140,6 +148,7 @@ impl Scenario {
     /// A table in which the operation can begin.
     pub(super) fn fixture(&self) -> Fixture {
         let fixture = Fixture::new(1, 0);
+        let fixture = if self.sized { fixture.sized() } else { fixture };
         fixture.pass(5 * IDLE);
         let inserted_before =
             self.state.is_some() || self.given_up.is_some() || matches!(self.table, Table::Expired(_));
