@@ -170,10 +170,13 @@ fn a_session_that_makes_room_is_reported_before_the_creation_settles() {
     assert_eq!(notes.take(), [Told::Ended(first, RemovalCause::Capacity), Told::Changed(second), Told::Settle]);
 }
 
+/// An operation on the session of an id. True if it has found the session.
+type Use = fn(&SessionStore, &SessionId) -> bool;
+
 #[test]
 fn a_waiting_session_is_found_by_every_operation_under_its_own_id() {
     let ada = Principal::new("ada");
-    let uses: &[(&str, fn(&SessionStore, &SessionId) -> bool)] = &[
+    let uses: &[(&str, Use)] = &[
         ("get", |store, id| store.get(id, "user").as_deref() == Some("ada")),
         ("exists", |store, id| store.exists(id)),
         ("touch", |store, id| store.touch(id)),
