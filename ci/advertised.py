@@ -142,6 +142,9 @@ EXAMPLES = {
     # It leaves the signal to the system.
     "tower_sessions": [Serves(FORM, status=-signal.SIGINT)],
     "actix": [Serves(FORM)],
+    "restart": [Ends("everything held")],
+    # A hundredth of the size.
+    "figures": [Ends("look-up of a restored session", ["2000"])],
     # It ends with its standard input.
     "load": [Serves(FORM, [kind], stop=None, says=r"^(\d+)$") for kind in ("cloakroom", "memory", "tower-sessions")],
 }
@@ -155,6 +158,10 @@ ELSEWHERE = {
     "cargo build --profile measure -p cloakroom-benches --bin compare": (
         "bench",
         "cargo build -p cloakroom-benches --bin compare",
+    ),
+    "cargo run --release -p cloakroom-benches --no-default-features --features engines --bin engines redb 1000000": (
+        "persist",
+        'cargo run -p cloakroom-benches --no-default-features --features engines --bin engines "$engine" 50000',
     ),
     # Each with its own arguments, up to where it would begin to measure.
     "target/measure/compare *": ("bench", '"$compare" "${words[@]}" --help >/dev/null'),

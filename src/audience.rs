@@ -51,6 +51,31 @@ impl Audience {
         Self(key)
     }
 
+    /// Makes the audience that [`to_bytes`](Self::to_bytes) has written. `None` for zeros, which no audience has.
+    ///
+    /// Wait-free; allocates nothing.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        Self::from_key(bytes)
+    }
+
+    /// Returns the audience in 16 bytes, to keep it elsewhere. They contain a name of up to 15 bytes.
+    ///
+    /// Wait-free; allocates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::Audience;
+    ///
+    /// let site = Audience::new("site");
+    /// assert_eq!(Audience::from_bytes(site.to_bytes()), Some(site));
+    /// ```
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     /// The audience of a ticket.
     pub(crate) fn from_key(key: [u8; 16]) -> Option<Self> {
         (key != [0; 16]).then_some(Self(key))

@@ -300,8 +300,8 @@ impl Ticking for TimeSource {
     #[inline]
     fn tick(&self) -> Tick {
         match self {
-            Self::Coarse(clock) => Tick::new(clock.0.milliseconds()),
-            Self::Custom(clock) => Tick::from_reading(clock.now()),
+            Self::Coarse(clock) => Tick::ORIGIN.after(clock.0.milliseconds()),
+            Self::Custom(clock) => Tick::ORIGIN.after(Tick::from_reading(clock.now()).get()),
         }
     }
 }
@@ -406,7 +406,7 @@ mod tests {
         let shared: Arc<dyn Clock> = Arc::new(Steps);
         assert_eq!((shared.now(), shared.resolution()), (Steps.now(), Steps.resolution()));
         let source = TimeSource::custom(shared);
-        assert_eq!((source.tick(), source.resolution()), (Tick::new(77), Duration::from_millis(10)));
+        assert_eq!((source.tick(), source.resolution()), (Tick::ORIGIN.after(77), Duration::from_millis(10)));
     }
 
     #[test]
@@ -420,7 +420,8 @@ mod tests {
         let clock = CoarseClock::new();
         let source = TimeSource::Coarse(clock);
         assert_eq!(source.resolution(), clock.resolution());
-        let ticks = [Tick::from_reading(clock.now()), source.tick(), Tick::from_reading(clock.now())];
+        let reading = || Tick::ORIGIN.after(Tick::from_reading(clock.now()).get());
+        let ticks = [reading(), source.tick(), reading()];
         assert!(ticks.is_sorted(), "{ticks:?}");
     }
 }

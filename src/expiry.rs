@@ -15,6 +15,10 @@ impl Tick {
     /// entry's life word.
     pub(crate) const MAX: Self = Self(u64::MAX >> 2);
 
+    /// The tick of a store's clock at its origin. It is not the first, because a restored session may have been used
+    /// last before the clock's origin: 34 years fit in between.
+    pub(crate) const ORIGIN: Self = Self(1 << 40);
+
     pub(crate) const fn new(milliseconds: u64) -> Self {
         if milliseconds > Self::MAX.0 { Self::MAX } else { Self(milliseconds) }
     }
@@ -35,12 +39,27 @@ pub(crate) fn limit(timeout: Duration, resolution: Duration) -> u64 {
     ticks_up(timeout).saturating_add(ticks_up(resolution))
 }
 
+/// The timeout of a [`limit`] in ticks.
+pub(crate) fn timeout(limit: u64, resolution: Duration) -> Duration {
+    if limit == u64::MAX { Duration::MAX } else { span(limit.saturating_sub(ticks_up(resolution))) }
+}
+
+/// The whole ticks of a span.
+pub(crate) fn ticks_down(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The duration of `ticks` ticks.
 pub(crate) const fn span(ticks: u64) -> Duration {
     Duration::from_millis(ticks)
 }
 
 impl Limits {
+    /// The ticks from `now` until the absolute timeout, if there is one.
+    pub(crate) fn left_until_end(self, now: Tick) -> Option<u64> {
+        (self.end != Tick::MAX).then(|| self.end.0.saturating_sub(now.0))
+    }
+
     /// The remaining ticks, at `now`, of a session that was last touched at `stamp`, if it is not touched again.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
         let untouched = now.0.saturating_sub(stamp.0);
@@ -51,7 +70,13 @@ impl Limits {
 }
 
 impl Tick {
+    /// The tick `ticks` earlier.
+    pub(crate) fn before(self, ticks: u64) -> Self {
+        Self(self.0.saturating_sub(ticks))
+    }
+
     /// The tick `ticks` later.
+    #[inline]
     pub(crate) fn after(self, ticks: u64) -> Self {
         Self::new(self.0.saturating_add(ticks))
     }

@@ -48,6 +48,7 @@
 //! | The cookie, without an adapter | [`SessionCookie`]; its lifetime: [`ticket`], [`renew_cookie`] |
 //! | Several applications on one store | [`Audience`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal), [`on_removal_with`](SessionStoreBuilder::on_removal_with) |
+//! | On disk, or in another store | [`Journal`], [`export`](SessionStore::export), [`import_with`](SessionStore#method.import_with) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
 //!
@@ -64,6 +65,8 @@
 //! * **Browsers with a key for the session** (DBSC): [`cloakroom-dbsc`], beside the first of these or without it.
 //! * **Others**: this crate. [`SessionCookie`] finds the id among a request's headers and makes the `Set-Cookie`. Send
 //!   a new one after each login ([`login`]).
+//!
+//! [`cloakroom-persist`] keeps the sessions on disk, so that a restart logs nobody out.
 //!
 //! # Features
 //!
@@ -88,6 +91,7 @@
 //! [`cloakroom-tower-sessions`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower-sessions
 //! [`cloakroom-actix-session`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/actix-session
 //! [`cloakroom-dbsc`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/dbsc
+//! [`cloakroom-persist`]: https://github.com/cloakroom-rs/cloakroom/tree/main/persist
 //! [recipes]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/recipes.md
 //! [promises]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/promises.md
 //! [migration page]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/migration.md
@@ -171,18 +175,18 @@ pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
 pub use cookie::{SameSite, SessionCookie, SessionCookieBuilder, SessionIds, SetCookie};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
-    RandomError, RotateError, SessionCookieError, SetError, SetIfError, TryUpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, ImportError, IncrementError, InsertError, MissingError,
+    ParseIdError, RandomError, RotateError, SessionCookieError, SetError, SetIfError, TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
-pub use events::{Removal, RemovalCause};
+pub use events::{Journal, Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
 pub use store::{
-    Eviction, Hold, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView, Stats,
-    Timeouts, Undo,
+    Carried, Eviction, Hold, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView,
+    Stats, Timeouts, Undo,
 };
 pub use sweeper::Sweeper;

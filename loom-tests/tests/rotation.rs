@@ -111,8 +111,11 @@ impl World {
     fn move_to(&self, old: Key, new: Key, grace: Option<u64>) -> Option<usize> {
         let mut value = None;
         let rotated = self.timed(|moment| {
-            let forwards =
-                |grace| Former::Forwards { end: moment.now().after(grace), absent: || Watched::new(usize::MAX) };
+            let forwards = |grace| Former::Forwards {
+                end: moment.now().after(grace),
+                absent: || Watched::new(usize::MAX),
+                touch: true,
+            };
             let former = grace.map_or(Former::Ends(RemovalCause::Rotated), forwards);
             self.table.rotate(&old, former, moment, self.table.reservation().as_mut(), |version, stamp| {
                 value = Some(version.payload().value());

@@ -128,3 +128,60 @@ impl fmt::Display for InsertError {
 }
 
 impl Error for InsertError {}
+
+/// Tells why a session could not be imported. Nothing has changed.
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom::{Carried, ImportError, SessionStore};
+///
+/// let store = SessionStore::default();
+/// let taken = store.create()?;
+/// let refused = store.import_with(&taken, &Carried::default(), [("user", "eve")]);
+/// assert_eq!(refused, Err(ImportError::Occupied));
+/// # Ok::<(), cloakroom::CreateError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// A live session has this id, or the id still forwards to one after a rotation with grace.
+    Occupied,
+    /// The session was idle for longer than its idle timeout.
+    Expired,
+    /// The store holds as many sessions as [`max_sessions`](crate::SessionConfig#structfield.max_sessions) allows, or
+    /// as many bytes as [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows.
+    Full,
+    /// The principal has as many sessions as
+    /// [`max_sessions_per_principal`](crate::SessionConfig#structfield.max_sessions_per_principal) allows.
+    PrincipalFull,
+    /// The attributes take more than [`max_session_bytes`](crate::SessionConfig#structfield.max_session_bytes).
+    TooLarge {
+        /// The bytes that the attributes would take, up to and including the first attribute beyond the limit.
+        size: usize,
+        /// The bytes that a session may take.
+        limit: usize,
+    },
+    /// There are more attributes than [`max_attributes`](crate::SessionConfig#structfield.max_attributes).
+    TooManyAttributes {
+        /// The number of attributes, up to and including the first attribute beyond the limit.
+        count: usize,
+        /// The number of attributes that a session may have.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Occupied => f.write_str("a session has this id already"),
+            Self::Expired => f.write_str("the session has expired"),
+            Self::Full => f.write_str(FULL),
+            Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
+            Self::TooLarge { size, limit } => too_large(f, *size, *limit),
+            Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
+        }
+    }
+}
+
+impl Error for ImportError {}

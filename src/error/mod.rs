@@ -18,7 +18,7 @@ mod rotate;
 
 pub use change::{IncrementError, SetError, SetIfError, TryUpdateError};
 pub use cookie::SessionCookieError;
-pub use create::{CreateError, InsertError};
+pub use create::{CreateError, ImportError, InsertError};
 pub use input::{ConfigError, CookieNameError, ParseIdError, RandomError};
 #[cfg(feature = "json")]
 pub use json::{GetJsonError, SetJsonError};
@@ -106,6 +106,8 @@ mod tests {
             Box::new(CreateError::TooLarge { size: 23, limit: 16 }),
             Box::new(CreateError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(CreateError::Random(random_error())),
+            Box::new(ImportError::Expired),
+            Box::new(ImportError::PrincipalFull),
             Box::new(InsertError::Occupied),
             Box::new(InsertError::Full),
             Box::new(InsertError::BytesFull),

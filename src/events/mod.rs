@@ -1,9 +1,11 @@
 //! Events of a store: the listener that the application has installed, and `tracing`.
 
+mod journal;
 mod removal;
 mod trace;
 
 pub use crate::table::RemovalCause;
+pub use journal::Journal;
 pub use removal::Removal;
 pub(crate) use trace::Tracer;
 
@@ -74,17 +76,18 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// The store's own observer: removes an ended session from the index of principals, and calls the listener. It also
-/// knows which sessions are held.
+/// The store's own observer: tells the journal of an ended session, removes it from the index of principals, and calls
+/// the listener. It also knows which sessions are held.
 pub(crate) struct Registrar {
     pub(crate) index: Arc<Index>,
     pub(crate) holds: Arc<Holds>,
     pub(crate) listener: Option<Listener>,
+    pub(crate) journal: Option<Arc<dyn Journal>>,
 }
 
 impl Observer for Registrar {
     fn observes_all(&self) -> bool {
-        self.listener.is_some()
+        self.listener.is_some() || self.journal.is_some()
     }
 
     fn capture(&self, text: &str, payload: &dyn Any) -> Captured {
@@ -99,6 +102,18 @@ impl Observer for Registrar {
     fn ended(&self, ended: Ended) {
         let Ended { key, cause, bound, serial, listed, captured } = ended;
         let principal = bound.as_ref().map(|bound| Principal::from_key(bound.principal));
+        if let Some(journal) = &self.journal {
+            let id = SessionId::from_bytes(key);
+            match cause {
+                // A restored session has got its own id, which is the one that its client has.
+                RemovalCause::Rotated if journal.is_stand_in(&id) => return,
+                // The operation that has rotated the id tells the journal.
+                RemovalCause::Rotated => {}
+                // Before the session leaves the index: the thread that ends all sessions of a principal tells the
+                // journal of those that it finds there.
+                _ => journal.ended(&id, cause),
+            }
+        }
         if let Some(Bound { binding, used: Some(used), .. }) = bound {
             self.index.leave(used, binding, listed);
         }

@@ -380,12 +380,14 @@ impl<'i> User<'i> {
         self.members().iter().filter_map(of_it).collect()
     }
 
-    /// Lists the new id of a session beside its old one, before a rotation. False if the session is not listed any
-    /// more.
+    /// Lists the new id of a session beside its old one, before a rotation, unless the new id is listed. False if the
+    /// session is not listed under the old id any more.
     pub(crate) fn announce_move(&self, binding: Binding, from: &Key, to: Key) -> bool {
         self.change(binding.segment as usize, |segment| {
             let old = segment.0.iter().find(|member| member.serial == binding.serial && member.id == *from);
+            let listed = segment.0.iter().any(|member| member.serial == binding.serial && member.id == to);
             match old {
+                Some(_) if listed => (Next::Same, true),
                 Some(old) => (Next::Segment(segment.with(Member { id: to, ..*old })), true),
                 None => (Next::Same, false),
             }

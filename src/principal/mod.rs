@@ -48,6 +48,31 @@ impl Principal {
         Self(key)
     }
 
+    /// Makes the principal that [`to_bytes`](Self::to_bytes) has written.
+    ///
+    /// Wait-free; allocates nothing.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the principal in 32 bytes, to keep it elsewhere. They contain a name of up to 31 bytes.
+    ///
+    /// Wait-free; allocates nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::Principal;
+    ///
+    /// let ada = Principal::new("ada");
+    /// assert_eq!(Principal::from_bytes(ada.to_bytes()), ada);
+    /// ```
+    #[must_use]
+    pub const fn to_bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     pub(crate) fn from_key(key: Key) -> Self {
         Self(key)
     }

@@ -217,9 +217,8 @@ impl SessionStore {
     }
 
     fn copy_of(&self, id: &SessionId, touch: bool) -> Option<Snapshot> {
-        let copy = self.table.read(id.as_bytes(), touch, self.moment(), |version| {
-            Snapshot::of(Attributes::of(version), Version::new(version.version()))
-        });
+        let copy = self
+            .read_version(id, touch, |version| Snapshot::of(Attributes::of(version), Version::new(version.version())));
         copy.ok()
     }
 
@@ -245,6 +244,6 @@ impl SessionStore {
     /// ```
     #[must_use]
     pub fn version(&self, id: &SessionId) -> Option<Version> {
-        self.table.read(id.as_bytes(), false, self.moment(), |version| Version::new(version.version())).ok()
+        self.read_version(id, false, |version| Version::new(version.version())).ok()
     }
 }

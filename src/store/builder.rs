@@ -1,13 +1,15 @@
 //! Building a store from single settings, a clock and a listener.
 
 use super::SessionStore;
+use super::journal::Journaled;
 use crate::clock::{Clock, TimeSource};
 use crate::config::{SessionConfig, WhenFull};
-use crate::content::Content;
+use crate::content::{Content, Replicate};
 use crate::error::ConfigError;
-use crate::events::{Listener, Removal};
+use crate::events::{Journal, Listener, Removal};
 use crate::principal::WhenPrincipalFull;
 use core::time::Duration;
+use std::sync::Arc;
 
 /// Builds a [`SessionStore`] from single settings. A setting that is not set is as in [`SessionConfig::default`].
 ///
@@ -311,7 +313,37 @@ impl SessionStoreBuilder {
         self.build_any()
     }
 
+    /// Makes a store that tells `journal` of every change, and finds restored sessions through it. `T` is
+    /// [`Attributes`](crate::Attributes) for string attributes, or the type of the values.
+    ///
+    /// For crates that keep sessions on disk, such as `cloakroom-persist`. Allocates; may block as [said above](Self).
+    ///
+    /// # Errors
+    ///
+    /// As for [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// If a custom clock panics.
+    ///
+    /// # Examples
+    ///
+    /// [`Journal`] has one.
+    pub fn build_with_journal<T: Replicate + ?Sized>(
+        self,
+        journal: Arc<dyn Journal>,
+    ) -> Result<SessionStore<T>, ConfigError> {
+        self.build_journaled(Some(Journaled::new(journal)))
+    }
+
     fn build_any<T: Content + ?Sized>(self) -> Result<SessionStore<T>, ConfigError> {
+        self.build_journaled(None)
+    }
+
+    fn build_journaled<T: Content + ?Sized>(
+        self,
+        journal: Option<Journaled<T>>,
+    ) -> Result<SessionStore<T>, ConfigError> {
         let Self { mut config, cookie_name, time, listener } = self;
         if let Some(name) = cookie_name {
             config.cookie_name = name.try_into()?;
@@ -319,7 +351,7 @@ impl SessionStoreBuilder {
         if listener.as_ref().is_some_and(|listener| !listener.is_for::<T>()) {
             return Err(ConfigError::Listener);
         }
-        Ok(SessionStore::assemble(config, time.unwrap_or_default(), listener))
+        Ok(SessionStore::assemble_with(config, time.unwrap_or_default(), listener, journal))
     }
 }
 

@@ -43,9 +43,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
         text_len: usize,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
-        let id = self.try_create(terms, text_len, build).map_err(|error| self.refused(error))?;
-        self.tracer.created(id.as_bytes());
-        Ok(id)
+        let created = self.try_create(terms, text_len, build);
+        if let Ok(id) = &created {
+            self.tracer.created(id.as_bytes());
+            self.note_change(id);
+        }
+        // Sessions may have ended for it, even if it was refused after all.
+        self.settle();
+        created.map_err(|error| self.refused(error))
     }
 
     /// Counts a refused creation, and returns the error.

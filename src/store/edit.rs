@@ -441,7 +441,11 @@ impl SessionStore {
         if LIMITED {
             return self.edit_within(id, moment, build);
         }
-        self.table.update_within(id.as_bytes(), moment, &mut Unlimited, build).map_err(error_of)
+        let edited = self.updating(id, build, |id, noted| {
+            let build = |version: EntryRef<'_, Packed>, stamp| noted.build(version, stamp);
+            self.table.update_within(id.as_bytes(), moment, &mut Unlimited, build)
+        });
+        edited.map_err(error_of)
     }
 
     /// The same at a limit in bytes.
@@ -450,11 +454,16 @@ impl SessionStore {
         &self,
         id: &SessionId,
         moment: Moment<'_>,
-        mut build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
+        build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
     ) -> Result<(), E> {
-        let edited = self.with_room(id, moment, |room| match room {
-            Some(room) => self.table.update_within(id.as_bytes(), moment, room, &mut build),
-            None => Err(Refusal::Full),
+        let edited = self.updating(id, build, |id, noted| {
+            self.with_room(id, moment, |room| match room {
+                Some(room) => {
+                    let build = |version: EntryRef<'_, Packed>, stamp| noted.build(version, stamp);
+                    self.table.update_within(id.as_bytes(), moment, room, build)
+                }
+                None => Err(Refusal::Full),
+            })
         });
         edited.map_err(|refusal| match refusal {
             Refusal::Full => SetError::BytesFull.into(),
@@ -469,7 +478,7 @@ impl SessionStore {
         mut build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Change<Packed>,
     ) -> Result<(), MissingError> {
         let build = |version: EntryRef<'_, Packed>, stamp| Ok::<_, MissingError>(build(version, stamp));
-        self.table.update(id.as_bytes(), self.moment(), build).map_err(error_of)
+        self.update_version(id, self.moment(), build).map_err(error_of)
     }
 }
 

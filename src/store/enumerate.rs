@@ -5,7 +5,7 @@ use crate::content::Content;
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key};
 use crate::events::RemovalCause;
-use crate::expiry::{Tick, span};
+use crate::expiry::{Tick, span, timeout};
 use crate::id::SessionId;
 use crate::table::Change;
 use core::convert::Infallible;
@@ -25,7 +25,7 @@ pub struct SessionView<'a, T: Content + ?Sized> {
 
 impl<'a, T: Content + ?Sized> SessionView<'a, T> {
     /// `None` if the version has been superseded or is dead.
-    fn new(store: &'a SessionStore<T>, version: EntryRef<'a, T::Payload>, now: Tick) -> Option<Self> {
+    pub(super) fn new(store: &'a SessionStore<T>, version: EntryRef<'a, T::Payload>, now: Tick) -> Option<Self> {
         match version.life().load() {
             Life::Live(stamp) => Some(Self { store, version, stamp, now }),
             Life::Pending | Life::Superseded | Life::Dead => None,
@@ -54,6 +54,12 @@ impl<'a, T: Content + ?Sized> SessionView<'a, T> {
     #[must_use]
     pub fn idle_for(&self) -> Duration {
         span(self.now.get().saturating_sub(self.stamp.get()))
+    }
+
+    /// Returns the idle timeout of the session: its own, or the store's.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Duration {
+        timeout(self.store.limits_of(self.version).idle, self.store.time.resolution())
     }
 
     /// Returns the time after which the session expires if it is not used: see [`SessionStore::expires_in`].
@@ -155,6 +161,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub fn delete_where(&self, mut f: impl FnMut(&SessionView<'_, T>) -> bool) -> usize {
         let mut ended = 0;
         self.each_key(|key| ended += usize::from(self.delete_if(key, &mut f)));
+        self.settle();
         ended
     }
 

@@ -8,7 +8,7 @@ use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
 use crate::entry::{EntryRef, Head, Overrides, Owned, Ticket};
 use crate::error::{CreateError, InsertError, MissingError, SetError};
-use crate::expiry::{Moment, Tick};
+use crate::expiry::Tick;
 use crate::id::SessionId;
 use crate::sync::Ordering;
 use crate::table::Change;
@@ -21,9 +21,26 @@ impl<T: Content + ?Sized> SessionStore<T> {
         text_len: usize,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<(), InsertError> {
+        let inserted = self.try_insert(id, timeouts, text_len, build);
+        if inserted.is_ok() {
+            self.tracer.created(id.as_bytes());
+            self.note_change(id);
+        }
+        // Sessions may have ended for it, even if it was refused after all.
+        self.settle();
+        inserted
+    }
+
+    fn try_insert(
+        &self,
+        id: &SessionId,
+        timeouts: Timeouts,
+        text_len: usize,
+        build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
+    ) -> Result<(), InsertError> {
         let moment = self.moment();
         // Checked before a place is reserved, because another session may have to end for the place.
-        if self.is_occupied(id, moment) {
+        if self.is_occupied(id) {
             return Err(InsertError::Occupied);
         }
         let bytes = self.bytes_of_new(false, true, text_len);
@@ -37,13 +54,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let ticket = Self::ticket_after(Ticket::NONE, timeouts, moment.now());
         let overrides = Overrides { limits, serial, ticket, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
-        self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)?;
-        self.tracer.created(id.as_bytes());
-        Ok(())
+        self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)
     }
 
-    fn is_occupied(&self, id: &SessionId, moment: Moment<'_>) -> bool {
-        self.table.read(id.as_bytes(), false, moment, |_| ()).is_ok()
+    fn is_occupied(&self, id: &SessionId) -> bool {
+        self.read_version(id, false, |_| ()).is_ok()
     }
 
     /// The overrides of the version after `version`, with the given timeouts in place of its own.
@@ -221,7 +236,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
         mut f: impl FnMut(&T) -> T,
     ) -> Result<(), MissingError> {
         let moment = self.moment();
-        let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
+        let result = self.update_version(id, moment, |version, stamp| {
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });

@@ -9,6 +9,8 @@
 //! | `builder` | making a store |
 //! | `create` | creating a session |
 //! | `room` | making room for a session that is created or becomes larger |
+//! | `carry` | taking a session to another store |
+//! | `journal` | restored sessions, and what the journal is told |
 //! | `insert` | creating a session under a given id; replacing the whole content |
 //! | `attributes`, `edit`, `json` | reading and changing string attributes; values as JSON |
 //! | `typed` | creating and updating a session that holds a value |
@@ -24,6 +26,7 @@
 
 mod attributes;
 mod builder;
+mod carry;
 mod create;
 mod edit;
 mod enumerate;
@@ -32,6 +35,7 @@ mod evict;
 mod export;
 mod hold;
 mod insert;
+mod journal;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
@@ -45,6 +49,7 @@ mod typed;
 mod undo;
 
 pub use builder::SessionStoreBuilder;
+pub use carry::Carried;
 pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
@@ -59,6 +64,7 @@ use crate::attributes::Attributes;
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
 use crate::content::Content;
+use crate::entry::EntryRef;
 use crate::error::MissingError;
 use crate::events::Tracer;
 use crate::events::{Listener, Registrar};
@@ -71,8 +77,9 @@ use crate::registry::holds::Holds;
 use crate::registry::replaced::Replaced;
 use crate::registry::tentative::Tentative;
 use crate::sync::AtomicU64;
-use crate::table::{Absence, Refusal, Table};
+use crate::table::{Absence, Change, Refusal, Table};
 use core::fmt;
+use journal::Journaled;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,10 +173,20 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     rejections: stats::Rejections,
     fingerprints: Fingerprints,
     tracer: Tracer,
+    journal: Option<Journaled<T>>,
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
     pub(crate) fn assemble(config: SessionConfig, time: TimeSource, listener: Option<Listener>) -> Self {
+        Self::assemble_with(config, time, listener, None)
+    }
+
+    fn assemble_with(
+        config: SessionConfig,
+        time: TimeSource,
+        listener: Option<Listener>,
+        journal: Option<Journaled<T>>,
+    ) -> Self {
         let idle = limit(config.ttl, time.resolution());
         let index = Arc::new(Index::new(config.shard_count()));
         let fingerprints = Fingerprints::new();
@@ -178,7 +195,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let (replaced, tentative) = (Replaced::new(shards), Arc::new(Tentative::new(shards)));
         let remembered_for = (!remembered.is_zero()).then(|| limit(remembered, time.resolution()));
         let holds = Arc::new(Holds::new(shards));
-        let registrar = Registrar { index: Arc::clone(&index), holds: Arc::clone(&holds), listener };
+        let told = journal.as_ref().map(|journaled| Arc::clone(&journaled.journal));
+        let registrar = Registrar { index: Arc::clone(&index), holds: Arc::clone(&holds), listener, journal: told };
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions);
         let table = table.within_bytes(config.max_sessions, config.max_bytes).observed_by(observer);
@@ -197,6 +215,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
             rejections,
             fingerprints,
             tracer,
+            journal,
         }
     }
 
@@ -220,7 +239,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use = "to touch a session only, call `touch`"]
     pub fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version))).ok()
+        self.read_version(id, true, |version| f(T::of(version))).ok()
     }
 
     /// Does the same as [`read`](Self::read), and tells an expired session and a replaced id from an unknown id, for
@@ -257,7 +276,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, MissingError> {
-        let read = self.table.read(id.as_bytes(), true, self.moment(), |version| f(T::of(version)));
+        let read = self.read_version(id, true, |version| f(T::of(version)));
         read.map_err(|absence| self.missing(id, absence))
     }
 
@@ -285,7 +304,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use]
     pub fn peek<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Option<R> {
-        self.table.read(id.as_bytes(), false, self.moment(), |version| f(T::of(version))).ok()
+        self.read_version(id, false, |version| f(T::of(version))).ok()
     }
 
     /// Touches a session, which restarts its idle timeout. Returns whether there is such a session.
@@ -360,7 +379,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use]
     pub fn serial(&self, id: &SessionId) -> Option<u64> {
-        self.table.read(id.as_bytes(), false, self.moment(), |version| version.overrides().serial).ok()
+        self.read_version(id, false, |version| version.overrides().serial).ok()
     }
 
     /// Ends a session. Returns whether this call has ended it: false if there is no such session.
@@ -382,7 +401,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn delete(&self, id: &SessionId) -> bool {
-        self.table.remove(id.as_bytes(), self.moment()) || self.delete_tentative(id)
+        let ended =
+            self.on_session(id, |id| self.table.remove(id.as_bytes(), self.moment())) || self.delete_tentative(id);
+        self.settle();
+        ended
     }
 
     /// Returns a short name of an id for logs: eight hex digits of a hash of it, under a random key that each store
@@ -488,6 +510,37 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let members = self.index.find(principal.key()).map(|user| user.members()).unwrap_or_default();
         let listed = members.into_iter().map(|member| SessionId::from_bytes(member.id)).collect::<Vec<_>>();
         assert_eq!(listed, live, "ids in the index and live sessions");
+    }
+
+    /// Shows `f` the live version of a session, and first touches the session if `touch` is set. Follows a forward.
+    #[inline(always)]
+    fn read_version<R>(
+        &self,
+        id: &SessionId,
+        touch: bool,
+        f: impl FnOnce(EntryRef<'_, T::Payload>) -> R,
+    ) -> Result<R, Absence> {
+        let mut f = Some(f);
+        self.on_session(id, |id| {
+            self.table.read(id.as_bytes(), touch, self.moment(), |version| {
+                // Called by the one look-up that finds the session.
+                f.take().map(|f| f(version))
+            })
+        })
+        .map(|shown| shown.expect("it is called once"))
+    }
+
+    /// Changes the live version of a session, which does not become larger, as `build` says. Tells the journal.
+    fn update_version<E>(
+        &self,
+        id: &SessionId,
+        moment: Moment<'_>,
+        build: impl FnMut(EntryRef<'_, T::Payload>, Tick) -> Result<Change<T::Payload>, E>,
+    ) -> Result<(), Refusal<E>> {
+        self.updating(id, build, |id, noted| {
+            let build = |version: EntryRef<'_, T::Payload>, stamp| noted.build(version, stamp);
+            self.table.update(id.as_bytes(), moment, build)
+        })
     }
 
     /// The moment of an operation that begins now.

@@ -194,10 +194,8 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(unrotated);
-        let rotated = before.and_then(|before| {
-            self.change_id(before, Owner::Same, Some(T::replicate), |version, head, _| T::replicate(version, head))
-        });
+        let copy = |version: EntryRef<'_, T::Payload>, head: Head<'_>, _| T::replicate(version, head);
+        let rotated = self.changed_id(Owner::Same, |_| Ok(()), Some(T::replicate), copy);
         rotated.map_err(without_principal)
     }
 
@@ -209,12 +207,9 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(unrotated)?;
-        if before.is_some_and(|(before, _)| before != *principal) {
-            return Err(BindError::OtherPrincipal);
-        }
-        let owner = Owner::Principal(principal);
-        self.change_id(before, owner, Some(T::replicate), |version, head, _| T::replicate(version, head))
+        let mine = |before| if before == *principal { Ok(()) } else { Err(BindError::OtherPrincipal) };
+        let copy = |version: EntryRef<'_, T::Payload>, head: Head<'_>, _| T::replicate(version, head);
+        self.changed_id(Owner::Principal(principal), mine, Some(T::replicate), copy)
     }
 }
 
@@ -333,8 +328,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         replicate: Option<Replicator<T>>,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(unrotated)?;
-        self.change_id(before, Owner::Principal(principal), replicate, build)
+        self.changed_id(Owner::Principal(principal), |_| Ok(()), replicate, build)
     }
 
     /// Takes the session from its principal, with the content that `build` writes.
@@ -342,24 +336,48 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         self,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(unrotated);
-        let left = before
-            .and_then(|before| self.change_id(before, Owner::Nobody, None, |version, head, _| build(version, head)));
+        let left = self.changed_id(Owner::Nobody, |_| Ok(()), None, |version, head, _| build(version, head));
         left.map_err(without_principal)
+    }
+
+    /// Moves the session to a new id, as [`change_id`](Self::change_id) does, if `check` admits the principal to which
+    /// it is bound. Tells the journal.
+    fn changed_id(
+        mut self,
+        owner: Owner<'_>,
+        check: impl Fn(Principal) -> Result<(), BindError>,
+        replicate: Option<Replicator<T>>,
+        mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
+    ) -> Result<SessionId, BindError> {
+        let (store, asked) = (self.store, self.id);
+        let new = store.on_session(asked, |id| {
+            let before = store.binding_at(id).map_err(unrotated)?;
+            before.map_or(Ok(()), |(before, _)| check(before))?;
+            self.change_id(id, before, owner, replicate, &mut build)
+        });
+        if let Ok(new) = &new {
+            store.note_rotation(asked, new);
+        }
+        store.settle();
+        new
     }
 
     /// Moves the session to a new id with the content that `build` writes, and to another owner. `before` is the
     /// present binding of the session. The last argument of `build` says whether the session lives on: not if another
     /// principal is bound to it, or if it loses its principal. Then it ends, and another session begins in its place.
-    /// `replicate` copies the content for the caller who may want to take this back.
+    /// `replicate` copies the content for the caller who may want to take this back. `id` is the session's id, or its
+    /// stand-in.
     fn change_id(
-        self,
+        &mut self,
+        id: &SessionId,
         before: Option<(Principal, Binding)>,
         owner: Owner<'_>,
         replicate: Option<Replicator<T>>,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let Self { store, id, grace, timeouts, undo } = self;
+        let Self { store, id: asked, grace, timeouts, .. } = *self;
+        // A restored session does not go back to its stand-in.
+        let undo = self.undo.as_deref_mut().filter(|_| id == asked);
         let new = SessionId::draw(store.config.batch_ids)?;
         let moment = store.moment();
         let was_bound = before.is_some();
@@ -373,13 +391,13 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         let former = match grace {
             None if kept => Former::Ends(RemovalCause::Rotated),
             None => Former::Ends(RemovalCause::Deleted),
-            Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
+            Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent, touch: true },
         };
         let copies = replicate.filter(|_| kept && grace.is_none() && undo.is_some());
         let announced = copies.and_then(|_| store.tentative.announce(*id.as_bytes(), *new.as_bytes()));
         let (copies, mut copied) = (copies.filter(|_| announced.is_some()), None);
         // Before the rotation takes effect, so that a look-up which misses the session finds that its id was replaced.
-        store.remember(id, Fate::Replaced, moment.now());
+        store.remember(asked, Fate::Replaced, moment.now());
         let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
         let mut copy = |version: EntryRef<'_, T::Payload>, stamp| {
             copied = copies.map(|replicate| copy_of::<T>(version, id, replicate));

@@ -68,7 +68,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub fn ticket(&self, id: &SessionId) -> Option<SessionTicket> {
         loop {
             let moment = self.moment();
-            let ticket = self.table.read(id.as_bytes(), false, moment, |version| self.ticket_of(version, moment.now()));
+            let ticket = self.read_version(id, false, |version| self.ticket_of(version, moment.now()));
             match ticket {
                 Ok(Some(ticket)) => return Some(ticket),
                 // The version was replaced or ended after it was found.
@@ -94,7 +94,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub fn renew_cookie(&self, id: &SessionId) -> Option<Duration> {
         let moment = self.moment();
         let mut renewed = None;
-        let result = self.table.update(id.as_bytes(), moment, |version, _| {
+        let result = self.update_version(id, moment, |version, _| {
             renewed = None;
             let Life::Live(stamp) = version.life().load() else { return Ok::<_, MissingError>(Change::Keep) };
             let ticket = self.ticket_of(version, moment.now()).filter(|ticket| ticket.is_due);

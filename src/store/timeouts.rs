@@ -173,7 +173,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     pub fn expires_in(&self, id: &SessionId) -> Option<Duration> {
         loop {
             let moment = self.moment();
-            let left = self.table.read(id.as_bytes(), false, moment, |version| match version.life().load() {
+            let left = self.read_version(id, false, |version| match version.life().load() {
                 Life::Live(stamp) => Some(self.time_left(version, stamp, moment.now())),
                 // The version was replaced or ended after it was found.
                 Life::Pending | Life::Superseded | Life::Dead => None,
@@ -210,7 +210,7 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// ```
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), MissingError> {
         let moment = self.moment();
-        let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
+        let result = self.update_version(id, moment, |version, stamp| {
             let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok::<_, MissingError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });

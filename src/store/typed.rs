@@ -92,7 +92,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn update(&self, id: &SessionId, mut f: impl FnMut(&T) -> T) -> Result<(), MissingError> {
-        let result = self.table.update(id.as_bytes(), self.moment(), |version, stamp| {
+        let result = self.update_version(id, self.moment(), |version, stamp| {
             let overrides = version.overrides();
             Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });

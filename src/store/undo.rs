@@ -3,6 +3,7 @@
 use super::SessionStore;
 use crate::content::{Content, Stored};
 use crate::entry::{EntryRef, Head, Overrides, Owned};
+use crate::events::RemovalCause;
 use crate::expiry::Tick;
 use crate::id::SessionId;
 use crate::principal::Principal;
@@ -93,16 +94,20 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let taken_back = self.move_back(undo).is_some();
         // Not before: a delete of the old id that has missed the session there needs it to find the session.
         undo.announced.remove();
+        if taken_back {
+            self.note_rotation(&undo.new, &undo.old);
+        }
+        self.settle();
         taken_back
     }
 
     fn move_back(&self, undo: &Undo<T>) -> Option<()> {
         let Undo { old, new, before, was_bound, replicate, .. } = undo;
         let moment = self.moment();
-        let binding = if *was_bound { Some(self.binding_of(new).ok()??) } else { None };
+        let binding = if *was_bound { Some(self.binding_at(new).ok()??) } else { None };
         let seat = self.seat(binding, None::<&Principal>, new, old, moment).ok()?;
         // The forward leads nowhere after this tick: it is there for operations that are under way.
-        let former = Former::Forwards { end: moment.now(), absent: T::absent };
+        let former = Former::Forwards { end: moment.now(), absent: T::absent, touch: true };
         let mut restore = |version: EntryRef<'_, T::Payload>, stamp| {
             let binding = version.overrides().binding.filter(|_| *was_bound);
             let overrides = Overrides { binding, former: Some(*new.as_bytes()), ..before.borrow().overrides() };
@@ -129,6 +134,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
             let ended = self.delete_along(id);
             let before = core::mem::replace(&mut changes, self.tentative.changes());
             if ended || before == changes {
+                if ended {
+                    // On disk the session may still have this id.
+                    self.note_end(id, RemovalCause::Deleted);
+                }
                 return ended;
             }
         }

@@ -37,6 +37,7 @@ mod grace;
 mod handover;
 mod hold;
 mod insertion;
+mod journal;
 #[cfg(feature = "json")]
 mod json;
 mod lifecycle;

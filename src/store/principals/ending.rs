@@ -2,6 +2,7 @@
 
 use super::SessionStore;
 use crate::content::Content;
+use crate::events::RemovalCause;
 use crate::expiry::{Tick, Ticking};
 use crate::id::SessionId;
 use crate::principal::Principal;
@@ -69,12 +70,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
         // The clock is read before the sessions end, because it may panic and the rest must not fail.
         let now = self.time.tick();
         user.revoke(|| kept.and_then(|kept| self.exempt(&user, kept)));
-        self.table.end_revoked(&user.take_revoked(), false, self.moment_at(&now))
+        let revoked = user.take_revoked();
+        let ended = self.table.end_revoked(&revoked, false, self.moment_at(&now));
+        // Also of those that another thread is about to remove, because they must not come back after a restart.
+        revoked.iter().for_each(|id| self.note_end(&SessionId::from_bytes(*id), RemovalCause::Principal));
+        self.settle();
+        ended
     }
 
     /// The session of this id, if it is one of the principal's.
     fn exempt(&self, user: &User<'_>, id: &SessionId) -> Option<Exempt> {
-        match self.table.read_bound(id.as_bytes(), self.moment()) {
+        match self.on_session(id, |id| self.table.read_bound(id.as_bytes(), self.moment())) {
             Ok(bound) => bound.filter(|(_, binding)| user.is_of(*binding)).map(|(_, binding)| binding.into()),
             // The session may be changing its id right now.
             Err(_) => user.exempt(id.as_bytes()),

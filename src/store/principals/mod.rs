@@ -47,12 +47,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use]
     pub fn principal(&self, id: &SessionId) -> Option<Principal> {
-        let moment = self.moment();
-        self.table.read_bound(id.as_bytes(), moment).ok().flatten().map(|(principal, _)| Principal::from_key(principal))
+        let bound = self.on_session(id, |id| self.table.read_bound(id.as_bytes(), self.moment()));
+        bound.ok().flatten().map(|(principal, _)| Principal::from_key(principal))
     }
 
     /// The binding of the session that has exactly this id, or the reason why there is none.
-    pub(in crate::store) fn binding_of(&self, id: &SessionId) -> Result<Option<(Principal, Binding)>, Refusal<()>> {
+    pub(in crate::store) fn binding_at(&self, id: &SessionId) -> Result<Option<(Principal, Binding)>, Refusal<()>> {
         let moment = self.moment();
         let mut bound = false;
         // `update` and not `read`, because `read` would follow a forward.

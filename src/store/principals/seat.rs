@@ -91,7 +91,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 if !user.announce_move(binding, from.as_bytes(), *to.as_bytes()) {
                     return Err(MissingError::NotFound.into());
                 }
-                Ok(Seat::Moves(Move { user, binding, from: *from, to: *to }))
+                Ok(Seat::Moves(Move { user, binding, from: *from, leaves: Some(*to) }))
             }
             // The place of a session that was ended for the principal's limit is released: this session has its own.
             (None, Some(principal)) => match self.join(principal, to, moment) {
@@ -100,6 +100,27 @@ impl<T: Content + ?Sized> SessionStore<T> {
             },
             (None, None) => Ok(Seat::Unbound),
         }
+    }
+}
+
+impl<T: Content + ?Sized> SessionStore<T> {
+    /// Lists the own id of a restored session beside its stand-in. If the session does not move after all, its own id
+    /// stays listed until the session ends, because another thread may be moving it.
+    pub(in crate::store) fn return_seat(
+        &self,
+        principal: &Principal,
+        binding: Binding,
+        stand_in: &SessionId,
+        id: &SessionId,
+    ) -> Option<Move<'_>> {
+        let user = self.index.find(principal.key()).filter(|user| user.is_of(binding))?;
+        let listed = user.announce_move(binding, stand_in.as_bytes(), *id.as_bytes());
+        listed.then_some(Move { user, binding, from: *stand_in, leaves: None })
+    }
+
+    /// Completes the move of a restored session in the index.
+    pub(in crate::store) fn seated(&self, moved: Move<'_>, id: &SessionId, now: Tick) {
+        Seat::Moves(moved).take(self, id, now);
     }
 }
 
@@ -145,25 +166,27 @@ impl Seat<'_> {
     }
 }
 
-/// A session that the index lists under its old and its new id. Dropping this removes the new id from the index, or the
-/// old one after [`finish`](Self::finish).
+/// A session that the index lists under its old and its new id. Dropping this removes one of them from the index.
 pub(in crate::store) struct Move<'s> {
     user: User<'s>,
     binding: Binding,
     from: SessionId,
-    to: SessionId,
+    /// The id that is removed: the new one at first, the old one after [`finish`](Self::finish).
+    leaves: Option<SessionId>,
 }
 
 impl Move<'_> {
     /// Completes the move. Returns false if the session was revoked in the meantime.
     fn finish(mut self) -> bool {
-        self.to = self.from;
+        self.leaves = Some(self.from);
         self.user.stands_after_arrival(self.binding)
     }
 }
 
 impl Drop for Move<'_> {
     fn drop(&mut self) {
-        self.user.strike(self.binding, self.to.as_bytes());
+        if let Some(id) = &self.leaves {
+            self.user.strike(self.binding, id.as_bytes());
+        }
     }
 }

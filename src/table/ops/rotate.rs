@@ -31,8 +31,9 @@ use crate::table::structure::budget::Reservation;
 pub(crate) enum Former<P> {
     /// The key ends when the rotation takes effect, for this cause. `Rotated`: the session lives on.
     Ends(RemovalCause),
-    /// The key forwards to the session until `end`. `absent` makes the payload of the forward.
-    Forwards { end: Tick, absent: fn() -> P },
+    /// The key forwards to the session until `end`. `absent` makes the payload of the forward. The session counts as
+    /// used if `touch` is set.
+    Forwards { end: Tick, absent: fn() -> P, touch: bool },
 }
 
 impl<P> Clone for Former<P> {
@@ -77,7 +78,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                         return Ok(Some(stamp));
                     }
                 }
-                Former::Forwards { end, absent } => {
+                Former::Forwards { end, absent, touch } => {
+                    let stamp = if touch { stamp } else { found.stamp };
                     let parting = old.is_bound() && !new.is_bound();
                     let forward = Owned::forward(old, stamp, absent(), new.key(), end, parting);
                     let Ok(forward) = old.succeed(forward) else { continue };

@@ -159,7 +159,7 @@ impl Fixture {
     /// The same; `meanwhile` runs before the new version is made.
     pub(super) fn rotate_forwarding_and(&self, number: usize, to: usize, meanwhile: impl Fn()) -> Option<u64> {
         let absent = || Version { value: 0, _token: Arc::new(()) };
-        self.move_to(number, to, Former::Forwards { end: Tick::new(0), absent }, meanwhile)
+        self.move_to(number, to, Former::Forwards { end: Tick::new(0), absent, touch: true }, meanwhile)
     }
 
     fn move_to(&self, number: usize, to: usize, former: Former<Version>, meanwhile: impl Fn()) -> Option<u64> {

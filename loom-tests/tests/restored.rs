@@ -1,0 +1,203 @@
+//! Models of restored sessions, over the stand-in for the memory: a session waits under another id, and threads come
+//! with its own id. Each model is explored with each of its threads as the one that is not spawned, for a session that
+//! is bound to a principal and for one that is not.
+#![cfg(loom)]
+#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
+
+include!("../../verify/support/sources.rs");
+#[path = "support/hash.rs"]
+mod hash;
+#[path = "support/id.rs"]
+mod id;
+#[path = "../../verify/support/memory.rs"]
+mod memory;
+
+use attributes::Attributes;
+use clock::ManualClock;
+use events::{Journal, RemovalCause};
+use id::SessionId;
+use loom::sync::Arc;
+use loom::thread;
+use memory::{boundary, free_all};
+use principal::Principal;
+use std::sync::Mutex;
+use std::time::Duration;
+use store::{Carried, SessionStore};
+
+const OWN: [u8; 32] = [100; 32];
+const STAND_IN: [u8; 32] = [200; 32];
+
+struct Restored;
+
+impl Journal for Restored {
+    fn changed(&self, _: &SessionId) {}
+
+    fn ended(&self, _: &SessionId, _: RemovalCause) {}
+
+    fn settle(&self) {}
+
+    fn stand_in(&self, id: &SessionId) -> Option<SessionId> {
+        (*id.as_bytes() == OWN).then(|| SessionId::from_bytes(STAND_IN))
+    }
+
+    fn is_stand_in(&self, id: &SessionId) -> bool {
+        *id.as_bytes() == STAND_IN
+    }
+}
+
+struct World {
+    store: SessionStore,
+    ada: Principal,
+    own: SessionId,
+    returned: Mutex<Vec<(&'static str, bool)>>,
+}
+
+impl World {
+    fn new(bound: bool) -> Self {
+        let ada = Principal::new("ada");
+        let builder = SessionStore::builder().ttl(Duration::from_millis(5)).shards(1).clock(ManualClock::new());
+        let store = builder.build_with_journal::<Attributes>(std::sync::Arc::new(Restored)).expect("valid");
+        boundary();
+        let mut carried = Carried::default();
+        carried.principal = bound.then_some(ada);
+        store.import_with(&SessionId::from_bytes(STAND_IN), &carried, [("a", "1")]).expect("room for one");
+        Self { store, ada, own: SessionId::from_bytes(OWN), returned: Mutex::default() }
+    }
+
+    fn note(&self, name: &'static str, result: bool) {
+        boundary();
+        self.returned.lock().expect("no thread panics alone").push((name, result));
+    }
+
+    fn all(&self, name: &str) -> Vec<bool> {
+        let returned = self.returned.lock().expect("no thread panics alone");
+        returned.iter().filter(|(noted, _)| *noted == name).map(|(_, result)| *result).collect()
+    }
+
+    fn is_live(&self) -> bool {
+        self.store.exists(&self.own)
+    }
+}
+
+type Part = fn(&World);
+
+/// The bound on schedules of each model: all schedules would take minutes.
+const SCHEDULES: usize = 10_000;
+
+fn explore(parts: &[Part], after: Part) {
+    for (last, bound) in (0..parts.len()).flat_map(|last| [(last, false), (last, true)]) {
+        let mut parts = parts.to_vec();
+        parts.rotate_left(last);
+        let mut model = loom::model::Builder::new();
+        // One fewer than asked for, because an operation on a restored session has many steps.
+        model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).saturating_sub(1));
+        model.max_branches = 50_000;
+        model.max_permutations = Some(SCHEDULES);
+        model.check(move || {
+            let world = Arc::new(World::new(bound));
+            let mut parts = parts.clone();
+            let here = parts.pop().expect("a thread at least");
+            let spawn = |part: Part| {
+                let world = world.clone();
+                thread::spawn(move || part(&world))
+            };
+            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
+            here(&world);
+            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
+            boundary();
+            after(&world);
+            world.store.check_at_rest(&world.ada);
+            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
+            drop(world);
+            free_all();
+        });
+    }
+}
+
+fn exists(world: &World) {
+    boundary();
+    world.note("exists", world.is_live());
+}
+
+fn set(world: &World) {
+    boundary();
+    world.note("set", world.store.set(&world.own, "a", "2").is_ok());
+}
+
+/// No look-up finds the session once this has returned.
+fn delete(world: &World) {
+    boundary();
+    let deleted = world.store.delete(&world.own);
+    assert!(!world.is_live());
+    world.note("delete", deleted);
+}
+
+fn rotate(world: &World) {
+    boundary();
+    let rotated = world.store.rotate_id(&world.own);
+    assert!(!world.is_live());
+    world.note("rotate", rotated.is_ok());
+}
+
+fn end_all(world: &World) {
+    boundary();
+    world.store.end_sessions_of(&world.ada);
+    world.note("end_all", world.store.sessions_of(&world.ada).is_empty());
+}
+
+#[test]
+fn a_restored_session_is_found_by_two_look_ups() {
+    explore(&[exists, exists], |world| {
+        assert_eq!(world.all("exists"), [true, true]);
+        assert!(world.is_live() && world.store.count() == 1);
+    });
+}
+
+#[test]
+fn a_restored_session_is_found_by_a_look_up_and_an_update() {
+    explore(&[exists, set], |world| {
+        assert_eq!((world.all("exists"), world.all("set")), (vec![true], vec![true]));
+        assert_eq!(world.store.get(&world.own, "a").as_deref(), Some("2"));
+    });
+}
+
+#[test]
+fn a_restored_session_that_is_deleted_does_not_come_home() {
+    explore(&[exists, delete], |world| {
+        assert_eq!(world.all("delete"), [true]);
+        assert!(!world.is_live() && world.store.count() == 0);
+    });
+}
+
+#[test]
+fn an_update_does_not_bring_a_deleted_restored_session_home() {
+    explore(&[set, delete], |world| {
+        assert_eq!(world.all("delete"), [true]);
+        assert!(!world.is_live() && world.store.count() == 0);
+    });
+}
+
+#[test]
+fn a_restored_session_is_deleted_once() {
+    explore(&[delete, delete], |world| {
+        let mut deleted = world.all("delete");
+        deleted.sort_unstable();
+        assert_eq!(deleted, [false, true]);
+    });
+}
+
+#[test]
+fn a_restored_session_is_rotated_while_it_comes_home() {
+    explore(&[exists, rotate], |world| {
+        assert_eq!(world.all("rotate"), [true]);
+        assert!(!world.is_live() && world.store.count() == 1);
+    });
+}
+
+#[test]
+fn the_end_of_all_ends_a_restored_session_that_comes_home() {
+    explore(&[exists, end_all], |world| {
+        assert_eq!(world.all("end_all"), [true]);
+        assert!(world.is_live() == (world.store.count() == 1));
+    });
+}

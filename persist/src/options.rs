@@ -1,0 +1,179 @@
+//! The settings.
+
+use crate::keys::Keys;
+use crate::storage::{Access, Faults, Verdict};
+use crate::time::{SystemWall, Wall};
+use cloakroom::{SessionStore, SessionStoreBuilder};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Chooses when creations and changes are on disk. Ends of sessions do not wait for this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Changes {
+    /// Within this time after they have taken effect. A crash loses what is younger: a session that was created in the
+    /// meantime has to log in again, and a changed one has its former attributes.
+    Within(Duration),
+    /// Before the call returns, as ends of sessions are.
+    BeforeReturn,
+}
+
+/// Chooses where a thread waits for the disk that has ended a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// In the call, which blocks the thread: [`delete`](cloakroom::SessionStore::delete) returns when the end is on
+    /// disk.
+    #[default]
+    InCall,
+    /// Where the program says: in [`Persistence::settled`](crate::Persistence::settled) or
+    /// [`settle`](crate::Persistence::settle), before it answers its client. For async servers, whose threads must not
+    /// block.
+    WhereAsked,
+}
+
+/// Chooses what happens when the record of sessions and revocations is damaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenDamaged {
+    /// [`Persistence::open`](crate::Persistence::open) fails with [`OpenError::Damaged`](crate::OpenError::Damaged),
+    /// and changes nothing.
+    #[default]
+    Refuse,
+    /// The files are renamed to `*.damaged`, and the store begins without sessions: everybody has to log in again.
+    BeginAnew,
+    /// What can be read is restored. **Sessions that have ended may come back**, if the record is older than it was.
+    RestoreAnyway,
+}
+
+/// The settings of a [`Persistence`](crate::Persistence).
+///
+/// # Examples
+///
+/// ```
+/// use cloakroom_persist::{Changes, Options};
+/// use std::time::Duration;
+///
+/// let options = Options::new().changes(Changes::Within(Duration::from_millis(200)));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Options {
+    pub(crate) store: SessionStoreBuilder,
+    pub(crate) changes: Changes,
+    pub(crate) waiting: Waiting,
+    pub(crate) when_damaged: WhenDamaged,
+    pub(crate) keys: Keys,
+    pub(crate) wall: Arc<dyn Wall>,
+    pub(crate) faults: Option<Faults>,
+    pub(crate) progress: Option<Progress>,
+}
+
+/// Is called while sessions are restored, with the number of those that were.
+type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            store: SessionStore::builder(),
+            changes: Changes::Within(Duration::from_secs(1)),
+            waiting: Waiting::default(),
+            when_damaged: WhenDamaged::default(),
+            keys: Keys::default(),
+            wall: Arc::new(SystemWall),
+            faults: None,
+            progress: None,
+        }
+    }
+}
+
+impl Options {
+    /// Makes the default settings: changes within a second, ends before the call returns, no encryption.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the settings of the store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::SessionStore;
+    /// use cloakroom_persist::Options;
+    ///
+    /// let options = Options::new().store(SessionStore::builder().max_sessions(100_000));
+    /// ```
+    pub fn store(mut self, store: SessionStoreBuilder) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// Sets when creations and changes are on disk.
+    pub fn changes(mut self, changes: Changes) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    /// Sets where a thread that has ended a session waits for the disk.
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// Sets what happens when the record is damaged.
+    pub fn when_damaged(mut self, policy: WhenDamaged) -> Self {
+        self.when_damaged = policy;
+        self
+    }
+
+    /// Calls `progress` after each 10,000 restored sessions, with their number.
+    pub fn progress(mut self, progress: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(progress));
+        self
+    }
+
+    /// Encrypts records with this key. Records without encryption are read, and written again with it.
+    ///
+    /// The key must be random, and must not be kept beside the directory.
+    #[cfg(feature = "encrypt")]
+    pub fn key(mut self, key: [u8; 32]) -> Self {
+        self.keys = self.keys.with(key);
+        self
+    }
+
+    /// Reads records that were encrypted with this former key too, and writes them again with the present one. Once
+    /// [`Persistence::flush`](crate::Persistence::flush) has returned, the former key is not needed any more.
+    #[cfg(feature = "encrypt")]
+    pub fn former_key(mut self, key: [u8; 32]) -> Self {
+        self.keys = self.keys.and_former(key);
+        self
+    }
+
+    /// Replaces the system's clocks, for tests.
+    pub fn wall(mut self, wall: impl Wall) -> Self {
+        self.wall = Arc::new(wall);
+        self
+    }
+
+    /// Injects faults into the file, for tests.
+    #[doc(hidden)]
+    pub fn faults(mut self, faults: impl Fn(Access) -> Verdict + Send + Sync + 'static) -> Self {
+        self.faults = Some(Faults::new(faults));
+        self
+    }
+}
+
+/// Shows no key.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("store", &self.store)
+            .field("changes", &self.changes)
+            .field("waiting", &self.waiting)
+            .field("when_damaged", &self.when_damaged)
+            .field("keys", &self.keys)
+            .field("wall", &self.wall)
+            .finish_non_exhaustive()
+    }
+}
