@@ -125,7 +125,7 @@ impl Bounds {
 }
 
 /// The value of a key. Cheaper than [`Bounds::of`], which also computes the positions.
-#[inline]
+#[inline(always)]
 pub(super) fn value_of<'a>(packed: &'a str, key: &str) -> Option<&'a str> {
     let mut rest = packed.as_bytes();
     while let [key_len @ ..MORE, value_len @ ..MORE, pairs @ ..] = rest {

@@ -99,6 +99,12 @@ impl<B> Noted<B> {
     }
 }
 
+/// Where an operation looks for a session, and whether that is the last place.
+struct Place {
+    id: SessionId,
+    last: bool,
+}
+
 /// Where a restored session is.
 enum Whereabouts {
     /// Under its own id.
@@ -113,29 +119,64 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Does an operation on the session with this id, also if it is a restored session that waits under its stand-in.
     #[inline(always)]
     pub(super) fn on_session<O: Outcome>(&self, id: &SessionId, mut operation: impl FnMut(&SessionId) -> O) -> O {
-        let outcome = operation(id);
-        if outcome.is_missing() && self.journal.is_some() {
-            return self.on_restored(id, outcome, operation);
-        }
-        outcome
-    }
-
-    #[cold]
-    fn on_restored<O: Outcome>(&self, id: &SessionId, missing: O, mut operation: impl FnMut(&SessionId) -> O) -> O {
-        let Some(Journaled { journal, copy }) = &self.journal else { return missing };
-        let Some(stand_in) = journal.stand_in(id) else { return missing };
+        let mut place = Place { id: *id, last: self.journal.is_none() };
+        // One call of the operation in the code, so that it is inlined as without a journal.
         loop {
-            match self.bring_home(&stand_in, id, *copy) {
-                Whereabouts::Home | Whereabouts::Gone => return operation(id),
-                Whereabouts::Waiting => {
-                    let outcome = operation(&stand_in);
-                    if !outcome.is_missing() {
-                        return outcome;
-                    }
-                    // Moved or ended since: it is not found under the stand-in again.
-                }
+            let outcome = operation(&place.id);
+            if place.last || !outcome.is_missing() {
+                return outcome;
+            }
+            match self.place_of_restored(id) {
+                Some(next) => place = next,
+                None => return outcome,
             }
         }
+    }
+
+    /// Shows `f` the session with this id, also if it is a restored session that waits under its stand-in.
+    #[inline(always)]
+    pub(super) fn show_session<R>(
+        &self,
+        id: &SessionId,
+        touch: bool,
+        f: impl FnOnce(EntryRef<'_, T::Payload>) -> R,
+    ) -> Result<R, Absence> {
+        match self.table.read_or_return(id.as_bytes(), touch, self.moment(), f) {
+            Ok(shown) => Ok(shown),
+            Err((Absence::Unknown, f)) if self.journal.is_some() => self.show_restored(id, touch, f),
+            Err((absence, _)) => Err(absence),
+        }
+    }
+
+    /// The same for a session that was not found under the id.
+    #[cold]
+    #[inline(never)]
+    fn show_restored<R>(
+        &self,
+        id: &SessionId,
+        touch: bool,
+        mut f: impl FnOnce(EntryRef<'_, T::Payload>) -> R,
+    ) -> Result<R, Absence> {
+        loop {
+            let place = self.place_of_restored(id).ok_or(Absence::Unknown)?;
+            f = match self.table.read_or_return(place.id.as_bytes(), touch, self.moment(), f) {
+                Ok(shown) => return Ok(shown),
+                Err((Absence::Unknown, unused)) if !place.last => unused,
+                Err((absence, _)) => return Err(absence),
+            };
+        }
+    }
+
+    /// Where to look for a restored session that was not found. `None` if there is none.
+    #[cold]
+    fn place_of_restored(&self, id: &SessionId) -> Option<Place> {
+        let Journaled { journal, copy } = self.journal.as_ref()?;
+        let stand_in = journal.stand_in(id)?;
+        Some(match self.bring_home(&stand_in, id, *copy) {
+            Whereabouts::Home | Whereabouts::Gone => Place { id: *id, last: true },
+            // If it is not found there, it was moved or has ended since.
+            Whereabouts::Waiting => Place { id: stand_in, last: false },
+        })
     }
 
     /// Moves a restored session to its own id. Lock-free.

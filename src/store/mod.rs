@@ -520,14 +520,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         touch: bool,
         f: impl FnOnce(EntryRef<'_, T::Payload>) -> R,
     ) -> Result<R, Absence> {
-        let mut f = Some(f);
-        self.on_session(id, |id| {
-            self.table.read(id.as_bytes(), touch, self.moment(), |version| {
-                // Called by the one look-up that finds the session.
-                f.take().map(|f| f(version))
-            })
-        })
-        .map(|shown| shown.expect("it is called once"))
+        self.show_session(id, touch, f)
     }
 
     /// Changes the live version of a session, which does not become larger, as `build` says. Tells the journal.

@@ -44,12 +44,27 @@ impl<P: Payload> Table<P> {
         moment: Moment<'_>,
         f: impl FnOnce(EntryRef<'_, P>) -> R,
     ) -> Result<R, Absence> {
+        self.read_or_return(key, touch, moment, f).map_err(|(absence, _)| absence)
+    }
+
+    /// Does the same, and returns `f` if there is no session.
+    #[inline(always)]
+    pub(crate) fn read_or_return<R, F: FnOnce(EntryRef<'_, P>) -> R>(
+        &self,
+        key: &Key,
+        touch: bool,
+        moment: Moment<'_>,
+        f: F,
+    ) -> Result<R, (Absence, F)> {
         // What `pin` does, written out: a closure costs a look-up 6 to 16 instructions more (`ci/instructions.sh`).
         let target = self.target(key);
         let removals = Removals::new(&self.observer);
         let guard = memory::pin();
         let pinned = Pinned { table: self, shard: self.shard(target.hash), moment, guard: &guard, removals: &removals };
-        pinned.followed_version(target, touch).map(f)
+        match pinned.followed_version(target, touch) {
+            Ok(version) => Ok(f(version)),
+            Err(absence) => Err((absence, f)),
+        }
     }
 
     /// The key of a session's principal, and the binding, if the session is bound. Follows a forward.
