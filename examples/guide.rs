@@ -4,7 +4,10 @@
 
 use std::{error::Error, thread, time::Duration};
 
-use cloakroom::{ManualClock, MissingError, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId, SessionStore, SetError};
+use cloakroom::{
+    ManualClock, MissingError, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionCookie, SessionId, SessionStore, SetCookie,
+    SetError,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(30 * 60);
@@ -124,49 +127,43 @@ fn hammer(store: &SessionStore, shared: &SessionId, thread: usize, rounds: usize
 
 fn cookies(store: &SessionStore) -> Result<(), Box<dyn Error>> {
     println!("\nthe cookie pattern");
+    let cookie = SessionCookie::builder().name(store.cookie_name()).build()?;
 
-    let set_cookie = login(store, "ada")?;
-    let cookie = set_cookie.split(';').next().unwrap_or_default();
-    assert!(set_cookie.ends_with("; Path=/; HttpOnly; Secure; SameSite=Lax"));
-    println!("  login:   Set-Cookie: session_id=<64 hex digits>; Path=/; HttpOnly; Secure; SameSite=Lax");
+    let set_cookie = login(store, &cookie, "ada")?;
+    let (sent, attributes) = set_cookie.as_str().split_once("; ").ok_or("attributes")?;
+    assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/");
+    println!("  login:   Set-Cookie: session_id=<64 hex digits>; {attributes}");
 
-    assert_eq!(profile(store, cookie), Ok("ada".to_owned()));
+    assert_eq!(profile(store, &cookie, sent), Ok("ada".to_owned()));
     println!("  profile: 200, ada");
 
-    assert_eq!(profile(store, ""), Err(401));
-    assert_eq!(profile(store, &format!("session_id={}", SessionId::random()?)), Err(401));
+    assert_eq!(profile(store, &cookie, ""), Err(401));
+    assert_eq!(profile(store, &cookie, &format!("session_id={}", SessionId::random()?)), Err(401));
     println!("  profile: 401 without a cookie, and 401 with an invented id");
 
-    let removal = logout(store, cookie);
-    assert_eq!(removal, "session_id=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax");
+    let removal = logout(store, &cookie, sent);
+    assert_eq!(removal, "session_id=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
     println!("  logout:  Set-Cookie: {removal}");
 
-    assert_eq!(profile(store, cookie), Err(401));
+    assert_eq!(profile(store, &cookie, sent), Err(401));
     println!("  profile: 401 with the old cookie");
     Ok(())
 }
 
 /// Creates a session, and returns its `Set-Cookie` header.
-fn login(store: &SessionStore, user: &str) -> Result<String, Box<dyn Error>> {
-    let id = store.create_with([("user", user)])?;
-    Ok(format!("{}={}; Path=/; HttpOnly; Secure; SameSite=Lax", store.cookie_name(), id.hex()))
+fn login(store: &SessionStore, cookie: &SessionCookie, user: &str) -> Result<SetCookie, Box<dyn Error>> {
+    Ok(cookie.issue(&store.create_with([("user", user)])?))
 }
 
 /// Returns the user for a `Cookie` header, or the status 401.
-fn profile(store: &SessionStore, cookie: &str) -> Result<String, u16> {
-    session_id(store, cookie).and_then(|id| store.get(&id, "user")).ok_or(401)
+fn profile(store: &SessionStore, cookie: &SessionCookie, header: &str) -> Result<String, u16> {
+    cookie.ids([header]).find_map(|id| store.get(&id, "user")).ok_or(401)
 }
 
-/// Ends the session, if there is one, and returns the `Set-Cookie` header that removes the cookie.
-fn logout(store: &SessionStore, cookie: &str) -> String {
-    if let Some(id) = session_id(store, cookie) {
+/// Ends the sessions of a `Cookie` header, and returns the `Set-Cookie` header that removes the cookie.
+fn logout<'a>(store: &SessionStore, cookie: &'a SessionCookie, header: &str) -> &'a str {
+    for id in cookie.ids([header]) {
         store.delete(&id);
     }
-    format!("{}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax", store.cookie_name())
-}
-
-/// Returns the id in a `Cookie` header. The server example handles several cookies of one name.
-fn session_id(store: &SessionStore, cookie: &str) -> Option<SessionId> {
-    let pairs = cookie.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|&(name, _)| name == store.cookie_name()).find_map(|(_, value)| value.parse().ok())
+    cookie.removal()
 }

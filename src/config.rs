@@ -11,7 +11,7 @@ use core::time::Duration;
 /// Beyond this number nothing gets faster, and every operation that looks at each shard gets slower: with 65,536
 /// shards, `stats` took 3 milliseconds and an empty store took 139 MB.
 const MOST_SHARDS: usize = 1 << 10;
-const MOST_BYTES: usize = 256 << 20;
+const MOST_BYTES: usize = 255 << 20;
 const _: () = assert!(MOST_BYTES <= LONGEST_TEXT as usize, "an entry can hold the largest session");
 
 /// Holds the settings of a [`SessionStore`](crate::SessionStore).
@@ -56,7 +56,7 @@ pub struct SessionConfig {
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#absolute-timeout
     pub absolute_timeout: Option<Duration>,
     /// The name of the cookie that carries the id. `session_id` by default. The store itself neither sets nor reads
-    /// cookies.
+    /// cookies; [`SessionCookie`](crate::SessionCookie) does.
     pub cookie_name: CookieName,
     /// The most sessions that the store holds, including expired sessions that are not evicted yet. 0, the default,
     /// means no limit but the memory.
@@ -73,18 +73,18 @@ pub struct SessionConfig {
     /// a change of timeouts. [`Stats::counted_bytes`](crate::Stats::counted_bytes) shows the bytes.
     ///
     /// **What counts**: for each session the block of memory of its present version. It holds 56 bytes, the attributes
-    /// ([`max_session_bytes`](Self::max_session_bytes) says how they are counted) or the value, 16 bytes for timeouts
-    /// (whether the session has its own or not), 20 if it is bound to a principal, and 40 if its id was given to
-    /// `insert_with` or it was rotated with a grace. On 64-bit Linux, a block is a multiple of 16 bytes up to 1 KiB,
+    /// ([`max_session_bytes`](Self::max_session_bytes) says how they are counted) or the value, 48 bytes for timeouts,
+    /// the lifetime of its cookie and its audience (whether the session has them or not), 20 if it is bound to a
+    /// principal, and 40 if its id was given to `insert_with` or it was rotated with a grace. On 64-bit Linux, a block is a multiple of 16 bytes up to 1 KiB,
     /// and up to 50 % larger than its contents up to 16 KiB; otherwise it is a multiple of 8 bytes. A session that
     /// was rotated with a grace also counts 112 bytes, and the size of a value, for its former id, until it is rotated
-    /// without a grace or ends. So a session without attributes takes 80 bytes there, and one with 80 bytes of
-    /// attributes 160.
+    /// without a grace or ends. So a session without attributes counts 112 bytes there, and one with 80 bytes of
+    /// attributes 192.
     ///
     /// **What does not count**, and how much it is at most:
     ///
-    /// * The slots of the table: eight bytes each ([`Stats::slots`](crate::Stats::slots)). Usually 11 to 28 bytes for
-    ///   each session, and 64 after many have ended; while a shard grows, its former array as well. An empty store has
+    /// * The slots of the table: nine bytes each ([`Stats::slots`](crate::Stats::slots)). Usually 12 to 32 bytes for
+    ///   each session, and 72 after many have ended; while a shard grows, its former array as well. An empty store has
     ///   two kilobytes for each [shard](Self::shards).
     /// * Memory that is not freed yet: [`Stats::retired_bytes`](crate::Stats::retired_bytes).
     /// * The new version that each operation in progress makes, one for each thread.
@@ -112,7 +112,7 @@ pub struct SessionConfig {
     ///
     /// Counted are the keys and values in UTF-8, and two more bytes for each attribute (one more for each key or value
     /// of 64 bytes or more, and again from 4,096, 262,144, 16,777,216 and 1,073,741,824 bytes on). 0 allows only
-    /// sessions without attributes. More than 256 MiB counts as 256 MiB.
+    /// sessions without attributes. More than 255 MiB counts as 255 MiB.
     pub max_session_bytes: usize,
     /// The most attributes that one session may have. 1,024 by default. 0 means no limit but
     /// [`max_session_bytes`](Self::max_session_bytes): an attribute takes at least two bytes.
@@ -139,6 +139,15 @@ pub struct SessionConfig {
     /// the process calls [`SessionId::discard_batches`](crate::SessionId::discard_batches) before it creates a session
     /// there: both copies have the ids that were drawn ahead, and would give them to different sessions.
     pub batch_ids: bool,
+    /// How long the store remembers an id that was replaced by a rotation or a login, or
+    /// [logged out](crate::SessionStore::log_out), so that [`lookup`](crate::SessionStore::lookup) tells it from an
+    /// unknown one. One minute by default; zero remembers nothing.
+    ///
+    /// The id is dead in any case: nothing can be read by it. The time should exceed the longest time for which a
+    /// request of the old id is under way. Remembered ids are no sessions, and do not count towards
+    /// [`max_sessions`](Self::max_sessions). The store remembers 65,536 of them at most, which take about 7 megabytes;
+    /// beyond that, it forgets old ones first.
+    pub remember_replaced: Duration,
 }
 
 /// Says what happens to a creation when a store holds [`max_sessions`](SessionConfig::max_sessions), and to an
@@ -150,7 +159,7 @@ pub struct SessionConfig {
 /// * Up to 512 sessions are looked at first, in search of an expired session to replace. For bytes, this is repeated as
 ///   long as it finds some, 64 times at most.
 /// * There are never more than `max_sessions`, and they never take more than `max_bytes`, not for an instant.
-/// * For bytes, several sessions may end, one after the other, until there is room: at most one for each 72 bytes that
+/// * For bytes, several sessions may end, one after the other, until there is room: at most one for each 104 bytes that
 ///   the operation needs. A session never ends for its own growth, and none ends for a session that is larger than
 ///   `max_bytes`. An operation that finds no more sessions to end is refused, although it may have ended some.
 /// * A session that is ended to make room ends like a deleted session: at one instant, for good, and with the cause
@@ -286,6 +295,13 @@ impl SessionConfig {
         self
     }
 
+    /// Sets how long replaced ids are remembered, [`remember_replaced`](#structfield.remember_replaced).
+    #[must_use]
+    pub fn remember_replaced(mut self, time: Duration) -> Self {
+        self.remember_replaced = time;
+        self
+    }
+
     pub(crate) fn shard_count(&self) -> usize {
         self.shards.clamp(1, MOST_SHARDS).next_power_of_two()
     }
@@ -313,6 +329,7 @@ impl Default for SessionConfig {
             max_attributes: 1_024,
             shards: 64,
             batch_ids: true,
+            remember_replaced: Duration::from_secs(60),
         }
     }
 }
@@ -360,7 +377,7 @@ impl CookieName {
 
 /// Whether RFC 2616, section 2.2, to which RFC 6265 refers, allows the byte in a `token`: any ASCII character except
 /// controls and separators.
-fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
 }
 
@@ -476,7 +493,7 @@ mod tests {
 
     #[test]
     fn a_size_limit_above_the_maximum_counts_as_the_maximum() {
-        for (bytes, limit) in [(0, 0), (65_536, 65_536), (268_435_457, 268_435_456), (usize::MAX, 268_435_456)] {
+        for (bytes, limit) in [(0, 0), (65_536, 65_536), (267_386_881, 267_386_880), (usize::MAX, 267_386_880)] {
             let config = SessionConfig::default().max_session_bytes(bytes);
             assert_eq!(config.limits().bytes, limit);
         }

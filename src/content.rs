@@ -37,6 +37,13 @@ pub trait Stored {
     fn of(version: EntryRef<'_, Self::Payload>) -> &Self {
         Self::shown(version.text(), version.payload())
     }
+
+    /// A copy of a version's content under another head, if content of this type can always be copied.
+    #[allow(private_interfaces, reason = "as above")]
+    fn copied(version: EntryRef<'_, Self::Payload>, head: Head<'_>) -> Option<Owned<Self::Payload>> {
+        let _ = (version, head);
+        None
+    }
 }
 
 /// Copies content into a new entry.
@@ -58,6 +65,11 @@ impl Stored for Attributes {
     #[inline]
     fn shown<'v>(text: &'v str, _: &'v Packed) -> &'v Self {
         Self::from_packed(text)
+    }
+
+    #[allow(private_interfaces, reason = "as above")]
+    fn copied(version: EntryRef<'_, Packed>, head: Head<'_>) -> Option<Owned<Packed>> {
+        Some(packed_entry(head, version.text()))
     }
 }
 

@@ -159,6 +159,11 @@ impl<'a> Moment<'a> {
         self.now
     }
 
+    /// The idle timeout, in ticks, of a session with these limits of its own.
+    pub(crate) fn idle(self, own: Option<Limits>) -> u64 {
+        own.map_or(self.idle, |own| own.idle)
+    }
+
     /// Reads the clock once more.
     pub(crate) fn afresh(self) -> Tick {
         self.clock.tick()

@@ -6,23 +6,25 @@
 //! store directly.
 //!
 //! ```
-//! use cloakroom::{SessionId, SessionStore};
+//! use cloakroom::{SessionCookie, SessionStore};
 //! use std::time::Duration;
 //!
 //! let store = SessionStore::builder().ttl(Duration::from_secs(30 * 60)).max_sessions(100_000).build()?;
+//! let cookie = SessionCookie::of_this_host(&store.config().cookie_name);
 //!
-//! // Login: a new session. Its id goes into the cookie.
+//! // Login: a new session. Its id goes into the header `Set-Cookie` of the response.
 //! let id = store.create_with([("user", "ada"), ("role", "admin")])?;
-//! let cookie = format!("{}={id}; Path=/; HttpOnly; Secure; SameSite=Lax", store.cookie_name());
+//! let set_cookie = cookie.issue(&id);
+//! assert!(set_cookie.as_str().ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/"));
 //!
-//! // A request. A cookie can contain anything, so the id is parsed.
-//! let sent = cookie.split(['=', ';']).nth(1).unwrap_or_default();
-//! let id: SessionId = sent.parse()?;
+//! // A request with this header `Cookie`, which can contain anything.
+//! let header = format!("theme=dark; __Host-session_id={id}");
+//! let id = cookie.id([header]).ok_or("no id")?;
 //! assert_eq!(store.get(&id, "user").as_deref(), Some("ada"));
 //! let is_admin = store.read(&id, |session| session.get("role") == Some("admin"));
 //! assert_eq!(is_admin, Some(true));
 //!
-//! // Logout: from now on no operation on this id succeeds.
+//! // Logout: from now on no operation on this id succeeds. The response gets `cookie.removal()`.
 //! assert!(store.delete(&id));
 //! assert_eq!(store.get(&id, "user"), None);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -43,6 +45,8 @@
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
+//! | The cookie, without an adapter | [`SessionCookie`]; its lifetime: [`ticket`], [`renew_cookie`] |
+//! | Several applications on one store | [`Audience`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal), [`on_removal_with`](SessionStoreBuilder::on_removal_with) |
 //! | On disk, or in another store | [`Journal`], [`export`](SessionStore::export), [`import_with`](SessionStore#method.import_with) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
@@ -59,8 +63,8 @@
 //!   two requests save a session, the second overwrites the whole of the first.
 //! * **actix-session 0.11**: [`cloakroom-actix-session`]. Each load and each update copies the session's state.
 //! * **Browsers with a key for the session** (DBSC): [`cloakroom-dbsc`], beside the first of these or without it.
-//! * **Others**: this crate. Parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and send a new
-//!   one after each login ([`login`]).
+//! * **Others**: this crate. [`SessionCookie`] finds the id among a request's headers and makes the `Set-Cookie`. Send
+//!   a new one after each login ([`login`]).
 //!
 //! [`cloakroom-persist`] keeps the sessions on disk, so that a restart logs nobody out.
 //!
@@ -108,6 +112,8 @@
 //! [`set_if`]: SessionStore#method.set_if
 //! [`snapshot`]: SessionStore#method.snapshot
 //! [`set_timeouts`]: SessionStore::set_timeouts
+//! [`ticket`]: SessionStore::ticket
+//! [`renew_cookie`]: SessionStore::renew_cookie
 //! [`touch`]: SessionStore::touch
 //! [`expires_in`]: SessionStore::expires_in
 //! [`login`]: SessionStore#method.login
@@ -133,9 +139,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attributes;
+mod audience;
 mod clock;
 mod config;
 mod content;
+mod cookie;
 /// The design of the crate: the page `docs/design.md`. This module exists in the documentation only.
 #[cfg(doc)]
 #[doc = include_str!("../docs/design.md")]
@@ -151,6 +159,7 @@ mod id;
 #[allow(unsafe_code, reason = "it allocates, retires and frees raw memory")]
 mod memory;
 mod principal;
+mod registry;
 #[cfg(cloakroom_count_writes)]
 #[doc(hidden)]
 pub mod shared_writes;
@@ -160,12 +169,14 @@ mod sync;
 mod table;
 
 pub use attributes::{Attributes, AttributesIter, Draft, Snapshot, Version};
+pub use audience::Audience;
 pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
+pub use cookie::{SameSite, SessionCookie, SessionCookieBuilder, SessionIds, SetCookie};
 pub use error::{
     BindError, ConfigError, CookieNameError, CreateError, ImportError, IncrementError, InsertError, MissingError,
-    ParseIdError, RandomError, RotateError, SetError, SetIfError, TryUpdateError,
+    ParseIdError, RandomError, RotateError, SessionCookieError, SetError, SetIfError, TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
@@ -175,6 +186,7 @@ pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
 pub use store::{
-    Carried, Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts,
+    Carried, Eviction, Hold, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView,
+    Stats, Timeouts, Undo,
 };
 pub use sweeper::Sweeper;

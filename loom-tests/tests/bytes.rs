@@ -124,7 +124,7 @@ impl World {
     /// Moves the first session to another key, with a text of its own.
     fn rotate(&self, units: usize, forwards: bool) -> bool {
         let former = if forwards {
-            Former::Forwards { end: Tick::new(9), absent: || Watched::new(0) }
+            Former::Forwards { end: Tick::new(9), absent: || Watched::new(0), touch: true }
         } else {
             Former::Ends(RemovalCause::Rotated)
         };

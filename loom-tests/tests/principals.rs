@@ -38,7 +38,7 @@ struct World {
 impl World {
     fn new(limit: usize, policy: WhenPrincipalFull) -> Self {
         let (clock, ada) = (ManualClock::new(), Principal::new("ada"));
-        let builder = SessionStore::builder().ttl(TTL).shards(1).clock(clock.clone());
+        let builder = SessionStore::builder().ttl(TTL).shards(1).remember_replaced(Duration::ZERO).clock(clock.clone());
         let store = builder.max_sessions_per_principal(limit).when_principal_full(policy).build().expect("valid");
         boundary();
         let first = store.new_session().principal(ada).create().expect("room for one");

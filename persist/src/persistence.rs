@@ -286,6 +286,8 @@ fn restore<T: Kept + ?Sized>(
         carried.idle_timeout = record.idle_timeout;
         carried.ends_in = record.end.map(|end| Duration::from_millis(end.saturating_sub(now)));
         (carried.principal, carried.version, carried.serial) = (record.principal, record.version, record.serial);
+        (carried.audience, carried.cookie_life) = (record.audience, record.cookie_life);
+        carried.cookie_sent = record.cookie_sent.map(|sent| Duration::from_millis(now.saturating_sub(sent)));
         let over = record.end.is_some_and(|end| end < now);
         let result = if over {
             Err(Refused::Import(cloakroom::ImportError::Expired))

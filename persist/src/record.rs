@@ -1,7 +1,8 @@
 //! A session's record on disk.
 //!
 //! ```text
-//! | 1 | flags | last use (8) | version (4) | serial (8) | idle timeout (8)? | end (8)? | principal (32)? | content |
+//! | 1 | flags | last use (8) | version (4) | serial (8) | idle timeout (8)? | end (8)? | principal (32)? | audience (16)? |
+//! | life of the cookie (8)? | when it was sent (8)? | content |
 //! | 2 | name of the key (4) | nonce (24) | the same, encrypted, and its tag (16) |
 //! ```
 //!
@@ -10,7 +11,7 @@
 use crate::keys::{Keys, Unreadable};
 use crate::names::DiskKey;
 use crate::time::milliseconds;
-use cloakroom::{Carried, Principal};
+use cloakroom::{Audience, Carried, Principal};
 use std::time::Duration;
 
 const PLAIN: u8 = 1;
@@ -19,6 +20,9 @@ const ENCRYPTED: u8 = 2;
 const IDLE: u8 = 1;
 const END: u8 = 2;
 const PRINCIPAL: u8 = 4;
+const AUDIENCE: u8 = 8;
+const COOKIE: u8 = 16;
+const SENT: u8 = 32;
 
 /// What a record says, and the content of the session in bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub(crate) struct Record<'a> {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) end: Option<u64>,
     pub(crate) principal: Option<Principal>,
+    pub(crate) audience: Option<Audience>,
+    pub(crate) cookie_life: Option<Duration>,
+    /// When the cookie was sent.
+    pub(crate) cookie_sent: Option<u64>,
     pub(crate) version: u32,
     pub(crate) serial: u64,
     pub(crate) content: &'a [u8],
@@ -46,7 +54,10 @@ pub(crate) fn write(
     record.push(
         flag(carried.idle_timeout.is_some(), IDLE)
             | flag(carried.ends_in.is_some(), END)
-            | flag(carried.principal.is_some(), PRINCIPAL),
+            | flag(carried.principal.is_some(), PRINCIPAL)
+            | flag(carried.audience.is_some(), AUDIENCE)
+            | flag(carried.cookie_life.is_some(), COOKIE)
+            | flag(carried.cookie_sent.is_some(), SENT),
     );
     // A session that was used before the timeline began was used at its beginning.
     record.extend_from_slice(&now.saturating_sub(milliseconds(carried.idle_for)).to_le_bytes());
@@ -60,6 +71,15 @@ pub(crate) fn write(
     }
     if let Some(principal) = carried.principal {
         record.extend_from_slice(&principal.to_bytes());
+    }
+    if let Some(audience) = carried.audience {
+        record.extend_from_slice(&audience.to_bytes());
+    }
+    if let Some(life) = carried.cookie_life {
+        record.extend_from_slice(&milliseconds(life).to_le_bytes());
+    }
+    if let Some(ago) = carried.cookie_sent {
+        record.extend_from_slice(&now.saturating_sub(milliseconds(ago)).to_le_bytes());
     }
     content(&mut record);
     keys.seal(key, record, ENCRYPTED)
@@ -106,7 +126,7 @@ pub(crate) fn read<'a>(
     };
     let mut reader = Reader(plain);
     let [format, flags] = reader.take()?;
-    if format != PLAIN || flags & !(IDLE | END | PRINCIPAL) != 0 {
+    if format != PLAIN || flags & !(IDLE | END | PRINCIPAL | AUDIENCE | COOKIE | SENT) != 0 {
         return Err(Unreadable::Format);
     }
     let last_use = reader.number()?;
@@ -118,7 +138,13 @@ pub(crate) fn read<'a>(
     });
     let end = reader.maybe(flags & END != 0, Reader::number)?;
     let principal = reader.maybe(flags & PRINCIPAL != 0, Reader::take)?.map(Principal::from_bytes);
-    Ok((Record { last_use, idle_timeout, end, principal, version, serial, content: reader.0 }, stale))
+    let audience = reader.maybe(flags & AUDIENCE != 0, Reader::take)?.and_then(Audience::from_bytes);
+    let cookie_life = reader.maybe(flags & COOKIE != 0, Reader::number)?.map(Duration::from_millis);
+    let cookie_sent = reader.maybe(flags & SENT != 0, Reader::number)?;
+    let content = reader.0;
+    let record =
+        Record { last_use, idle_timeout, end, principal, audience, cookie_life, cookie_sent, version, serial, content };
+    Ok((record, stale))
 }
 
 #[cfg(test)]
@@ -131,6 +157,9 @@ mod tests {
         carried.idle_timeout = (bits & 1 != 0).then_some(Duration::from_secs(9));
         carried.ends_in = (bits & 2 != 0).then_some(Duration::from_secs(8));
         carried.principal = (bits & 4 != 0).then(|| Principal::new("ada"));
+        carried.audience = (bits & 8 != 0).then(|| Audience::new("site"));
+        carried.cookie_life = (bits & 16 != 0).then_some(Duration::from_secs(7));
+        carried.cookie_sent = (bits & 32 != 0).then_some(Duration::from_millis(100));
         (carried.version, carried.serial) = (7, 11);
         carried
     }
@@ -141,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_combination_of_parts_is_read_back() {
-        for bits in 0..8 {
+        for bits in 0..64 {
             let record = written(bits, &Keys::none());
             let mut buffer = Vec::new();
             let (read, stale) = read(&[1; 24], &record, &Keys::none(), &mut buffer).unwrap();
@@ -149,13 +178,18 @@ mod tests {
             let end = carried.ends_in.map(|_| 9_000);
             assert_eq!((read.last_use, read.end, read.idle_timeout), (700, end, carried.idle_timeout));
             assert_eq!((read.principal, read.version, read.serial), (carried.principal, 7, 11));
+            let sent = carried.cookie_sent.map(|_| 900);
+            assert_eq!(
+                (read.audience, read.cookie_life, read.cookie_sent),
+                (carried.audience, carried.cookie_life, sent)
+            );
             assert_eq!((read.content, stale), (b"content".as_slice(), false));
         }
     }
 
     #[test]
     fn a_record_that_is_cut_off_before_its_content_is_refused() {
-        let record = written(7, &Keys::none());
+        let record = written(63, &Keys::none());
         for len in 0..record.len() - b"content".len() {
             assert_eq!(read(&[1; 24], &record[..len], &Keys::none(), &mut Vec::new()), Err(Unreadable::Format));
         }
@@ -166,7 +200,7 @@ mod tests {
     #[test]
     fn an_encrypted_record_is_read_with_its_key_only_and_under_its_session_only() {
         let keys = Keys::none().with([5; 32]);
-        let record = written(7, &keys);
+        let record = written(63, &keys);
         assert!(!record.windows(7).any(|bytes| bytes == b"content"));
         let mut buffer = Vec::new();
         assert_eq!(read(&[1; 24], &record, &keys, &mut buffer).unwrap().0.content, b"content");
@@ -186,8 +220,8 @@ mod tests {
     fn a_record_under_a_former_key_is_read_and_written_again() {
         let (former, rotated) = (Keys::none().with([5; 32]), Keys::none().with([6; 32]).and_former([5; 32]));
         let mut buffer = Vec::new();
-        assert!(read(&[1; 24], &written(7, &former), &rotated, &mut buffer).unwrap().1);
-        assert!(!read(&[1; 24], &written(7, &rotated), &rotated, &mut Vec::new()).unwrap().1);
-        assert!(read(&[1; 24], &written(7, &Keys::none()), &rotated, &mut Vec::new()).unwrap().1);
+        assert!(read(&[1; 24], &written(63, &former), &rotated, &mut buffer).unwrap().1);
+        assert!(!read(&[1; 24], &written(63, &rotated), &rotated, &mut Vec::new()).unwrap().1);
+        assert!(read(&[1; 24], &written(63, &Keys::none()), &rotated, &mut Vec::new()).unwrap().1);
     }
 }

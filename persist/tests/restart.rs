@@ -2,7 +2,7 @@
 
 mod support;
 
-use cloakroom::{ManualClock, Principal, SessionId, SessionStore, Timeouts};
+use cloakroom::{Audience, ManualClock, Principal, SessionId, SessionStore, Timeouts};
 use cloakroom_persist::{Changes, Options, Persistence, Waiting};
 use std::time::Duration;
 use support::{Dir, FakeWall, SECOND, crash};
@@ -26,7 +26,8 @@ fn everything_that_belongs_to_a_session_comes_back() {
     let (sessions, clock) = open(&dir, &wall);
     let (store, ada) = (sessions.store(), Principal::new("ada"));
     let plain = store.create_with([("user", "ada"), ("theme", "")]).unwrap();
-    let builder = store.new_session().principal(ada).idle_timeout(3 * TTL).absolute_timeout(10 * TTL);
+    let timeouts = Timeouts::default().idle(3 * TTL).absolute(10 * TTL).cookie(Some(TTL));
+    let builder = store.new_session().principal(ada).audience(Audience::new("admin")).timeouts(timeouts);
     let bound = builder.create_with([("device", "ärger 🦀")]).unwrap();
     let given = SessionId::random().unwrap();
     store.insert_with(&given, Timeouts::default(), [("a", "1")]).unwrap();
@@ -40,9 +41,18 @@ fn everything_that_belongs_to_a_session_comes_back() {
     let store = sessions.store();
     let after = [plain, bound, given].map(|id| store.export(&id, |_, carried| carried.clone()).unwrap());
     for (before, after) in before.iter().zip(&after) {
-        let known =
-            |carried: &cloakroom::Carried| (carried.idle_timeout, carried.principal, carried.version, carried.serial);
+        let known = |carried: &cloakroom::Carried| {
+            (
+                carried.idle_timeout,
+                carried.principal,
+                carried.audience,
+                carried.cookie_life,
+                carried.version,
+                carried.serial,
+            )
+        };
         assert_eq!(known(after), known(before));
+        assert_eq!(after.cookie_sent.is_some(), before.cookie_sent.is_some());
         // The time between the two is real time, and short.
         assert!(after.idle_for + SECOND / 1_000 >= before.idle_for && after.idle_for < before.idle_for + 5 * SECOND);
         let ends = |carried: &cloakroom::Carried| carried.ends_in.unwrap_or_default();

@@ -3,8 +3,8 @@
 //! It depends on nothing that changes during the life of the version, so the thread that ends the version knows what to
 //! give back. Counted are:
 //!
-//! * the block of the entry, as large as it would be with limits of its own. So a change of a session's timeouts never
-//!   needs more bytes.
+//! * the block of the entry, as large as it would be with limits of its own and a ticket. So a change of a session's
+//!   timeouts, or of the lifetime of its cookie, never needs more bytes.
 //! * the block of the forward that leads from the session's former key to the session. It counts as long as the version
 //!   names the former key: until the session's next rotation without grace, or its end.
 
@@ -21,7 +21,7 @@ impl<P: Payload> Entry<P> {
 
     fn charge_of(shape: Shape, forwarded: bool) -> usize {
         let block = |tail_len| footprint(Self::layout(tail_len));
-        block(shape.tail_len_with_limits()) + if forwarded { block(Shape::FORWARD.tail_len()) } else { 0 }
+        block(shape.tail_len_with_terms()) + if forwarded { block(Shape::FORWARD.tail_len()) } else { 0 }
     }
 }
 
@@ -37,7 +37,7 @@ impl<P: Payload> EntryRef<'_, P> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::entry::{Head, Overrides, Owned};
+    use crate::entry::{Head, Overrides, Owned, Ticket};
     use crate::expiry::{Limits, Tick};
 
     fn charge(overrides: &Overrides, text_len: u32) -> usize {
@@ -45,15 +45,20 @@ mod tests {
     }
 
     #[test]
-    fn a_version_counts_at_least_its_block_and_with_limits_of_its_own_exactly_its_block() {
+    fn a_version_counts_at_least_its_block_and_with_limits_and_a_ticket_exactly_its_block() {
         let limits = Some(Limits { idle: 7, end: Tick::new(9) });
         for text_len in (0..2_000).chain([16_384, 65_536, 1 << 20]) {
-            let limited = Overrides { limits, ..Overrides::NONE };
-            let entry = Owned::new(Head::first([1; 32], Tick::new(0), &limited), (), text_len, |_| {});
+            let ticket = Ticket { cookie_life: 9, ..Ticket::NONE };
+            let full = Overrides { limits, ticket, ..Overrides::NONE };
+            let entry = Owned::new(Head::first([1; 32], Tick::new(0), &full), (), text_len, |_| {});
             let layout = Entry::<()>::layout(entry.borrow().header().shape.tail_len());
             assert_eq!(entry.borrow().charge(), footprint(layout));
             assert!(footprint(layout) >= entry.borrow().size());
-            assert_eq!(charge(&Overrides::NONE, text_len), entry.borrow().charge(), "other timeouts cost nothing");
+            assert_eq!(
+                charge(&Overrides::NONE, text_len),
+                entry.borrow().charge(),
+                "other timeouts and a ticket cost nothing"
+            );
         }
     }
 
@@ -73,7 +78,7 @@ mod tests {
         let forwarded = Overrides { former: Some([2; 32]), ..Overrides::NONE };
         let numbered = Overrides { serial: 1, ..Overrides::NONE };
         let version = Owned::new(Head::first([1; 32], Tick::new(0), &Overrides::NONE), (), 9, |_| {});
-        let forward = Owned::forward(version.borrow(), Tick::new(0), (), &[2; 32], Tick::new(9));
+        let forward = Owned::forward(version.borrow(), Tick::new(0), (), &[2; 32], Tick::new(9), false);
         let block = footprint(Entry::<()>::layout(Shape::FORWARD.tail_len()));
         assert!(block >= forward.borrow().size());
         assert_eq!(charge(&forwarded, 9), charge(&numbered, 9) + block);

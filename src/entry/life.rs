@@ -3,7 +3,7 @@
 //! | from | to | by | means |
 //! |---|---|---|---|
 //! | `Pending` | `Live(t)` | [`activate`](LifeWord::activate) | the session exists from now on |
-//! | `Pending` | `Dead` | [`withdraw`](LifeWord::withdraw) | it never existed |
+//! | `Pending` | `Dead` | [`withdraw`](LifeWord::withdraw) | it never existed, or was deleted in the middle of its rotation |
 //! | `Pending` | `Superseded` | [`supersede_pending`](LifeWord::supersede_pending) | the successor is pending in its place |
 //! | `Live(t)` | `Live(later)` | [`touch`](LifeWord::touch) | the session was used |
 //! | `Live(t)` | `Live(earlier)` | [`bring_back`](LifeWord::bring_back) | the clock was set back, and the stamp with it |
@@ -15,8 +15,9 @@
 //! the store.
 //!
 //! A `Pending` version has its key's slot and is invisible: no operation reads, lists, counts, changes or ends it. Only
-//! the thread that made it changes its state, with one exception: once a rotation has taken effect, every thread that
-//! follows the old key to the pending version activates it.
+//! the thread that made it changes its state, with two exceptions: once a rotation has taken effect, every thread that
+//! follows the old key to the pending version activates it; and a delete of the old key of a rotation that may be taken
+//! back withdraws it.
 //!
 //! # Orderings
 //!

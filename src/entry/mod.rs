@@ -23,7 +23,7 @@ mod charge;
 pub(crate) mod life;
 mod overrides;
 
-pub(crate) use overrides::Overrides;
+pub(crate) use overrides::{Overrides, Ticket};
 
 use crate::expiry::{Limits, Tick};
 use crate::memory::Guard;
@@ -100,6 +100,8 @@ pub(crate) struct Owned<P: Payload>(NonNull<Entry<P>>);
 
 // SAFETY: it owns its entry, and `P` may be sent.
 unsafe impl<P: Payload> Send for Owned<P> {}
+// SAFETY: a shared one only lends its entry, which threads may share.
+unsafe impl<P: Payload> Sync for Owned<P> {}
 
 impl<P: Payload> Owned<P> {
     /// A live version whose text of `text_len` bytes `fill` writes. Bytes that it does not write remain NUL characters.
@@ -113,10 +115,19 @@ impl<P: Payload> Owned<P> {
         })
     }
 
-    /// A forward that follows `version`, to the key `to`, until `end`.
-    pub(crate) fn forward(version: EntryRef<'_, P>, stamp: Tick, payload: P, to: &Key, end: Tick) -> Self {
+    /// A forward that follows `version`, to the key `to`, until `end`. `parting` says that the session is bound under
+    /// `version` and not under its new key.
+    pub(crate) fn forward(
+        version: EntryRef<'_, P>,
+        stamp: Tick,
+        payload: P,
+        to: &Key,
+        end: Tick,
+        parting: bool,
+    ) -> Self {
         let head = version.next_head(stamp, &Overrides::NONE);
-        Self::with_tail(head, Shape::FORWARD, payload, |tail| write_forward(to, end, tail))
+        let shape = if parting { Shape::PARTING } else { Shape::FORWARD };
+        Self::with_tail(head, shape, payload, |tail| write_forward(to, end, tail))
     }
 
     fn with_tail(head: Head<'_>, shape: Shape, payload: P, fill: impl FnOnce(&mut [u8])) -> Self {
@@ -285,6 +296,13 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         if shape.is_plain() { None } else { shape.limits(self.tail()) }
     }
 
+    /// The session's audience and the lifetime of its cookie.
+    #[inline]
+    pub(crate) fn ticket(self) -> Ticket {
+        let shape = self.header().shape;
+        if shape.is_plain() { Ticket::NONE } else { shape.ticket(self.tail()) }
+    }
+
     #[inline]
     pub(crate) fn overrides(self) -> Overrides {
         let shape = self.header().shape;
@@ -301,6 +319,12 @@ impl<'g, P: Payload> EntryRef<'g, P> {
     #[inline]
     pub(crate) fn is_forward(self) -> bool {
         self.header().shape.is_forward()
+    }
+
+    /// Whether this version is a forward to a session that has left its principal with the rotation.
+    #[inline]
+    pub(crate) fn is_parting(self) -> bool {
+        self.header().shape.is_parting()
     }
 
     /// The key to which a forward leads.

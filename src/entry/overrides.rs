@@ -1,11 +1,11 @@
 //! Overrides: the optional parts of a version. They are limits of its own, its binding to a principal, its former id,
-//! and a serial number.
+//! a serial number, its audience, and the lifetime of its cookie.
 //!
 //! Most sessions have none of these, so they take no room in the header. One word of the header, the shape, tells which
 //! of them precede the text in the entry's tail, and how long the text is.
 //!
 //! ```text
-//! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | text ... |
+//! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | ticket (32) | text ... |
 //! a forward:  | limits: idle, end (16) | key (32) |
 //! ```
 //!
@@ -27,6 +27,30 @@ pub(crate) struct Overrides {
     pub(crate) former: Option<Key>,
     /// The serial number of a session whose id may be reused; 0 for others.
     pub(crate) serial: u64,
+    /// What the bearer of the id is told.
+    pub(crate) ticket: Ticket,
+}
+
+/// Which application accepts the id, and how long the browser keeps its cookie. The store only keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    /// The application; zeros for none.
+    pub(crate) audience: [u8; 16],
+    /// How long the browser keeps the cookie, in ticks; 0 if the session does not say.
+    pub(crate) cookie_life: u64,
+    /// The tick at which the cookie was sent; [`UNSENT`](Self::UNSENT) if it was not sent with this lifetime.
+    pub(crate) sent: Tick,
+}
+
+impl Ticket {
+    /// No audience, and no lifetime of the cookie.
+    pub(crate) const NONE: Self = Self { audience: [0; 16], cookie_life: 0, sent: Tick::new(0) };
+
+    pub(crate) const UNSENT: Tick = Tick::MAX;
+
+    fn says_something(&self) -> bool {
+        self.cookie_life != 0 || self.audience != Self::NONE.audience
+    }
 }
 
 /// The parts that a version has, and the length of its text; or that it is a forward.
@@ -36,16 +60,22 @@ pub(super) struct Shape(u32);
 const LIMITS: u32 = 1 << 31;
 const BINDING: u32 = 1 << 30;
 const ORIGIN: u32 = 1 << 29;
+const TICKET: u32 = 1 << 28;
 const KEY_LEN: usize = size_of::<Key>();
 const LIMITS_LEN: usize = 16;
 const ORIGIN_LEN: usize = KEY_LEN + 8;
+const TICKET_LEN: usize = 32;
 
 impl Shape {
     /// The longest text of a version.
-    pub(super) const LONGEST_TEXT: u32 = ORIGIN - 2;
+    pub(super) const LONGEST_TEXT: u32 = TICKET - 3;
 
     /// The shape of a forward. No session has it, because the length of its text would be above the maximum.
     pub(super) const FORWARD: Self = Self(u32::MAX);
+
+    /// The shape of a forward to a session that is no longer bound to the principal of the version before. No session
+    /// has it either.
+    pub(super) const PARTING: Self = Self(u32::MAX - 1);
 
     /// # Panics
     ///
@@ -55,7 +85,8 @@ impl Shape {
         let flag = |there: bool, flag| if there { flag } else { 0 };
         let limits = flag(overrides.limits.is_some(), LIMITS);
         let binding = flag(overrides.binding.is_some(), BINDING);
-        Self(text_len | limits | binding | flag(overrides.has_origin(), ORIGIN))
+        let origin = flag(overrides.has_origin(), ORIGIN);
+        Self(text_len | limits | binding | origin | flag(overrides.ticket.says_something(), TICKET))
     }
 
     /// The shape of a session's first version: bound to a principal or not, with a serial number or without.
@@ -67,12 +98,17 @@ impl Shape {
     /// Whether the version has no overrides and is not a forward.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
-        self.0 < ORIGIN
+        self.0 < TICKET
     }
 
     #[inline]
     pub(super) fn is_forward(self) -> bool {
-        self == Self::FORWARD
+        self.0 >= Self::PARTING.0
+    }
+
+    #[inline]
+    pub(super) fn is_parting(self) -> bool {
+        self == Self::PARTING
     }
 
     #[inline]
@@ -99,7 +135,7 @@ impl Shape {
         if self.is_forward() {
             return LIMITS_LEN + KEY_LEN;
         }
-        self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN) + self.part(ORIGIN, ORIGIN_LEN)
+        self.before_ticket() + self.part(TICKET, TICKET_LEN)
     }
 
     #[inline]
@@ -107,7 +143,13 @@ impl Shape {
         if self.is_plain() {
             return self.0 as usize;
         }
-        if self.is_forward() { 0 } else { (self.0 & (ORIGIN - 1)) as usize }
+        if self.is_forward() { 0 } else { (self.0 & (TICKET - 1)) as usize }
+    }
+
+    /// The size of the parts before the ticket.
+    #[inline]
+    fn before_ticket(self) -> usize {
+        self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN) + self.part(ORIGIN, ORIGIN_LEN)
     }
 
     #[inline]
@@ -115,9 +157,9 @@ impl Shape {
         self.overrides_len() + self.text_len()
     }
 
-    /// The length of the tail if the version had limits of its own.
-    pub(super) fn tail_len_with_limits(self) -> usize {
-        self.tail_len() + LIMITS_LEN - self.part(LIMITS, LIMITS_LEN)
+    /// The length of the tail if the version had limits of its own and a ticket.
+    pub(super) fn tail_len_with_terms(self) -> usize {
+        self.tail_len() + LIMITS_LEN - self.part(LIMITS, LIMITS_LEN) + TICKET_LEN - self.part(TICKET, TICKET_LEN)
     }
 
     #[inline]
@@ -141,6 +183,16 @@ impl Shape {
         self.is_forward().then(|| array(tail, LIMITS_LEN))
     }
 
+    #[inline]
+    pub(super) fn ticket(self, tail: &[u8]) -> Ticket {
+        if !self.has(TICKET) || self.is_forward() {
+            return Ticket::NONE;
+        }
+        let at = self.before_ticket();
+        let sent = Tick::new(number(tail, at + 24));
+        Ticket { audience: array(tail, at), cookie_life: number(tail, at + 16), sent }
+    }
+
     /// Reads what [`Overrides::write`] wrote.
     pub(super) fn overrides(self, tail: &[u8]) -> Overrides {
         let at = self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN);
@@ -148,7 +200,8 @@ impl Shape {
         let former = if has_origin { array(tail, at) } else { NO_KEY };
         let serial = if has_origin { number(tail, at + KEY_LEN) } else { 0 };
         let former = (former != NO_KEY).then_some(former);
-        Overrides { limits: self.limits(tail), binding: self.binding(tail), former, serial }
+        let (limits, binding, ticket) = (self.limits(tail), self.binding(tail), self.ticket(tail));
+        Overrides { limits, binding, former, serial, ticket }
     }
 }
 
@@ -157,7 +210,7 @@ const NO_KEY: Key = [0; KEY_LEN];
 
 impl Overrides {
     /// No overrides.
-    pub(crate) const NONE: Self = Self { limits: None, binding: None, former: None, serial: 0 };
+    pub(crate) const NONE: Self = Self { limits: None, binding: None, former: None, serial: 0, ticket: Ticket::NONE };
 
     fn has_origin(&self) -> bool {
         self.former.is_some() || self.serial != 0
@@ -175,6 +228,11 @@ impl Overrides {
         if self.has_origin() {
             tail.put(&self.former.unwrap_or(NO_KEY));
             tail.put(&self.serial.to_le_bytes());
+        }
+        if self.ticket.says_something() {
+            tail.put(&self.ticket.audience);
+            tail.put(&self.ticket.cookie_life.to_le_bytes());
+            tail.put(&self.ticket.sent.get().to_le_bytes());
         }
     }
 }
@@ -217,12 +275,17 @@ mod tests {
 
     #[test]
     fn every_combination_of_overrides_is_read_back_with_the_length_of_the_text() {
-        for bits in 0..16 {
+        for bits in 0..64 {
             let overrides = Overrides {
                 limits: (bits & 1 != 0).then_some(Limits { idle: 7, end: Tick::new(9) }),
                 binding: (bits & 2 != 0).then(Binding::dangling),
                 former: (bits & 4 != 0).then_some([4; 32]),
                 serial: if bits & 8 != 0 { u64::MAX } else { 0 },
+                ticket: Ticket {
+                    audience: if bits & 16 != 0 { [5; 16] } else { [0; 16] },
+                    cookie_life: if bits & 32 != 0 { u64::MAX } else { 0 },
+                    sent: Tick::new(if bits & 32 != 0 { 11 } else { 0 }),
+                },
             };
             for text_len in [0, 1, Shape::LONGEST_TEXT] {
                 let shape = Shape::new(&overrides, text_len);
@@ -230,8 +293,8 @@ mod tests {
                 overrides.write(&mut tail);
                 let read = shape.overrides(&tail);
                 assert_eq!(
-                    (read.limits, read.former, read.serial),
-                    (overrides.limits, overrides.former, overrides.serial)
+                    (read.limits, read.former, read.serial, read.ticket),
+                    (overrides.limits, overrides.former, overrides.serial, overrides.ticket)
                 );
                 assert_eq!(
                     read.binding.map(|read| read.to_bytes()),
@@ -246,14 +309,16 @@ mod tests {
 
     #[test]
     fn a_forward_has_its_end_and_its_key_and_nothing_else() {
-        let mut tail = vec![0; Shape::FORWARD.tail_len()];
-        write_forward(&[3; 32], Tick::new(9), &mut tail);
-        assert_eq!(Shape::FORWARD.forward(&tail), Some([3; 32]));
-        let read = Shape::FORWARD.overrides(&tail);
-        assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
-        assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0);
-        assert!(Shape::FORWARD.is_forward() && !Shape::FORWARD.is_plain() && !Shape::FORWARD.is_bound());
-        assert_eq!(Shape::FORWARD.text_len(), 0);
+        for (shape, parting) in [(Shape::FORWARD, false), (Shape::PARTING, true)] {
+            let mut tail = vec![0; shape.tail_len()];
+            write_forward(&[3; 32], Tick::new(9), &mut tail);
+            assert_eq!(shape.forward(&tail), Some([3; 32]));
+            let read = shape.overrides(&tail);
+            assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
+            assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0 && read.ticket == Ticket::NONE);
+            assert!(shape.is_forward() && !shape.is_plain() && !shape.is_bound());
+            assert_eq!((shape.text_len(), shape.is_parting()), (0, parting));
+        }
     }
 
     #[test]

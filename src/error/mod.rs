@@ -9,6 +9,7 @@
 //! message and the source of that error.
 
 mod change;
+mod cookie;
 mod create;
 mod input;
 #[cfg(feature = "json")]
@@ -16,6 +17,7 @@ mod json;
 mod rotate;
 
 pub use change::{IncrementError, SetError, SetIfError, TryUpdateError};
+pub use cookie::SessionCookieError;
 pub use create::{CreateError, ImportError, InsertError};
 pub use input::{ConfigError, CookieNameError, ParseIdError, RandomError};
 #[cfg(feature = "json")]
@@ -27,7 +29,7 @@ use core::fmt;
 
 /// Tells that there is no such session. The operation has changed nothing.
 ///
-/// A server answers both variants alike: do not tell a visitor which it was.
+/// A server answers all variants alike: do not tell a visitor which it was.
 ///
 /// # Examples
 ///
@@ -49,10 +51,18 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingError {
-    /// No session has this id: none ever had, or the session was deleted or evicted, or its id was rotated.
+    /// No session has this id: none ever had, or the session was deleted or evicted, or its id was replaced.
     NotFound,
     /// The session had expired. This operation has ended it, so the next one returns [`NotFound`](Self::NotFound).
     Expired,
+    /// A rotation or a login has replaced this id a short while ago
+    /// ([`remember_replaced`](crate::SessionConfig#structfield.remember_replaced)). A request that was under way
+    /// meanwhile brings it, or somebody replays an id that is not theirs. Only
+    /// [`lookup`](crate::SessionStore::lookup) tells; other operations return [`NotFound`](Self::NotFound).
+    Replaced,
+    /// The session was [logged out](crate::SessionStore::log_out) a short while ago. Only
+    /// [`lookup`](crate::SessionStore::lookup) tells, as above.
+    LoggedOut,
 }
 
 impl fmt::Display for MissingError {
@@ -60,6 +70,8 @@ impl fmt::Display for MissingError {
         f.write_str(match self {
             Self::NotFound => "session not found",
             Self::Expired => "session expired",
+            Self::Replaced => "session id replaced by another one",
+            Self::LoggedOut => "session logged out",
         })
     }
 }
@@ -101,6 +113,8 @@ mod tests {
             Box::new(InsertError::BytesFull),
             Box::new(MissingError::NotFound),
             Box::new(MissingError::Expired),
+            Box::new(MissingError::Replaced),
+            Box::new(MissingError::LoggedOut),
             Box::new(SetError::Missing(MissingError::NotFound)),
             Box::new(SetError::BytesFull),
             Box::new(SetError::TooLarge { size: 23, limit: 16 }),

@@ -10,9 +10,12 @@ pub use removal::Removal;
 pub(crate) use trace::Tracer;
 
 use crate::content::Content;
+use crate::entry::Key;
+use crate::expiry::Tick;
 use crate::id::SessionId;
 use crate::principal::Principal;
 use crate::principal::index::Index;
+use crate::registry::holds::Holds;
 use crate::sync::contain;
 use crate::table::{Bound, Captured, Ended, Observer};
 use core::any::{Any, TypeId};
@@ -74,9 +77,10 @@ impl fmt::Debug for Listener {
 }
 
 /// The store's own observer: tells the journal of an ended session, removes it from the index of principals, and calls
-/// the listener.
+/// the listener. It also knows which sessions are held.
 pub(crate) struct Registrar {
     pub(crate) index: Arc<Index>,
+    pub(crate) holds: Arc<Holds>,
     pub(crate) listener: Option<Listener>,
     pub(crate) journal: Option<Arc<dyn Journal>>,
 }
@@ -89,6 +93,10 @@ impl Observer for Registrar {
     fn capture(&self, text: &str, payload: &dyn Any) -> Captured {
         let capture = self.listener.as_ref()?.capture.as_ref()?;
         (capture.of)(text, payload)
+    }
+
+    fn held_since(&self, key: &Key) -> Option<Tick> {
+        self.holds.since(key)
     }
 
     fn ended(&self, ended: Ended) {

@@ -2,6 +2,7 @@
 //!
 //! | level | event | fields |
 //! |---|---|---|
+//! | `INFO` | `replaced id used again` | `session` |
 //! | `DEBUG` | `sweep` | `ended`, `complete`, `sessions` (that are left) |
 //! | `DEBUG` | `session ended to make room` | `session` |
 //! | `DEBUG` | `creation refused` | `reason` |
@@ -26,11 +27,12 @@ pub(crate) use silence::Tracer;
 #[cfg(feature = "tracing")]
 mod events {
     use super::{CreateError, Fingerprints, Key, Observer};
+    use crate::expiry::Tick;
     use crate::sync::contain;
     use crate::table::RemovalCause;
     use crate::table::{Captured, Ended};
     use core::any::Any;
-    use tracing::{Level, debug, enabled, trace};
+    use tracing::{Level, debug, enabled, info, trace};
 
     const TARGET: &str = "cloakroom";
 
@@ -77,6 +79,10 @@ mod events {
             trace!(target: TARGET, session = %self.0.of(old), new = %self.0.of(new), "session id rotated");
         }
 
+        pub(crate) fn replayed(&self, key: &Key) {
+            info!(target: TARGET, session = %self.0.of(key), "replaced id used again");
+        }
+
         fn ended(&self, key: &Key, cause: RemovalCause) {
             match cause {
                 RemovalCause::Capacity | RemovalCause::PrincipalLimit => {
@@ -101,6 +107,10 @@ mod events {
 
         fn capture(&self, text: &str, payload: &dyn Any) -> Captured {
             self.inner.capture(text, payload)
+        }
+
+        fn held_since(&self, key: &Key) -> Option<Tick> {
+            self.inner.held_since(key)
         }
 
         fn ended(&self, ended: Ended) {
@@ -143,5 +153,8 @@ mod silence {
 
         #[inline]
         pub(crate) fn rotated(&self, _old: &Key, _new: &Key) {}
+
+        #[inline]
+        pub(crate) fn replayed(&self, _key: &Key) {}
     }
 }

@@ -194,8 +194,31 @@ impl SessionStore {
     /// ```
     #[must_use]
     pub fn snapshot(&self, id: &SessionId) -> Option<Snapshot> {
+        self.copy_of(id, true)
+    }
+
+    /// Does the same as [`snapshot`](Self::snapshot) without touching the session.
+    ///
+    /// Lock-free; a single allocation. Takes effect when the stamp is loaded; if the session has expired, when this
+    /// call ends it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let store = cloakroom::SessionStore::default();
+    /// let id = store.create_with([("user", "ada")])?;
+    /// let copy = store.peek_snapshot(&id);
+    /// assert_eq!(copy.as_ref().and_then(|copy| copy.get("user")), Some("ada"));
+    /// # Ok::<(), cloakroom::CreateError>(())
+    /// ```
+    #[must_use]
+    pub fn peek_snapshot(&self, id: &SessionId) -> Option<Snapshot> {
+        self.copy_of(id, false)
+    }
+
+    fn copy_of(&self, id: &SessionId, touch: bool) -> Option<Snapshot> {
         let copy = self
-            .read_version(id, true, |version| Snapshot::of(Attributes::of(version), Version::new(version.version())));
+            .read_version(id, touch, |version| Snapshot::of(Attributes::of(version), Version::new(version.version())));
         copy.ok()
     }
 

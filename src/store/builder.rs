@@ -137,6 +137,13 @@ impl SessionStoreBuilder {
         self
     }
 
+    /// Sets how long replaced ids are remembered:
+    /// [`SessionConfig::remember_replaced`](SessionConfig#structfield.remember_replaced).
+    pub fn remember_replaced(mut self, time: Duration) -> Self {
+        self.config.remember_replaced = time;
+        self
+    }
+
     /// Sets the clock. The default is a [`CoarseClock`](crate::CoarseClock). Allocates.
     ///
     /// # Examples
@@ -372,6 +379,8 @@ mod tests {
         assert_eq!((config.ttl, config.cookie_name.as_str()), (Duration::from_secs(1), "sid"));
         assert_eq!((config.max_sessions, config.max_session_bytes, config.shards), (2, 3, 4));
         assert_eq!((config.max_attributes, config.max_bytes), (5, 6));
+        let store = SessionStoreBuilder::default().remember_replaced(Duration::from_secs(6)).build().unwrap();
+        assert_eq!(store.config().remember_replaced, Duration::from_secs(6));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::{SessionStore, SessionView};
 use crate::attributes::pack;
+use crate::audience::Audience;
 use crate::content::{Content, packed_entry, typed_entry};
-use crate::entry::{EntryRef, Head, Overrides, Owned};
+use crate::entry::{EntryRef, Head, Overrides, Owned, Ticket};
 use crate::error::ImportError;
 use crate::expiry::{Limits, Moment, Tick, limit, span, ticks_down, timeout};
 use crate::id::SessionId;
@@ -25,6 +26,12 @@ pub struct Carried {
     pub ends_in: Option<Duration>,
     /// The principal to which the session is bound.
     pub principal: Option<Principal>,
+    /// The application that accepts the session's id, if it is given.
+    pub audience: Option<Audience>,
+    /// How long the browser keeps the cookie, if the session says so.
+    pub cookie_life: Option<Duration>,
+    /// The time since the cookie was sent with this lifetime; `None` if it was not.
+    pub cookie_sent: Option<Duration>,
     /// The number of the session's [`Version`](crate::Version).
     pub version: u32,
     /// The session's [serial number](SessionStore::serial).
@@ -90,8 +97,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
         principal: Option<Principal>,
         now: Tick,
     ) -> Carried {
-        let limits = version.limits();
+        let (limits, ticket) = (version.limits(), version.ticket());
+        let sent = Some(ticket.sent).filter(|sent| ticket.cookie_life > 0 && *sent != Ticket::UNSENT);
         Carried {
+            audience: Audience::from_key(ticket.audience),
+            cookie_life: (ticket.cookie_life > 0).then(|| span(ticket.cookie_life)),
+            cookie_sent: sent.map(|sent| span(now.get().saturating_sub(sent.get()))),
             idle_for: view.idle_for(),
             idle_timeout: limits.map(|limits| timeout(limits.idle, self.time.resolution())),
             ends_in: limits.and_then(|limits| limits.left_until_end(now)).map(span),
@@ -126,7 +137,16 @@ impl<T: Content + ?Sized> SessionStore<T> {
         // Relaxed: only the number matters, as where it is counted up.
         self.inserted.fetch_max(carried.serial, Ordering::Relaxed);
         let binding = joining.as_ref().map(|joining| joining.binding);
-        let overrides = Overrides { limits, binding, serial: carried.serial, ..Overrides::NONE };
+        let ticket = Ticket {
+            audience: carried.audience.map_or(Ticket::NONE.audience, Audience::key),
+            cookie_life: carried.cookie_life.map_or(0, ticks_down),
+            sent: match (carried.cookie_life, carried.cookie_sent) {
+                (None, _) => Ticket::NONE.sent,
+                (Some(_), None) => Ticket::UNSENT,
+                (Some(_), Some(ago)) => moment.now().before(ticks_down(ago)),
+            },
+        };
+        let overrides = Overrides { limits, binding, serial: carried.serial, ticket, ..Overrides::NONE };
         let head = Head { version: carried.version, ..Head::first(*id.as_bytes(), stamp, &overrides) };
         let new = build(head);
         if self.table.limits_bytes() && !place.resize(new.borrow().charge()) {

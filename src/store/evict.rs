@@ -2,6 +2,7 @@
 
 use super::SessionStore;
 use crate::content::Content;
+use crate::expiry::Ticking;
 use crate::table::Part;
 use core::time::Duration;
 use std::time::Instant;
@@ -40,6 +41,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     pub fn evict_expired(&self) -> usize {
         let ended = self.table.sweep(self.moment());
+        if let Some(remembered) = self.moment_of_the_replaced(self.time.tick()) {
+            self.replaced.sweep(remembered);
+        }
         self.tracer.swept(ended, true, self.count());
         ended
     }
@@ -89,6 +93,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let end = Instant::now().checked_add(budget);
         let more = || end.is_none_or(|end| Instant::now() < end);
         let Part { expired, over } = self.table.sweep_on(self.moment(), more);
+        if let Some(remembered) = self.moment_of_the_replaced(self.time.tick()).filter(|_| over) {
+            // Within what is left of the budget. What is left over is for the next round.
+            self.replaced.sweep_on(remembered, more);
+        }
         self.tracer.swept(expired, over, self.count());
         Eviction { ended: expired, complete: over }
     }

@@ -11,6 +11,8 @@ const REMOVED: &str = "cloakroom_sessions_removed_total";
 const REJECTED: &str = "cloakroom_sessions_rejected_total";
 const CHANGES_REJECTED: &str = "cloakroom_session_changes_rejected_total";
 const COUNTED_BYTES: &str = "cloakroom_counted_bytes";
+const REPLAYS: &str = "cloakroom_replays_total";
+const REMEMBERED: &str = "cloakroom_remembered_ids";
 const BYTES: &str = "cloakroom_session_bytes";
 const RETIRED_BYTES: &str = "cloakroom_retired_bytes";
 const SLOTS: &str = "cloakroom_table_slots";
@@ -27,6 +29,8 @@ fn describe() {
     describe_counter!(CREATED, Unit::Count, "Sessions created.");
     describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; for the cause rotated, ids ended.");
     describe_counter!(REJECTED, Unit::Count, "Creations refused, by reason.");
+    describe_counter!(REPLAYS, Unit::Count, "Look-ups of ids that were replaced or logged out.");
+    describe_gauge!(REMEMBERED, Unit::Count, "Replaced and logged-out ids that the store remembers.");
     describe_gauge!(BYTES, Unit::Bytes, "Bytes that the sessions take.");
     describe_counter!(CHANGES_REJECTED, Unit::Count, "Changes of sessions refused, because of the limit in bytes.");
     describe_gauge!(COUNTED_BYTES, Unit::Bytes, "Bytes that count against the limit in bytes, 0 if there is none.");
@@ -49,6 +53,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_sessions_removed_total` | counter | `cause`: see below |
     /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `bytes_full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
     /// | `cloakroom_session_changes_rejected_total` | counter | |
+    /// | `cloakroom_replays_total` | counter | |
+    /// | `cloakroom_remembered_ids` | gauge | |
     /// | `cloakroom_session_bytes` | gauge | |
     /// | `cloakroom_counted_bytes` | gauge | |
     /// | `cloakroom_retired_bytes` | gauge of the process, the same for each store | |
@@ -93,6 +99,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
             counter!(REJECTED, "store" => store.clone(), "reason" => reason).absolute(count);
         }
         counter!(CHANGES_REJECTED, "store" => store.clone()).absolute(stats.rejected_changes);
+        counter!(REPLAYS, "store" => store.clone()).absolute(stats.replays);
+        gauge!(REMEMBERED, "store" => store.clone()).set(stats.remembered as f64);
         gauge!(BYTES, "store" => store.clone()).set(stats.bytes as f64);
         gauge!(COUNTED_BYTES, "store" => store.clone()).set(stats.counted_bytes as f64);
         gauge!(RETIRED_BYTES, "store" => store.clone()).set(stats.retired_bytes as f64);

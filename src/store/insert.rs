@@ -6,7 +6,7 @@
 use super::{SessionStore, Timeouts, error_of};
 use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
-use crate::entry::{EntryRef, Head, Overrides, Owned};
+use crate::entry::{EntryRef, Head, Overrides, Owned, Ticket};
 use crate::error::{CreateError, InsertError, MissingError, SetError};
 use crate::expiry::Tick;
 use crate::id::SessionId;
@@ -51,7 +51,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let limits = self.limits(moment.now(), timeouts);
         // Relaxed: only the number matters, and it publishes nothing. The first is 1; ids of the store's own have 0.
         let serial = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
-        let overrides = Overrides { limits, serial, ..Overrides::NONE };
+        let ticket = Self::ticket_after(Ticket::NONE, timeouts, moment.now());
+        let overrides = Overrides { limits, serial, ticket, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
         self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)
     }
@@ -69,8 +70,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ) -> Overrides {
         let before = version.overrides();
         let kept = timeouts == Timeouts::default();
-        let limits = if kept { before.limits } else { Some(self.changed(self.limits_of(version), now, timeouts)) };
-        Overrides { limits, ..before }
+        let limits = if kept { before.limits } else { self.limits_after(version, now, timeouts) };
+        let ticket = Self::ticket_after(before.ticket, timeouts, Ticket::UNSENT);
+        Overrides { limits, ticket, ..before }
     }
 }
 

@@ -18,7 +18,10 @@
 //! | `stats`, `export` | figures, and their export to `metrics` |
 //! | `evict` | ending expired sessions |
 //! | `timeouts` | the timeouts of one session |
-//! | `rotate` | giving a session another id |
+//! | `ticket` | the audience of a session, and the lifetime of its cookie |
+//! | `rotate`, `undo` | giving a session another id; taking that back |
+//! | `replaced` | telling an id that was replaced or logged out from an unknown one |
+//! | `hold` | holding a session in use |
 //! | `principals` | login, and the sessions of one user |
 
 mod attributes;
@@ -30,25 +33,32 @@ mod enumerate;
 mod evict;
 #[cfg(feature = "metrics")]
 mod export;
+mod hold;
 mod insert;
 mod journal;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
+mod replaced;
 mod room;
 mod rotate;
 mod stats;
+mod ticket;
 mod timeouts;
 mod typed;
+mod undo;
 
 pub use builder::SessionStoreBuilder;
 pub use carry::Carried;
 pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
+pub use hold::Hold;
 pub use rotate::Rotation;
 pub use stats::Stats;
+pub use ticket::SessionTicket;
 pub use timeouts::Timeouts;
+pub use undo::Undo;
 
 use crate::attributes::Attributes;
 use crate::clock::TimeSource;
@@ -63,6 +73,9 @@ use crate::fingerprint::{Fingerprint, Fingerprints};
 use crate::id::SessionId;
 use crate::memory;
 use crate::principal::index::Index;
+use crate::registry::holds::Holds;
+use crate::registry::replaced::Replaced;
+use crate::registry::tentative::Tentative;
 use crate::sync::AtomicU64;
 use crate::table::{Absence, Change, Refusal, Table};
 use core::fmt;
@@ -149,6 +162,14 @@ pub struct SessionStore<T: Content + ?Sized = Attributes> {
     index: Arc<Index>,
     /// The number of sessions that were created under an id of the caller's.
     inserted: AtomicU64,
+    /// Ids that were replaced or logged out a short while ago.
+    replaced: Replaced,
+    /// For how many ticks they are remembered. `None`: not at all.
+    remembered_for: Option<u64>,
+    /// Rotations that may still be taken back.
+    tentative: Arc<Tentative>,
+    /// Sessions that are held in use.
+    holds: Arc<Holds>,
     rejections: stats::Rejections,
     fingerprints: Fingerprints,
     tracer: Tracer,
@@ -170,13 +191,32 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let index = Arc::new(Index::new(config.shard_count()));
         let fingerprints = Fingerprints::new();
         let tracer = Tracer::new(&fingerprints);
+        let (shards, remembered) = (config.shard_count(), config.remember_replaced);
+        let (replaced, tentative) = (Replaced::new(shards), Arc::new(Tentative::new(shards)));
+        let remembered_for = (!remembered.is_zero()).then(|| limit(remembered, time.resolution()));
+        let holds = Arc::new(Holds::new(shards));
         let told = journal.as_ref().map(|journaled| Arc::clone(&journaled.journal));
-        let registrar = Registrar { index: Arc::clone(&index), listener, journal: told };
+        let registrar = Registrar { index: Arc::clone(&index), holds: Arc::clone(&holds), listener, journal: told };
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions);
         let table = table.within_bytes(config.max_sessions, config.max_bytes).observed_by(observer);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
-        Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer, journal }
+        Self {
+            table,
+            config,
+            time,
+            idle,
+            index,
+            inserted,
+            replaced,
+            remembered_for,
+            tentative,
+            holds,
+            rejections,
+            fingerprints,
+            tracer,
+            journal,
+        }
     }
 
     /// Shows the content of a session, all of one version, to a closure, and touches the session. Returns the result of
@@ -202,10 +242,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.read_version(id, true, |version| f(T::of(version))).ok()
     }
 
-    /// Does the same as [`read`](Self::read), and tells an expired session from an unknown id, for audit logs and `?`.
+    /// Does the same as [`read`](Self::read), and tells an expired session and a replaced id from an unknown id, for
+    /// audit logs and `?`.
     ///
     /// The expiry of a session is reported once, by the operation that ends the session. Later operations, and those
     /// after an eviction, return [`NotFound`](MissingError::NotFound). Do not tell the visitor which it was.
+    ///
+    /// For a short while the store [remembers](crate::SessionConfig#structfield.remember_replaced) an id that a
+    /// rotation or a login has [replaced](MissingError::Replaced), or that has [logged out](Self::log_out). A request
+    /// that brings such an id was under way during the change, or somebody has kept the id and replays it, which is a
+    /// sign of theft. [`Stats::replays`](crate::Stats::replays) counts these look-ups, and the feature `tracing` has an
+    /// event for each.
     ///
     /// Lock-free; allocates nothing. Takes effect when the session is touched or ended.
     ///
@@ -229,7 +276,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lookup<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, MissingError> {
-        Ok(self.read_version(id, true, |version| f(T::of(version)))?)
+        let read = self.read_version(id, true, |version| f(T::of(version)));
+        read.map_err(|absence| self.missing(id, absence))
     }
 
     /// Does the same as [`read`](Self::read) without touching the session: for another user's session, as in a list of
@@ -339,6 +387,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// Once this has returned, no operation on the id succeeds again, not even one that began earlier. An id that still
     /// forwards to a session after a [rotation](Self::rotation) with grace ends that session. If a rotation without
     /// grace takes effect first, the deletion of the old id returns false, and the session lives on under its new id.
+    /// As long as that rotation is [tentative](crate::Undo), the deletion of the old id ends the session.
     ///
     /// Lock-free; allocates nothing. Takes effect when the session's live version dies.
     ///
@@ -352,7 +401,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn delete(&self, id: &SessionId) -> bool {
-        let ended = self.on_session(id, |id| self.table.remove(id.as_bytes(), self.moment()));
+        let ended =
+            self.on_session(id, |id| self.table.remove(id.as_bytes(), self.moment())) || self.delete_tentative(id);
         self.settle();
         ended
     }

@@ -1,5 +1,6 @@
 //! Giving a session another id.
 
+use super::undo::{Replicator, Undo, copy_of};
 use super::{SessionStore, Timeouts};
 use crate::attributes::{Attributes, Draft};
 use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
@@ -10,6 +11,7 @@ use crate::events::RemovalCause;
 use crate::expiry::limit;
 use crate::id::SessionId;
 use crate::principal::Principal;
+use crate::registry::replaced::Fate;
 use crate::table::{Former, Refusal};
 use core::fmt;
 use core::time::Duration;
@@ -67,7 +69,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn rotation<'s>(&'s self, id: &'s SessionId) -> Rotation<'s, T> {
-        Rotation { store: self, id, grace: Duration::ZERO, timeouts: Timeouts::default() }
+        Rotation { store: self, id, grace: Duration::ZERO, timeouts: Timeouts::default(), undo: None }
     }
 }
 
@@ -89,6 +91,8 @@ pub struct Rotation<'s, T: Content + ?Sized> {
     id: &'s SessionId,
     grace: Duration,
     timeouts: Timeouts,
+    /// Where the caller wants to have what takes the rotation back.
+    undo: Option<&'s mut Option<Undo<T>>>,
 }
 
 /// Shows neither the store nor the id.
@@ -98,7 +102,36 @@ impl<T: Content + ?Sized> fmt::Debug for Rotation<'_, T> {
     }
 }
 
-impl<T: Content + ?Sized> Rotation<'_, T> {
+impl<'s, T: Content + ?Sized> Rotation<'s, T> {
+    /// Lets the caller take the rotation or the login back: puts an [`Undo`] into `undo` if it succeeds and the session
+    /// keeps its content.
+    ///
+    /// `undo` stays `None` after a rotation with a [grace](Self::grace), after a login to a session of another
+    /// principal, which has ended for good, after [`login_with`](Rotation#method.login_with), whose value cannot be
+    /// copied, and while another tentative rotation of the same id is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Principal, SessionStore};
+    ///
+    /// let store = SessionStore::default();
+    /// let visitor = store.create_with([("basket", "3 apples")])?;
+    /// let mut undo = None;
+    /// let ada = store.rotation(&visitor).undo(&mut undo).login(&Principal::new("ada"))?;
+    /// store.set(&ada, "address", "12 St James's Square")?;
+    ///
+    /// // The client has hung up before it received the new id.
+    /// assert!(store.take_back(&undo.expect("it was a login")));
+    /// assert_eq!(store.get(&visitor, "basket").as_deref(), Some("3 apples"));
+    /// assert_eq!((store.get(&visitor, "address"), store.principal(&visitor)), (None, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn undo(mut self, undo: &'s mut Option<Undo<T>>) -> Self {
+        self.undo = Some(undo);
+        self
+    }
+
     /// Lets the old id forward to the session for this long after the rotation: for requests that were already on their
     /// way with the old cookie.
     ///
@@ -161,7 +194,8 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let rotated = self.changed_id(Owner::Same, |_| Ok(()), |version, head, _| T::replicate(version, head));
+        let copy = |version: EntryRef<'_, T::Payload>, head: Head<'_>, _| T::replicate(version, head);
+        let rotated = self.changed_id(Owner::Same, |_| Ok(()), Some(T::replicate), copy);
         rotated.map_err(without_principal)
     }
 
@@ -174,7 +208,8 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
         let mine = |before| if before == *principal { Ok(()) } else { Err(BindError::OtherPrincipal) };
-        self.changed_id(Owner::Principal(principal), mine, |version, head, _| T::replicate(version, head))
+        let copy = |version: EntryRef<'_, T::Payload>, head: Head<'_>, _| T::replicate(version, head);
+        self.changed_id(Owner::Principal(principal), mine, Some(T::replicate), copy)
     }
 }
 
@@ -191,12 +226,9 @@ impl Rotation<'_, Attributes> {
     ///
     /// As for [`SessionStore::login`].
     pub fn login(self, principal: &Principal) -> Result<SessionId, BindError> {
-        self.log_in(
-            principal,
-            |version, head, kept| {
-                if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
-            },
-        )
+        self.log_in(principal, Some(Attributes::replicate), |version, head, kept| {
+            if kept { Attributes::replicate(version, head) } else { packed_entry(head, "") }
+        })
     }
 }
 
@@ -214,7 +246,7 @@ impl<T: Send + Sync + 'static> Rotation<'_, T> {
     ///
     /// If `f` panics.
     pub fn login_with(self, principal: &Principal, mut f: impl FnMut(Option<&T>) -> T) -> Result<SessionId, BindError> {
-        self.log_in(principal, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
+        self.log_in(principal, None, |version, head, kept| typed_entry(head, f(kept.then(|| T::of(version)))))
     }
 }
 
@@ -291,38 +323,40 @@ fn without_principal(error: BindError) -> RotateError {
 
 impl<T: Content + ?Sized> Rotation<'_, T> {
     fn log_in(
-        &self,
+        self,
         principal: &Principal,
+        replicate: Option<Replicator<T>>,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        self.changed_id(Owner::Principal(principal), |_| Ok(()), build)
+        self.changed_id(Owner::Principal(principal), |_| Ok(()), replicate, build)
     }
 
     /// Takes the session from its principal, with the content that `build` writes.
     fn leave(
-        &self,
+        self,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, RotateError> {
-        let left = self.changed_id(Owner::Nobody, |_| Ok(()), |version, head, _| build(version, head));
+        let left = self.changed_id(Owner::Nobody, |_| Ok(()), None, |version, head, _| build(version, head));
         left.map_err(without_principal)
     }
 
     /// Moves the session to a new id, as [`change_id`](Self::change_id) does, if `check` admits the principal to which
     /// it is bound. Tells the journal.
     fn changed_id(
-        &self,
+        mut self,
         owner: Owner<'_>,
         check: impl Fn(Principal) -> Result<(), BindError>,
+        replicate: Option<Replicator<T>>,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let store = self.store;
-        let new = store.on_session(self.id, |id| {
+        let (store, asked) = (self.store, self.id);
+        let new = store.on_session(asked, |id| {
             let before = store.binding_at(id).map_err(unrotated)?;
             before.map_or(Ok(()), |(before, _)| check(before))?;
-            Rotation { id, ..*self }.change_id(before, owner, &mut build)
+            self.change_id(id, before, owner, replicate, &mut build)
         });
         if let Ok(new) = &new {
-            store.note_rotation(self.id, new);
+            store.note_rotation(asked, new);
         }
         store.settle();
         new
@@ -331,15 +365,22 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
     /// Moves the session to a new id with the content that `build` writes, and to another owner. `before` is the
     /// present binding of the session. The last argument of `build` says whether the session lives on: not if another
     /// principal is bound to it, or if it loses its principal. Then it ends, and another session begins in its place.
+    /// `replicate` copies the content for the caller who may want to take this back. `id` is the session's id, or its
+    /// stand-in.
     fn change_id(
-        &self,
+        &mut self,
+        id: &SessionId,
         before: Option<(Principal, Binding)>,
         owner: Owner<'_>,
+        replicate: Option<Replicator<T>>,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let Self { store, id, grace, timeouts } = *self;
+        let Self { store, id: asked, grace, timeouts, .. } = *self;
+        // A restored session does not go back to its stand-in.
+        let undo = self.undo.as_deref_mut().filter(|_| id == asked);
         let new = SessionId::draw(store.config.batch_ids)?;
         let moment = store.moment();
+        let was_bound = before.is_some();
         let (kept, principal) = match owner {
             Owner::Same => (true, None),
             Owner::Principal(principal) => (before.is_none_or(|(before, _)| before == *principal), Some(principal)),
@@ -352,11 +393,18 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             None => Former::Ends(RemovalCause::Deleted),
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent, touch: true },
         };
+        let copies = replicate.filter(|_| kept && grace.is_none() && undo.is_some());
+        let announced = copies.and_then(|_| store.tentative.announce(*id.as_bytes(), *new.as_bytes()));
+        let (copies, mut copied) = (copies.filter(|_| announced.is_some()), None);
+        // Before the rotation takes effect, so that a look-up which misses the session finds that its id was replaced.
+        store.remember(asked, Fate::Replaced, moment.now());
         let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
         let mut copy = |version: EntryRef<'_, T::Payload>, stamp| {
+            copied = copies.map(|replicate| copy_of::<T>(version, id, replicate));
             let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
             let binding = seat.binding().or(before.binding);
-            let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
+            let ticket = store.ticket_of_new_id(version.ticket(), kept, timeouts, moment.now());
+            let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ticket, ..before };
             let head = if kept {
                 version.next_head(stamp, &overrides)
             } else {
@@ -368,6 +416,9 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             store.with_room(id, moment, |room| store.table.rotate(id.as_bytes(), former, moment, room, &mut copy));
         rotated.map_err(unrotated)?;
         seat.take(store, &new, moment.now());
+        if let (Some(undo), Some(announced), Some(copied), Some(replicate)) = (undo, announced, copied, copies) {
+            *undo = Some(Undo::new(announced, (*id, new), copied, was_bound, replicate));
+        }
         if kept {
             store.tracer.rotated(id.as_bytes(), new.as_bytes());
         } else {

@@ -38,8 +38,15 @@ pub struct Stats {
     /// Changes and rotations that were refused because they would have made a session larger, and the sessions took
     /// [too many bytes](crate::SetError::BytesFull).
     pub rejected_changes: u64,
+    /// How many times [`lookup`](SessionStore::lookup) was given an id that had been
+    /// [replaced](crate::MissingError::Replaced) or [logged out](crate::MissingError::LoggedOut) a short while before.
+    pub replays: u64,
+    /// Replaced and logged-out ids that the store remembers, including those whose time is over that are not removed
+    /// yet: [`remember_replaced`](crate::SessionConfig#structfield.remember_replaced). Their memory is not in
+    /// [`bytes`](Self::bytes).
+    pub remembered: usize,
     /// Bytes of the sessions' entries, as requested from the allocator. Not included: memory that a value points to,
-    /// the slots of the table (eight bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
+    /// the slots of the table (nine bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
     /// Bytes that count against [`max_bytes`](crate::SessionConfig#structfield.max_bytes), which says what counts. At
     /// no instant more than the limit, bytes that operations in progress have reserved included. 0 if there is no such
@@ -97,7 +104,8 @@ impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { live, created, rejected_full, rejected_bytes_full, rejected_principal_full, .. } = self;
         let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, rejected_changes, .. } = self;
-        let Self { bytes, counted_bytes, retired_bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
+        let Self { replays, remembered, bytes, counted_bytes, retired_bytes, .. } = self;
+        let Self { slots, slots_taken, growth_steps, longest_probe, .. } = self;
         let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
         f.debug_struct("Stats")
             .field("live", live)
@@ -110,6 +118,8 @@ impl fmt::Debug for Stats {
             .field("rejected_too_many_attributes", rejected_too_many_attributes)
             .field("rejected_random", rejected_random)
             .field("rejected_changes", rejected_changes)
+            .field("replays", replays)
+            .field("remembered", remembered)
             .field("bytes", bytes)
             .field("counted_bytes", counted_bytes)
             .field("retired_bytes", retired_bytes)
@@ -199,6 +209,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
             rejected_too_many_attributes: read(&rejected.too_many_attributes),
             rejected_random: read(&rejected.random),
             rejected_changes: read(&rejected.changes),
+            replays: self.replaced.replays(),
+            remembered: self.replaced.len(),
             bytes: counts.bytes(),
             counted_bytes: table.bytes_taken() as u64,
             retired_bytes: memory::retired_bytes() as u64,

@@ -3,12 +3,15 @@
 use super::{SessionStore, error_of};
 use crate::content::{Content, Replicate};
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Overrides, Payload};
+use crate::entry::{EntryRef, Payload, Ticket};
 use crate::error::MissingError;
 use crate::expiry::{Limits, Tick, limit, span};
 use crate::id::SessionId;
 use crate::table::Change;
 use core::time::Duration;
+
+/// The longest that browsers keep a cookie, 400 days (RFC 6265bis, section 5.5).
+const LONGEST_COOKIE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// Holds the timeouts of one session that differ from the store's, or from the session's present ones. A timeout that
 /// is not set stays as it is.
@@ -33,6 +36,7 @@ use core::time::Duration;
 pub struct Timeouts {
     idle: Option<Duration>,
     absolute: Option<Duration>,
+    cookie: Option<Option<Duration>>,
 }
 
 impl Timeouts {
@@ -47,6 +51,40 @@ impl Timeouts {
         self.absolute = Some(timeout);
         self
     }
+
+    /// These timeouts, with those of `other` that are set in their place.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            idle: other.idle.or(self.idle),
+            absolute: other.absolute.or(self.absolute),
+            cookie: other.cookie.or(self.cookie),
+        }
+    }
+
+    /// Sets how long the browser is to keep the session's cookie, for "remember me". `None` means that the session does
+    /// not say it, as at first.
+    ///
+    /// The store itself sends no cookie. It keeps this time with the session and tells it ([`SessionStore::ticket`]),
+    /// so that each response sends the cookie with the lifetime of its own session. A session that has one takes 32
+    /// more bytes. More than 400 days counts as 400 days, which is the longest that browsers keep a cookie.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionStore, Timeouts};
+    /// use std::time::Duration;
+    ///
+    /// let store = SessionStore::default();
+    /// let month = Duration::from_secs(30 * 24 * 60 * 60);
+    /// let id = store.create()?;
+    /// store.set_timeouts(&id, Timeouts::default().idle(month).cookie(Some(month)))?;
+    /// assert_eq!(store.ticket(&id).and_then(|ticket| ticket.max_age), Some(month));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn cookie(mut self, lifetime: Option<Duration>) -> Self {
+        self.cookie = Some(lifetime);
+        self
+    }
 }
 
 impl<T: Content + ?Sized> SessionStore<T> {
@@ -56,7 +94,36 @@ impl<T: Content + ?Sized> SessionStore<T> {
         if timeouts.idle.is_none() && absolute.is_none() {
             return None;
         }
-        Some(self.changed(Limits { idle: self.idle, end: Tick::MAX }, now, Timeouts { absolute, ..timeouts }))
+        let limits = self.changed(self.own_limits(), now, Timeouts { absolute, ..timeouts });
+        Some(limits).filter(|limits| *limits != self.own_limits())
+    }
+
+    /// The limits of a session that has none of its own.
+    fn own_limits(&self) -> Limits {
+        Limits { idle: self.idle, end: Tick::MAX }
+    }
+
+    /// The limits of a session after a change. None if they are the store's, so that they take no room.
+    pub(super) fn limits_after<P: Payload>(
+        &self,
+        version: EntryRef<'_, P>,
+        now: Tick,
+        timeouts: Timeouts,
+    ) -> Option<Limits> {
+        Some(self.changed(self.limits_of(version), now, timeouts)).filter(|limits| *limits != self.own_limits())
+    }
+
+    /// The ticket `before` with the given lifetime of the cookie. `sent` is the tick at which the cookie was sent.
+    pub(super) fn ticket_after(before: Ticket, timeouts: Timeouts, sent: Tick) -> Ticket {
+        match timeouts.cookie {
+            None => before,
+            // A lifetime of 0 would mean that there is none.
+            Some(Some(life)) => {
+                let cookie_life = limit(life.min(LONGEST_COOKIE), Duration::ZERO).max(1);
+                Ticket { cookie_life, sent, ..before }
+            }
+            Some(None) => Ticket { cookie_life: 0, sent: Tick::new(0), ..before },
+        }
     }
 
     /// The limits `before` with the given timeouts in place of its own.
@@ -69,7 +136,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     pub(super) fn limits_of<P: Payload>(&self, version: EntryRef<'_, P>) -> Limits {
-        version.limits().unwrap_or(Limits { idle: self.idle, end: Tick::MAX })
+        version.limits().unwrap_or(self.own_limits())
     }
 
     /// The remaining time of a session that was last touched at `stamp`.
@@ -144,8 +211,7 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.update_version(id, moment, |version, stamp| {
-            let limits = Some(self.changed(self.limits_of(version), moment.now(), timeouts));
-            let overrides = Overrides { limits, ..version.overrides() };
+            let overrides = self.overrides_after(version, timeouts, moment.now());
             Ok::<_, MissingError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });
         result.map_err(error_of)

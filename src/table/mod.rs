@@ -44,7 +44,7 @@ pub(crate) use structure::counters::Counts;
 pub(crate) use structure::population::{Place, Population};
 
 use crate::entry::{EntryRef, Key, Payload, free_with_successors};
-use crate::expiry::Moment;
+use crate::expiry::{Moment, Tick};
 use crate::hash::KeyHasher;
 use crate::memory;
 use crate::sync::{AtomicUsize, MODEL};
@@ -101,6 +101,12 @@ impl<P: Payload> Table<P> {
     pub(crate) fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
+    }
+
+    /// Since when the session with this key is held in use, if it is.
+    #[cold]
+    fn held_since(&self, key: &Key) -> Option<Tick> {
+        self.observer.as_ref().and_then(|observer| observer.held_since(key))
     }
 
     /// Pins the thread for an operation on the session with this key. Every operation except a look-up begins here or

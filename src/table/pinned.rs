@@ -11,7 +11,7 @@ use super::structure::slot::{Slot, Word};
 use super::{KeyHasher, Table};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
-use crate::expiry::{Moment, Tick, Verdict};
+use crate::expiry::{Expiry, Moment, Tick, Verdict};
 use crate::memory::Guard;
 use crate::sync::step;
 use crate::table::RemovalCause;
@@ -135,6 +135,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live if version.is_forward() => Judgement::Forward,
             Verdict::Live => Judgement::Live,
+            Verdict::Expired(Expiry::Idle) if self.is_held(version, stamp) => {
+                let fresh = self.moment.afresh();
+                if fresh > stamp {
+                    // Whether this call or another thread's moved it, the stamp has changed.
+                    let _ = version.life().touch(stamp, fresh);
+                }
+                Judgement::Changed
+            }
             Verdict::Expired(limit) => {
                 step("found expired");
                 if version.is_forward() {
@@ -149,6 +157,25 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Changed
             }
         }
+    }
+
+    /// Whether a session that would expire for being idle is held in use, and was still live when it was held first.
+    #[cold]
+    fn is_held(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
+        let idle = self.moment.idle(version.limits());
+        self.table.held_since(version.key()).is_some_and(|since| since.get().saturating_sub(stamp.get()) <= idle)
+    }
+
+    /// Touches a session that would be ended to make room, if it is held in use and its stamp is older than now. True
+    /// if it was; another session has to end.
+    #[cold]
+    pub(super) fn spare_if_held(&self, version: EntryRef<'g, P>, stamp: Tick) -> bool {
+        let spared = stamp < self.moment.now() && self.table.held_since(version.key()).is_some();
+        if spared {
+            // Whether this call or another thread's moved it, the stamp has changed.
+            let _ = version.life().touch(stamp, self.moment.now());
+        }
+        spared
     }
 
     /// Ends the session whose live version has this stamp. True if this call did it.
@@ -170,7 +197,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
             step("killed");
             if !version.is_forward() {
                 self.shard.counters().removed(cause);
-                self.removals.note(version, cause, self.guard);
+                self.removals.note(version, cause, cause == RemovalCause::Rotated, self.guard);
                 self.end_forward_to(version);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::entry::account::{Binding, Use};
 use crate::entry::{EntryRef, Key, Overrides, Payload};
+use crate::expiry::Tick;
 use crate::memory::Guard;
 use crate::table::RemovalCause;
 use core::any::Any;
@@ -28,7 +29,7 @@ pub(crate) struct Bound {
     pub(crate) principal: Key,
     pub(crate) binding: Binding,
     /// The session's use of its account, which the observer has to end. `None` if the session lives on under another
-    /// key.
+    /// key, bound as before.
     pub(crate) used: Option<Use>,
 }
 
@@ -43,6 +44,12 @@ pub(crate) trait Observer: Send + Sync {
     /// Takes from the text and the payload of an ended session's last version what it needs. Is called before
     /// [`ended`](Self::ended), once, while the thread is pinned. Not for a session that lives on under another key.
     fn capture(&self, text: &str, payload: &dyn Any) -> Captured;
+
+    /// Since when the session with this key is held in use, if it is: it does not expire for being idle after that.
+    /// Called when a session would expire so, while the thread is pinned.
+    fn held_since(&self, _key: &Key) -> Option<Tick> {
+        None
+    }
 }
 
 /// The sessions that one operation has ended. Reports them when dropped, which has to be after the thread's guard.
@@ -67,8 +74,15 @@ impl<'a> Removals<'a> {
         }
     }
 
-    /// Adds a version that this thread has killed under `guard`.
-    pub(super) fn note<P: Payload>(&self, version: EntryRef<'_, P>, cause: RemovalCause, guard: &Guard) {
+    /// Adds a version that this thread has killed under `guard`, or has superseded by a forward. `stays_bound` says
+    /// that the session lives on under another key, bound as before.
+    pub(super) fn note<P: Payload>(
+        &self,
+        version: EntryRef<'_, P>,
+        cause: RemovalCause,
+        stays_bound: bool,
+        guard: &Guard,
+    ) {
         let Some(observer) = self.observer else { return };
         if version.is_plain() && !observer.observes_all() {
             return;
@@ -80,7 +94,7 @@ impl<'a> Removals<'a> {
                 // SAFETY: the session uses its account until that use is ended, which has not happened yet.
                 let principal = *unsafe { binding.account(guard) }.key();
                 // SAFETY: as above. Only one thread ends a session, once.
-                let used = if gone_on { None } else { Some(unsafe { binding.into_use() }) };
+                let used = if stays_bound { None } else { Some(unsafe { binding.into_use() }) };
                 Bound { principal, binding, used }
             });
             // Before the list is taken out of its cell, because this may call the store.

@@ -2,7 +2,7 @@
 
 use crate::support::{TICK, TTL};
 use cloakroom::{
-    Attributes, Carried, ImportError, Journal, ManualClock, MissingError, Principal, RemovalCause, SessionId,
+    Attributes, Audience, Carried, ImportError, Journal, ManualClock, MissingError, Principal, RemovalCause, SessionId,
     SessionStore, SessionStoreBuilder, Timeouts,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,6 +131,29 @@ fn the_journal_is_told_of_creations_changes_rotations_and_ends_and_then_settles(
     clock.advance(TTL + TICK);
     assert!(!store.exists(&idle));
     assert_eq!(notes.take(), [Told::Ended(idle, RemovalCause::IdleTimeout)]);
+}
+
+#[test]
+fn the_journal_is_told_of_a_login_that_is_taken_back_and_of_a_delete_in_between() {
+    let World { store, notes, .. } = world();
+    let visitor = store.create().unwrap();
+    let log_in = || {
+        let mut undo = None;
+        let new = store.rotation(&visitor).undo(&mut undo).login(&Principal::new("ada")).unwrap();
+        (new, undo.unwrap())
+    };
+    let (new, undo) = log_in();
+    notes.take();
+    assert!(store.take_back(&undo));
+    assert_eq!(notes.take(), [Told::Rotated(new, visitor), Told::Settle]);
+    let (new, _undo) = log_in();
+    notes.take();
+    assert!(store.delete(&visitor));
+    let told = notes.take();
+    for id in [visitor, new] {
+        assert!(told.contains(&Told::Ended(id, RemovalCause::Deleted)), "{told:?}");
+    }
+    assert_eq!(told.last(), Some(&Told::Settle));
 }
 
 #[test]
@@ -270,7 +293,8 @@ fn a_session_may_have_been_used_before_the_clock_began() {
 fn everything_that_belongs_to_a_session_is_carried_to_another_store() {
     let (here, there) = (world(), world());
     let (ada, day) = (Principal::new("ada"), Duration::from_secs(86_400));
-    let builder = here.store.new_session().principal(ada).idle_timeout(TTL * 3).absolute_timeout(day);
+    let timeouts = Timeouts::default().idle(TTL * 3).absolute(day).cookie(Some(TTL * 2));
+    let builder = here.store.new_session().principal(ada).audience(Audience::new("site")).timeouts(timeouts);
     let id = builder.create_with([("theme", "dark")]).unwrap();
     here.store.set(&id, "lang", "en").unwrap();
     here.clock.advance(TTL);
@@ -281,10 +305,12 @@ fn everything_that_belongs_to_a_session_is_carried_to_another_store() {
     });
     let (attributes, carried) = exported.unwrap();
     there.store.import_with(&id, &carried, attributes).unwrap();
+    let ticket = here.store.ticket(&id);
     for world in [&here, &there] {
         assert_eq!(world.store.export(&id, |_, carried| carried.clone()), Some(carried.clone()));
         assert_eq!(world.store.expires_in(&id), Some(TTL * 2));
         assert_eq!(world.store.sessions_of(&ada), [id]);
+        assert_eq!(world.store.ticket(&id), ticket);
         assert_eq!(world.store.get(&id, "lang").as_deref(), Some("en"));
     }
     assert_eq!((carried.version, carried.idle_for, carried.ends_in), (1, TTL, Some(day - TTL)));

@@ -13,10 +13,12 @@
 //! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]; taken from it:
 //! [`unbinding`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
-//! ([`insertion`]) and figures ([`stats`]).
+//! ([`insertion`]), figures ([`stats`]), ids that were replaced or logged out ([`replaced`]), rotations that are taken
+//! back ([`undo`]) and sessions that are held in use ([`hold`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
-//! ([`resilience`]). The tests of cookies are in `adapters/tower`.
+//! ([`resilience`]). The cookie that carries an id: [`cookie`];
+//! its lifetime, and the application that accepts the id: [`tickets`].
 //!
 //! No test sleeps: time is a [`ManualClock`](cloakroom::ManualClock).
 
@@ -26,12 +28,14 @@ mod bytes;
 mod bytes_at_once;
 mod capacity;
 mod clock_abuse;
+mod cookie;
 mod editing;
 mod enumeration;
 mod eviction;
 mod expiry;
 mod grace;
 mod handover;
+mod hold;
 mod insertion;
 mod journal;
 #[cfg(feature = "json")]
@@ -41,6 +45,7 @@ mod limits;
 mod many;
 mod principals;
 mod removals;
+mod replaced;
 mod resilience;
 mod rotation;
 mod secrets;
@@ -49,5 +54,7 @@ mod settings;
 mod stats;
 mod support;
 mod threads;
+mod tickets;
 mod typed;
 mod unbinding;
+mod undo;

@@ -139,11 +139,14 @@ fn debug_of_a_new_session_and_of_a_rotation_shows_no_id_attribute_or_principal()
     let new = store.new_session().principal(Principal::new(VALUE)).idle_timeout(TTL);
     assert_debug_tells_nothing(&new, &id);
     let text = format!("{new:?}");
-    assert_eq!(text, "NewSession { timeouts: Timeouts { idle: Some(60s), absolute: None }, bound: true, .. }");
+    assert_eq!(
+        text,
+        "NewSession { timeouts: Timeouts { idle: Some(60s), absolute: None, cookie: None }, bound: true, .. }"
+    );
     let rotation = store.rotation(&id).grace(TTL);
     assert_debug_tells_nothing(&rotation, &id);
     let text = format!("{rotation:?}");
-    assert_eq!(text, "Rotation { grace: 60s, timeouts: Timeouts { idle: None, absolute: None }, .. }");
+    assert_eq!(text, "Rotation { grace: 60s, timeouts: Timeouts { idle: None, absolute: None, cookie: None }, .. }");
 }
 
 #[test]

@@ -12,6 +12,8 @@
 
 #[path = "../../src/attributes/mod.rs"]
 mod attributes;
+#[path = "../../src/audience.rs"]
+mod audience;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/config.rs"]
@@ -30,6 +32,8 @@ mod expiry;
 mod fingerprint;
 #[path = "../../src/principal/mod.rs"]
 mod principal;
+#[path = "../../src/registry/mod.rs"]
+mod registry;
 #[path = "../../src/store/mod.rs"]
 mod store;
 #[path = "../../src/sync.rs"]

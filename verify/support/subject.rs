@@ -74,6 +74,8 @@ impl Driven {
             .max_session_bytes(settings.max_session_bytes)
             .max_attributes(settings.max_attributes)
             .shards(settings.shards)
+            // Which error a replaced id gives is not part of the model; `tests/contract/replaced.rs` tests it.
+            .remember_replaced(Duration::ZERO)
             .clock(clock.clone())
             .build()
             .expect("the settings are valid");

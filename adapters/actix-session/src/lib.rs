@@ -42,6 +42,10 @@
 //! * `Session::renew` is a `delete` and a `save`. No store can see that the two belong together. If a request renews
 //!   the session while another one purges it, a new session with the old state is created. Where that matters, end all
 //!   sessions of the user with [`delete_where`](cloakroom::SessionStore::delete_where).
+//! * A request that arrives with a key that was purged or renewed, and stores something, gets a session of its own:
+//!   `load` finds none, and actix-session saves a new one. If its response arrives after that of a login, its cookie
+//!   displaces the login's. A `purge` that arrives late removes the cookie of a later login. actix-session asks the
+//!   store about neither. The layer of [`cloakroom-tower`](https://docs.rs/cloakroom-tower) has neither gap.
 //! * Sessions end with the process.
 //! * If two requests change a session at the same time, the later one wins, because actix-session stores the state as a
 //!   whole.
@@ -73,15 +77,21 @@ use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 /// | `load` | Copies the state of a live session. Takes effect when the session is touched. |
 /// | `save` | Creates a session with a new id. `SaveError::Other` with a [`CreateError`](cloakroom::CreateError) if the store is full, the state is too large, or the operating system provides no random bytes. Takes effect when the session's entry is put into its slot. |
 /// | `update` | Replaces the state and the time to live of a live session. `UpdateError::Other` if the state is too large. **If there is no session, see below.** Takes effect when the session's previous version is superseded. |
-/// | `update_ttl` | Sets the time to live of a live session, counted from now. Does nothing if there is no session. Copies the state, as every change does. |
-/// | `delete` | Ends the session, if there is one. When it has returned, no operation on that key finds the session, even if it was in flight. |
+/// | `update_ttl` | Sets the time to live of a live session, counted from now. Stores nothing if there is no session (see below). Copies the state, as every change does. |
+/// | `delete` | Ends the session, if there is one, and remembers that its key was deleted. When it has returned, no operation on that key finds the session, even if it was in flight. |
 ///
 /// # Updates of a session that has ended
 ///
-/// `update` then stores nothing and returns **a new key that names no session**. The late request gets its usual
-/// response, with a cookie that names no session, and the next request starts with an empty session. An error would
-/// make the response a status 500. Saving the state under a new key, as actix-session's store for Redis does, would
-/// undo the logout. A caller can tell from the different key that nothing was stored.
+/// `update` then stores nothing. Saving the state under a new key, as actix-session's store for Redis does, would undo
+/// the logout.
+///
+/// * If a request has deleted the session a short while ago (`Session::purge` or `Session::renew`; see
+///   [`remember_replaced`](cloakroom::SessionConfig#structfield.remember_replaced)), `update` and `update_ttl` return
+///   **an error**, and the late request gets status 500. actix-session sends a cookie with every other result, and that
+///   cookie would displace the one of a login that has followed the logout: the user would be logged out again.
+/// * Otherwise the session has expired, or `delete_where` has ended it. `update` returns **a new key that names no
+///   session**. The request gets its usual response, with a cookie that names no session, and the next request starts
+///   with an empty session. A caller can tell from the different key that nothing was stored.
 ///
 /// # Examples
 ///
@@ -117,6 +127,16 @@ impl CloakroomSessionStore {
     #[must_use]
     pub fn sessions(&self) -> &Arc<cloakroom::SessionStore> {
         &self.0
+    }
+}
+
+impl CloakroomSessionStore {
+    /// An error if a request has deleted the session of this key a short while ago, at a logout or a renewal.
+    fn check_key(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
+        match id_of(key).map(|id| self.0.lookup(&id, |_| ())) {
+            Some(Err(error @ (MissingError::LoggedOut | MissingError::Replaced))) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -169,6 +189,7 @@ impl SessionStore for CloakroomSessionStore {
             Ok(()) => Ok(key),
             // The session stays ended, and the late state is dropped.
             Err(SetError::Missing(_)) => {
+                self.check_key(&key).map_err(UpdateError::Other)?;
                 let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
                 Ok(key_of(&unused))
             }
@@ -177,16 +198,16 @@ impl SessionStore for CloakroomSessionStore {
     }
 
     async fn update_ttl(&self, key: &SessionKey, ttl: &time::Duration) -> Result<(), anyhow::Error> {
-        if let Some(id) = id_of(key) {
-            // An error means that the session has ended, which is no error for the caller.
-            let _ = self.0.set_timeouts(&id, lives(ttl));
+        match id_of(key).map(|id| self.0.set_timeouts(&id, lives(ttl))) {
+            // That the session has expired or been deleted otherwise is no error for the caller.
+            Some(Err(_)) => self.check_key(key),
+            None | Some(Ok(())) => Ok(()),
         }
-        Ok(())
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
         if let Some(id) = id_of(key) {
-            self.0.delete(&id);
+            self.0.log_out(&id);
         }
         Ok(())
     }

@@ -98,10 +98,16 @@ async fn an_update_replaces_the_whole_state_and_restarts_the_time_to_live() {
 #[actix_web::test]
 async fn an_update_of_an_ended_session_does_not_restore_it() {
     let (store, clock) = store();
-    let deleted = store.save(ada(), &TTL).await.unwrap();
-    store.delete(&deleted).await.unwrap();
     let expired = store.save(ada(), &TTL).await.unwrap();
     clock.advance(MINUTE + TICK);
+    let deleted = store.save(ada(), &TTL).await.unwrap();
+    store.delete(&deleted).await.unwrap();
+    match store.update(again(&deleted), ada(), &TTL).await {
+        Err(UpdateError::Other(error)) => assert_eq!(error.to_string(), "session logged out"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.load(&deleted).await.unwrap(), None);
+    clock.advance(2 * MINUTE);
     for key in [deleted, expired, generate_session_key()] {
         let updated = store.update(again(&key), ada(), &TTL).await.unwrap();
         assert_ne!(updated, key, "the key of what was not stored");
@@ -129,10 +135,12 @@ async fn update_ttl_extends_a_live_session() {
 #[actix_web::test]
 async fn update_ttl_of_an_ended_session_does_not_restore_it() {
     let (store, clock) = store();
-    let deleted = store.save(ada(), &TTL).await.unwrap();
-    store.delete(&deleted).await.unwrap();
     let expired = store.save(ada(), &TTL).await.unwrap();
     clock.advance(MINUTE + TICK);
+    let deleted = store.save(ada(), &TTL).await.unwrap();
+    store.delete(&deleted).await.unwrap();
+    assert!(store.update_ttl(&deleted, &TTL).await.is_err(), "actix-session would send the cookie again");
+    clock.advance(2 * MINUTE);
     for key in [deleted, expired, generate_session_key()] {
         store.update_ttl(&key, &TTL).await.unwrap();
         assert_eq!(store.load(&key).await.unwrap(), None);

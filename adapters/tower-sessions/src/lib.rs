@@ -34,6 +34,8 @@
 //! * **The number of sessions can be limited**: [`Settings::max_sessions`]. A `create` beyond the limit either fails
 //!   with `Error::Backend`, for which the middleware responds with status 500, or ends another session
 //!   ([`Settings::when_full`]).
+//! * **The size of a session is limited**: [`Settings::max_session_bytes`], 64 KiB by default. The middleware responds
+//!   with status 500 to a request that saves more, and the session stays as it was.
 //! * **There is no lock.** Every operation is lock-free and completes when it is first polled, so none blocks the
 //!   executor.
 //! * `Debug` shows the number of sessions. `MemoryStore` prints all sessions, including their ids.
@@ -75,6 +77,7 @@
 
 mod sessions;
 mod settings;
+mod size;
 mod stores;
 #[cfg(any(feature = "v0_14", feature = "v0_15"))]
 mod traits;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::settings::Settings;
+use crate::size;
 use crate::wall::Wall;
 
 /// The data of a session in tower-sessions: values by their names.
@@ -30,6 +31,7 @@ pub(crate) type Content = (Data, OffsetDateTime);
 pub(crate) struct Sessions {
     table: SessionStore<Held>,
     wall: Wall,
+    max_session_bytes: usize,
 }
 
 /// The id's 16 bytes, followed by zeros. tower-sessions draws them from a cryptographic generator.
@@ -49,7 +51,16 @@ impl Sessions {
             .when_full(settings.when_full)
             .clock(wall.clock());
         let table = builder.build_typed().expect("the cookie has its default name");
-        Self { table, wall }
+        Self { table, wall, max_session_bytes: settings.max_session_bytes }
+    }
+
+    /// Refuses data that exceeds the size limit.
+    pub(crate) fn check(&self, data: &Data) -> Result<(), InsertError> {
+        let limit = self.max_session_bytes;
+        match size::of(data, limit) {
+            size if size > limit => Err(InsertError::TooLarge { size, limit }),
+            _ => Ok(()),
+        }
     }
 
     /// Inserts a record, unless there is a live one with its id. Does not store an expired record.

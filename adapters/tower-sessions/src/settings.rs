@@ -21,24 +21,46 @@ use crate::wall::Wall;
 /// let cache = CloakroomCache::with(Settings::new().max_sessions(10_000).when_full(WhenFull::EndIdlest));
 /// assert_eq!(cache.count(), 0);
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[must_use]
 pub struct Settings {
     pub(crate) max_sessions: usize,
+    pub(crate) max_session_bytes: usize,
     pub(crate) when_full: WhenFull,
     clock: Option<Arc<dyn Clock>>,
 }
 
+impl Default for Settings {
+    /// Returns the settings of [`Settings::new`].
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Settings {
-    /// Returns the settings of `CloakroomStore::default()`: any number of sessions, and the system's clock.
+    /// Returns the settings of `CloakroomStore::default()`: any number of sessions, 64 KiB for each, and the system's
+    /// clock.
     pub fn new() -> Self {
-        Self::default()
+        Self { max_sessions: 0, max_session_bytes: 64 * 1024, when_full: WhenFull::default(), clock: None }
     }
 
     /// Sets the most sessions that there may be
     /// ([`SessionConfig::max_sessions`](cloakroom::SessionConfig::max_sessions)). 0 means any number.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
+        self
+    }
+
+    /// Sets the most bytes that the data of one session may take. 64 KiB by default.
+    ///
+    /// Counted are the names and texts in UTF-8, and 32 bytes for each value, also within lists and objects. A
+    /// `CloakroomStore` refuses larger data with `Error::Backend`, for which the middleware responds with status 500,
+    /// and the session stays as it was. A `CloakroomCache` leaves a larger session to the store behind it.
+    ///
+    /// Without a limit, a visitor who chooses what a handler stores chooses how much memory it takes, and how long each
+    /// request takes that loads the session.
+    pub fn max_session_bytes(mut self, bytes: usize) -> Self {
+        self.max_session_bytes = bytes;
         self
     }
 
@@ -65,8 +87,9 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { max_sessions, when_full, .. } = self;
+        let Self { max_sessions, max_session_bytes, when_full, .. } = self;
         let mut shown = f.debug_struct("Settings");
-        shown.field("max_sessions", max_sessions).field("when_full", when_full).finish_non_exhaustive()
+        shown.field("max_sessions", max_sessions).field("max_session_bytes", max_session_bytes);
+        shown.field("when_full", when_full).finish_non_exhaustive()
     }
 }

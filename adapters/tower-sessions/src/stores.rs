@@ -14,8 +14,8 @@ use crate::settings::Settings;
 ///
 /// | operation | effect |
 /// |---|---|
-/// | `create` | Inserts a session. Draws another id while the record's id is that of a live session. `Error::Backend` beyond [`Settings::max_sessions`]. Takes effect when the session's entry is put into its slot. |
-/// | `save` | Replaces the data and the expiry date of a live session. **If there is none, it does nothing and returns `Ok`.** Takes effect when the session's previous version is superseded. |
+/// | `create` | Inserts a session. Draws another id while the record's id is that of a live session. `Error::Backend` beyond [`Settings::max_sessions`] or [`Settings::max_session_bytes`]. Takes effect when the session's entry is put into its slot. |
+/// | `save` | Replaces the data and the expiry date of a live session. **If there is none, it does nothing and returns `Ok`.** `Error::Backend` beyond [`Settings::max_session_bytes`]; the session stays as it was. Takes effect when the session's previous version is superseded. |
 /// | `load` | Clones the record of a live session. Takes effect when the session is touched. |
 /// | `delete` | Ends the session, if there is one. When it has returned, no `save` and no `load` of that id finds the session, even if they were in flight. |
 /// | `delete_expired` | Ends all sessions that have expired when it is called. |
@@ -58,7 +58,8 @@ pub struct CloakroomStore(pub(crate) Arc<Sessions>);
 ///
 /// It differs from [`CloakroomStore`] in `save`, which **inserts** the record if there is no session with its id,
 /// because `CachingSessionStore` fills the cache with `save`. If the cache is full, `save` fails with `Error::Backend`,
-/// or ends another session if [`Settings::when_full`] says so, which is the better policy for a cache. `create` draws
+/// or ends another session if [`Settings::when_full`] says so, which is the better policy for a cache. A record that
+/// exceeds [`Settings::max_session_bytes`] is not kept, and read from the store behind it each time. `create` draws
 /// another id if the cache has a session with the record's id, as other caches do. The store behind the cache has
 /// already drawn an unused id, so this happens only if two random ids are equal or if the cache is stale.
 ///

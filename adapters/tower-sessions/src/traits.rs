@@ -33,10 +33,12 @@ macro_rules! implement {
             #[async_trait]
             impl SessionStore for CloakroomStore {
                 async fn create(&self, record: &mut Record) -> Result<()> {
+                    self.0.check(&record.data).map_err(backend)?;
                     create(&self.0, record)
                 }
 
                 async fn save(&self, record: &Record) -> Result<()> {
+                    self.0.check(&record.data).map_err(backend)?;
                     // A session that has ended stays ended. The trait has no error for a late save.
                     self.0.replace(record.id.0, &record.data, record.expiry_date);
                     Ok(())
@@ -55,10 +57,18 @@ macro_rules! implement {
             #[async_trait]
             impl SessionStore for CloakroomCache {
                 async fn create(&self, record: &mut Record) -> Result<()> {
+                    if self.0.check(&record.data).is_err() {
+                        return Ok(());
+                    }
                     create(&self.0, record)
                 }
 
                 async fn save(&self, record: &Record) -> Result<()> {
+                    if self.0.check(&record.data).is_err() {
+                        // What the cache has is older. The store behind it has the record.
+                        self.0.delete(record.id.0);
+                        return Ok(());
+                    }
                     self.0.fill(record.id.0, &record.data, record.expiry_date).map_err(backend)
                 }
 

@@ -190,3 +190,55 @@ async fn a_cache_loses_a_logout_to_a_late_save() {
     let store = CachingSessionStore::new(CloakroomCache::default(), CloakroomStore::default());
     assert_eq!(logout_in_flight(store).await, (200, 200));
 }
+
+/// A fault of tower-sessions 0.14 and 0.15, which docs/migration.md tells of, and the way round that it shows. If this
+/// test fails, tower-sessions has mended the fault.
+#[tokio::test]
+async fn the_removal_of_tower_sessions_lacks_secure_and_another_header_can_replace_it() {
+    async fn login(session: Session) {
+        session.insert("user", "ada").await.expect("room");
+    }
+    async fn logout(session: Session) {
+        session.flush().await.expect("the store has no errors");
+    }
+    async fn remove_cookie(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+        let mut response = next.run(request).await;
+        if let header::Entry::Occupied(mut cookies) = response.headers_mut().entry(header::SET_COOKIE) {
+            for cookie in cookies.iter_mut().filter(|cookie| cookie.as_bytes().starts_with(b"__Host-id=;")) {
+                *cookie = header::HeaderValue::from_static("__Host-id=; Path=/; Secure; Max-Age=0");
+            }
+        }
+        response
+    }
+    let sessions = || tower_sessions::SessionManagerLayer::new(CloakroomStore::default()).with_name("__Host-id");
+    let routes = || Router::new().route("/login", post(login)).route("/logout", post(logout)).layer(sessions());
+    for (app, secure) in [(routes(), false), (routes().layer(axum::middleware::from_fn(remove_cookie)), true)] {
+        let address = serve(app).await;
+        let client = Client::builder().no_proxy().build().expect("a client without TLS");
+        let login = client.post(format!("http://{address}/login")).send().await.expect("an answer");
+        let set = login.headers()[header::SET_COOKIE].to_str().expect("ASCII").to_owned();
+        assert!(set.contains("; Secure"), "{set}");
+        let pair = set.split(';').next().expect("a pair").to_owned();
+        let logout = client.post(format!("http://{address}/logout")).header(header::COOKIE, pair);
+        let logout = logout.send().await.expect("an answer");
+        let removal = logout.headers()[header::SET_COOKIE].to_str().expect("ASCII").to_owned();
+        assert!(removal.starts_with("__Host-id=;") && removal.contains("Max-Age=0"), "{removal}");
+        assert_eq!(removal.contains("; Secure"), secure, "{removal}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_too_large_is_refused_with_500() {
+    async fn fill(session: Session) {
+        for number in 0..64 {
+            session.insert(&number.to_string(), "x".repeat(1 << 20)).await.expect("it is stored later");
+        }
+    }
+    let store = CloakroomStore::default();
+    let sessions = tower_sessions::SessionManagerLayer::new(store.clone());
+    let address = serve(Router::new().route("/fill", post(fill)).layer(sessions)).await;
+    let browser = Browser::new(address);
+    let answer = browser.post("/fill").await;
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key(header::SET_COOKIE)), (500, false));
+    assert_eq!(store.count(), 0);
+}

@@ -39,6 +39,21 @@ macro_rules! both_kinds {
             }
 
             #[tokio::test]
+            async fn the_size_of_a_record_is_limited_to_64_kib_by_default() {
+                let (store, _) = new();
+                for (length, fits) in [(65_536 - 32 - "text".len(), true), (65_537 - 32 - "text".len(), false)] {
+                    let mut record = record(30, json!({ "text": "x".repeat(length) }));
+                    _ = store.create(&mut record).await;
+                    assert_eq!(store.load(&record.id).await.unwrap().is_some(), fits, "{length}");
+                }
+                let megabyte = json!("x".repeat(1 << 20));
+                let values: serde_json::Map<_, _> = (0..64).map(|at| (at.to_string(), megabyte.clone())).collect();
+                let mut record = record(30, values.into());
+                _ = store.create(&mut record).await;
+                assert_eq!(store.load(&record.id).await.unwrap(), None);
+            }
+
+            #[tokio::test]
             async fn an_unknown_id_loads_nothing() {
                 let (store, _) = new();
                 store.create(&mut new_record()).await.unwrap();
@@ -325,6 +340,40 @@ macro_rules! version {
 
             fn new_record() -> Record {
                 record(30, json!({ "user": "ada" }))
+            }
+
+            #[tokio::test]
+            async fn a_record_that_is_too_large_is_refused_and_the_session_stays_as_it_was() {
+                let store = CloakroomStore::with(Settings::new().max_session_bytes(100));
+                let mut record = new_record();
+                store.create(&mut record).await.unwrap();
+                let text = self::record(30, json!({ "text": "x".repeat(100) }));
+                let large = Record { data: text.data, ..record.clone() };
+                let refused = [store.save(&large).await, store.create(&mut large.clone()).await];
+                for error in refused {
+                    let Err(Error::Backend(reason)) = error else { panic!("{error:?}") };
+                    assert_eq!(reason, "attributes of 136 bytes exceed the limit of 100 for a session");
+                }
+                assert_eq!(store.load(&record.id).await.unwrap(), Some(record));
+                assert_eq!(store.count(), 1);
+            }
+
+            #[tokio::test]
+            async fn a_cache_leaves_a_record_that_is_too_large_to_the_store_behind_it() {
+                let cache = CloakroomCache::with(Settings::new().max_session_bytes(100));
+                let behind = CloakroomStore::with(Settings::new());
+                let both = CachingSessionStore::new(cache.clone(), behind);
+                let mut record = new_record();
+                both.create(&mut record).await.unwrap();
+                assert_eq!(cache.load(&record.id).await.unwrap(), Some(record.clone()));
+                record.data = self::record(30, json!({ "text": "x".repeat(100) })).data;
+                both.save(&record).await.unwrap();
+                assert_eq!(cache.load(&record.id).await.unwrap(), None, "an older record");
+                for _ in 0..2 {
+                    assert_eq!(both.load(&record.id).await.unwrap(), Some(record.clone()));
+                }
+                both.create(&mut record).await.unwrap();
+                assert_eq!(cache.count(), 0);
             }
 
             #[tokio::test]

@@ -76,7 +76,7 @@ pub struct LoggedIn<T: Content + ?Sized = Attributes> {
 
 impl<T: Content + ?Sized> LoggedIn<T> {
     fn new(session: Session<T>) -> Option<Self> {
-        let principal = session.principal().filter(|_| session.touch())?;
+        let principal = session.principal().filter(|_| session.note_use())?;
         Some(Self { principal, session })
     }
 }
@@ -157,7 +157,7 @@ impl IntoResponse for SessionError {
         let status = match self {
             Self::Gone | Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
-            Self::PrincipalFull | Self::OtherPrincipal => StatusCode::CONFLICT,
+            Self::Replaced | Self::PrincipalFull | Self::OtherPrincipal => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::TooManyAttributes { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotANumber
             | Self::Unserializable

@@ -15,6 +15,10 @@ pub enum SessionError {
     /// The request has no session, or its session has ended: another request has ended it or changed its id, or it has
     /// expired. No session was created in its place. 401.
     Gone,
+    /// Another request has given the session another id a short while ago, by a rotation or a login, and this request
+    /// came with the old one. Nothing was stored, and the response leaves the cookie as it is. The client can repeat
+    /// the request, which then brings the new id. 409.
+    Replaced,
     /// No user is logged in to the session. 401.
     NotLoggedIn,
     /// The session is bound to another user, whose attributes must not be passed on.
@@ -61,6 +65,7 @@ impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("there is no session, or it has ended"),
+            Self::Replaced => f.write_str("the session has another id by now"),
             Self::NotLoggedIn => f.write_str("no user is logged in"),
             Self::OtherPrincipal => f.write_str("the session belongs to another user"),
             Self::Full => f.write_str("the store has no room"),
@@ -89,6 +94,30 @@ impl Error for SessionError {
         }
     }
 }
+
+/// Why the settings of a [`SessionLayer`](crate::SessionLayer) contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The cookie has a `max_age` that is longer than the sessions last.
+    CookieOutlivesSession,
+    /// A cookie that is to be chosen by its domain has none.
+    CookieWithoutDomain,
+    /// The token is in `Cookie` or `Set-Cookie`, or is to be sent in `Authorization`, which is no header of responses.
+    TokenHeader,
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CookieOutlivesSession => "the cookie's max_age is longer than the timeouts of the sessions",
+            Self::CookieWithoutDomain => "a cookie that is chosen by its domain has none",
+            Self::TokenHeader => "the token has no header of its own",
+        })
+    }
+}
+
+impl Error for LayerError {}
 
 impl From<CreateError> for SessionError {
     fn from(error: CreateError) -> Self {

@@ -1,17 +1,18 @@
 //! The layer: finds the session of each request, and sends its cookie with the response.
 
-use crate::config::{LayerConfig, Settings};
-use crate::cookie::SessionCookie;
+use crate::config::{Answered, LayerConfig};
+use crate::cookie::LayerCookie;
 use crate::request::RequestState;
 use crate::session::Session;
-use cloakroom::{Attributes, Content, SessionStore};
+use crate::usage::{RequestHead, forbid_storing, is_use, may_carry, vary_by};
+use cloakroom::{Attributes, Content, SessionCookie, SessionStore};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
-use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, Request, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -24,32 +25,59 @@ use tower_service::Service;
 /// session is created in its place. A request without a live session has none until a handler stores something; until
 /// then nothing is added to the store.
 ///
-/// The layer adds at most one `Set-Cookie` to the response, and leaves other `Set-Cookie` headers as they are:
+/// The layer adds a `Set-Cookie` to the response where it has to, and leaves other `Set-Cookie` headers as they are:
 ///
 /// | what happened to the session | cookie in the response |
 /// |---|---|
-/// | nothing, or its attributes were read or set | none; with [`rolling`](Self::rolling), the same cookie again |
+/// | nothing, or its attributes were read or set | none; the same cookie again with [`rolling`](Self::rolling), or if it is that of a remembered login and an eighth of its time has passed |
 /// | created, or given another id (login) | the new id, if that session is still live |
 /// | ended by this request (logout) | the removal of the cookie |
-/// | ended by another request or a timeout meanwhile | none |
+/// | ended, or given another id, by another request or a timeout meanwhile | none |
+/// | got another id, or was logged out, a short while before the request came | none, and nothing can be stored |
 /// | did not exist when the request came | none; with [`remove_stale`](Self::remove_stale), the removal of the cookie |
+///
+/// The session of a visitor, to which no user is logged in, has a cookie of its own ([`one_cookie`](Self::one_cookie)).
+/// A login removes it if the request had one.
+///
+/// # Requests that overtake each other
+///
+/// **No response replaces the cookie of a newer login.** A request that was under way while another one of the same
+/// browser has logged in, or has given the session another id, stores nothing: its operations fail with
+/// [`SessionError::Replaced`](crate::SessionError::Replaced), or with [`Gone`](crate::SessionError::Gone) after a
+/// logout. The store [remembers](cloakroom::SessionConfig#structfield.remember_replaced) replaced ids for a minute.
+///
+/// **Changes count when the response is handed over.** If the response future is dropped, because the client has hung
+/// up, or because the handler has panicked, or if the service returns an error, no client learns a new id. The layer
+/// then takes the changes of the id back: a session that the request has created ends, and a session that it has
+/// rotated or logged in has its former id again, with what it had before. (After
+/// [`login_with`](Session::login_with), whose value the store cannot copy, and after a login over the session of
+/// another user, the session ends instead.) A session that was ended meanwhile, by either id, stays ended. What a
+/// logout or a login has ended is not restored.
+///
+/// **Layers may be nested.** If a layer outside has the same store and the same name for its cookie, the inner layer
+/// uses the session of the outer one, which sends the cookie by its own settings. Layers over several stores need
+/// several names.
 ///
 /// A cache must not keep a response with this cookie, because it would give the id to other clients, and `Set-Cookie`
 /// alone does not prevent that (RFC 9111, section 7.3; [OWASP][owasp]). The layer therefore sets `Cache-Control` of
-/// such a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. For other responses
-/// that show data of a session, the application sets `Cache-Control` itself.
+/// such a response to `no-store`, unless [`leave_cache_control`](Self::leave_cache_control) is set. It also removes
+/// `CDN-Cache-Control`, others of that kind (RFC 9213) and `Surrogate-Control`, because a cache that obeys one of them
+/// ignores `Cache-Control`. For other responses that show data of a session, the application sets `Cache-Control`
+/// itself.
 ///
 /// Each request costs two allocations: the state that its handles share, and a box among the extensions. A `Set-Cookie`
-/// is one more. The future is not boxed. Everything that the layer does for a request is lock-free. The methods below
-/// are wait-free; those that change a setting allocate a copy of the configuration. To clone the layer, or a service
-/// that it made, is to copy a pointer.
+/// and each change of the id are one more. The future is not boxed. Everything that the layer does for a request is
+/// lock-free. The methods below are wait-free; those that change a setting allocate a copy of the configuration. To
+/// clone the layer, or a service that it made, is to copy a pointer.
+///
+/// [`Layer::layer`] panics if the settings contradict each other ([`check`](Self::check)).
 ///
 /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#web-content-caching
 ///
 /// # Examples
 ///
 /// ```
-/// use cloakroom::SessionStore;
+/// use cloakroom::{SessionCookie, SessionStore};
 /// use cloakroom_tower::{Session, SessionLayer};
 /// use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
 /// use std::{convert::Infallible, sync::Arc};
@@ -66,8 +94,8 @@ use tower_service::Service;
 ///
 /// let first = service.ready().await?.call(Request::new(())).await?;
 /// assert_eq!(*first.body(), 1);
-/// let cookie = first.headers()[SET_COOKIE].to_str()?.split(';').next().unwrap();
-/// let again = Request::builder().header(COOKIE, cookie).body(())?;
+/// let id = SessionCookie::default().id([&first.headers()[SET_COOKIE]]).ok_or("no cookie")?;
+/// let again = Request::builder().header(COOKIE, format!("__Host-session_id={id}")).body(())?;
 /// let second = service.ready().await?.call(again).await?;
 /// assert_eq!(*second.body(), 2);
 /// assert!(!second.headers().contains_key(SET_COOKIE));
@@ -75,7 +103,7 @@ use tower_service::Service;
 /// # }
 /// ```
 pub struct SessionLayer<T: Content + ?Sized = Attributes> {
-    config: Arc<LayerConfig<T>>,
+    pub(crate) config: Arc<LayerConfig<T>>,
 }
 
 impl<T: Content + ?Sized> SessionLayer<T> {
@@ -97,22 +125,53 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// ```
     #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
-        let cookie = SessionCookie::named_by_store(store.cookie_name());
-        Self { config: Arc::new(LayerConfig { store, cookie, settings: Settings::default() }) }
+        let cookie = LayerCookie::beside_visitors(SessionCookie::of_this_host(&store.config().cookie_name));
+        Self { config: Arc::new(LayerConfig::new(store, cookie)) }
     }
 
     /// Sets the cookie. The store's name for the cookie is then ignored.
     #[must_use]
     pub fn cookie(self, cookie: SessionCookie) -> Self {
-        self.with(|config| config.cookie = cookie)
+        self.with(|config| config.carriers.cookie = LayerCookie::beside_visitors(cookie))
     }
 
-    /// Sets whether each response to a request with a live session sends the cookie again and touches the session. Off
-    /// by default. For a cookie whose [`max_age`](crate::SessionCookieBuilder::max_age) is to restart with each visit.
+    /// Uses one cookie for all sessions. By default, a session to which no user is logged in ([`Session::login`],
+    /// [`Session::bind`]) has a cookie of its own, whose name ends with `_visitor`: `__Host-session_id_visitor` beside
+    /// `__Host-session_id`.
     ///
-    /// If a request is in flight during a login, its response may arrive last and restore the id that the login has
-    /// ended. A user who logs in in another tab would then be logged out. Leave this off for a cookie without
-    /// `max_age`.
+    /// The two names prevent that a visitor's session displaces a login. A page loads while its user logs in in another
+    /// tab; one of its requests came without a cookie, stores something, and is answered after the login. The server
+    /// cannot know that both requests are of one browser. With one name, the browser would replace the login's cookie
+    /// by the visitor's, and the user would be logged out. With two names it keeps both, and the layer takes the
+    /// session of the user. The response to a login removes the visitor's cookie if the request had one, and a logout
+    /// ends both sessions.
+    ///
+    /// Use one cookie if the application never logs users in by this layer, or if something else reads the cookie. The
+    /// layer reads a session under either name, so cookies that were set before a change stay valid.
+    #[must_use]
+    pub fn one_cookie(self) -> Self {
+        self.with(|config| config.carriers.one_cookie = true)
+    }
+
+    /// Sets whether the responses send the cookie again and touch the session, so that a cookie whose
+    /// [`max_age`](crate::SessionCookieBuilder::max_age) holds for all sessions restarts with each use. Off by default.
+    /// A remembered login ([`Login::remember`](crate::Login::remember)) does not need it.
+    ///
+    /// Which requests count as a use:
+    ///
+    /// * A request that has failed does not: status 401, 403 or 5xx.
+    /// * [`counts_as_use`](Self::counts_as_use) leaves out others.
+    /// * For all others, the layer touches the session when the response is ready. The reads of the handler then do not
+    ///   touch it ([`counts_as_use`](Self::counts_as_use) explains that).
+    ///
+    /// Some responses of a use do not carry the cookie, because it is not new: a 304, whose headers a cache would add
+    /// to the response that it has stored (RFC 9111, section 4.3.4), and one that the application lets shared caches
+    /// store (`public`, `s-maxage`, or `max-age` without `private`; or `CDN-Cache-Control` and the like, RFC 9213),
+    /// which would have to become `no-store`.
+    ///
+    /// A response that was made before a login, and arrives after it, restores the id that the login has ended. No
+    /// server can prevent that. A user who logs in in another tab would then be logged out. Leave this off for a cookie
+    /// without `max_age`.
     #[must_use]
     pub fn rolling(self, rolling: bool) -> Self {
         self.with(|config| config.settings.rolling = rolling)
@@ -121,15 +180,16 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Sets whether the response removes the cookie if the request named a session that does not exist and the handler
     /// created none. Off by default.
     ///
-    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. It has
-    /// a cost: a request that carries the old id during a login, and is answered after it, removes the new cookie.
+    /// This only saves the browser from sending a useless cookie, because an unknown id is ignored in any case. The
+    /// cookie is left alone if the store remembers that the id was replaced or logged out, because the browser may have
+    /// a newer one.
     #[must_use]
     pub fn remove_stale(self, remove: bool) -> Self {
         self.with(|config| config.settings.remove_stale = remove)
     }
 
-    /// Leaves `Cache-Control` unchanged in responses that set the cookie. The handlers must then keep those responses
-    /// out of caches.
+    /// Leaves `Cache-Control`, and its like for single caches, unchanged in responses that set the cookie. The handlers
+    /// must then keep those responses out of caches.
     #[must_use]
     pub fn leave_cache_control(self) -> Self {
         self.with(|config| config.settings.no_store = false)
@@ -169,12 +229,11 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Returns the cookie that the layer reads and sends.
     #[must_use]
     pub fn session_cookie(&self) -> &SessionCookie {
-        &self.config.cookie
+        self.config.carriers.cookie.settings()
     }
 
-    fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
-        let LayerConfig { store, cookie, settings } = &*self.config;
-        let mut config = LayerConfig { store: Arc::clone(store), cookie: cookie.clone(), settings: *settings };
+    pub(crate) fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
+        let mut config = LayerConfig::clone(&self.config);
         change(&mut config);
         Self { config: Arc::new(config) }
     }
@@ -188,8 +247,12 @@ impl<T: Content + ?Sized> Clone for SessionLayer<T> {
 
 impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayerConfig { store: _, cookie, settings } = &*self.config;
-        f.debug_struct("SessionLayer").field("cookie", cookie).field("settings", settings).finish_non_exhaustive()
+        let LayerConfig { carriers, settings, .. } = &*self.config;
+        f.debug_struct("SessionLayer")
+            .field("cookie", carriers.cookie.settings())
+            .field("token", &carriers.token)
+            .field("settings", settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -197,6 +260,9 @@ impl<S, T: Content + ?Sized> Layer<S> for SessionLayer<T> {
     type Service = SessionService<S, T>;
 
     fn layer(&self, inner: S) -> SessionService<S, T> {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
         SessionService { inner, config: Arc::clone(&self.config) }
     }
 }
@@ -233,9 +299,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let state = Arc::new(RequestState::new(&self.config, request.headers()));
+        // A layer outside over the same store has found the session, and sends its cookie.
+        if request.extensions().get::<Session<T>>().is_some_and(|outer| outer.serves(&self.config)) {
+            return ResponseFuture { response: self.inner.call(request), head: None, state: None };
+        }
+        let state = Arc::new(RequestState::new(&self.config, request.uri(), request.headers()));
+        let head = self.config.counts_as_use.as_ref().map(|_| RequestHead::of(&request));
         request.extensions_mut().insert(Session::new(Arc::clone(&state)));
-        ResponseFuture { response: self.inner.call(request), state }
+        ResponseFuture { response: self.inner.call(request), head, state: Some(state) }
     }
 }
 
@@ -248,7 +319,10 @@ pin_project! {
     {
         #[pin]
         response: F,
-        state: Arc<RequestState<T>>,
+        // What the application's predicate wants to see of the request.
+        head: Option<Box<RequestHead>>,
+        // `None` if a layer outside has the state.
+        state: Option<Arc<RequestState<T>>>,
     }
 
     impl<F, T> PinnedDrop for ResponseFuture<F, T>
@@ -257,8 +331,10 @@ pin_project! {
         T: ?Sized,
     {
         fn drop(this: Pin<&mut Self>) {
-            // If the client has disconnected, no cookie will be sent. A task that still has the handle must know that.
-            this.state.close();
+            // If the client has disconnected, or the handler has panicked, no cookie will be sent.
+            if let Some(state) = &this.state {
+                state.abandon();
+            }
         }
     }
 }
@@ -279,15 +355,41 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let mut result = ready!(this.response.poll(context));
-        // An error has no headers to send a cookie in, but it closes the state too.
-        let cookie = this.state.respond();
-        if let (Ok(response), Some(cookie)) = (&mut result, cookie) {
-            let headers = response.headers_mut();
-            headers.append(SET_COOKIE, cookie);
-            if this.state.config().settings.no_store {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            }
+        match (&mut result, this.state) {
+            (Ok(response), Some(state)) => finish(response, state, this.head.as_deref()),
+            // An error has no headers to send a cookie in.
+            (Err(_), Some(state)) => state.abandon(),
+            (_, None) => {}
         }
         Poll::Ready(result)
+    }
+}
+
+/// Closes the request's state, and adds the cookies that the response needs.
+fn finish<T: Content + ?Sized, Body>(
+    response: &mut Response<Body>,
+    state: &RequestState<T>,
+    head: Option<&RequestHead>,
+) {
+    let config = state.config();
+    let cookies = state.respond(|| Answered {
+        is_use: is_use(config.counts_as_use.as_ref(), head, response),
+        may_carry: may_carry(response),
+    });
+    let is_refused = response.status() == StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    if is_refused && config.carriers.challenges(state.carrier()) {
+        headers.entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
+    }
+    let mut any = false;
+    for cookie in cookies.into_iter().flatten() {
+        config.carriers.deliver(state.carrier(), cookie, headers);
+        any = true;
+    }
+    if any && config.settings.no_store {
+        forbid_storing(headers);
+    }
+    if state.was_asked() {
+        config.carriers.names().for_each(|name| vary_by(headers, name));
     }
 }

@@ -84,6 +84,16 @@
 //! instead of string attributes, and provides a `Session<T>`. A server may have several layers over several stores,
 //! each with a type and a cookie name of its own.
 //!
+//! # Beyond the cookie
+//!
+//! | wanted | |
+//! |---|---|
+//! | "Remember me" | [`Session::login_with`](Session#method.login_with) and [`Login::remember`] |
+//! | Ids in a header, for phones and machines | [`SessionLayer::token`] |
+//! | Several apps on one store | [`SessionLayer::audience`] |
+//! | Several domains | [`SessionLayer::cookies_by_domain`] |
+//! | Pages that poll | [`SessionLayer::counts_as_use`] |
+//!
 //! # In `async` handlers
 //!
 //! No operation waits for another thread, so handlers call them directly, without `spawn_blocking`. None can be held
@@ -101,7 +111,8 @@
 //!   again before sensitive operations (ASVS 5 requirements 7.5.1, 7.5.3).
 //! * **Requests forged by other sites.** `SameSite=Lax` keeps the cookie out of most of them, but not out of requests
 //!   from sibling domains, nor out of `GET` requests. Let no `GET` change anything. For other methods, check
-//!   `Sec-Fetch-Site` or `Origin`, or require a token that is kept in the session ([OWASP][csrf]).
+//!   `Sec-Fetch-Site` or `Origin`, or require a token that is kept in the session ([OWASP][csrf]). Requests that bring
+//!   their id in a header ([`SessionLayer::token`]) need no check ([`Session::is_by_token`]).
 //! * **Caches.** The layer keeps responses that set the cookie out of caches. Responses that show data of a session
 //!   need `Cache-Control: no-store` from the application.
 //! * **HTTPS.** Without it, the browser does not send the cookie.
@@ -128,27 +139,37 @@
 // | module | imports |
 // |---|---|
 // | `axum` | `session`, `error` |
-// | `layer` | `session`, `request`, `config`, `cookie` |
-// | `session` | `request`, `error` |
-// | `request` | `config` |
-// | `config` | `cookie` |
-// | `error`, `cookie` | |
+// | `settings` | `layer`, `carrier`, `cookie`, `usage`, `error` |
+// | `layer` | `session`, `request`, `config`, `cookie`, `usage` |
+// | `session` | `request`, `error`, `login` |
+// | `request` | `config`, `carrier`, `cookie` |
+// | `config` | `carrier`, `cookie`, `usage`, `error`, `login` |
+// | `carrier` | `cookie` |
+// | `error`, `cookie`, `usage`, `login` | |
 #[cfg(feature = "axum")]
 mod axum;
+mod carrier;
 mod config;
 mod cookie;
 mod error;
 mod layer;
+mod login;
 mod request;
 mod session;
+mod settings;
+mod usage;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{LoggedIn, LoggedInRejection, MissingLayer};
-pub use self::cookie::{SessionCookie, SessionCookieBuilder, SessionCookieError, SessionIds};
-pub use ::cookie::SameSite;
-pub use error::SessionError;
+pub use carrier::SessionToken;
+/// The cookie is the core's ([`cloakroom::SessionCookie`]).
+#[doc(inline)]
+pub use cloakroom::{SameSite, SessionCookie, SessionCookieBuilder, SessionCookieError, SessionIds, SetCookie};
+pub use error::{LayerError, SessionError};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
+pub use login::Login;
 pub use session::Session;
+pub use usage::Use;
 
 /// Compiles the programs of the README as tests.
 #[cfg(all(doctest, feature = "axum"))]

@@ -81,9 +81,14 @@ impl Server {
     }
 }
 
+/// The id that an answer sets, in the cookie of a user or in that of a visitor. It may remove the other one.
 fn id_of(answer: &Response) -> SessionId {
-    let cookie = answer.headers()[SET_COOKIE].to_str().expect("ASCII");
-    cookie.strip_prefix("session_id=").and_then(|rest| rest.split(';').next()).expect("an id").parse().expect("an id")
+    let cookies = answer.headers().get_all(SET_COOKIE).into_iter().map(|cookie| cookie.to_str().expect("ASCII"));
+    let mut set = cookies.filter(|cookie| !cookie.contains("Max-Age=0"));
+    let cookie = set.next().expect("a cookie");
+    assert_eq!(set.next(), None, "two sessions");
+    let (_, value) = cookie.split_once('=').expect("a name and a value");
+    value.split(';').next().expect("an id").parse().expect("an id")
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 #[path = "layer/harness.rs"]
 mod harness;
 
+#[path = "layer/apps.rs"]
+mod apps;
 #[path = "layer/cookies.rs"]
 mod cookies;
 #[path = "layer/handles.rs"]
@@ -13,9 +15,17 @@ mod keeping;
 mod login;
 #[path = "layer/meanwhile.rs"]
 mod meanwhile;
+#[path = "layer/overtaking.rs"]
+mod overtaking;
+#[path = "layer/remember.rs"]
+mod remember;
 #[path = "layer/revocation.rs"]
 mod revocation;
 #[path = "layer/timeouts.rs"]
 mod timeouts;
+#[path = "layer/tokens.rs"]
+mod tokens;
 #[path = "layer/typed.rs"]
 mod typed;
+#[path = "layer/usage.rs"]
+mod usage;

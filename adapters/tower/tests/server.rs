@@ -10,14 +10,20 @@ mod browser;
 #[cfg(unix)]
 #[path = "support/build.rs"]
 mod build;
+#[path = "server/carriers.rs"]
+mod carriers;
 #[path = "server/cookie_headers.rs"]
 mod cookie_headers;
 #[path = "server/devices.rs"]
 mod devices;
 #[path = "server/in_flight.rs"]
 mod in_flight;
+#[path = "server/lifetimes.rs"]
+mod lifetimes;
 #[path = "server/live.rs"]
 mod live;
+#[path = "server/overtaking.rs"]
+mod overtaking;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/refusals.rs"]

@@ -104,13 +104,13 @@ impl<'g, P: Payload> Pinned<'g, P> {
         idle
     }
 
-    /// Moves the place of a session that has just been rotated away from this version, and reports the end of the old
-    /// key.
+    /// Moves the place of a session that has just been rotated away from this version by `forward`, to `key`, and
+    /// reports the end of the old key.
     #[cold]
-    pub(in crate::table) fn moved_on(&self, old: EntryRef<'g, P>, key: &Key) {
+    pub(in crate::table) fn moved_on(&self, old: EntryRef<'g, P>, forward: EntryRef<'g, P>, key: &Key) {
         self.table.take_over(self.shard, key, 0).occupy(); // The bytes are settled by the thread that rotates.
         self.shard.counters().removed(RemovalCause::Rotated);
-        self.removals.note(old, RemovalCause::Rotated, self.guard);
+        self.removals.note(old, RemovalCause::Rotated, !forward.is_parting(), self.guard);
         self.end_forward_to(old);
     }
 }

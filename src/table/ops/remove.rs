@@ -1,5 +1,6 @@
 //! Ending one session by its key.
 
+use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Payload};
 use crate::expiry::{Moment, Tick};
 use crate::table::RemovalCause;
@@ -32,6 +33,14 @@ impl<P: Payload> Table<P> {
         })
     }
 
+    /// Ends a session with this key that is in the middle of a rotation without grace. False if there is none.
+    ///
+    /// The rotation may not have taken effect yet, and fails then. To be called only for a session that has to end.
+    /// Lock-free. Takes effect when the pending version dies.
+    pub(crate) fn withdraw(&self, key: &Key, moment: Moment<'_>) -> bool {
+        self.pin(key, moment, |pinned, target| pinned.withdraw(target))
+    }
+
     /// Ends a session that was touched last at `stamp` and has not been revoked, in favour of one with the key
     /// `newcomer`, which gets its place. `None` if the session has been used or has ended since.
     ///
@@ -49,6 +58,9 @@ impl<P: Payload> Table<P> {
             if found.stamp != stamp || pinned.judge(found.entry, stamp) != Judgement::Live {
                 return None;
             }
+            if pinned.spare_if_held(found.entry, stamp) {
+                return None;
+            }
             if !pinned.kill_keeping_the_place(found.entry, stamp, cause) {
                 return None;
             }
@@ -61,6 +73,31 @@ impl<P: Payload> Table<P> {
 }
 
 impl<'g, P: Payload> Pinned<'g, P> {
+    /// Withdraws a pending version of this key, unless it has a forward.
+    fn withdraw(&self, target: Target<'_>) -> bool {
+        let mut version = self.find(target);
+        while let Some(found) = version {
+            match found.life().load() {
+                Life::Superseded => version = found.successor(),
+                Life::Pending if found.overrides().former.is_none() => {
+                    if found.life().withdraw() {
+                        self.locate(target);
+                        return true;
+                    }
+                }
+                Life::Pending | Life::Live(_) | Life::Dead => return false,
+            }
+        }
+        false
+    }
+
+    /// Accounts for a session that a delete has ended by withdrawing its version, after the rotation had taken effect.
+    pub(in crate::table) fn note_deleted(&self, version: EntryRef<'g, P>) {
+        self.table.population.leave(self.shard.sessions(), || version.charge());
+        self.shard.counters().removed(RemovalCause::Deleted);
+        self.removals.note(version, RemovalCause::Deleted, false, self.guard);
+    }
+
     /// Ends the session with this key, if it is live.
     pub(in crate::table) fn remove(&self, target: Target<'_>) -> Removal<'g, P> {
         while let Some(found) = self.locate(target) {

@@ -106,6 +106,9 @@ impl<P: Payload> Table<P> {
             if found.stamp != choice.stamp || found.entry.is_bound() != choice.bound {
                 return Room::Again;
             }
+            if cause == RemovalCause::Capacity && pinned.spare_if_held(found.entry, found.stamp) {
+                return Room::Again;
+            }
             if !pinned.kill_keeping_the_place(found.entry, found.stamp, cause) {
                 return Room::Again;
             }

@@ -12,8 +12,9 @@
 //! so a rotation succeeds in a full table.
 //!
 //! No other thread knows the new key before the operation returns it. So between steps 2 and 3 no operation can name a
-//! session that was rotated without grace. A session that was rotated with grace can only be reached through its
-//! forward ([`forward`](super::forward)).
+//! session that was rotated without grace, except for a delete of the old key of a rotation that may be taken back: it
+//! withdraws the pending version. A session that was rotated with grace can only be reached through its forward
+//! ([`forward`](super::forward)).
 
 use super::update::{Refusal, Reserve};
 use crate::entry::life::Life;
@@ -44,12 +45,12 @@ impl<P> Copy for Former<P> {}
 
 impl<'g, P: Payload> Pinned<'g, P> {
     /// Does step 2 if `old` is still the live version, and returns the stamp for the new version. `None` if `old` was
-    /// replaced.
+    /// replaced. `new` is the pending version.
     fn move_on(
         &self,
         target: Target<'_>,
         old: EntryRef<'g, P>,
-        new: &Key,
+        new: EntryRef<'g, P>,
         former: Former<P>,
     ) -> Result<Option<Tick>, Refusal<()>> {
         loop {
@@ -73,13 +74,15 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Former::Ends(cause) => {
                     if self.kill_keeping_the_place(old, found.stamp, cause) {
                         self.clear_found(&found, target);
-                        self.table.take_over(self.shard, new, 0).occupy(); // The caller settles the bytes.
+                        self.table.take_over(self.shard, new.key(), 0).occupy(); // The caller settles the bytes.
                         return Ok(Some(stamp));
                     }
                 }
                 Former::Forwards { end, absent, touch } => {
                     let stamp = if touch { stamp } else { found.stamp };
-                    let Ok(forward) = old.succeed(Owned::forward(old, stamp, absent(), new, end)) else { continue };
+                    let parting = old.is_bound() && !new.is_bound();
+                    let forward = Owned::forward(old, stamp, absent(), new.key(), end, parting);
+                    let Ok(forward) = old.succeed(forward) else { continue };
                     step("forward set");
                     if !self.complete(&found, forward, target) {
                         return Err(Refusal::NotFound);
@@ -124,7 +127,10 @@ impl<P: Payload> Table<P> {
                 }
                 let reserved = match &mut reserved {
                     Some(reserved) => {
-                        reserved.replace(new);
+                        if !reserved.replace(new) {
+                            // Deleted in the middle of the rotation.
+                            return Err(Refusal::NotFound);
+                        }
                         reserved
                     }
                     // A key of 256 random bits that is in use already is not drawn. If it were, the session would stay
@@ -132,7 +138,7 @@ impl<P: Payload> Table<P> {
                     None => reserved.insert(self.reserve(new, pinned).map_err(|_| Refusal::NotFound)?),
                 };
                 step("reserved");
-                if let Some(stamp) = pinned.move_on(target, old, &reserved.key, former)? {
+                if let Some(stamp) = pinned.move_on(target, old, reserved.version, former)? {
                     break (stamp, old);
                 }
             };
@@ -144,7 +150,7 @@ impl<P: Payload> Table<P> {
                 if !matches!(former, Former::Forwards { .. } | Former::Ends(RemovalCause::Rotated)) {
                     self.shard(self.target(&reserved.key).hash).counters().created();
                 }
-                reserved.activate(stamp);
+                reserved.activate(stamp, matches!(former, Former::Ends(_)));
             }
             pinned.maintain();
             Ok(())
@@ -170,20 +176,29 @@ struct Reserved<'g, P: Payload> {
 }
 
 impl<P: Payload> Reserved<'_, P> {
-    /// Replaces the version by another pending one.
-    fn replace(&mut self, new: Owned<P>) {
+    /// Replaces the version by another pending one. False if it was withdrawn by a delete.
+    fn replace(&mut self, new: Owned<P>) -> bool {
         let Ok(new) = self.version.succeed(new.into_pending()) else {
             unreachable!("a pending version is superseded by the thread that made it")
         };
-        self.version.life().supersede_pending();
-        self.version = new;
+        let superseded = self.version.life().supersede_pending();
+        if superseded {
+            self.version = new;
+        }
         self.clear_found();
+        superseded
     }
 
-    /// Activates the version, unless a thread that followed the forward has done so.
-    fn activate(self, stamp: Tick) {
-        self.version.life().activate(stamp);
+    /// Activates the version, unless a thread that followed the forward has done so. `alone` says that there is no
+    /// forward. Then only a delete can have prevented it, and the session has ended.
+    fn activate(self, stamp: Tick, alone: bool) {
+        let activated = self.version.life().activate(stamp);
         step("activated");
+        if !activated && alone {
+            let there = self.pinned.at(self.pinned.target(&self.key));
+            there.note_deleted(self.version);
+            self.clear_found();
+        }
         core::mem::forget(self);
     }
 

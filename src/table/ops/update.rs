@@ -177,7 +177,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     step("raised");
                     if old.life().supersede(stamp).is_ok() {
                         if let Some(key) = new.forward() {
-                            self.moved_on(old, &key);
+                            self.moved_on(old, new, &key);
                         }
                         return true;
                     }

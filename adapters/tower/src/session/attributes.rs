@@ -2,7 +2,9 @@
 
 use super::Session;
 use crate::error::SessionError;
-use cloakroom::{Draft, Principal, SessionId, Snapshot};
+use crate::login::Login;
+use cloakroom::{Draft, Principal, SessionId, SessionStore, Snapshot};
+use core::mem;
 
 impl Session {
     /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute or no session.
@@ -32,7 +34,8 @@ impl Session {
     /// A copy may be held across an `.await`. Lock-free; a single allocation.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
-        self.find(|id| self.store().snapshot(id))
+        let read_only = self.0.config().touches_at_the_response();
+        self.find(|id| if read_only { self.store().peek_snapshot(id) } else { self.store().snapshot(id) })
     }
 
     /// Sets an attribute. Creates the session if there is none. Lock-free; allocates.
@@ -40,6 +43,7 @@ impl Session {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if another request or a timeout has ended the session.
+    /// * [`SessionError::Replaced`] if another request has changed the session's id meanwhile.
     /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the
     ///   store.
     ///
@@ -139,8 +143,8 @@ impl Session {
     /// fixation; [OWASP][owasp], ASVS 5 requirement 7.2.4). Attributes that the visitor has stored before the login,
     /// such as a basket, stay. If the session is bound to another user, it ends, and a session without attributes takes
     /// its place ([`SessionStore::login`](cloakroom::SessionStore#method.login)). Other live sessions that the request
-    /// named end. If the [layer](crate::SessionLayer::absolute_timeout) or the store has an absolute timeout, it
-    /// restarts.
+    /// named end. The session gets the timeouts of the [layer](crate::SessionLayer::absolute_timeout), or else of the
+    /// store, and its absolute timeout restarts. [`login_with`](Self::login_with) sets others.
     ///
     /// Lock-free; allocates. Takes effect at one instant: when the version under the old id dies, or when the new
     /// session's entry is put into its slot. Other sessions that the request named end after that.
@@ -153,8 +157,8 @@ impl Session {
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     ///
-    /// The session is then unchanged, with one exception: if the response is made during the call
-    /// ([`Answered`](SessionError::Answered)), the session has ended.
+    /// The session is then unchanged. So it is if the response is never handed over: see
+    /// [`SessionLayer`](crate::SessionLayer).
     ///
     /// # Examples
     ///
@@ -171,7 +175,23 @@ impl Session {
     /// [owasp]:
     /// https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#renew-the-session-id-after-any-privilege-level-change
     pub fn login(&self, principal: &Principal) -> Result<(), SessionError> {
-        self.log_in(principal, |session| session.login(principal), |new| new.create())
+        self.login_with(principal, Login::new())
+    }
+
+    /// Does the same as [`login`](Self::login), and says how long the login lasts: "remember me". The session's
+    /// timeouts and the lifetime of its cookie are set in the same step.
+    ///
+    /// Lock-free; allocates. Takes effect as [`login`](Self::login) does.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`login`](Self::login).
+    ///
+    /// # Examples
+    ///
+    /// See [`Login`].
+    pub fn login_with(&self, principal: &Principal, login: Login) -> Result<(), SessionError> {
+        self.log_in(principal, login, |session| session.login(principal), |new| new.create())
     }
 
     /// Creates a session and applies a change to it. If the change fails, the session is ended.
@@ -179,13 +199,23 @@ impl Session {
         &self,
         change: impl FnOnce(&SessionId) -> Result<R, E>,
     ) -> Result<(SessionId, R), SessionError> {
-        let id = self.0.config().new_session().create()?;
-        match change(&id) {
-            Ok(result) => Ok((id, result)),
-            Err(error) => {
-                self.store().delete(&id);
-                Err(error.into())
-            }
-        }
+        let created = Created { store: self.store(), id: self.0.config().new_session().create()? };
+        let result = change(&created.id).map_err(Into::into)?;
+        let id = created.id;
+        mem::forget(created);
+        Ok((id, result))
+    }
+}
+
+/// A session that no other task knows yet. Dropping this ends it: a change of it has failed, or its closure has
+/// panicked.
+struct Created<'s> {
+    store: &'s SessionStore,
+    id: SessionId,
+}
+
+impl Drop for Created<'_> {
+    fn drop(&mut self) {
+        self.store.delete(&self.id);
     }
 }

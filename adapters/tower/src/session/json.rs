@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::error::SessionError;
-use cloakroom::{GetJsonError, SessionId};
+use cloakroom::SessionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,12 +42,7 @@ impl Session {
     ///
     /// [`SessionError::Undeserializable`] if the attribute is not the JSON of a `V`.
     pub fn get_json<V: DeserializeOwned>(&self, key: &str) -> Result<Option<V>, SessionError> {
-        let found = self.find(|id| match self.store().get_json(id, key) {
-            Ok(value) => Some(Ok(Some(value))),
-            Err(GetJsonError::Missing(_)) => None,
-            Err(GetJsonError::NoAttribute) => Some(Ok(None)),
-            Err(_) => Some(Err(SessionError::Undeserializable)),
-        });
-        found.unwrap_or(Ok(None))
+        let found = self.read(|attributes| attributes.get(key).map(serde_json::from_str)).flatten();
+        found.transpose().map_err(|_| SessionError::Undeserializable)
     }
 }

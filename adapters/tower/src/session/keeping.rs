@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::error::SessionError;
+use crate::login::Login;
 
 impl Session {
     /// Logs the user out and keeps what the visitor may keep: ends the session as [`logout`](Self::logout) does, and
@@ -30,8 +31,8 @@ impl Session {
     /// }
     /// ```
     pub fn logout_keeping(&self, mut keep: impl FnMut(&str) -> bool) -> Result<(), SessionError> {
-        let timeouts = self.0.config().timeouts_from_login();
-        self.move_by(|id| Ok(self.store().rotation(id).timeouts(timeouts).unbind(&mut keep)?))?;
+        let timeouts = self.0.config().timeouts_of(Login::default());
+        self.move_by(|id, _| Ok(self.store().rotation(id).timeouts(timeouts).unbind(&mut keep)?))?;
         self.end_others();
         Ok(())
     }
@@ -66,8 +67,8 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn logout_keeping_with(&self, mut f: impl FnMut(&T) -> T) -> Result<(), SessionError> {
-        let timeouts = self.0.config().timeouts_from_login();
-        self.move_by(|id| Ok(self.store().rotation(id).timeouts(timeouts).unbind_with(&mut f)?))?;
+        let timeouts = self.0.config().timeouts_of(Login::default());
+        self.move_by(|id, _| Ok(self.store().rotation(id).timeouts(timeouts).unbind_with(&mut f)?))?;
         self.end_others();
         Ok(())
     }

@@ -18,9 +18,10 @@ mod principal;
 mod retry;
 mod typed;
 
+use crate::config::LayerConfig;
 use crate::error::SessionError;
-use crate::request::{Appended, RequestState};
-use cloakroom::{Attributes, Content, Replicate, RotateError, SessionId, SessionStore, Timeouts};
+use crate::request::{Change, Refused, RequestState};
+use cloakroom::{Attributes, Content, Hold, Replicate, RotateError, SessionId, SessionStore, Timeouts};
 use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
@@ -39,6 +40,9 @@ use std::sync::Arc;
 ///
 /// Every operation is lock-free and takes effect when the operation of [`SessionStore`] that it calls takes effect.
 /// None waits for another thread, so an `async` handler calls them directly.
+///
+/// A change of the id counts when the response is handed over ([`SessionLayer`](crate::SessionLayer)). Another request
+/// that has changed the id meanwhile makes operations fail with [`SessionError::Replaced`].
 ///
 /// Another handle of the same request may change the session's id at the same time. An operation that runs between the
 /// two steps of such a change finds no session.
@@ -64,6 +68,16 @@ impl<T: Content + ?Sized> Session<T> {
         Self(state)
     }
 
+    /// Whether this handle of a layer outside serves for a layer of this configuration: both find the same sessions by
+    /// the same cookie, and the response is still to come.
+    pub(crate) fn serves(&self, config: &LayerConfig<T>) -> bool {
+        let own = self.0.config();
+        Arc::ptr_eq(&own.store, &config.store)
+            && own.settings.audience == config.settings.audience
+            && own.carriers.agrees_with(&config.carriers)
+            && !self.0.is_closed()
+    }
+
     /// Returns the store, for operations that this handle does not have. Wait-free.
     #[must_use]
     pub fn store(&self) -> &Arc<SessionStore<T>> {
@@ -80,6 +94,14 @@ impl<T: Content + ?Sized> Session<T> {
         self.0.current().id().copied()
     }
 
+    /// Returns whether the request came by a token in a header ([`SessionLayer::token`](crate::SessionLayer::token)),
+    /// or has asked for one. Another site cannot make a browser send such a request, so it needs no check for forged
+    /// requests. Wait-free; allocates nothing.
+    #[must_use]
+    pub fn is_by_token(&self) -> bool {
+        self.0.carrier().is_token()
+    }
+
     /// Returns whether there is a live session, without touching it. Lock-free; allocates nothing.
     #[must_use]
     pub fn exists(&self) -> bool {
@@ -89,6 +111,13 @@ impl<T: Content + ?Sized> Session<T> {
     /// Restarts the session's idle timeout. Returns `false` if there is no session. Lock-free; allocates nothing.
     pub fn touch(&self) -> bool {
         self.find(|id| self.store().touch(id).then_some(())).is_some()
+    }
+
+    /// Touches the session, unless the layer does so when the response is ready. Returns `false` if there is no
+    /// session.
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "the extractors call it"))]
+    pub(crate) fn note_use(&self) -> bool {
+        if self.0.config().touches_at_the_response() { self.exists() } else { self.touch() }
     }
 
     /// Passes the session's content to a closure, and touches the session. Returns `None` if there is no session.
@@ -107,7 +136,11 @@ impl<T: Content + ?Sized> Session<T> {
     /// ```
     pub fn read<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let mut f = Some(f);
-        self.find(|id| self.store().read(id, |content| f.take().map(|f| f(content))).flatten())
+        let read_only = self.0.config().touches_at_the_response();
+        self.find(|id| {
+            let once = |content: &T| f.take().map(|f| f(content));
+            if read_only { self.store().peek(id, once) } else { self.store().read(id, once) }.flatten()
+        })
     }
 
     /// Returns the time until the session expires if it is not used, without touching it. `None` if there is no
@@ -115,6 +148,29 @@ impl<T: Content + ?Sized> Session<T> {
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.find(|id| self.store().expires_in(id))
+    }
+
+    /// Holds the session in use: as long as the hold exists, the session does not expire for being idle. `None` if
+    /// there is no session.
+    ///
+    /// For a request or a stream that runs for longer than the idle timeout. The absolute timeout and each revocation
+    /// end the session all the same ([`Hold`]). The hold names the present id, so take it after a login. Lock-free;
+    /// allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use cloakroom_tower::{Session, SessionError};
+    /// # async fn store_upload() {}
+    /// async fn upload(session: Session) -> Result<(), SessionError> {
+    ///     let _hold = session.hold().ok_or(SessionError::Gone)?;
+    ///     store_upload().await; // may take an hour
+    ///     session.set("uploaded", "yes")
+    /// }
+    /// ```
+    #[must_use = "dropping the hold ends it"]
+    pub fn hold(&self) -> Option<Hold<Arc<SessionStore<T>>, T>> {
+        self.find(|id| Hold::new(Arc::clone(self.store()), id))
     }
 
     /// Ends the session, and makes the response remove the cookie. Returns whether there was a session.
@@ -127,19 +183,21 @@ impl<T: Content + ?Sized> Session<T> {
     /// Operations of this handle that store something afterwards do so in a new session. Lock-free; allocates.
     pub fn logout(&self) -> bool {
         let mut ended = self.end_others() > 0;
+        // The session may be about to get this id back, because the response with its new one is lost.
+        ended |= self.0.overtaken().is_some_and(|id| self.store().delete(id));
         loop {
             let at = self.0.current();
-            ended |= at.id().is_some_and(|id| self.store().delete(id));
+            ended |= at.id().is_some_and(|id| self.store().log_out(id));
             // A second logout in a row adds no node. A logout that is too late for the cookie has still ended the
             // session.
-            if at.is_logout() || !matches!(self.0.append(at, None), Appended::Overtaken) {
+            if at.is_logout() || !matches!(self.0.append(at, None, Change::Ended), Err(Refused::Overtaken(_))) {
                 return ended;
             }
         }
     }
 
     fn end_others(&self) -> usize {
-        self.0.others().iter().filter(|id| self.store().delete(id)).count()
+        self.0.others().iter().filter(|id| self.store().log_out(id)).count()
     }
 }
 
@@ -152,12 +210,15 @@ impl<T: Replicate + ?Sized> Session<T> {
     /// # Errors
     ///
     /// * [`SessionError::Gone`] if there is no session.
+    /// * [`SessionError::Replaced`] if another request has changed the id meanwhile.
     /// * [`SessionError::Answered`] if the response has already been made. If it is made during the call, the session
-    ///   has ended.
+    ///   keeps its id.
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     pub fn rotate(&self) -> Result<(), SessionError> {
-        self.move_by(|id| self.store().rotate_id(id).map_err(|error: RotateError| error.into()))
+        self.move_by(|id, undo| {
+            self.store().rotation(id).undo(undo).rotate().map_err(|error: RotateError| error.into())
+        })
     }
 
     /// Sets the session's timeouts from now on ([`SessionStore::set_timeouts`]). Lock-free; allocates.

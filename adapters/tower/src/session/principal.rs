@@ -3,6 +3,8 @@
 use super::Session;
 use super::retry::Moved;
 use crate::error::SessionError;
+use crate::login::Login;
+use crate::request::Change;
 use cloakroom::{BindError, Content, CreateError, NewSession, Principal, Replicate, Rotation, SessionId};
 
 impl<T: Content + ?Sized> Session<T> {
@@ -124,23 +126,30 @@ impl<T: Content + ?Sized> Session<T> {
     pub(super) fn log_in(
         &self,
         principal: &Principal,
+        login: Login,
         mut enter: impl FnMut(Rotation<'_, T>) -> Result<SessionId, BindError>,
         mut begin: impl FnMut(NewSession<'_, T>) -> Result<SessionId, CreateError>,
     ) -> Result<(), SessionError> {
-        let timeouts = self.0.config().timeouts_from_login();
+        let timeouts = self.0.config().timeouts_of(login);
         loop {
             let at = self.0.current();
             self.may_change(at)?;
-            let entered = at.id().map(|id| enter(self.store().rotation(id).timeouts(timeouts)));
-            let new = match entered {
-                Some(Ok(new)) => new,
+            let mut undo = None;
+            let entered = at.id().map(|id| enter(self.store().rotation(id).timeouts(timeouts).undo(&mut undo)));
+            let (new, change) = match entered {
+                Some(Ok(new)) => (new, Change::Moved(undo)),
                 // Another request has ended or rotated the session. The user has just authenticated, and gets a new
                 // one.
-                None | Some(Err(BindError::Missing(_))) => begin(self.0.config().new_session().principal(*principal))?,
+                None | Some(Err(BindError::Missing(_))) => {
+                    (begin(self.0.config().new_session().principal(*principal).timeouts(timeouts))?, Change::Created)
+                }
                 Some(Err(error)) => return Err(error.into()),
             };
-            if let Moved::Yes = self.move_to(at, new)? {
+            if let Moved::Yes = self.move_to(at, new, change)? {
                 self.end_others();
+                if let Some(stale) = self.0.stale() {
+                    self.store().remember_replaced(stale);
+                }
                 return Ok(());
             }
         }
@@ -160,6 +169,8 @@ impl<T: Replicate + ?Sized> Session<T> {
     /// * [`SessionError::PrincipalFull`] if the user has as many sessions as allowed.
     /// * The errors of [`rotate`](Self::rotate).
     pub fn bind(&self, principal: &Principal) -> Result<(), SessionError> {
-        self.move_by(|id| self.store().bind(id, principal).map_err(|error: BindError| error.into()))
+        self.move_by(|id, undo| {
+            self.store().rotation(id).undo(undo).bind(principal).map_err(|error: BindError| error.into())
+        })
     }
 }

@@ -6,8 +6,8 @@
 
 use super::Session;
 use crate::error::SessionError;
-use crate::request::{Appended, Node};
-use cloakroom::{Content, SessionId};
+use crate::request::{Change, Node, Refused};
+use cloakroom::{Content, MissingError, SessionId, Undo};
 use core::ptr;
 
 /// The result of [`Session::move_to`].
@@ -44,14 +44,16 @@ impl<T: Content + ?Sized> Session<T> {
             let at = self.0.current();
             let Some(id) = at.id() else {
                 self.may_change(at)?;
+                self.0.may_create(at)?;
                 let (id, result) = create()?;
-                if let Moved::Yes = self.move_to(at, id)? {
+                if let Moved::Yes = self.move_to(at, id, Change::Created)? {
                     return Ok(result);
                 }
                 continue;
             };
             match change(id).map_err(Into::into) {
                 Err(SessionError::Gone) if !ptr::eq(at, self.0.current()) => {}
+                Err(SessionError::Gone) => return Err(self.why_gone(id)),
                 result => return result,
             }
         }
@@ -64,9 +66,10 @@ impl<T: Content + ?Sized> Session<T> {
     ) -> Result<R, SessionError> {
         loop {
             let at = self.0.current();
-            let id = at.id().ok_or(SessionError::Gone)?;
+            let id = self.id_at(at)?;
             match change(id).map_err(Into::into) {
                 Err(SessionError::Gone) if !ptr::eq(at, self.0.current()) => {}
+                Err(SessionError::Gone) => return Err(self.why_gone(id)),
                 result => return result,
             }
         }
@@ -75,26 +78,45 @@ impl<T: Content + ?Sized> Session<T> {
     /// Gives the session the id that `rotate` returns. [`SessionError::Gone`] if there is no session.
     pub(super) fn move_by(
         &self,
-        mut rotate: impl FnMut(&SessionId) -> Result<SessionId, SessionError>,
+        mut rotate: impl FnMut(&SessionId, &mut Option<Undo<T>>) -> Result<SessionId, SessionError>,
     ) -> Result<(), SessionError> {
         loop {
             let at = self.0.current();
-            let id = at.id().ok_or(SessionError::Gone)?;
+            let id = self.id_at(at)?;
             self.may_change(at)?;
-            match rotate(id) {
+            let mut undo = None;
+            match rotate(id, &mut undo) {
                 Ok(new) => {
-                    if let Moved::Yes = self.move_to(at, new)? {
+                    if let Moved::Yes = self.move_to(at, new, Change::Moved(undo))? {
                         return Ok(());
                     }
                 }
                 Err(SessionError::Gone) if !ptr::eq(at, self.0.current()) => {}
+                Err(SessionError::Gone) => return Err(self.why_gone(id)),
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// The id of a node, or why there is none.
+    fn id_at<'a>(&self, at: &'a Node<T>) -> Result<&'a SessionId, SessionError> {
+        match at.id() {
+            Some(id) => Ok(id),
+            None => Err(self.0.may_create(at).err().unwrap_or(SessionError::Gone)),
+        }
+    }
+
+    /// The error for an id that the store does not find.
+    #[cold]
+    fn why_gone(&self, id: &SessionId) -> SessionError {
+        match self.store().lookup(id, |_| ()) {
+            Err(MissingError::Replaced) => SessionError::Replaced,
+            _ => SessionError::Gone,
+        }
+    }
+
     /// Checks whether the id may change, before the store does any work.
-    pub(super) fn may_change(&self, at: &Node) -> Result<(), SessionError> {
+    pub(super) fn may_change(&self, at: &Node<T>) -> Result<(), SessionError> {
         match () {
             () if self.0.is_closed() => Err(SessionError::Answered),
             () if at.is_last_allowed() => Err(SessionError::TooManyChanges),
@@ -102,16 +124,17 @@ impl<T: Content + ?Sized> Session<T> {
         }
     }
 
-    /// Makes `id` the session's id. No other task knows this id yet. If it cannot become the session's id, it is ended.
-    pub(super) fn move_to(&self, at: &Node, id: SessionId) -> Result<Moved, SessionError> {
-        match self.0.append(at, Some(id)) {
-            Appended::Yes => Ok(Moved::Yes),
-            Appended::Overtaken => {
-                self.store().delete(&id);
+    /// Makes `id` the session's id. No other task knows this id yet. If another handle has changed the id first, the
+    /// session of `id` is ended. If the response has been made, the change is taken back.
+    pub(super) fn move_to(&self, at: &Node<T>, id: SessionId, change: Change<T>) -> Result<Moved, SessionError> {
+        match self.0.append(at, Some(id), change) {
+            Ok(()) => Ok(Moved::Yes),
+            Err(Refused::Overtaken(node)) => {
+                node.end(self.0.config());
                 Ok(Moved::Overtaken)
             }
-            Appended::TooLate => {
-                self.store().delete(&id);
+            Err(Refused::TooLate(node)) => {
+                node.undo(self.0.config());
                 Err(SessionError::Answered)
             }
         }

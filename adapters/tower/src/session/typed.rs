@@ -2,7 +2,8 @@
 
 use super::Session;
 use crate::error::SessionError;
-use crate::request::Appended;
+use crate::login::Login;
+use crate::request::{Change, Refused};
 use cloakroom::Principal;
 use core::cell::RefCell;
 
@@ -13,13 +14,15 @@ impl<T: Send + Sync + 'static> Session<T> {
     ///
     /// # Errors
     ///
+    /// * [`SessionError::Replaced`] if another request has changed the id with which this request came, or
+    ///   [`SessionError::Gone`] if it has logged out.
     /// * [`SessionError::Full`] if the store has as many sessions as allowed.
     /// * [`SessionError::Random`] if the operating system provides no random bytes.
     /// * [`SessionError::Answered`] if the response has already been made.
     /// * [`SessionError::TooManyChanges`] if this request has already changed the id a hundred times.
     ///
-    /// With the first two, the previous session has ended. With the last two, it lives on, with one exception: if the
-    /// response is made during the call ([`Answered`](SessionError::Answered)), it has ended.
+    /// With `Full` and `Random`, the previous session has ended. With the others, it lives on, with one exception: if
+    /// the response is made during the call ([`Answered`](SessionError::Answered)), it has ended.
     ///
     /// # Examples
     ///
@@ -38,20 +41,27 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn create_with(&self, value: T) -> Result<(), SessionError> {
-        self.may_change(self.0.current())?;
+        let at = self.0.current();
+        self.may_change(at)?;
+        self.0.may_create(at)?;
         // The previous session ends first, so that the new one can take its place in a full store.
         if self.id().is_some() {
             self.logout();
         }
         let new = self.0.config().new_session().create_with(value)?;
-        // If two handles start a session at the same time, the last one wins.
+        // If two handles start a session at the same time, the last one wins, and ends the session of the first one.
         loop {
             let at = self.0.current();
-            match self.0.append(at, Some(new)) {
-                Appended::Yes => break,
-                Appended::Overtaken => {}
-                Appended::TooLate => {
-                    self.store().delete(&new);
+            match self.0.append(at, Some(new), Change::Created) {
+                Ok(()) => {
+                    if let Some(before) = at.id() {
+                        self.store().log_out(before);
+                    }
+                    break;
+                }
+                Err(Refused::Overtaken(_)) => {}
+                Err(Refused::TooLate(node)) => {
+                    node.undo(self.0.config());
                     return Err(SessionError::Answered);
                 }
             }
@@ -92,10 +102,29 @@ impl<T: Send + Sync + 'static> Session<T> {
     /// }
     /// ```
     pub fn login_with(&self, principal: &Principal, f: impl FnMut(Option<&T>) -> T) -> Result<(), SessionError> {
+        self.login_lasting(principal, Login::new(), f)
+    }
+
+    /// Does the same as [`login_with`](Self::login_with), and says how long the login lasts: "remember me".
+    ///
+    /// The layer does not note when it has sent the cookie of a session with a value. If the [`Login`] allows for a
+    /// renewal, it sends the cookie again with each use, once an eighth of the time has passed. Lock-free, if `f` is;
+    /// allocates.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`login_with`](Self::login_with).
+    pub fn login_lasting(
+        &self,
+        principal: &Principal,
+        login: Login,
+        f: impl FnMut(Option<&T>) -> T,
+    ) -> Result<(), SessionError> {
         // Both closures below need `f`, and only one of them runs at a time.
         let f = RefCell::new(f);
         self.log_in(
             principal,
+            login,
             |session| session.login_with(principal, |before| (f.borrow_mut())(before)),
             |new| new.create_with((f.borrow_mut())(None)),
         )

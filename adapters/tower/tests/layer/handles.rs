@@ -50,7 +50,7 @@ fn a_set_concurrent_with_a_rotation_is_kept_or_fails() {
         let stored = site.store.get(&answer.id(), "b");
         match set {
             Ok(()) => assert_eq!(stored.as_deref(), Some("2")),
-            Err(error) => assert_eq!((error, stored), (SessionError::Gone, None)),
+            Err(error) => assert_eq!((error, stored), (SessionError::Replaced, None)),
         }
         assert_eq!(site.store.count(), 1);
         site.store.delete(&answer.id());
@@ -122,7 +122,7 @@ fn errors_of_the_store_are_passed_on() {
 /// The session is not taken for one that has ended, and so keeps its cookie.
 #[test]
 fn a_change_without_room_for_its_bytes_finds_the_store_full() {
-    let site = Site::with(|store| store.max_bytes(300));
+    let site = Site::with(|store| store.max_bytes(355));
     let ((), answer) = site.visit(&[], |session| {
         session.set("a", "b").expect("room");
         assert_eq!(session.set("a", &"x".repeat(300)), Err(SessionError::Full));

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use tower::{Layer, Service, service_fn};
 
 pub(crate) const NAME: &str = "__Host-session_id";
+pub(crate) const VISITOR: &str = "__Host-session_id_visitor";
 pub(crate) const ATTRIBUTES: &str = "; HttpOnly; SameSite=Lax; Secure; Path=/";
 pub(crate) const REMOVAL: &str = "__Host-session_id=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
 
@@ -58,6 +59,17 @@ impl<T: Content + ?Sized> Site<T> {
         handler: impl FnOnce(&Session<T>) -> R,
     ) -> (R, Answer) {
         let cookies = ids.iter().map(|id| format!("{NAME}={id}")).collect::<Vec<_>>().join("; ");
+        let request = Request::builder().header(COOKIE, cookies).body(()).expect("a request");
+        self.send(request, response, handler)
+    }
+
+    /// Sends this request to a handler that returns this response.
+    pub(crate) fn send<R>(
+        &self,
+        request: Request<()>,
+        response: Response<()>,
+        handler: impl FnOnce(&Session<T>) -> R,
+    ) -> (R, Answer) {
         let result = Mutex::new(None);
         let once = Mutex::new(Some((handler, response)));
         let mut service = self.layer.layer(service_fn(async |request: Request<()>| {
@@ -66,7 +78,6 @@ impl<T: Content + ?Sized> Site<T> {
             *result.lock().expect("no panic") = Some(handler(session));
             Ok::<_, Infallible>(response)
         }));
-        let request = Request::builder().header(COOKIE, cookies).body(()).expect("a request");
         let answer = Answer(now(service.call(request)).expect("infallible"));
         drop(service);
         (result.into_inner().expect("no panic").expect("the handler has run"), answer)
@@ -95,10 +106,12 @@ impl Answer {
         self.set_cookies() == [REMOVAL]
     }
 
-    /// The id in the response's only `Set-Cookie`, whose attributes are checked.
+    /// The id in the response's only `Set-Cookie` that sets one, for a user or a visitor. Its attributes are checked.
     pub(crate) fn id(&self) -> SessionId {
-        let [cookie] = self.set_cookies()[..] else { panic!("not one cookie: {self:?}") };
-        let digits = cookie.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('='));
+        let set: Vec<_> = self.set_cookies().into_iter().filter(|cookie| !cookie.ends_with("Max-Age=0")).collect();
+        let [cookie] = set[..] else { panic!("not one cookie: {self:?}") };
+        let digits = cookie.strip_prefix(VISITOR).or_else(|| cookie.strip_prefix(NAME));
+        let digits = digits.and_then(|rest| rest.strip_prefix('='));
         let digits = digits.and_then(|rest| rest.strip_suffix(ATTRIBUTES)).expect("name and attributes");
         digits.parse().expect("an id")
     }

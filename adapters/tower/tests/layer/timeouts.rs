@@ -140,11 +140,20 @@ fn a_new_id_without_a_login_keeps_the_absolute_timeout() {
 }
 
 #[test]
-fn a_login_keeps_the_sessions_timeouts_if_the_layer_and_the_store_have_none() {
-    let site = Site::new();
-    let id = site.store.new_session().idle_timeout(seconds(5)).absolute_timeout(seconds(60)).create().expect("room");
-    let logged_in = log_in(&site, &[id]).id();
-    assert_eq!(life_times(&site, &logged_in), (seconds(5), seconds(60)));
+fn a_login_sets_the_stores_timeouts_if_the_layer_has_none() {
+    let site = Site::with(|store| store.ttl(seconds(10)).absolute_timeout(seconds(60)));
+    let own = || site.store.new_session().idle_timeout(seconds(500)).absolute_timeout(seconds(5_000));
+    let logged_in = log_in(&site, &[own().create().expect("room")]).id();
+    assert_eq!(life_times(&site, &logged_in), (seconds(10), seconds(60)));
+
+    let site = Site::with(|store| store.ttl(seconds(10)));
+    let own = || site.store.new_session().idle_timeout(seconds(5)).absolute_timeout(seconds(60));
+    let logged_in = log_in(&site, &[own().create().expect("room")]).id();
+    assert_eq!(site.store.expires_in(&logged_in), Some(seconds(10)));
+    for _ in 0..100 {
+        site.clock.advance(seconds(10));
+        assert!(site.store.touch(&logged_in), "there is no absolute timeout");
+    }
 }
 
 /// A clock that jumps by ten seconds after the given number of reads.

@@ -99,3 +99,34 @@ fn a_login_receives_the_value_of_a_visitor_or_of_the_same_user_only() {
     assert!([basket, ada, again].iter().all(|id| !site.store.exists(id)));
     assert_eq!((log_in(&[], "ada").0, site.store.read(&eve, Visitor::clone)), (None, Some(visitor("eve"))));
 }
+
+#[test]
+fn two_tasks_that_start_a_session_at_once_leave_the_one_of_the_cookie() {
+    let site = site::<Unique>(0);
+    for _ in 0..1_000 {
+        let (barrier, both) = (std::sync::Barrier::new(2), [1, 2]);
+        let ((), answer) = site.visit(&[], |session| {
+            std::thread::scope(|scope| {
+                for number in both {
+                    let (session, barrier) = (session.clone(), &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        session.create_with(Unique(number)).expect("room");
+                    });
+                }
+            });
+        });
+        assert_eq!(site.store.count(), 1, "a session that no response names");
+        assert!(site.store.delete(&answer.id()));
+    }
+}
+
+#[test]
+fn a_typed_login_whose_response_is_dropped_ends() {
+    let site = site::<Visitor>(0);
+    let rotated = site.store.create_with(visitor("basket")).expect("room");
+    let (session, answer) = site.visit(&[rotated], |session| session.clone());
+    assert!(answer.sets_nothing());
+    assert_eq!(session.rotate(), Err(SessionError::Answered));
+    assert_eq!(site.store.read(&rotated, Visitor::clone), Some(visitor("basket")));
+}

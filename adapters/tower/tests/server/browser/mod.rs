@@ -5,7 +5,7 @@ mod webdriver;
 use std::time::Duration;
 
 use self::webdriver::{Driver, Page};
-use crate::{app::Settings, harness::Server};
+use crate::{app::Settings, harness::Server, overtaking::Site};
 
 /// Browsers trust localhost, and so keep `Secure` cookies of it.
 const SECURE: Settings = Settings { secure_cookies: true };
@@ -277,4 +277,43 @@ async fn the_page_fits_a_phone_and_each_control_has_a_name() {
         .map((control) => control.id).join()";
     assert_eq!(phone.script(nameless, &[]).await, "", "without a name");
     phone.has_no_complaint().await;
+}
+
+/// Requests a path in the page, and keeps the status of the response in the page's title.
+const REQUEST: &str = "fetch(arguments[0]).then((answer) => { document.title = String(answer.status) })";
+
+async fn is_answered(page: &Page, status: &str) {
+    page.until("the request is answered", async |page| page.script("return document.title", &[]).await == status).await;
+}
+
+/// One tab has a slow request under way, without a cookie or with that of a visitor, while the user logs in in another.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn a_response_after_the_login_in_another_tab_leaves_the_user_logged_in() {
+    for visited in [false, true] {
+        let (mut site, driver) = (Site::start(|layer| layer.remove_stale(true)).await, Driver::start());
+        let url = format!("http://localhost:{}/", site.address.port());
+        let page = driver.browser().await;
+        page.go_to(&url).await;
+        if visited {
+            page.script(REQUEST, &["/store"]).await;
+            is_answered(&page, "200").await;
+            page.script("document.title = ''", &[]).await;
+        }
+        page.script(REQUEST, &["/store-slowly"]).await;
+        site.arrival().await;
+
+        let first = page.new_tab().await;
+        page.go_to(&url).await;
+        page.script(REQUEST, &["/login"]).await;
+        is_answered(&page, "200").await;
+        site.open_gate();
+        page.switch_to(&first).await;
+        is_answered(&page, if visited { "409" } else { "200" }).await;
+        for path in ["/user", "/basket"] {
+            page.script("document.title = ''", &[]).await;
+            page.script(REQUEST, &[path]).await;
+            is_answered(&page, "200").await;
+        }
+    }
 }

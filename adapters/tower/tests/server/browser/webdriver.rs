@@ -116,6 +116,19 @@ impl Page {
         self.command(Method::POST, "/url", json!({ "url": url })).await;
     }
 
+    /// Opens another tab of the browser, and goes on in it. Returns the handle of the tab before.
+    pub(super) async fn new_tab(&self) -> String {
+        let before = self.command(Method::GET, "/window", Value::Null).await;
+        let opened = self.command(Method::POST, "/window/new", json!({ "type": "tab" })).await;
+        self.switch_to(opened["handle"].as_str().expect("a handle")).await;
+        before.as_str().expect("a handle").to_owned()
+    }
+
+    /// Goes on in another tab.
+    pub(super) async fn switch_to(&self, tab: &str) {
+        self.command(Method::POST, "/window", json!({ "handle": tab })).await;
+    }
+
     async fn element(&self, selector: &str) -> String {
         let query = json!({ "using": "css selector", "value": selector });
         let found = self.command(Method::POST, "/element", query).await;

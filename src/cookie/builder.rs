@@ -1,10 +1,11 @@
 //! The settings of a session cookie, and the checks that browsers would make.
 
-use super::{SessionCookie, SessionCookieError};
-use cloakroom::SESSION_ID_HEX_LEN;
-use cookie::{Cookie, SameSite};
+use super::{LONGEST_LIFE, SessionCookie};
+use crate::config::is_token_byte;
+use crate::error::SessionCookieError;
+use crate::id::SESSION_ID_HEX_LEN;
+use core::fmt;
 use core::time::Duration;
-use http::HeaderValue;
 use memchr::memmem::Finder;
 
 /// The most bytes of the name and the value together (RFC 6265bis, section 5.6).
@@ -14,8 +15,28 @@ const LONGEST_ATTRIBUTE: usize = 1024;
 /// RFC 1035, section 2.3.4, without the root's dot.
 const LONGEST_DOMAIN: usize = 253;
 const LONGEST_LABEL: usize = 63;
-/// 400 days (RFC 6265bis, section 5.5).
-const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// Says with which requests from other sites a browser sends a cookie (RFC 6265bis, section 8.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// With none.
+    Strict,
+    /// With links that the user follows.
+    #[default]
+    Lax,
+    /// With all. Needs `Secure`.
+    None,
+}
+
+impl fmt::Display for SameSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        })
+    }
+}
 
 /// Builds a [`SessionCookie`]. Settings that are not changed are those of [`SessionCookie::default`]. Made by
 /// [`SessionCookie::builder`].
@@ -28,7 +49,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// domain:
 ///
 /// ```
-/// use cloakroom_tower::SessionCookie;
+/// use cloakroom::SessionCookie;
 /// use std::time::Duration;
 ///
 /// let two_weeks = Duration::from_secs(14 * 24 * 60 * 60);
@@ -37,7 +58,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///     cookie.removal(),
 ///     "__Secure-sid=; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; Max-Age=0",
 /// );
-/// # Ok::<(), cloakroom_tower::SessionCookieError>(())
+/// # Ok::<(), cloakroom::SessionCookieError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -120,11 +141,11 @@ impl SessionCookieBuilder {
     /// prefix:
     ///
     /// ```
-    /// use cloakroom_tower::SessionCookie;
+    /// use cloakroom::SessionCookie;
     ///
     /// let cookie = SessionCookie::builder().name("session_id").secure(false).build()?;
     /// assert_eq!(cookie.removal(), "session_id=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
-    /// # Ok::<(), cloakroom_tower::SessionCookieError>(())
+    /// # Ok::<(), cloakroom::SessionCookieError>(())
     /// ```
     ///
     /// [owasp]: https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#secure-attribute
@@ -154,9 +175,9 @@ impl SessionCookieBuilder {
     /// Sets how long the browser keeps the cookie, in whole seconds. Without it, the browser keeps the cookie until it
     /// is closed.
     ///
-    /// The store decides how long the session lasts; a cookie that outlives its session does no harm. The time counts
-    /// from the response that sets the cookie. [`SessionLayer::rolling`](crate::SessionLayer::rolling) sets it with
-    /// every response.
+    /// It holds for all sessions and counts from the response that sets the cookie, so it must not be longer than the
+    /// sessions last. For a login that the user chooses to have remembered, see
+    /// [`issue_for`](SessionCookie::issue_for), or `Login::remember` of `cloakroom-tower`.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
@@ -177,25 +198,25 @@ impl SessionCookieBuilder {
         if !self.secure && self.partitioned {
             return Err(SessionCookieError::PartitionedWithoutSecure);
         }
-        let lasting = self.max_age.map(|life| cookie::time::Duration::seconds(life.as_secs() as i64));
-        let removal = HeaderValue::try_from(self.set_cookie(Some(cookie::time::Duration::ZERO)))
-            .expect("name, path and domain are visible ASCII");
-        let attributes = self.set_cookie(lasting).split_off(self.name.len() + "=".len());
+        let attributes = self.attributes();
+        let removal = format!("{}={attributes}; Max-Age=0", self.name);
         let finder = Finder::new(&self.name).into_owned();
-        Ok(SessionCookie { name: self.name, finder, attributes, removal })
+        let Self { name, domain, max_age, .. } = self;
+        Ok(SessionCookie { name, finder, attributes, domain, max_age, removal })
     }
 
-    /// The `Set-Cookie` header with an empty value.
-    fn set_cookie(&self, max_age: Option<cookie::time::Duration>) -> String {
-        let mut cookie = Cookie::build((self.name.as_str(), "")).path(self.path.as_str()).same_site(self.same_site);
-        cookie = cookie.http_only(self.http_only).secure(self.secure).partitioned(self.partitioned);
-        if let Some(domain) = &self.domain {
-            cookie = cookie.domain(domain.as_str());
-        }
-        if let Some(max_age) = max_age {
-            cookie = cookie.max_age(max_age);
-        }
-        cookie.build().to_string()
+    /// The attributes except `Max-Age`, each after a semicolon.
+    fn attributes(&self) -> String {
+        let given = |given: bool, text| if given { text } else { "" };
+        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        format!(
+            "{}; SameSite={}{}{}; Path={}{domain}",
+            given(self.http_only, "; HttpOnly"),
+            self.same_site,
+            given(self.partitioned, "; Partitioned"),
+            given(self.secure, "; Secure"),
+            self.path,
+        )
     }
 
     fn check_texts(&self) -> Result<(), SessionCookieError> {
@@ -250,11 +271,6 @@ impl SessionCookieBuilder {
     fn begins_with(&self, prefix: &str) -> bool {
         self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     }
-}
-
-/// `token` of RFC 2616, section 2.2, to which RFC 6265 refers: any ASCII character except controls and separators.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&byte)
 }
 
 /// `av-octet` of RFC 6265bis, section 4.1.1.

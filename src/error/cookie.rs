@@ -11,7 +11,7 @@ use core::fmt;
 /// # Examples
 ///
 /// ```
-/// use cloakroom_tower::{SessionCookie, SessionCookieError};
+/// use cloakroom::{SessionCookie, SessionCookieError};
 ///
 /// let refused = SessionCookie::builder().domain("example.com").build();
 /// assert_eq!(refused.unwrap_err(), SessionCookieError::HostWithDomain);

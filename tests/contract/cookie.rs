@@ -1,8 +1,7 @@
 //! The cookie's builder: accepted and refused settings, and the resulting headers.
 
-use cloakroom::SessionId;
-use cloakroom_tower::SessionCookieError as Refused;
-use cloakroom_tower::{SameSite, SessionCookie, SessionCookieBuilder};
+use cloakroom::SessionCookieError as Refused;
+use cloakroom::{SameSite, SessionCookie, SessionCookieBuilder, SessionId};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,7 +23,7 @@ fn the_default_has_every_protective_attribute() {
     let id = SessionId::from_bytes([0xab; 32]);
     let set = SessionCookie::default().issue(&id);
     let expected = format!("__Host-session_id={}; HttpOnly; SameSite=Lax; Secure; Path=/", "ab".repeat(32));
-    assert_eq!(set.to_str().ok(), Some(&*expected));
+    assert_eq!(set.as_str(), expected);
 }
 
 #[test]
@@ -39,10 +38,10 @@ fn each_setting_is_written_and_the_removal_has_the_same_name_path_and_domain() {
         .max_age(14 * DAY);
     let cookie = everything.build().expect("a valid cookie");
     let attributes = "SameSite=None; Partitioned; Secure; Path=/app; Domain=example.com";
-    assert_eq!(cookie.issue(&id), format!("sid={id}; {attributes}; Max-Age=1209600"));
+    assert_eq!(cookie.issue(&id).as_str(), format!("sid={id}; {attributes}; Max-Age=1209600"));
     assert_eq!(cookie.removal(), format!("sid=; {attributes}; Max-Age=0"));
     let strict = plain().secure(false).same_site(SameSite::Strict).build().expect("a valid cookie");
-    assert_eq!(strict.issue(&id), format!("sid={id}; HttpOnly; SameSite=Strict; Path=/"));
+    assert_eq!(strict.issue(&id).as_str(), format!("sid={id}; HttpOnly; SameSite=Strict; Path=/"));
     assert_eq!(strict.removal(), "sid=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
 }
 
@@ -51,10 +50,10 @@ fn the_crate_cookie_parses_the_header() {
     let id = SessionId::from_bytes([2; 32]);
     let cookie = builder().max_age(DAY).build().expect("a valid cookie");
     let set = cookie.issue(&id);
-    let read = cookie::Cookie::parse(set.to_str().expect("ASCII")).expect("a cookie");
+    let read = cookie::Cookie::parse(set.as_str()).expect("a cookie");
     assert_eq!((read.name(), read.value()), ("__Host-session_id", id.to_string().as_str()));
     assert_eq!((read.http_only(), read.secure(), read.path()), (Some(true), Some(true), Some("/")));
-    assert_eq!((read.same_site(), read.domain()), (Some(SameSite::Lax), None));
+    assert_eq!((read.same_site(), read.domain()), (Some(cookie::SameSite::Lax), None));
     assert_eq!(read.max_age(), Some(cookie::time::Duration::days(1)));
 }
 
@@ -149,11 +148,78 @@ fn a_cookie_lasts_from_a_second_to_400_days() {
 }
 
 #[test]
+fn a_remembered_cookie_lasts_from_a_second_to_400_days() {
+    let id = SessionId::from_bytes([3; 32]);
+    let cookie = plain().build().expect("a valid cookie");
+    let wanted = [Duration::ZERO, Duration::from_millis(9_999), DAY, 400 * DAY, 401 * DAY, Duration::MAX];
+    for (life, seconds) in wanted.into_iter().zip([1, 9, 86_400, 34_560_000, 34_560_000, 34_560_000]) {
+        let expected = format!("sid={id}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={seconds}");
+        assert_eq!(cookie.issue_for(&id, life).as_str(), expected, "{life:?}");
+    }
+    assert!(!cookie.issue(&id).as_str().contains("Max-Age"));
+}
+
+#[test]
+fn the_attributes_are_those_that_the_crate_cookie_writes() {
+    let id = SessionId::from_bytes([4; 32]);
+    let same_sites = [
+        (SameSite::Strict, cookie::SameSite::Strict),
+        (SameSite::Lax, cookie::SameSite::Lax),
+        (SameSite::None, cookie::SameSite::None),
+    ];
+    let mut compared = 0;
+    for bits in 0..32 {
+        let has = |bit: u32| bits & 1 << bit != 0;
+        for (same_site, theirs) in same_sites {
+            let mut ours = plain().secure(has(0)).partitioned(has(1)).same_site(same_site);
+            let mut other = cookie::Cookie::build(("sid", id.to_string())).path("/").same_site(theirs);
+            other = other.http_only(!has(2)).secure(has(0)).partitioned(has(1));
+            if has(2) {
+                ours = ours.readable_by_scripts();
+            }
+            if has(3) {
+                (ours, other) = (ours.domain("example.com"), other.domain("example.com"));
+            }
+            if has(4) {
+                (ours, other) = (ours.max_age(DAY), other.max_age(cookie::time::Duration::days(1)));
+            }
+            // Refused without `Secure`, if `Secure` is needed.
+            let Ok(ours) = ours.build() else { continue };
+            assert_eq!(ours.issue(&id).as_str(), other.build().to_string());
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 16 * 3 + 8 * 2);
+}
+
+#[test]
+fn the_name_of_a_store_gets_the_prefix_unless_it_has_one() {
+    for (name, cookie) in [("sid", "__Host-sid"), ("__secure-sid", "__secure-sid"), ("__Host-sid", "__Host-sid")] {
+        let name = name.parse().expect("a token");
+        assert_eq!(SessionCookie::of_this_host(&name).name(), cookie);
+    }
+}
+
+#[test]
+fn every_kind_of_header_is_read() {
+    let id = SessionId::from_bytes([5; 32]);
+    let cookie = plain().build().expect("a valid cookie");
+    let header = format!("a=b; sid={id}");
+    assert_eq!(cookie.id([&header]), Some(id));
+    assert_eq!(cookie.id(Some(header.as_str())), Some(id));
+    assert_eq!(cookie.id([b"\xff".as_slice(), header.as_bytes()]), Some(id));
+    assert_eq!(cookie.id(None::<&str>), None);
+    let mut ids = cookie.ids([&header]);
+    assert_eq!((ids.next(), ids.next(), ids.next()), (Some(id), None, None));
+}
+
+#[test]
 fn debug_output_contains_no_id() {
     let id = SessionId::from_bytes([0xab; 32]);
     let cookie = SessionCookie::default();
     let set = cookie.issue(&id);
-    let shown = format!("{set:?} {cookie:?}");
+    let header = format!("__Host-session_id={id}");
+    let shown = format!("{set:?} {cookie:?} {:?}", cookie.ids([&header]));
     assert!(!shown.contains("abab"), "{shown}");
 }
 
