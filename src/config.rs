@@ -75,11 +75,11 @@ pub struct SessionConfig {
     /// **What counts**: for each session the block of memory of its present version. It holds 56 bytes, the attributes
     /// ([`max_session_bytes`](Self::max_session_bytes) says how they are counted) or the value, 48 bytes for timeouts,
     /// the lifetime of its cookie and its audience (whether the session has them or not), 20 if it is bound to a
-    /// principal, and 40 if its id was given to `insert_with` or it was rotated with a grace. On 64-bit Linux, a block is a multiple of 16 bytes up to 1 KiB,
-    /// and up to 50 % larger than its contents up to 16 KiB; otherwise it is a multiple of 8 bytes. A session that
-    /// was rotated with a grace also counts 112 bytes, and the size of a value, for its former id, until it is rotated
-    /// without a grace or ends. So a session without attributes counts 112 bytes there, and one with 80 bytes of
-    /// attributes 192.
+    /// principal, and 40 if its id was given to `insert_with` or it was rotated with a grace. On 64-bit Linux, a block
+    /// is a multiple of 16 bytes up to 1 KiB, and up to 50 % larger than its contents up to 16 KiB; otherwise it is a
+    /// multiple of 8 bytes. A session that was rotated with a grace also counts 112 bytes, and the size of a value, for
+    /// its former id, until it is rotated without a grace or ends. So a session without attributes counts 112 bytes
+    /// there, and one with 80 bytes of attributes 192.
     ///
     /// **What does not count**, and how much it is at most:
     ///

@@ -1,8 +1,8 @@
 //! The attributes of a session: a packed, immutable string map.
 //!
-//! [`layout`] describes the packed form, [`pack`](mod@pack) writes it, into [`scratch`] if it is new, [`index`] speeds up many changes to one map, and
-//! [`limits`] bounds its size. This file has the view that users get. A [`Draft`] is a map that is being changed, a
-//! [`Snapshot`] an owned map.
+//! [`layout`] describes the packed form, [`pack`](mod@pack) writes it, into [`scratch`] if it is new, [`index`] speeds
+//! up many changes to one map, and [`limits`] bounds its size. This file has the view that users get. A [`Draft`] is a
+//! map that is being changed, a [`Snapshot`] an owned map.
 
 mod draft;
 mod index;

@@ -1,5 +1,5 @@
-//! Text for packing attributes: a thread uses the memory of its last one again, so that a creation allocates no more than
-//! the session.
+//! Text for packing attributes: a thread uses the memory of its last one again, so that a creation allocates no more
+//! than the session.
 
 use core::cell::Cell;
 use core::ops::{Deref, DerefMut};

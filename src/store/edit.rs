@@ -47,13 +47,19 @@ impl SessionStore {
     pub fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
         // Two copies of the whole operation, so that a limit in bytes costs one branch where there is none.
         if self.table.limits_bytes() {
-            self.set_within::<true>(id, key, value)
+            self.set_limited(id, key, value)
         } else {
             self.set_within::<false>(id, key, value)
         }
     }
 
-    #[inline]
+    #[cold]
+    #[inline(never)]
+    fn set_limited(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
+        self.set_within::<true>(id, key, value)
+    }
+
+    #[inline(always)]
     fn set_within<const LIMITED: bool>(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
         let limits = self.config.limits();
         self.edit_knowing::<LIMITED, _>(id, self.moment(), |version, stamp| {
@@ -425,7 +431,7 @@ impl SessionStore {
     }
 
     /// The same where it is known whether there is a limit in bytes.
-    #[inline]
+    #[inline(always)]
     fn edit_knowing<const LIMITED: bool, E: From<SetError> + From<MissingError>>(
         &self,
         id: &SessionId,

@@ -1,5 +1,5 @@
-//! A stand-in for `hash` under which keys collide: all share a shard, and differ in their fingerprints and tags. Keys from 4 on
-//! begin their probe at the last but one slot of an array, the others at the first.
+//! A stand-in for `hash` under which keys collide: all share a shard, and differ in their fingerprints and tags. Keys
+//! from 4 on begin their probe at the last but one slot of an array, the others at the first.
 
 use crate::entry::Key;
 

@@ -3,8 +3,8 @@
 //! Tags take an eighth of the memory of slots. The tags of a large table stay in the processor's caches when its slots
 //! do not. So a look-up asks the tags first, and a look-up of a key that is not there usually loads no slot.
 //!
-//! A tag is *announced* before its slot is filled, and is never taken back. So the tags never hide an entry: a slot that
-//! was filled has its tag. They may say too much:
+//! A tag is *announced* before its slot is filled, and is never taken back. So the tags never hide an entry: a slot
+//! that was filled has its tag. They may say too much:
 //!
 //! * A slot of a removed entry keeps its tag.
 //! * A thread may announce a tag and then not fill the slot.
