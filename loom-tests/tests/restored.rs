@@ -58,8 +58,7 @@ impl World {
         let builder = SessionStore::builder().ttl(Duration::from_millis(5)).shards(1).clock(ManualClock::new());
         let store = builder.build_with_journal::<Attributes>(std::sync::Arc::new(Restored)).expect("valid");
         boundary();
-        let mut carried = Carried::default();
-        carried.principal = bound.then_some(ada);
+        let carried = Carried { principal: bound.then_some(ada), ..Carried::default() };
         store.import_with(&SessionId::from_bytes(STAND_IN), &carried, [("a", "1")]).expect("room for one");
         Self { store, ada, own: SessionId::from_bytes(OWN), returned: Mutex::default() }
     }

@@ -69,7 +69,7 @@ impl Principal {
     /// assert_eq!(Principal::from_bytes(ada.to_bytes()), ada);
     /// ```
     #[must_use]
-    pub const fn to_bytes(&self) -> [u8; 32] {
+    pub const fn to_bytes(self) -> [u8; 32] {
         self.0
     }
 
