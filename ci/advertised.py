@@ -201,7 +201,7 @@ def normal(command):
 def example_of(command):
     """The example that a command runs, and the package that it names; `None` for another command."""
     words = shlex.split(command)
-    if words[:2] != ["cargo", "run"]:
+    if words[:2] != ["cargo", "run"] or "--bin" in words:
         return None
     package = words[words.index("-p") + 1] if "-p" in words else None
     return (words[words.index("--example") + 1] if "--example" in words else package), package
@@ -215,7 +215,7 @@ def package_of(path):
 
 def example_in(path):
     """The example whose source this is, if it is the one in which it begins."""
-    found = re.fullmatch(r"(?:adapters/[\w-]+/)?examples/(?:(\w+)\.rs|(\w+)/main\.rs)|verify/(\w+)/src/main\.rs", path)
+    found = re.fullmatch(r"(?:(?:adapters/[\w-]+|persist)/)?examples/(?:(\w+)\.rs|(\w+)/main\.rs)|verify/(\w+)/src/main\.rs", path)
     return found and (found[1] or found[2] or found[3])
 
 

@@ -7,7 +7,8 @@ use crate::table::RemovalCause;
 /// on disk, such as `cloakroom-persist`.
 ///
 /// A journal is told *which* session has changed, and reads the session's state itself when it writes it
-/// ([`SessionStore::view`]). So the order of the calls does not matter: an ended session is not found any more.
+/// ([`SessionStore::export`](crate::SessionStore::export)). So the order of the calls does not matter: an ended session
+/// is not found any more.
 ///
 /// The store calls the methods on the thread that runs the operation, after the operation has taken effect. Except in
 /// [`stand_in`](Self::stand_in), the thread holds nothing of the store then. If a method blocks, the operation blocks,

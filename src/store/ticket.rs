@@ -89,7 +89,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// # Examples
     ///
-    /// See [`ticket`](Self::cookie_life).
+    /// See [`ticket`](Self::ticket).
     #[must_use = "the cookie must be sent"]
     pub fn renew_cookie(&self, id: &SessionId) -> Option<Duration> {
         let moment = self.moment();

@@ -126,8 +126,8 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     /// Without this, each operation of a handler that reads the session touches it, unless its documentation says
     /// otherwise. With it, **reads do not touch the session**, nor do the extractors. The layer touches it when the
     /// response is ready, if `is_use` returns true. A change of the session (`set`, `update`, a login) and
-    /// [`Session::touch`] are uses in any case. It also decides about [`rolling`](Self::rolling) and about sending the
-    /// cookie of a remembered login again.
+    /// [`Session::touch`](crate::Session::touch) are uses in any case. It also decides about [`rolling`](Self::rolling)
+    /// and about sending the cookie of a remembered login again.
     ///
     /// A session whose idle timeout passes while its request is in flight then expires during the request.
     ///
@@ -151,7 +151,7 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     }
 
     /// Sets whether a response gets `Vary: Cookie` if its handler has asked for the session, by any operation of a
-    /// [`Session`]. Off by default.
+    /// [`Session`](crate::Session). Off by default.
     ///
     /// It tells caches that the response depends on the cookie, also if there was no session (RFC 9110, section
     /// 12.5.5). The name is added to those that `Vary` already has.
