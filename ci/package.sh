@@ -9,8 +9,8 @@ crates=(cloakroom cloakroom-tower cloakroom-tower-sessions cloakroom-actix-sessi
 allowed='^(Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json|README\.md|LICENSE-(MIT|APACHE)'
 allowed+='|src/.+\.rs|examples/.+\.(rs|html|css|js)|CHANGELOG\.md|docs/[^/]+\.md)$'
 required=(Cargo.toml README.md LICENSE-MIT LICENSE-APACHE src/lib.rs)
-most_packed=$((320 * 1024))
-most_unpacked=$((1280 * 1024))
+most_packed=$((384 * 1024))
+most_unpacked=$((1408 * 1024))
 
 fail() {
     echo "error: $*" >&2
