@@ -61,6 +61,7 @@ impl<A> Counted<A> {
 macro_rules! operations {
     ($atomic:ty, $value:ty $(, $parameter:ident)?) => {
         impl$(<$parameter>)? Counted<$atomic> {
+            #[allow(dead_code, reason = "not every type is used with every operation")]
             pub(crate) const fn new(value: $value) -> Self {
                 Self(<$atomic>::new(value))
             }
@@ -136,4 +137,4 @@ macro_rules! arithmetic {
 
 arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or fetch_max);
 arithmetic!(AtomicU8, u8: fetch_or);
-arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or fetch_and);
+arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or fetch_and fetch_max);

@@ -77,7 +77,7 @@ use tower_service::Service;
 /// # Examples
 ///
 /// ```
-/// use cloakroom::{SessionCookie, SessionStore};
+/// use cloakroom::SessionStore;
 /// use cloakroom_tower::{Session, SessionLayer};
 /// use http::{Request, Response, header::{COOKIE, SET_COOKIE}};
 /// use std::{convert::Infallible, sync::Arc};
@@ -94,8 +94,9 @@ use tower_service::Service;
 ///
 /// let first = service.ready().await?.call(Request::new(())).await?;
 /// assert_eq!(*first.body(), 1);
-/// let id = SessionCookie::default().id([&first.headers()[SET_COOKIE]]).ok_or("no cookie")?;
-/// let again = Request::builder().header(COOKIE, format!("__Host-session_id={id}")).body(())?;
+/// // As a browser does: the name and the value, without the attributes.
+/// let cookie = first.headers()[SET_COOKIE].to_str()?.split(';').next().ok_or("no cookie")?;
+/// let again = Request::builder().header(COOKIE, cookie).body(())?;
 /// let second = service.ready().await?.call(again).await?;
 /// assert_eq!(*second.body(), 2);
 /// assert!(!second.headers().contains_key(SET_COOKIE));
