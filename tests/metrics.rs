@@ -46,6 +46,7 @@ fn every_figure_is_exported_under_its_name() {
         }
         let brief = store.new_session().absolute_timeout(Duration::ZERO).create().expect("somebody goes");
         let rotated = store.rotate_id(&brief).expect("it is live");
+        assert_eq!(store.lookup(&brief, |_| ()), Err(cloakroom::MissingError::Replaced));
         clock.advance(Duration::from_millis(1));
         assert!(!store.exists(&rotated));
         let deleted = store.create().expect("there is room");
@@ -63,6 +64,8 @@ fn every_figure_is_exported_under_its_name() {
         ("cloakroom_session_bytes{store=sid}", gauge(stats.bytes as f64)),
         ("cloakroom_counted_bytes{store=sid}", gauge(stats.counted_bytes as f64)),
         ("cloakroom_session_changes_rejected_total{store=sid}", DebugValue::Counter(0)),
+        ("cloakroom_remembered_ids{store=sid}", gauge(1.0)),
+        ("cloakroom_replays_total{store=sid}", DebugValue::Counter(1)),
         ("cloakroom_sessions_created_total{store=sid}", DebugValue::Counter(7)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=bytes_full}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=full}", DebugValue::Counter(0)),
