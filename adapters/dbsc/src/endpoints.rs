@@ -57,7 +57,7 @@ impl Dbsc {
         Ok((REGISTRATION, visible(&format!("(ES256);path=\"{path}\";challenge=\"{challenge}\""))))
     }
 
-    /// Answers a `POST` request to the registration path. `id` is that of the request's session, if it has one.
+    /// Answers a `POST` request to the registration path. `id` names the request's session, if it has one.
     ///
     /// If the request has a proof over the challenge that [`offer`](Self::offer) has sent, the session is bound to the
     /// key in it, and the response brings the first bound cookie and the instructions for the browser. Otherwise the
@@ -89,7 +89,7 @@ impl Dbsc {
         Ok(response)
     }
 
-    /// Answers a `POST` request to the refresh path. `id` is that of the request's session, if it has one.
+    /// Answers a `POST` request to the refresh path. `id` names the request's session, if it has one.
     ///
     /// | request | response |
     /// |---|---|

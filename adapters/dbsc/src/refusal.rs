@@ -32,9 +32,9 @@ pub enum Refusal {
     Malformed,
     /// The JWT is of another type than `dbsc+jwt`, or is signed by another algorithm than ES256, or not at all. 403.
     Algorithm,
-    /// The JWT of a registration has no key or not one on P-256, or that of a refresh brings a key along. 403.
+    /// A registration's JWT has no key on P-256, or a refresh's JWT brings a key along. 403.
     Key,
-    /// The signature is not that of the key. 403.
+    /// The signature was not made with the key. 403.
     Signature,
     /// The challenge is not one of this session, has been answered already, or is too old. 403. Browsers may repeat the
     /// answer to the last challenge before they ask for a new one.

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 ///
 /// | operation | effect |
 /// |---|---|
-/// | `create` | Inserts a session. Draws another id while the record's id is that of a live session. `Error::Backend` beyond [`Settings::max_sessions`] or [`Settings::max_session_bytes`]. Takes effect when the session's entry is put into its slot. |
+/// | `create` | Inserts a session. Draws another id as long as a live session has the record's id. `Error::Backend` beyond [`Settings::max_sessions`] or [`Settings::max_session_bytes`]. Takes effect when the session's entry is put into its slot. |
 /// | `save` | Replaces the data and the expiry date of a live session. **If there is none, it does nothing and returns `Ok`.** `Error::Backend` beyond [`Settings::max_session_bytes`]; the session stays as it was. Takes effect when the session's previous version is superseded. |
 /// | `load` | Clones the record of a live session. Takes effect when the session is touched. |
 /// | `delete` | Ends the session, if there is one. When it has returned, no `save` and no `load` of that id finds the session, even if they were in flight. |

@@ -29,7 +29,7 @@ use tower_service::Service;
 ///
 /// | what happened to the session | cookie in the response |
 /// |---|---|
-/// | nothing, or its attributes were read or set | none; the same cookie again with [`rolling`](Self::rolling), or if it is that of a remembered login and an eighth of its time has passed |
+/// | nothing, or its attributes were read or set | none; the same cookie again with [`rolling`](Self::rolling), or if it is the cookie of a remembered login and an eighth of its time has passed |
 /// | created, or given another id (login) | the new id, if that session is still live |
 /// | ended by this request (logout) | the removal of the cookie |
 /// | ended, or given another id, by another request or a timeout meanwhile | none |

@@ -81,7 +81,7 @@ impl Server {
     }
 }
 
-/// The id that an answer sets, in the cookie of a user or in that of a visitor. It may remove the other one.
+/// The id that an answer sets, in a user's or a visitor's cookie. The answer may remove the other cookie.
 fn id_of(answer: &Response) -> SessionId {
     let cookies = answer.headers().get_all(SET_COOKIE).into_iter().map(|cookie| cookie.to_str().expect("ASCII"));
     let mut set = cookies.filter(|cookie| !cookie.contains("Max-Age=0"));
