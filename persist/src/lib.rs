@@ -3,7 +3,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod disk;
+mod ends;
 mod error;
+#[cfg(feature = "metrics")]
+mod export;
+mod files;
 mod journal;
 mod kept;
 mod keys;
@@ -13,11 +17,12 @@ mod persistence;
 mod record;
 mod storage;
 mod time;
+mod trace;
 mod writer;
 
 pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
-pub use options::{Changes, Options, Waiting, WhenDamaged};
+pub use options::{Changes, Options, Waiting, WhenDamaged, WhenFailing};
 pub use persistence::{Deferred, Health, Persistence, Restored};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};

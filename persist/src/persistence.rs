@@ -8,6 +8,7 @@ use crate::names::Names;
 use crate::options::{Changes, Options};
 use crate::record;
 use crate::time::Timeline;
+use crate::trace;
 use crate::writer::{Dirty, Shared, Writer};
 use cloakroom::{Attributes, Carried, SessionStore};
 use std::fmt;
@@ -18,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Keeps the sessions of a store in a directory.
 ///
@@ -127,9 +128,10 @@ where
 
 impl<T: Kept + ?Sized> Persistence<T> {
     fn open_any(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let begun = Instant::now();
         let (mut disk, found) = Disk::open(dir, options.faults.clone(), options.when_damaged)?;
         let timeline = Timeline::resume(Arc::clone(&options.wall), found.map(|found| found.mark));
-        let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting));
+        let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting, options.when_failing));
         let told: Arc<dyn cloakroom::Journal> = Arc::<Journal>::clone(&journal);
         let store = Arc::new(options.store.clone().build_with_journal::<T>(told)?);
         let interval = match options.changes {
@@ -142,8 +144,8 @@ impl<T: Kept + ?Sized> Persistence<T> {
         let mut later = Dirty::new();
         let restored = restore(&shared, &disk, found, &options, &mut later)?;
         // From now on the record is that of a process that has not ended in order.
-        let begun = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
-        begun.map_err(|error| OpenError::Io(io::Error::other(error)))?;
+        let marked = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
+        marked.map_err(|error| OpenError::Io(io::Error::other(error)))?;
         let (store, journal) = (Arc::clone(&shared.store), Arc::clone(&shared.journal));
         let writer = Writer { shared: Arc::clone(&shared), disk, urgent: Dirty::new(), later, next: [0; 24], interval };
         let writing = thread::Builder::new().name("cloakroom-write".into()).spawn(move || writer.run())?;
@@ -156,6 +158,7 @@ impl<T: Kept + ?Sized> Persistence<T> {
                 return Err(error.into());
             }
         }
+        trace::restored(&restored, begun.elapsed());
         Ok(persistence)
     }
 
@@ -240,10 +243,19 @@ impl<T: Kept + ?Sized> Persistence<T> {
 
     fn shut(&mut self) -> Result<(), NotDurable> {
         let Some((writing, scanning)) = self.threads.take() else { return Ok(()) };
+        let begun = Instant::now();
         self.journal.stop();
         let scanned = scanning.join();
         let written = writing.join();
-        if scanned.is_ok() && written.unwrap_or(false) { Ok(()) } else { Err(NotDurable) }
+        let all = scanned.is_ok() && written.unwrap_or(false);
+        trace::closed(all, begun.elapsed());
+        if all { Ok(()) } else { Err(NotDurable) }
+    }
+
+    /// How many attempts to write have failed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn failures(&self) -> u64 {
+        self.journal.failures()
     }
 }
 

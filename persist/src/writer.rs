@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
 use crate::time::{Timeline, milliseconds};
+use crate::trace;
 use cloakroom::{SessionId, SessionStore, SessionView};
 use std::collections::BTreeMap;
 use std::io;
@@ -60,6 +61,13 @@ impl<T: Kept + ?Sized> Shared<T> {
     fn names_of(&self, session: &SessionView<'_, T>) -> (DiskKey, Option<SessionId>) {
         let (id, names) = (session.id(), &self.journal.names);
         (names.disk_key(&id), (!names.is_stand_in(&id)).then_some(id))
+    }
+
+    /// Tells of a commit with so many sessions.
+    fn committed(&self, sessions: usize, begun: Instant) {
+        trace::committed(sessions, begun.elapsed());
+        #[cfg(feature = "metrics")]
+        crate::export::committed(self.store.cookie_name(), begun.elapsed());
     }
 
     /// An eighth of an idle timeout, in milliseconds.
@@ -217,7 +225,9 @@ impl<T: Kept + ?Sized> Writer<T> {
         batch.extend(self.urgent.iter().map(|(key, id)| (*key, *id)));
         batch.sort_unstable_by_key(|(key, _)| *key);
         let changes = batch.iter().map(|(key, id)| (*key, shared.record(key, *id)));
+        let begun = Instant::now();
         self.disk.commit_each(changes, shared.timeline.mark(), false)?;
+        shared.committed(batch.len(), begun);
         self.urgent.clear();
         batch.iter().for_each(|(key, _)| _ = self.later.remove(key));
         self.next = next.unwrap_or(self.next);
@@ -230,7 +240,9 @@ impl<T: Kept + ?Sized> Writer<T> {
         shared.store.for_each(|session| sessions.push(shared.names_of(session)));
         sessions.sort_unstable_by_key(|(key, _)| *key);
         let records = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
+        let begun = Instant::now();
         self.disk.rebuild(records.filter(|(_, record)| record.is_some()), shared.timeline.mark(), clean)?;
+        shared.committed(sessions.len(), begun);
         self.urgent.clear();
         self.later.clear();
         Ok(())
@@ -252,7 +264,9 @@ impl<T: Kept + ?Sized> Writer<T> {
             sessions.sort_unstable_by_key(|(key, id)| (*key, id.is_none()));
             sessions.dedup_by_key(|(key, _)| *key);
             let changes = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
+            let begun = Instant::now();
             self.disk.commit_each(changes, shared.timeline.mark(), true)?;
+            shared.committed(sessions.len(), begun);
         }
         self.urgent.clear();
         self.later.clear();
