@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// * If a clock goes back, the last use of some sessions is in the future. Sessions up to one idle timeout ahead stay
 ///   unchanged, and live longer by the time that the clock went back. The last use of a session that is further ahead
 ///   is reset to the present when an operation finds it, so that no session becomes immortal.
-/// * A reading beyond 146 million years counts as 146 million years.
+/// * A reading beyond 139 years counts as 139 years.
 ///
 /// A clock may panic. The operation that read it panics then, and its session is unchanged.
 ///

@@ -41,6 +41,7 @@
 //! | Sessions of a user | [`Principal`], [`sessions_of`], [`end_sessions_of`], [`end_other_sessions_of`] |
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
+//! | A cache in front of another store | [`reserve`], [`Reservation`], [`delete_and_bar`], [`end_all`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
 //! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
@@ -113,6 +114,9 @@
 //! [`end_other_sessions_of`]: SessionStore::end_other_sessions_of
 //! [`insert_with`]: SessionStore#method.insert_with
 //! [`replace_with`]: SessionStore#method.replace_with
+//! [`reserve`]: SessionStore::reserve
+//! [`delete_and_bar`]: SessionStore::delete_and_bar
+//! [`end_all`]: SessionStore::end_all
 //! [`for_each`]: SessionStore::for_each
 //! [`delete_where`]: SessionStore::delete_where
 //! [`evict_expired`]: SessionStore::evict_expired
@@ -155,8 +159,8 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
-    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, FulfilError, IncrementError, InsertError, MissingError,
+    ParseIdError, RandomError, ReserveError, RotateError, SetError, SetIfError, TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
@@ -165,5 +169,7 @@ pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts};
+pub use store::{
+    Eviction, NewSession, Reservation, Rotation, SessionStore, SessionStoreBuilder, SessionView, Stats, Timeouts,
+};
 pub use sweeper::Sweeper;

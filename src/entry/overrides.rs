@@ -7,14 +7,17 @@
 //! ```text
 //! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | text ... |
 //! a forward:  | limits: idle, end (16) | key (32) |
+//! a reservation: | limits: idle, end (16) | number (8) |
 //! ```
 //!
 //! A *forward* is the last version under a session's former key. It is not a session and has no content. It leads to
 //! the key under which the session lives on, until its `end`.
+//!
+//! A *reservation* is a version that has its key's slot and is no session either, until its `end`. Its successor is.
 
 use super::Key;
 use super::account::Binding;
-use crate::expiry::{Limits, Tick};
+use crate::expiry::{FOREVER, Limits, Tick};
 
 /// The optional parts of a version. Each version of a session inherits them.
 #[derive(Clone, Copy)]
@@ -29,7 +32,7 @@ pub(crate) struct Overrides {
     pub(crate) serial: u64,
 }
 
-/// The parts that a version has, and the length of its text; or that it is a forward.
+/// The parts that a version has, and the length of its text; or that it is a forward or a reservation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape(u32);
 
@@ -38,14 +41,18 @@ const BINDING: u32 = 1 << 30;
 const ORIGIN: u32 = 1 << 29;
 const KEY_LEN: usize = size_of::<Key>();
 const LIMITS_LEN: usize = 16;
-const ORIGIN_LEN: usize = KEY_LEN + 8;
+const NUMBER_LEN: usize = 8;
+const ORIGIN_LEN: usize = KEY_LEN + NUMBER_LEN;
 
 impl Shape {
     /// The longest text of a version.
-    pub(super) const LONGEST_TEXT: u32 = ORIGIN - 2;
+    pub(super) const LONGEST_TEXT: u32 = ORIGIN - 3;
 
     /// The shape of a forward. No session has it, because the length of its text would be above the maximum.
     pub(super) const FORWARD: Self = Self(u32::MAX);
+
+    /// The shape of a reservation. No session has it, as above.
+    pub(super) const RESERVATION: Self = Self(u32::MAX - 1);
 
     /// # Panics
     ///
@@ -58,7 +65,18 @@ impl Shape {
         Self(text_len | limits | binding | flag(overrides.has_origin(), ORIGIN))
     }
 
-    /// Whether the version has no overrides and is not a forward.
+    /// Whether the version is a session's: neither a forward nor a reservation.
+    #[inline]
+    pub(super) fn is_session(self) -> bool {
+        self.0 < Self::RESERVATION.0
+    }
+
+    #[inline]
+    pub(super) fn is_reservation(self) -> bool {
+        self == Self::RESERVATION
+    }
+
+    /// Whether the version is a session's and has no overrides.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
         self.0 < ORIGIN
@@ -76,7 +94,7 @@ impl Shape {
 
     #[inline]
     pub(super) fn is_bound(self) -> bool {
-        self.has(BINDING) && !self.is_forward()
+        self.has(BINDING) && self.is_session()
     }
 
     #[inline]
@@ -90,8 +108,8 @@ impl Shape {
         if self.is_plain() {
             return 0;
         }
-        if self.is_forward() {
-            return LIMITS_LEN + KEY_LEN;
+        if !self.is_session() {
+            return LIMITS_LEN + if self.is_forward() { KEY_LEN } else { NUMBER_LEN };
         }
         self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN) + self.part(ORIGIN, ORIGIN_LEN)
     }
@@ -101,7 +119,7 @@ impl Shape {
         if self.is_plain() {
             return self.0 as usize;
         }
-        if self.is_forward() { 0 } else { (self.0 & (ORIGIN - 1)) as usize }
+        if self.is_session() { (self.0 & (ORIGIN - 1)) as usize } else { 0 }
     }
 
     #[inline]
@@ -130,10 +148,16 @@ impl Shape {
         self.is_forward().then(|| array(tail, LIMITS_LEN))
     }
 
+    /// The number of a reservation.
+    #[inline]
+    pub(super) fn reservation(self, tail: &[u8]) -> Option<u64> {
+        self.is_reservation().then(|| number(tail, LIMITS_LEN))
+    }
+
     /// Reads what [`Overrides::write`] wrote.
     pub(super) fn overrides(self, tail: &[u8]) -> Overrides {
         let at = self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN);
-        let has_origin = self.has(ORIGIN) && !self.is_forward();
+        let has_origin = self.has(ORIGIN) && self.is_session();
         let former = if has_origin { array(tail, at) } else { NO_KEY };
         let serial = if has_origin { number(tail, at + KEY_LEN) } else { 0 };
         let former = (former != NO_KEY).then_some(former);
@@ -171,8 +195,15 @@ impl Overrides {
 /// Writes the tail of a forward.
 pub(super) fn write_forward(to: &Key, end: Tick, tail: &mut [u8]) {
     let mut tail = Writer(tail);
-    tail.put_limits(Limits { idle: u64::MAX, end });
+    tail.put_limits(Limits { idle: FOREVER, end });
     tail.put(to);
+}
+
+/// Writes the tail of a reservation.
+pub(super) fn write_reservation(number: u64, end: Tick, tail: &mut [u8]) {
+    let mut tail = Writer(tail);
+    tail.put_limits(Limits { idle: FOREVER, end });
+    tail.put(&number.to_le_bytes());
 }
 
 struct Writer<'a>(&'a mut [u8]);
@@ -227,7 +258,7 @@ mod tests {
                     overrides.binding.map(|binding| binding.to_bytes())
                 );
                 assert_eq!(shape.tail_len() - shape.overrides_len(), text_len as usize);
-                assert!(!shape.is_forward() && shape.forward(&tail).is_none());
+                assert!(shape.is_session() && shape.forward(&tail).is_none() && shape.reservation(&tail).is_none());
                 assert_eq!((shape.is_plain(), shape.is_bound()), (bits == 0, bits & 2 != 0));
             }
         }
@@ -239,10 +270,23 @@ mod tests {
         write_forward(&[3; 32], Tick::new(9), &mut tail);
         assert_eq!(Shape::FORWARD.forward(&tail), Some([3; 32]));
         let read = Shape::FORWARD.overrides(&tail);
-        assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
+        assert_eq!(read.limits, Some(Limits { idle: FOREVER, end: Tick::new(9) }));
         assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0);
         assert!(Shape::FORWARD.is_forward() && !Shape::FORWARD.is_plain() && !Shape::FORWARD.is_bound());
         assert_eq!(Shape::FORWARD.text_len(), 0);
+    }
+
+    #[test]
+    fn a_reservation_has_its_end_and_its_number_and_nothing_else() {
+        let shape = Shape::RESERVATION;
+        let mut tail = vec![0; shape.tail_len()];
+        write_reservation(7, Tick::new(9), &mut tail);
+        assert_eq!((shape.reservation(&tail), Shape::FORWARD.reservation(&tail)), (Some(7), None));
+        let read = shape.overrides(&tail);
+        assert_eq!(read.limits, Some(Limits { idle: FOREVER, end: Tick::new(9) }));
+        assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0);
+        assert!(shape.is_reservation() && !shape.is_session() && !shape.is_plain() && !shape.is_bound());
+        assert!(!shape.is_forward() && shape.forward(&tail).is_none() && shape.text_len() == 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod create;
 mod input;
 #[cfg(feature = "json")]
 mod json;
+mod reserve;
 mod rotate;
 
 pub use change::{IncrementError, SetError, SetIfError, TryUpdateError};
@@ -20,6 +21,7 @@ pub use create::{CreateError, InsertError};
 pub use input::{ConfigError, CookieNameError, ParseIdError, RandomError};
 #[cfg(feature = "json")]
 pub use json::{GetJsonError, SetJsonError};
+pub use reserve::{FulfilError, ReserveError};
 pub use rotate::{BindError, RotateError};
 
 use core::error::Error;
@@ -94,6 +96,14 @@ mod tests {
             Box::new(CreateError::Random(random_error())),
             Box::new(InsertError::Occupied),
             Box::new(InsertError::Full),
+            Box::new(ReserveError::Occupied),
+            Box::new(ReserveError::Reserved),
+            Box::new(ReserveError::Barred),
+            Box::new(ReserveError::Full),
+            Box::new(FulfilError::Ended),
+            Box::new(FulfilError::Full),
+            Box::new(FulfilError::TooLarge { size: 23, limit: 16 }),
+            Box::new(FulfilError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(MissingError::NotFound),
             Box::new(MissingError::Expired),
             Box::new(SetError::Missing(MissingError::NotFound)),

@@ -3,7 +3,7 @@
 use super::SessionStore;
 use crate::content::Content;
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Key};
+use crate::entry::{BAR, EntryRef, Key};
 use crate::events::RemovalCause;
 use crate::expiry::{Tick, span};
 use crate::id::SessionId;
@@ -53,7 +53,7 @@ impl<'a, T: Content + ?Sized> SessionView<'a, T> {
     /// Returns the time since the session was last touched.
     #[must_use]
     pub fn idle_for(&self) -> Duration {
-        span(self.now.get().saturating_sub(self.stamp.get()))
+        span(self.now.in_era_of(self.stamp).get().saturating_sub(self.stamp.get()))
     }
 
     /// Returns the time after which the session expires if it is not used: see [`SessionStore::expires_in`].
@@ -132,6 +132,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The sessions that are shown, and the rules for the closure, are those of [`for_each`](Self::for_each). A session
     /// that exists throughout the call, and for which the closure always returns true, has ended when this returns.
     ///
+    /// A [reservation](Self::reserve) that exists throughout the call ends too, whatever the closure returns, because the
+    /// session that is being fetched for it may be one to end.
+    ///
     /// Lock-free if the closure is; allocates as `for_each` does. Takes effect for each session when its live version
     /// dies.
     ///
@@ -176,7 +179,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 Ok::<_, Infallible>(change)
             });
             match (result, verdict) {
-                (Err(_), _) => return false,
+                (Err(_), _) => {
+                    // The session that is being fetched for a reservation might be one to end.
+                    self.table.end_reservation(key, |number| number != BAR);
+                    return false;
+                }
                 (Ok(()), Some(ended)) => return ended,
                 // The version was replaced or ended after it was found and before it was shown.
                 (Ok(()), None) => {}

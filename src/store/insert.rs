@@ -11,7 +11,7 @@ use crate::error::{InsertError, MissingError, SetError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
 use crate::sync::Ordering;
-use crate::table::Change;
+use crate::table::{Change, Taken};
 
 impl<T: Content + ?Sized> SessionStore<T> {
     fn insert_entry(
@@ -34,9 +34,37 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let serial = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
         let overrides = Overrides { limits, serial, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
-        self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)?;
+        if let Err(new) = self.table.insert(place, new, moment) {
+            self.insert_over_reservation(id, new, moment)?;
+        }
         self.tracer.created(id.as_bytes());
         Ok(())
+    }
+
+    /// Inserts a session that something is in the way of, if that is a reservation.
+    ///
+    /// Lock-free: repeats its steps only if another thread has reserved the id anew.
+    #[cold]
+    fn insert_over_reservation(
+        &self,
+        id: &SessionId,
+        mut new: Owned<T::Payload>,
+        moment: Moment<'_>,
+    ) -> Result<(), InsertError> {
+        loop {
+            if !matches!(self.table.taken(id.as_bytes(), moment), Some(Taken::Reservation(_) | Taken::Bar)) {
+                return Err(InsertError::Occupied);
+            }
+            self.end_reservation(id);
+            let place = self.enter(id, false, moment).map_err(|full| {
+                self.refused(full);
+                InsertError::Full
+            })?;
+            match self.table.insert(place, new, moment) {
+                Ok(()) => return Ok(()),
+                Err(back) => new = back,
+            }
+        }
     }
 
     fn is_occupied(&self, id: &SessionId, moment: Moment<'_>) -> bool {
@@ -65,7 +93,7 @@ impl SessionStore {
     /// secure generator. If the store may make the id, prefer [`create_with`](Self::create_with).
     ///
     /// If a session of this id has expired, it ends and does not prevent the new one. The same holds for a deleted
-    /// session. The new session has nothing of the former one, and its [`version`](Self::version)s start again. So a
+    /// session, and for a [reservation](Self::reserve) of the id. The new session has nothing of the former one, and its [`version`](Self::version)s start again. So a
     /// caller that inserts an id for a second time decides that a revoked id becomes valid again. If several threads
     /// insert the same id at once, one of them creates the session.
     ///
@@ -146,7 +174,7 @@ impl SessionStore {
         let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
             let packed = packed.as_ref().map_err(|&excess| SetError::from(excess))?;
-            let overrides = self.overrides_after(version, timeouts, moment.now());
+            let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
         });
         result.map_err(error_of)
@@ -218,7 +246,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     ) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
-            let overrides = self.overrides_after(version, timeouts, moment.now());
+            let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });
         result.map_err(error_of)

@@ -9,6 +9,8 @@
 //! | `builder` | making a store |
 //! | `create` | creating a session, and making room for it |
 //! | `insert` | creating a session under a given id; replacing the whole content |
+//! | `reserve` | reserving an id for a session that is fetched from elsewhere |
+//! | `era` | ending all sessions at once |
 //! | `attributes`, `edit`, `json` | reading and changing string attributes; values as JSON |
 //! | `typed` | creating and updating a session that holds a value |
 //! | `enumerate` | on all sessions, one after the other |
@@ -23,6 +25,7 @@ mod builder;
 mod create;
 mod edit;
 mod enumerate;
+mod era;
 mod evict;
 #[cfg(feature = "metrics")]
 mod export;
@@ -30,6 +33,7 @@ mod insert;
 #[cfg(feature = "json")]
 mod json;
 mod principals;
+mod reserve;
 mod rotate;
 mod stats;
 mod timeouts;
@@ -39,6 +43,7 @@ pub use builder::SessionStoreBuilder;
 pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
+pub use reserve::Reservation;
 pub use rotate::Rotation;
 pub use stats::Stats;
 pub use timeouts::Timeouts;
@@ -58,6 +63,7 @@ use crate::principal::index::Index;
 use crate::sync::AtomicU64;
 use crate::table::{Absence, Refusal, Table};
 use core::fmt;
+use era::StoreTime;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,7 +139,7 @@ use std::time::Duration;
 pub struct SessionStore<T: Content + ?Sized = Attributes> {
     table: Table<T::Payload>,
     config: SessionConfig,
-    time: TimeSource,
+    time: StoreTime,
     /// The idle timeout in ticks.
     idle: u64,
     /// The sessions of each principal.
@@ -154,6 +160,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let registrar = Registrar { index: Arc::clone(&index), listener };
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
+        let time = StoreTime::new(time);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
         Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer }
     }
@@ -285,7 +292,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// `None` if there is no such session.
     ///
     /// The number is 0 if the store made the id, because no other session ever has that id. The sessions that
-    /// [`insert_with`](SessionStore#method.insert_with) creates are numbered from 1.
+    /// [`insert_with`](SessionStore#method.insert_with) creates, and the [reservations](Self::reserve) that sessions are
+    /// made of, are numbered from 1.
     ///
     /// [`Removal::serial`](crate::Removal::serial) has it too. The thread that ends a session calls the listener after
     /// the end. If the id is inserted again at once, the listener may receive the end of the former session when the
@@ -319,7 +327,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// forwards to a session after a [rotation](Self::rotation) with grace ends that session. If a rotation without
     /// grace takes effect first, the deletion of the old id returns false, and the session lives on under its new id.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's live version dies.
+    /// If the id is only [reserved](Self::reserve), this ends the reservation and returns false.
+    ///
+    /// Lock-free; allocates nothing. Takes effect when the session's live version, or the reservation, dies.
     ///
     /// # Examples
     ///

@@ -253,9 +253,10 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             None => Former::Ends(RemovalCause::Deleted),
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
         };
-        let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
         let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
-            let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
+            let now = moment.now().in_era_of(stamp);
+            let fresh = || Overrides { limits: store.limits(now, timeouts), ..Overrides::NONE };
+            let before = if kept { store.overrides_after(version, timeouts, now) } else { fresh() };
             let binding = seat.binding().or(before.binding);
             let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ..before };
             let head = if kept {

@@ -56,7 +56,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         if timeouts.idle.is_none() && absolute.is_none() {
             return None;
         }
-        Some(self.changed(Limits { idle: self.idle, end: Tick::MAX }, now, Timeouts { absolute, ..timeouts }))
+        Some(self.changed(Limits { idle: self.idle, end: Tick::NEVER }, now, Timeouts { absolute, ..timeouts }))
     }
 
     /// The limits `before` with the given timeouts in place of its own.
@@ -69,12 +69,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     pub(super) fn limits_of<P: Payload>(&self, version: EntryRef<'_, P>) -> Limits {
-        version.limits().unwrap_or(Limits { idle: self.idle, end: Tick::MAX })
+        version.limits().unwrap_or(Limits { idle: self.idle, end: Tick::NEVER })
     }
 
     /// The remaining time of a session that was last touched at `stamp`.
     pub(super) fn time_left<P: Payload>(&self, version: EntryRef<'_, P>, stamp: Tick, now: Tick) -> Duration {
-        match self.limits_of(version).left(stamp, now) {
+        match self.limits_of(version).left(stamp, now.in_era_of(stamp)) {
             u64::MAX => Duration::MAX,
             ticks => span(ticks).saturating_sub(self.time.resolution()),
         }
@@ -144,7 +144,7 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
-            let limits = Some(self.changed(self.limits_of(version), moment.now(), timeouts));
+            let limits = Some(self.changed(self.limits_of(version), moment.now().in_era_of(stamp), timeouts));
             let overrides = Overrides { limits, ..version.overrides() };
             Ok::<_, MissingError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });

@@ -164,7 +164,7 @@ fn holds(array: &Array, word: Word) -> bool {
 fn live_version<P: Payload>(mut version: EntryRef<'_, P>) -> bool {
     loop {
         match version.life().load() {
-            Life::Live(_) => return !version.is_forward(),
+            Life::Live(_) => return version.is_session(),
             Life::Dead | Life::Pending => return false,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }

@@ -54,12 +54,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
             let found = self.locate(target).ok_or(Refusal::NotFound)?;
             match self.judge(found.entry, found.stamp) {
                 Judgement::Live if found.entry == old => {}
-                Judgement::Live | Judgement::Forward => return Ok(None),
+                Judgement::Live | Judgement::Forward | Judgement::Reserved => return Ok(None),
                 Judgement::Changed => continue,
-                Judgement::Revoked => return Err(Refusal::NotFound),
+                Judgement::Revoked(_) => return Err(Refusal::NotFound),
                 Judgement::Expired => {
                     self.clear_found(&found, target);
-                    return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
+                    return Err(if found.entry.is_session() { Refusal::Expired } else { Refusal::NotFound });
                 }
             }
             if let Some(first) = old.successor() {

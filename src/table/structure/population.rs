@@ -4,6 +4,8 @@
 //! line. With a limit a single counter decides. A session takes a place before it is inserted, and gives it back right
 //! after it died. So the number of sessions exceeds the limit at no instant. A thread that is suspended between the two
 //! keeps its place taken: a creation may then be refused early, and nothing else is affected.
+//!
+//! Reservations are counted apart: there may be as many as sessions.
 
 use crate::sync::{AtomicUsize, Ordering, ordered};
 use crossbeam_utils::CachePadded;
@@ -13,11 +15,13 @@ pub(crate) struct Population {
     /// 0: unlimited, and counted per shard.
     limit: usize,
     total: CachePadded<AtomicUsize>,
+    reservations: CachePadded<AtomicUsize>,
 }
 
 impl Population {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, total: CachePadded::new(AtomicUsize::new(0)) }
+        let zero = || CachePadded::new(AtomicUsize::new(0));
+        Self { limit, total: zero(), reservations: zero() }
     }
 
     /// Takes a place for a session of the shard that counts in `stripe`, if one is free. Lock-free.
@@ -50,6 +54,24 @@ impl Population {
         }
     }
 
+    /// Counts one more reservation, if there are fewer than the limit. Lock-free.
+    pub(crate) fn count_reservation(&self) -> Option<CountedReservation<'_>> {
+        let one_more = |count: usize| (self.limit == 0 || count < self.limit).then(|| count + 1);
+        // Relaxed, as below: a mere number.
+        self.reservations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(CountedReservation(self))
+    }
+
+    /// Counts a reservation out that has ended or has been fulfilled.
+    pub(crate) fn reservation_ended(&self) {
+        self.reservations.fetch_sub(1, Ordering::Relaxed); // Relaxed: a mere number.
+    }
+
+    /// The number of reservations.
+    pub(crate) fn reservations(&self) -> usize {
+        self.reservations.load(Ordering::Relaxed) // Relaxed: a mere number.
+    }
+
     /// The number of sessions, given the shards' own counts.
     pub(crate) fn count<'a>(&self, stripes: impl Iterator<Item = &'a AtomicUsize>) -> usize {
         if self.limit == 0 {
@@ -79,6 +101,22 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.population.leave(self.stripe);
+    }
+}
+
+/// A reservation that is counted. Dropping it counts it out, unless it is in the table.
+pub(crate) struct CountedReservation<'a>(&'a Population);
+
+impl CountedReservation<'_> {
+    /// Leaves the count to the reservation in the table. The thread that ends or fulfils it counts it out.
+    pub(crate) fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for CountedReservation<'_> {
+    fn drop(&mut self) {
+        self.0.reservation_ended();
     }
 }
 

@@ -250,7 +250,7 @@ impl Fixture {
 fn is_live(mut version: EntryRef<'_, Version>) -> bool {
     loop {
         match version.life().load() {
-            Life::Live(_) => return !version.is_forward(),
+            Life::Live(_) => return version.is_session(),
             Life::Dead | Life::Pending => return false,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }
