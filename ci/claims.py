@@ -97,7 +97,7 @@ COUNTS = [
     ("docs/design.md", rf"sessions, {N} for a new session", FOR_THE_BOUND),
     ("docs/performance.md", rf"as they are retired only from {N} KB on", LARGE),
     ("docs/design.md", rf"A full batch \({N} objects", BATCH),
-    ("docs/design.md", rf"moves a chunk of {N} slots", constant("src/table/structure/array/mod.rs", "CHUNK")),
+    ("docs/design.md", rf"moves a chunk of {N} slots", constant("src/table/structure/array.rs", "CHUNK")),
 ]
 
 

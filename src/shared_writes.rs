@@ -47,6 +47,7 @@ pub fn note<T: ?Sized>(write: Write, place: &T) {
 pub(crate) struct Counted<A>(A);
 
 pub(crate) type AtomicPtr<T> = Counted<atomic::AtomicPtr<T>>;
+pub(crate) type AtomicU8 = Counted<atomic::AtomicU8>;
 pub(crate) type AtomicU64 = Counted<atomic::AtomicU64>;
 pub(crate) type AtomicUsize = Counted<atomic::AtomicUsize>;
 
@@ -117,6 +118,7 @@ macro_rules! operations {
 }
 
 operations!(atomic::AtomicPtr<T>, *mut T, T);
+operations!(atomic::AtomicU8, u8);
 operations!(atomic::AtomicU64, u64);
 operations!(atomic::AtomicUsize, usize);
 
@@ -133,4 +135,5 @@ macro_rules! arithmetic {
 }
 
 arithmetic!(AtomicUsize, usize: fetch_add fetch_sub fetch_or fetch_max);
+arithmetic!(AtomicU8, u8: fetch_or);
 arithmetic!(AtomicU64, u64: fetch_add fetch_sub fetch_or fetch_and);

@@ -3,16 +3,16 @@
 //! the atomics count their writes.
 
 #[cfg(cloakroom_count_writes)]
-pub(crate) use crate::shared_writes::{AtomicPtr, AtomicU64, AtomicUsize};
+pub(crate) use crate::shared_writes::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use core::sync::atomic::Ordering;
 #[cfg(not(any(loom, shuttle, cloakroom_count_writes)))]
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 #[cfg(loom)]
 #[allow(unused_imports, reason = "not every model uses them all")]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// A number that one thread writes and others seldom read. Not counted among the writes to shared memory.
 #[cfg(not(any(loom, shuttle)))]

@@ -44,6 +44,9 @@ scenarios! {
     two_inserts_of_one_key: "2; ; i1 | i1; d1 d1";
     insert_where_a_dead_entry_lies: "2; i1 k1; i1 | g1; g1";
     insert_against_delete_of_a_neighbour: "4; i2; i1 | d2 i1; d1 d1";
+    // The tags, which a look-up asks first.
+    a_session_that_a_set_has_found_is_found: "2; ; i1 | s1 g1; g1";
+    two_inserts_into_one_slot: "4; ; i1 | i2; g1 g2";
     // Time.
     evict_against_touch: "2; i1 t; g1 | t e; x1";
     set_against_expiry_and_get: "2; i1; s1 | t g1 t; x1";

@@ -1,6 +1,6 @@
 //! The attributes of a session: a packed, immutable string map.
 //!
-//! [`layout`] describes the packed form, [`pack`](mod@pack) writes it, [`index`] speeds up many changes to one map, and
+//! [`layout`] describes the packed form, [`pack`](mod@pack) writes it, into [`scratch`] if it is new, [`index`] speeds up many changes to one map, and
 //! [`limits`] bounds its size. This file has the view that users get. A [`Draft`] is a map that is being changed, a
 //! [`Snapshot`] an owned map.
 
@@ -9,6 +9,7 @@ mod index;
 mod layout;
 mod limits;
 mod pack;
+mod scratch;
 mod version;
 
 pub use draft::Draft;

@@ -8,11 +8,9 @@ use super::Attributes;
 use super::index::Indexed;
 use super::layout::{Bounds, Pair, Pairs, value_of};
 use super::limits::{Excess, Limits};
+use super::scratch::Scratch;
 use core::fmt::{self, Write};
 use core::ops::Range;
-
-/// Enough bytes for the attributes of most sessions.
-const USUAL_SIZE: usize = 512;
 
 /// The most attributes that are walked to look up each of several keys. Beyond it an index is built, which allocates.
 const FEW: usize = 16;
@@ -100,7 +98,7 @@ pub(crate) struct Given(Form);
 
 enum Form {
     /// Few attributes: a key is found by walking the block.
-    Packed(String),
+    Packed(Scratch),
     /// In a box, so that moving a value of this type is cheap.
     Indexed(Box<Indexed>),
 }
@@ -121,17 +119,16 @@ impl Given {
         V: AsRef<str>,
     {
         let mut pairs = pairs.into_iter();
-        // The text is short-lived, so too much room is better than moving it as it grows.
-        let mut packed = String::with_capacity(if pairs.size_hint().0 > 0 { USUAL_SIZE.min(limits.bytes) } else { 0 });
+        let mut packed = if pairs.size_hint().0 > 0 { Scratch::with_room(limits.bytes) } else { Scratch::default() };
         let mut left = FEW.min(limits.count);
         while let Some((key, value)) = pairs.next() {
             let pair = Pair { key: key.as_ref(), value: value.as_ref() };
             if left == 0 || value_of(&packed, pair.key).is_some() {
-                return Self::many(packed, pair, pairs, limits);
+                return Self::many(packed.into_string(), pair, pairs, limits);
             }
             left -= 1;
             limits.admit(0, packed.len().saturating_add(pair.size()))?;
-            pair.write(&mut packed).expect("a string grows");
+            pair.write(&mut *packed).expect("a string grows");
         }
         Ok(Self(Form::Packed(packed)))
     }
@@ -159,7 +156,7 @@ impl Given {
 
 /// Packs attributes from an iterator: see [`Given`].
 #[inline]
-pub(crate) fn pack<I, K, V>(pairs: I, limits: Limits) -> Result<String, Excess>
+pub(crate) fn pack<I, K, V>(pairs: I, limits: Limits) -> Result<Scratch, Excess>
 where
     I: IntoIterator<Item = (K, V)>,
     K: AsRef<str>,
@@ -167,7 +164,7 @@ where
 {
     Ok(match Given::within(limits, pairs)?.0 {
         Form::Packed(packed) => packed,
-        Form::Indexed(indexed) => indexed.into_packed(),
+        Form::Indexed(indexed) => indexed.into_packed().into(),
     })
 }
 
@@ -280,6 +277,15 @@ mod tests {
     use proptest::prelude::*;
 
     type Model = Vec<(String, String)>;
+
+    fn pack<I, K, V>(pairs: I, limits: Limits) -> Result<String, Excess>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        super::pack(pairs, limits).map(Scratch::into_string)
+    }
 
     fn bytes(bytes: usize) -> Limits {
         Limits { bytes, ..Limits::NONE }

@@ -189,9 +189,9 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Puts the entry of a frozen slot into `next`. False if another thread has migrated the slot meanwhile.
     pub(super) fn copy(&self, next: &'g Array, slot: &Slot, word: Word, hash: Hash) -> bool {
-        for (number, place) in next.probe(hash).enumerate() {
+        for (number, place) in next.places(hash).enumerate() {
             loop {
-                let there = place.load();
+                let there = place.slot.load();
                 if there.same_entry(word) {
                     return true;
                 }
@@ -203,13 +203,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     return false;
                 }
                 step("place found");
+                place.announce();
                 // Looks again between finding this place empty and filling it. If another thread has copied the entry,
                 // the entry may have been removed since, and this place may have become the first empty one only then.
                 if slot.load() != word {
                     return false;
                 }
                 step("place for a copy");
-                if place.fill_with_copy(word) {
+                if place.slot.fill_with_copy(word) {
                     next.probed(number);
                     return true;
                 }

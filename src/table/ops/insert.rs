@@ -134,7 +134,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 
     fn insert_into_current(&self, insertion: &mut Insertion<'_>, array: &'g Array) -> Step {
-        for (number, slot) in array.probe(insertion.target.hash).enumerate() {
+        for (number, place) in array.places(insertion.target.hash).enumerate() {
+            let slot = place.slot;
             loop {
                 let word = slot.load();
                 if word.is_frozen() {
@@ -147,6 +148,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                         return Step::StartOver;
                     }
                     step("slot reserved");
+                    place.announce();
+                    step("announced");
                     if slot.fill(insertion.word) {
                         array.probed(number);
                         return Step::Inserted;
@@ -177,7 +180,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
             return Step::StartOver;
         }
         step("slot reserved in the next");
-        for (number, slot) in next.probe(insertion.target.hash).enumerate() {
+        for (number, place) in next.places(insertion.target.hash).enumerate() {
+            let slot = place.slot;
             loop {
                 let word = slot.load();
                 if word.is_frozen() {
@@ -185,6 +189,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 }
                 if word.is_empty() {
                     step("place in the next");
+                    place.announce();
+                    step("announced in the next");
                     if slot.fill(insertion.word) {
                         next.probed(number);
                         return Step::Inserted;

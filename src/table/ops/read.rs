@@ -14,6 +14,7 @@ use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::removals::Removals;
 use crate::table::search::Absence;
+use crate::table::structure::tags::Tag;
 
 /// Why a look-up has found no live version.
 pub(in crate::table) enum NotHere<'g, P> {
@@ -78,16 +79,20 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// A dead entry may end the search, because an insert of the same key removes the dead entry first.
     #[inline(always)]
     pub(in crate::table) fn find(&self, target: Target<'_>) -> Option<EntryRef<'g, P>> {
+        let tag = Tag::of(target.hash);
         let mut array = self.shard.current(self.guard);
         loop {
-            for slot in array.probe(target.hash) {
-                let word = slot.load();
-                step("slot read");
-                if let Some(entry) = self.entry_with_key(word, target) {
-                    return Some(entry);
-                }
-                if word.is_empty() {
+            for (slot, announced) in array.announced(target.hash) {
+                step("tag read");
+                if announced.is_nothing() {
                     break;
+                }
+                if announced.has(tag) {
+                    let word = slot.load();
+                    step("slot read");
+                    if let Some(entry) = self.entry_with_key(word, target) {
+                        return Some(entry);
+                    }
                 }
             }
             step("array read");

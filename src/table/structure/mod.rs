@@ -2,8 +2,10 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | `zeroed` | memory that is zero at first |
 //! | `probe` | the slots in which a key may be, and their order |
 //! | `slot` | the slot word and its transitions |
+//! | `tags` | for each slot a byte of its key's hash |
 //! | `array` | one generation of a shard's slots, and the reservation of slots |
 //! | `counters` | counts of what has happened in a shard |
 //! | `shard` | the current array of a shard, and its counters |
@@ -18,3 +20,7 @@ pub(crate) mod probe;
 pub(crate) mod shard;
 #[allow(unsafe_code, reason = "a slot word holds a pointer")]
 pub(crate) mod slot;
+#[allow(unsafe_code, reason = "an array makes its tags of zeroed memory")]
+pub(crate) mod tags;
+#[allow(unsafe_code, reason = "it owns raw memory")]
+pub(crate) mod zeroed;

@@ -32,6 +32,7 @@
 //! S2 of `docs/orderings.md`.
 
 use super::probe::Hash;
+use super::zeroed::FromZeros;
 use crate::entry::{Entry, EntryRef, Payload};
 use crate::memory::Guard;
 use crate::memory::UPPER_BITS_FREE;
@@ -151,12 +152,15 @@ impl Word {
 #[repr(transparent)]
 pub(crate) struct Slot(AtomicPtr<()>);
 
-impl Slot {
+// SAFETY: an atomic pointer, and null is one.
+unsafe impl FromZeros for Slot {
     #[cfg(any(loom, shuttle))]
-    pub(crate) fn new() -> Self {
+    fn zeroed() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
+}
 
+impl Slot {
     #[inline]
     pub(crate) fn load(&self) -> Word {
         Word(self.0.load(ordered("S1", Ordering::Acquire))) // Acquire: pairs with S2.

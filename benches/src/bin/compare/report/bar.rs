@@ -5,12 +5,14 @@ use crate::data::format::{number, spread, thousands};
 use crate::data::records::Settings;
 use cloakroom_benches::contender::Extent;
 use cloakroom_benches::contenders::ALL;
+use cloakroom_benches::ids::Ids;
 use cloakroom_benches::workload::{Row, Scene, Sizes, Variant};
 use std::fmt::Write;
 
 const OURS: &str = "cloakroom";
 const FLOOR: &str = "floor";
 
+#[derive(Clone, Copy)]
 enum Demand {
     /// At least this many times the speed of the best peer.
     Peers(f64),
@@ -18,14 +20,13 @@ enum Demand {
     Floor(f64),
     /// At most this value.
     AtMost(f64),
-    /// Less than every peer.
-    Least,
     /// At most this many times another metric of cloakroom.
     Times(f64, &'static str),
 }
 
 struct Line {
     scene: Scene,
+    ids: Ids,
     row: &'static str,
     size: fn(&Sizes) -> usize,
     threads: usize,
@@ -37,33 +38,45 @@ const SMALL: fn(&Sizes) -> usize = |sizes| sizes.small;
 const MIDDLE: fn(&Sizes) -> usize = |sizes| sizes.middle;
 const LARGE: fn(&Sizes) -> usize = |sizes| sizes.large;
 const BUSY: fn(&Sizes) -> usize = |sizes| sizes.busy;
+const TEN: fn(&Sizes) -> usize = |_| 10;
 
 fn lines() -> Vec<Line> {
-    let speed = |scene, row, size, threads, demand| Line { scene, row, size, threads, metric: NS, demand };
-    let other = |scene, row, threads, metric, demand| Line { scene, row, size: LARGE, threads, metric, demand };
-    let mut lines = vec![
-        speed(Scene::Small, "get hot", SMALL, 2, Demand::Peers(1.1)),
-        speed(Scene::Small, "read hot", SMALL, 2, Demand::Peers(1.1)),
-        speed(Scene::Small, "read hot", SMALL, 2, Demand::Floor(0.85)),
-        speed(Scene::Small, "get uniform", SMALL, 2, Demand::Peers(1.1)),
-        speed(Scene::Middle, "get uniform", MIDDLE, 2, Demand::Peers(1.0)),
-        speed(Scene::Middle, "get uniform", MIDDLE, 2, Demand::Floor(0.9)),
-        speed(Scene::Large, "get uniform", LARGE, 1, Demand::Peers(1.05)),
-        speed(Scene::Large, "get uniform", LARGE, 2, Demand::Peers(1.05)),
-        speed(Scene::Large, "miss", LARGE, 1, Demand::Peers(0.8)),
-        speed(Scene::Large, "miss", LARGE, 2, Demand::Peers(0.8)),
-    ];
-    lines.extend([1, 2, 4].map(|threads| speed(Scene::Mixed, "mixed", MIDDLE, threads, Demand::Peers(1.1))));
+    let line = |scene, row, size, threads, metric, demand| Line {
+        scene,
+        ids: Ids::default(),
+        row,
+        size,
+        threads,
+        metric,
+        demand,
+    };
+    // The rates of a row with one, two and more threads.
+    let speeds = |scene, row, size, threads: &[usize], demand: Demand| -> Vec<Line> {
+        threads.iter().map(|&threads| line(scene, row, size, threads, NS, demand)).collect()
+    };
+    let with_ids = |ids, lines: Vec<Line>| lines.into_iter().map(move |line| Line { ids, ..line });
+    let few = [1, 2];
+    let all = [1, 2, 4];
+    let mut lines = Vec::new();
+    lines.extend(speeds(Scene::Small, "get hot", SMALL, &few, Demand::Peers(1.0)));
+    lines.extend(speeds(Scene::Small, "get uniform", SMALL, &few, Demand::Peers(1.0)));
+    lines.extend(speeds(Scene::Small, "read hot", SMALL, &few, Demand::Floor(0.8)));
+    lines.extend(speeds(Scene::Middle, "get uniform", MIDDLE, &few, Demand::Peers(1.0)));
+    lines.extend(speeds(Scene::Large, "get uniform", LARGE, &few, Demand::Peers(1.15)));
+    lines.extend(speeds(Scene::Large, "get zipf", LARGE, &few, Demand::Peers(1.15)));
+    lines.extend(speeds(Scene::Mixed, "mixed", MIDDLE, &all, Demand::Peers(1.05)));
+    for ids in [Ids::System, Ids::UserSpace] {
+        lines.extend(with_ids(ids, speeds(Scene::Churn, "churn", BUSY, &all, Demand::Peers(1.2))));
+        lines.extend(with_ids(ids, speeds(Scene::Churn, "login", BUSY, &few, Demand::Peers(1.2))));
+    }
+    lines.extend(speeds(Scene::Large, "miss", LARGE, &few, Demand::Peers(0.6)));
     lines.extend([
-        speed(Scene::Churn, "churn", BUSY, 1, Demand::Peers(1.0)),
-        speed(Scene::Churn, "churn", BUSY, 2, Demand::Peers(1.1)),
-        other(Scene::Evict, "evict", 2, "ms", Demand::AtMost(60.0)),
-        other(Scene::Evict, "evict", 2, "back ms", Demand::AtMost(1_000.0)),
-        other(Scene::Evict, "evict", 2, "during p99.9 us", Demand::Times(2.0, "quiet p99.9 us")),
-        other(Scene::Growth, "growth", 1, "longest us", Demand::AtMost(100.0)),
-        other(Scene::Growth, "growth", 1, "longest us", Demand::Least),
-        other(Scene::Footprint, "footprint", 1, "bytes", Demand::AtMost(160.0)),
-        other(Scene::Footprint, "footprint", 1, "bytes left", Demand::AtMost(8.0)),
+        line(Scene::Evict, "evict", LARGE, 2, "ms", Demand::AtMost(40.0)),
+        line(Scene::Evict, "evict", LARGE, 2, "during p99.9 us", Demand::Times(1.5, "quiet p99.9 us")),
+        line(Scene::Growth, "growth", LARGE, 1, "longest us", Demand::AtMost(150.0)),
+        line(Scene::Footprint, "footprint", LARGE, 1, "bytes", Demand::AtMost(165.0)),
+        line(Scene::Footprint, "footprint", LARGE, 1, "bytes left", Demand::AtMost(8.0)),
+        line(Scene::Footprint, "store of ten", TEN, 1, "bytes in all", Demand::AtMost(256.0 * 1024.0)),
     ]);
     lines
 }
@@ -75,8 +88,9 @@ pub(crate) fn verdict(figures: &Figures, settings: &Settings) -> String {
         let subject = line.subject(settings);
         let threads = if line.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", line.threads) };
         let Row { name, sessions, .. } = &subject.row;
+        let ids = if line.ids == Ids::UserSpace { ", ids from user space" } else { "" };
         let metric = if line.metric == NS { String::new() } else { format!(", {}", line.metric) };
-        let _ = write!(text, "| {name}, {}, {threads}{metric} |", thousands(*sessions));
+        let _ = write!(text, "| {name}, {}, {threads}{ids}{metric} |", thousands(*sessions));
         let _ = match line.judge(figures, &subject) {
             Some(Verdict { bar, reached, peer, met }) => {
                 writeln!(text, " {bar} | {reached} | {peer} | {} |", if met { "yes" } else { "**no**" })
@@ -97,7 +111,7 @@ struct Verdict {
 impl Line {
     fn subject(&self, settings: &Settings) -> Subject {
         let row = Row { name: self.row.to_owned(), sessions: (self.size)(&settings.sizes), threads: self.threads };
-        Subject { variant: Variant::new(self.scene), row, metric: self.metric.to_owned() }
+        Subject { variant: Variant { ids: self.ids, ..Variant::new(self.scene) }, row, metric: self.metric.to_owned() }
     }
 
     fn judge(&self, figures: &Figures, subject: &Subject) -> Option<Verdict> {
@@ -115,10 +129,6 @@ impl Line {
                 (format!("x{least} of the floor"), times(ratio), ratio.median >= least)
             }
             Demand::AtMost(most) => (format!("at most {most}"), spread(ours, number), ours.median <= most),
-            Demand::Least => {
-                let (_, least) = best?;
-                ("less than every peer".to_owned(), spread(ours, number), ours.median < least.median)
-            }
             Demand::Times(most, metric) => {
                 let other = Subject { metric: metric.to_owned(), ..subject.clone() };
                 let ratio = figures.ratio_of(subject, &other, OURS)?;

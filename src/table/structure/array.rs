@@ -1,6 +1,7 @@
 //! An array of slots: one generation of a shard.
 //!
-//! It has the slots, the pointer to the next array, the number of reserved slots, and a mark for each migrated chunk.
+//! It has the slots and their tags, the pointer to the next array, the number of reserved slots, and a mark for each
+//! migrated chunk.
 //!
 //! # Reservations
 //!
@@ -11,11 +12,10 @@
 
 use super::probe::{Hash, LINE};
 use super::slot::Slot;
+use super::tags::{Announced, Tag, TagByte};
+use super::zeroed::Zeroed;
 use crate::memory::Guard;
 use crate::sync::{AtomicPtr, AtomicUsize, MODEL, Ordering, ordered};
-use slots::Slots;
-
-mod slots;
 
 /// Slots in the smallest array. One line would do, and is used in tests, where migrations are wanted. But a few inserts
 /// fill so small an array, and then each of them pays more for migrating than the memory is worth.
@@ -32,7 +32,9 @@ const SEALED: usize = 1 << (usize::BITS - 1);
 /// them apart rather than alignment, because an aligned allocation takes the C library several times as long.
 #[repr(C)]
 pub(crate) struct Array {
-    slots: Slots,
+    slots: Zeroed<Slot>,
+    /// A byte for each slot.
+    tags: Zeroed<TagByte>,
     next: AtomicPtr<Array>,
     /// The length of the longest probe that has put an entry into this array.
     longest_probe: AtomicUsize,
@@ -46,6 +48,21 @@ pub(crate) struct Array {
     _behind: LineApart,
 }
 
+/// A slot in the probe sequence of a key, as a place for the key's entry.
+pub(crate) struct Place<'a> {
+    array: &'a Array,
+    index: usize,
+    pub(crate) slot: &'a Slot,
+    hash: Hash,
+}
+
+impl Place<'_> {
+    /// Announces the key's tag. To be called before its entry is put into the slot, because a look-up asks the tags.
+    pub(crate) fn announce(&self) {
+        self.array.tags.as_slice()[self.index].announce(Tag::of(self.hash));
+    }
+}
+
 /// Padding of one cache line.
 type LineApart = [u64; 8];
 
@@ -55,7 +72,8 @@ impl Array {
         debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY && reserved <= capacity);
         let words = capacity.div_ceil(CHUNK).div_ceil(usize::BITS as usize);
         Self {
-            slots: Slots::new(capacity),
+            slots: Zeroed::new(capacity),
+            tags: Zeroed::new(capacity),
             next: AtomicPtr::new(core::ptr::null_mut()),
             longest_probe: AtomicUsize::new(0),
             migrated: (0..words).map(|_| AtomicUsize::new(0)).collect(),
@@ -73,7 +91,7 @@ impl Array {
 
     /// The size of the array in bytes, approximately.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.capacity() * size_of::<Slot>()
+        size_of::<Self>() + self.capacity() * (size_of::<Slot>() + size_of::<TagByte>())
     }
 
     /// The most slots that may be reserved: three quarters, so that probes stay short.
@@ -83,7 +101,7 @@ impl Array {
 
     #[inline]
     pub(crate) fn slot(&self, index: usize) -> &Slot {
-        self.slots.get(index)
+        &self.slots.as_slice()[index]
     }
 
     pub(crate) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
@@ -93,8 +111,27 @@ impl Array {
     /// The probe sequence of a key of this hash.
     #[inline]
     pub(crate) fn probe(&self, hash: Hash) -> impl Iterator<Item = &Slot> {
+        self.places(hash).map(|place| place.slot)
+    }
+
+    /// The same slots, as places to put a key of this hash.
+    pub(crate) fn places(&self, hash: Hash) -> impl Iterator<Item = Place<'_>> {
         let slots = self.slots.as_slice();
-        hash.probe(slots.len()).map(move |index| &slots[index])
+        hash.probe(slots.len()).map(move |index| Place { array: self, index, slot: &slots[index], hash })
+    }
+
+    /// The same slots, with what was announced for them.
+    #[inline]
+    pub(crate) fn announced(&self, hash: Hash) -> impl Iterator<Item = (&Slot, Announced)> {
+        let (slots, tags) = (self.slots.as_slice(), self.tags.as_slice());
+        debug_assert_eq!(slots.len(), tags.len());
+        hash.probe(slots.len()).map(move |index| {
+            // SAFETY: a probe names slots of the array only.
+            let slot = unsafe { slots.get_unchecked(index) };
+            // SAFETY: as above, and there is a tag for each slot.
+            let tag = unsafe { tags.get_unchecked(index) };
+            (slot, tag.load())
+        })
     }
 
     /// The next array, if one is installed.
