@@ -132,7 +132,7 @@ impl Shape {
         if !self.has(LIMITS) {
             return None;
         }
-        Some(Limits { idle: number(tail, 0), end: Tick::new(number(tail, 8)) })
+        Some(Limits { idle: number(tail, 0), end: Tick::from_bits(number(tail, 8)) })
     }
 
     #[inline]
@@ -239,7 +239,7 @@ mod tests {
     fn every_combination_of_overrides_is_read_back_with_the_length_of_the_text() {
         for bits in 0..16 {
             let overrides = Overrides {
-                limits: (bits & 1 != 0).then_some(Limits { idle: 7, end: Tick::new(9) }),
+                limits: (bits & 1 != 0).then_some(Limits { idle: 7, end: Tick::NEVER }),
                 binding: (bits & 2 != 0).then(Binding::dangling),
                 former: (bits & 4 != 0).then_some([4; 32]),
                 serial: if bits & 8 != 0 { u64::MAX } else { 0 },

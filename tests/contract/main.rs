@@ -12,7 +12,7 @@
 //!
 //! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
-//! ([`insertion`]) and figures ([`stats`]).
+//! ([`insertion`]), reservations and the end of all sessions ([`reservations`]) and figures ([`stats`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
 //! ([`resilience`]). The tests of cookies are in `adapters/tower`.
@@ -37,6 +37,7 @@ mod limits;
 mod many;
 mod principals;
 mod removals;
+mod reservations;
 mod resilience;
 mod rotation;
 mod secrets;

@@ -73,9 +73,37 @@ impl Fixture {
     }
 
     pub(super) fn insert_with(&self, number: usize, value: u64) -> bool {
+        let mut new = self.version(number, self.now(), value);
+        loop {
+            let Some(place) = self.table.enter(&key(number)) else { return false };
+            match self.timed(|moment| self.table.insert(place, new, moment)) {
+                Ok(()) => return true,
+                Err(back) => new = back,
+            }
+            // A reservation is in no insert's way, in the store.
+            if !self.is_reserved(number) {
+                return false;
+            }
+            self.table.end_reservation(&key(number), |_| true);
+        }
+    }
+
+    fn is_reserved(&self, number: usize) -> bool {
+        matches!(self.timed(|moment| self.table.taken(&key(number), moment)), Some(Taken::Reservation(_)))
+    }
+
+    pub(super) fn reserve(&self, number: usize, reservation: u64) -> bool {
+        let absent = Version { value: 0, _token: self.tokens.clone() };
+        let end = self.now().after(10 * IDLE);
+        self.timed(|moment| self.table.reserve_key(&key(number), reservation, end, absent, moment)).is_ok()
+    }
+
+    pub(super) fn fulfil(&self, number: usize, reservation: u64, value: u64) -> bool {
         let Some(place) = self.table.enter(&key(number)) else { return false };
-        let new = self.version(number, self.now(), value);
-        self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
+        self.timed(|moment| {
+            let build = |stamp| self.version(number, stamp, value);
+            self.table.fulfil(&key(number), reservation, place, moment, build)
+        })
     }
 
     /// Inserts a session that is bound to a principal or not.
