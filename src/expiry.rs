@@ -6,9 +6,9 @@
 //!
 //! # Eras
 //!
-//! The upper bits of a tick number the *era* of the store, which ending all sessions raises. A stamp never leaves its era: a session
-//! of an earlier era is not live. The eras are so far apart that the comparison with the idle timeout, which look-ups
-//! make anyway, tells them apart.
+//! The upper bits of a tick number the *era* of the store, which ending all sessions raises. A stamp never leaves its
+//! era: a session of an earlier era is not live. The eras are so far apart that the comparison with the idle timeout,
+//! which look-ups make anyway, tells them apart.
 
 use core::time::Duration;
 

@@ -132,8 +132,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The sessions that are shown, and the rules for the closure, are those of [`for_each`](Self::for_each). A session
     /// that exists throughout the call, and for which the closure always returns true, has ended when this returns.
     ///
-    /// A [reservation](Self::reserve) that exists throughout the call ends too, whatever the closure returns, because the
-    /// session that is being fetched for it may be one to end.
+    /// A [reservation](Self::reserve) that exists throughout the call ends too, whatever the closure returns, because
+    /// the session that is being fetched for it may be one to end.
     ///
     /// Lock-free if the closure is; allocates as `for_each` does. Takes effect for each session when its live version
     /// dies.

@@ -55,8 +55,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The ended sessions stay in [`count`](Self::count), in their places below
     /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions) and in memory until they are removed: by
     /// [`evict_expired`](Self::evict_expired), which counts them too, by the [`Sweeper`](crate::Sweeper), or by a
-    /// creation that needs a place. The listener of [`on_removal`](crate::SessionStoreBuilder::on_removal) is told then,
-    /// with the cause [`EndAll`](crate::RemovalCause::EndAll).
+    /// creation that needs a place. The listener of [`on_removal`](crate::SessionStoreBuilder::on_removal) is told
+    /// then, with the cause [`EndAll`](crate::RemovalCause::EndAll).
     ///
     /// Lock-free; allocates nothing. Takes effect when the store's era is raised. A store has 500,000 eras. If they are
     /// used up, a call ends the sessions one after the other, as `evict_expired` does.

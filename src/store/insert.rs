@@ -93,9 +93,9 @@ impl SessionStore {
     /// secure generator. If the store may make the id, prefer [`create_with`](Self::create_with).
     ///
     /// If a session of this id has expired, it ends and does not prevent the new one. The same holds for a deleted
-    /// session, and for a [reservation](Self::reserve) of the id. The new session has nothing of the former one, and its [`version`](Self::version)s start again. So a
-    /// caller that inserts an id for a second time decides that a revoked id becomes valid again. If several threads
-    /// insert the same id at once, one of them creates the session.
+    /// session, and for a [reservation](Self::reserve) of the id. The new session has nothing of the former one, and
+    /// its [`version`](Self::version)s start again. So a caller that inserts an id for a second time decides that a
+    /// revoked id becomes valid again. If several threads insert the same id at once, one of them creates the session.
     ///
     /// Do not insert ids that this store has made. The grace of a rotation, or a call of
     /// [`end_sessions_of`](Self::end_sessions_of) in progress, may still refer to the former session of such an id and

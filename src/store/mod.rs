@@ -292,8 +292,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// `None` if there is no such session.
     ///
     /// The number is 0 if the store made the id, because no other session ever has that id. The sessions that
-    /// [`insert_with`](SessionStore#method.insert_with) creates, and the [reservations](Self::reserve) that sessions are
-    /// made of, are numbered from 1.
+    /// [`insert_with`](SessionStore#method.insert_with) creates, and the [reservations](Self::reserve) that sessions
+    /// are made of, are numbered from 1.
     ///
     /// [`Removal::serial`](crate::Removal::serial) has it too. The thread that ends a session calls the listener after
     /// the end. If the id is inserted again at once, the listener may receive the end of the former session when the

@@ -23,8 +23,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// meantime, the answer is out of date, and would bring an ended session back. But then the reservation has ended
     /// too, and fulfilling it fails. A reservation ends by
     ///
-    /// * [`delete`](Self::delete) or [`delete_and_bar`](Self::delete_and_bar) of its id, [`end_all`](Self::end_all), or a
-    ///   [`delete_where`](Self::delete_where) that meets it,
+    /// * [`delete`](Self::delete) or [`delete_and_bar`](Self::delete_and_bar) of its id,
+    /// * [`end_all`](Self::end_all), or a [`delete_where`](Self::delete_where) that meets it,
     /// * [`insert_with`](SessionStore#method.insert_with) of its id,
     /// * the end of `within`, and
     /// * dropping the [`Reservation`].
@@ -34,8 +34,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// it.
     ///
     /// A reservation is not a session: it has no place below
-    /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions), so that requests with forged ids end no sessions.
-    /// But there may be no more reservations than `max_sessions`.
+    /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions), so that requests with forged ids end no
+    /// sessions. But there may be no more reservations than `max_sessions`.
     ///
     /// Lock-free; allocates. Takes effect when the reservation is put into its slot.
     ///
@@ -120,8 +120,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// Does the same as [`delete`](Self::delete), and refuses reservations of the id for the time `bar`.
     ///
-    /// For a cache whose store takes a while to delete the session: until it has, it would still hand the session out to
-    /// the next one that misses it. A bar may be deleted by nothing but [`end_all`](Self::end_all) and
+    /// For a cache whose store takes a while to delete the session: until it has, it would still hand the session out
+    /// to the next one that misses it. A bar may be deleted by nothing but [`end_all`](Self::end_all) and
     /// [`insert_with`](SessionStore#method.insert_with). It is not a session, and takes about a hundred bytes of memory
     /// until it has expired and is removed, as an expired session is. A later bar takes the place of an earlier one.
     ///
@@ -233,19 +233,19 @@ impl<T: Content + ?Sized> Reservation<'_, T> {
 }
 
 impl Reservation<'_> {
-    /// Creates the session for which the id was reserved, with these attributes, in one step, unless the reservation has
-    /// ended.
+    /// Creates the session for which the id was reserved, with these attributes, in one step, unless the reservation
+    /// has ended.
     ///
-    /// The session is like one of [`insert_with`](SessionStore#method.insert_with): it is bound to no principal, and has
-    /// a [`serial`](SessionStore::serial) of its own.
+    /// The session is like one of [`insert_with`](SessionStore#method.insert_with): it is bound to no principal, and
+    /// has a [`serial`](SessionStore::serial) of its own.
     ///
     /// Lock-free; allocates. Takes effect when the reservation is superseded by the session.
     ///
     /// # Errors
     ///
-    /// [`FulfilError::Ended`] if the reservation has ended: discard the answer, because it may be out of date. The other
-    /// errors are those of [`insert_with`](SessionStore#method.insert_with). On an error no session was created, and the
-    /// reservation has ended. Sessions may have been ended to make room.
+    /// [`FulfilError::Ended`] if the reservation has ended: discard the answer, because it may be out of date. The
+    /// other errors are those of [`insert_with`](SessionStore#method.insert_with). On an error no session was created,
+    /// and the reservation has ended. Sessions may have been ended to make room.
     ///
     /// # Examples
     ///

@@ -77,8 +77,8 @@ impl Sessions {
         self.table.replace_with(&key(id), Timeouts::default().absolute(left), held).is_ok()
     }
 
-    /// Replaces the live record with this id, or puts the record in place of the reservation of its id. Otherwise it does
-    /// nothing: a record without a reservation may be of a session that has been deleted.
+    /// Replaces the live record with this id, or puts the record in place of the reservation of its id. Otherwise it
+    /// does nothing: a record without a reservation may be of a session that has been deleted.
     ///
     /// Lock-free: it repeats its steps only if another thread has filled or ended the session between them.
     pub(crate) fn fill(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> Result<(), FulfilError> {

@@ -80,11 +80,11 @@ pub struct CloakroomStore(pub(crate) Arc<Sessions>);
 /// What remains:
 ///
 /// * The store behind the cache has to keep deleted sessions deleted itself. Most stores insert in `save`.
-/// * A request that changes a session saves it to the cache and the store at the same time. If another request loads the
-///   session from the store just before and fills the cache just afterwards, the cache has the earlier data until the
-///   next `save`. No session is restored by that.
-/// * A `load` of an id that the store does not know leaves a reservation, of about 200 bytes, for ten seconds. There are
-///   no more of them than [`Settings::max_sessions`]. While there are as many, misses are not cached.
+/// * A request that changes a session saves it to the cache and the store at the same time. If another request loads
+///   the session from the store just before and fills the cache just afterwards, the cache has the earlier data until
+///   the next `save`. No session is restored by that.
+/// * A `load` of an id that the store does not know leaves a reservation, of about 200 bytes, for ten seconds. There
+///   are no more of them than [`Settings::max_sessions`], if it is set. While there are as many, misses are not cached.
 /// * [`delete_where`](CloakroomCache::delete_where) ends sessions and reservations of the cache, and bars nothing.
 ///   Delete the sessions from the store behind it first.
 ///

@@ -531,8 +531,8 @@ macro_rules! version {
             #[tokio::test]
             async fn a_session_loaded_during_a_deletion_is_not_cached() {
                 let (cache, behind, gated, record) = gated().await;
-                let (slow, fast) =
-                    (CachingSessionStore::new(cache.clone(), gated.clone()), CachingSessionStore::new(cache.clone(), behind));
+                let slow = CachingSessionStore::new(cache.clone(), gated.clone());
+                let fast = CachingSessionStore::new(cache.clone(), behind);
                 let mut delete = pin!(slow.delete(&record.id));
                 assert!(poll(delete.as_mut()).is_pending(), "the store behind the cache has not deleted it yet");
                 assert_eq!(fast.load(&record.id).await.unwrap().as_ref(), Some(&record));

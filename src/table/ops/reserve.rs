@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 1. reserve   the key: EMPTY → reservation              found by no look-up
-//! 2. end       reservation: Live(t) → Dead               by a delete, an insert, its owner, or any thread once it expired
+//! 2. end       reservation: Live(t) → Dead               by a delete, an insert, its owner, or expiry
 //!    or fulfil reservation's successor: null → session   by its owner
 //!              reservation: Live(t) → Superseded         the fulfilment takes effect; any thread may do it
 //! ```
