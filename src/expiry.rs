@@ -116,9 +116,9 @@ impl Limits {
 }
 
 impl Tick {
-    /// The tick `ticks` later, or [`NEVER`](Self::NEVER) if that is beyond the era's last tick.
+    /// The tick `ticks` later, or [`NEVER`](Self::NEVER) if that is not before the era's last tick.
     pub(crate) fn after(self, ticks: u64) -> Self {
-        if ticks > Self::LAST.0 - self.0 % Self::ERA { Self::NEVER } else { Self(self.0 + ticks) }
+        if ticks >= Self::LAST.0 - self.0 % Self::ERA { Self::NEVER } else { Self(self.0 + ticks) }
     }
 }
 
@@ -388,7 +388,8 @@ mod tests {
     fn a_tick_keeps_its_era_or_is_beyond_all() {
         let tick = Tick::new(7).in_era(era(3));
         assert_eq!((tick.after(2), tick.after(FOREVER)), (Tick::new(9).in_era(era(3)), Tick::NEVER));
-        assert_eq!(tick.after(FOREVER - 7), Tick::LAST.in_era(era(3)));
+        assert_eq!((Tick::new(0).after(FOREVER), tick.after(FOREVER - 7)), (Tick::NEVER, Tick::NEVER));
+        assert_eq!(tick.after(FOREVER - 8).get() + 1, Tick::LAST.in_era(era(3)).get());
         assert_eq!((Tick::new(8).in_era_of(tick), tick.in_era_of(Tick::new(8))), (tick.after(1), Tick::new(7)));
     }
 
