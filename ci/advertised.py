@@ -23,6 +23,9 @@ ADDRESS = r"http://(?:localhost|127\.0\.0\.1)"
 
 FORM = ("application/x-www-form-urlencoded", b"user=ada&password=engine")
 JSON = ("application/json", json.dumps({"user": "ada", "password": "engine"}).encode())
+# What begins a session of the Model Context Protocol.
+PARAMS = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "ci", "version": "0"}}
+MCP = ("application/json", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": PARAMS}).encode())
 
 
 class Ends:
@@ -38,10 +41,24 @@ class Ends:
 
 
 class Serves:
-    """An example that is a server: it says where it listens, a login gets a cookie, and then it is stopped."""
+    """An example that is a server: it says where it listens, a login gets a cookie, and then it is stopped.
 
-    def __init__(self, login, arguments=(), stop=signal.SIGINT, status=0, says=ADDRESS + r":(\d+)"):
+    What is no login and gets no cookie has another `path`, brings the id in the header `gets`, and `sends` a header.
+    """
+
+    def __init__(
+        self,
+        login,
+        arguments=(),
+        stop=signal.SIGINT,
+        status=0,
+        says=ADDRESS + r":(\d+)",
+        path="/login",
+        gets="Set-Cookie",
+        sends=None,
+    ):
         self.login, self.arguments, self.stop, self.status, self.says = login, list(arguments), stop, status, says
+        self.path, self.gets, self.sends = path, gets, sends or {}
         # What the example's own documentation has curl send to it.
         self.curls = []
 
@@ -86,16 +103,17 @@ class Serves:
 
     def request(self, port):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        for what, path, kind, body in [("a login", "/login", *self.login), *self.curls]:
-            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"Content-Type": kind})
+        for what, path, kind, body in [(f"a request for {self.path}", self.path, *self.login), *self.curls]:
+            headers = {"Content-Type": kind, **self.sends}
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
             try:
                 with opener.open(request, timeout=DEADLINE) as answer:
-                    cookie = answer.headers["Set-Cookie"]
+                    given = answer.headers[self.gets]
             except urllib.error.HTTPError as error:
                 told = error.read().decode(errors="replace")
                 raise Failure(f"{what} is answered with status {error.code}", told) from error
-            if path == "/login" and not cookie:
-                raise Failure(f"{what} gets no cookie", "")
+            if path == self.path and not given:
+                raise Failure(f"{what} gets no {self.gets}", "")
 
 
 class Failure(Exception):
@@ -111,6 +129,16 @@ EXAMPLES = {
     "server": [Serves(FORM)],
     "axum_login": [Serves(FORM, ["127.0.0.1:0"])],
     "hyper": [Serves(JSON, ["127.0.0.1:0"])],
+    "dbsc": [Serves(FORM, ["127.0.0.1:0"], gets="Secure-Session-Registration")],
+    "mcp": [
+        Serves(
+            MCP,
+            ["127.0.0.1:0"],
+            path="/mcp",
+            gets="Mcp-Session-Id",
+            sends={"Authorization": "Bearer ada-token"},
+        )
+    ],
     # It leaves the signal to the system.
     "tower_sessions": [Serves(FORM, status=-signal.SIGINT)],
     "actix": [Serves(FORM)],

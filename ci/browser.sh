@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests the page of the example server in Chromium: users log in from two browsers, see and end each other's sessions, and
-# watch the store; and the page keeps its layout on screens of 390 and 320 pixels. Skips with a message if there is no
+# watch the store; and the page keeps its layout on screens of 390 and 320 pixels. Then a session that is bound to one
+# profile (adapters/dbsc), whose cookies are copied to another one. Skips with a message if there is no
 # Chromium or no driver for it (Debian: the packages chromium and chromium-driver). A minute on two cores, once it is built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,3 +26,4 @@ export CHROMIUM CHROMEDRIVER
 "$CHROMIUM" --version
 # One after the other, because concurrent browsers slow each other down beyond the tests' deadlines.
 bash ci/with-tests cargo test -p cloakroom-tower --test server browser:: -- --ignored --test-threads=1
+bash ci/with-tests cargo test -p cloakroom-dbsc --test browser -- --ignored --test-threads=1

@@ -59,9 +59,9 @@ NOTICED = [rule for rule, patch in PATCHES.items() if re.search("^Shuttle: yes$"
 CONTENDERS = re.search(r"^contenders! \{\n(.*?)^\}", read("benches/src/contenders/mod.rs"), re.M | re.S)[
     1
 ].splitlines()
-CREATE, CONFIG = "src/store/create.rs", "src/config.rs"
-SEARCHED = constant(CREATE, "ENTRIES_SEARCHED_WHEN_FULL")
-FOR_THE_BOUND = constant(CREATE, "ENTRIES_SEARCHED_FOR_THE_BOUND")
+ROOM, CONFIG = "src/store/room.rs", "src/config.rs"
+SEARCHED = constant(ROOM, "ENTRIES_SEARCHED_WHEN_FULL")
+FOR_THE_BOUND = constant(ROOM, "ENTRIES_SEARCHED_FOR_THE_BOUND")
 SAMPLE = constant("src/table/ops/room.rs", "SAMPLE")
 MOST_SHARDS = constant(CONFIG, "MOST_SHARDS")
 LARGE = number(re.search(r"LARGE: usize = (\d+) \* 1024;", read("src/memory/cache.rs"))[1])

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests with every feature: those of the library, with the examples in its documentation (but for some that
-# take long and that the features do not concern: they are run without them); those of adapters/tower, and of both
-# versions of tower-sessions. Three minutes on two cores from scratch.
+# take long and that the features do not concern: they are run without them); those of adapters/tower, of both
+# versions of tower-sessions, and of adapters/dbsc. Three minutes on two cores from scratch.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,3 +13,4 @@ PROPTEST_CASES=64 bash ci/with-tests cargo test -p cloakroom --all-features --li
 bash ci/with-tests cargo test -p cloakroom --all-features --doc
 bash ci/with-tests cargo test -p cloakroom-tower --all-features
 bash ci/with-tests cargo test -p cloakroom-tower-sessions --all-features
+bash ci/with-tests cargo test -p cloakroom-dbsc --all-features

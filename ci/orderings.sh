@@ -49,6 +49,8 @@ M10 a_block_has_one_owner
 M11 a_block_has_one_owner
 P1  a_place_is_taken_after_all_that_preceded_its_return
 P2  a_place_is_taken_after_all_that_preceded_its_return
+P3  bytes_are_taken_after_all_that_preceded_their_return
+P4  bytes_are_taken_after_all_that_preceded_their_return
 S1  a_replaced_version_stays_allocated_while_it_is_read
 S2  a_replaced_version_stays_allocated_while_it_is_read
 T1  a_set_survives_growth

@@ -15,7 +15,7 @@ trap 'rm -f "$log"' EXIT
 # One crate at a time, and its library only: so nothing is on that its tests or its neighbours in the workspace turn on. With the resolver that the workspace has, this
 # takes no `--no-dev-deps`, for which cargo-hack would rewrite the manifests under the feet of whatever runs beside it.
 cargo hack check --feature-powerset --exclude-features default --lib \
-    -p cloakroom -p cloakroom-tower -p cloakroom-tower-sessions -p cloakroom-actix-session 2>&1 | tee "$log"
+    -p cloakroom -p cloakroom-tower -p cloakroom-tower-sessions -p cloakroom-actix-session -p cloakroom-dbsc 2>&1 | tee "$log"
 
 # `-D warnings` by way of the compiler's flags would have everything else built again for it.
 if grep -q '^warning' "$log"; then

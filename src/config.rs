@@ -64,6 +64,36 @@ pub struct SessionConfig {
     /// A session takes one place throughout a rotation, even while its former id still forwards to it
     /// ([`Rotation::grace`](crate::Rotation::grace)).
     pub max_sessions: usize,
+    /// The most bytes that all sessions together take, including expired sessions that are not evicted yet. 0, the
+    /// default, means no limit but the memory.
+    ///
+    /// Like `max_sessions`, the limit is never exceeded, not for an instant. At the limit a creation, a change that
+    /// makes a session larger, and a rotation or login that does, end other sessions or are refused, as
+    /// [`when_full`](Self::when_full) says. A change that makes no session larger never fails for it, and neither does
+    /// a change of timeouts. [`Stats::counted_bytes`](crate::Stats::counted_bytes) shows the bytes.
+    ///
+    /// **What counts**: for each session the block of memory of its present version. It holds 56 bytes, the attributes
+    /// ([`max_session_bytes`](Self::max_session_bytes) says how they are counted) or the value, 16 bytes for timeouts
+    /// (whether the session has its own or not), 20 if it is bound to a principal, and 40 if its id was given to
+    /// `insert_with` or it was rotated with a grace. On 64-bit Linux, a block is a multiple of 16 bytes up to 1 KiB,
+    /// and up to 50 % larger than its contents up to 16 KiB; otherwise it is a multiple of 8 bytes. A session that
+    /// was rotated with a grace also counts 112 bytes, and the size of a value, for its former id, until it is rotated
+    /// without a grace or ends. So a session without attributes takes 80 bytes there, and one with 80 bytes of
+    /// attributes 160.
+    ///
+    /// **What does not count**, and how much it is at most:
+    ///
+    /// * The slots of the table: eight bytes each ([`Stats::slots`](crate::Stats::slots)). Usually 11 to 28 bytes for
+    ///   each session, and 64 after many have ended; while a shard grows, its former array as well. An empty store has
+    ///   two kilobytes for each [shard](Self::shards).
+    /// * Memory that is not freed yet: [`Stats::retired_bytes`](crate::Stats::retired_bytes).
+    /// * The new version that each operation in progress makes, one for each thread.
+    /// * The index of principals: about 300 bytes for each principal, and 60 for each session bound to it.
+    /// * Memory that a value of a [`SessionStore<T>`](crate::SessionStore::typed) owns on the heap. Only the bytes of
+    ///   the value itself count.
+    /// * What the allocator adds to a block that is not the crate's own ([`Memory`](crate::Memory)), and free blocks
+    ///   between blocks in use.
+    pub max_bytes: usize,
     /// The most sessions that may be bound to one principal. 0, the default, means no limit.
     ///
     /// The limit is never exceeded, not for an instant. A session that is being rotated counts once. The store checks
@@ -75,8 +105,8 @@ pub struct SessionConfig {
     /// What happens to a login at [`max_sessions_per_principal`](Self::max_sessions_per_principal).
     /// [`WhenPrincipalFull::Refuse`] by default.
     pub when_principal_full: WhenPrincipalFull,
-    /// What happens to a creation at [`max_sessions`](Self::max_sessions), if no expired session is found.
-    /// [`WhenFull::Refuse`] by default.
+    /// What happens to a creation at [`max_sessions`](Self::max_sessions), and to what needs bytes at
+    /// [`max_bytes`](Self::max_bytes), if no expired session is found. [`WhenFull::Refuse`] by default.
     pub when_full: WhenFull,
     /// The most bytes that the attributes of one session may take. 64 KiB by default.
     ///
@@ -111,12 +141,18 @@ pub struct SessionConfig {
     pub batch_ids: bool,
 }
 
-/// Says what happens to a creation when a store holds [`max_sessions`](SessionConfig::max_sessions).
+/// Says what happens to a creation when a store holds [`max_sessions`](SessionConfig::max_sessions), and to an
+/// operation that needs bytes when its sessions take [`max_bytes`](SessionConfig::max_bytes): a creation, a change that
+/// makes a session larger, a rotation or a login that does.
 ///
 /// Under every policy:
 ///
-/// * Up to 512 sessions are looked at first, in search of an expired session to replace.
-/// * There are never more than `max_sessions`, not for an instant.
+/// * Up to 512 sessions are looked at first, in search of an expired session to replace. For bytes, this is repeated as
+///   long as it finds some, 64 times at most.
+/// * There are never more than `max_sessions`, and they never take more than `max_bytes`, not for an instant.
+/// * For bytes, several sessions may end, one after the other, until there is room: at most one for each 72 bytes that
+///   the operation needs. A session never ends for its own growth, and none ends for a session that is larger than
+///   `max_bytes`. An operation that finds no more sessions to end is refused, although it may have ended some.
 /// * A session that is ended to make room ends like a deleted session: at one instant, for good, and with the cause
 ///   [`Capacity`](crate::RemovalCause::Capacity). A session that is used after it was chosen stays, and another session
 ///   is chosen.
@@ -140,7 +176,9 @@ pub struct SessionConfig {
 #[non_exhaustive]
 pub enum WhenFull {
     /// Refuses the creation: [`CreateError::Full`](crate::CreateError::Full). No user is logged out, but a client that
-    /// opens sessions faster than they expire keeps all new users out.
+    /// opens sessions faster than they expire keeps all new users out. At `max_bytes`, refuses what needs more:
+    /// `BytesFull` in [`CreateError`](crate::CreateError::BytesFull), [`SetError`](crate::SetError::BytesFull) and
+    /// others.
     #[default]
     Refuse,
     /// Ends the idlest session of a sample: the session with the oldest last use, of a sample of at least 32 sessions
@@ -152,11 +190,12 @@ pub enum WhenFull {
     ///
     /// Up to 512 sessions, of a sample that moves through the store, are looked at in search of an unbound session. If
     /// the sample has none, the creation is refused. (A search through all sessions would let one request keep the
-    /// server busy for milliseconds.)
+    /// server busy for milliseconds.) The same holds for the bytes that an unbound session needs.
     ///
     /// The creation of a session that is itself bound to a principal is not refused: up to 8,192 sessions are looked at
     /// then, and if none of them is unbound, the idlest of them ends. So if more than about one session in a thousand
-    /// is unbound, no logged-in user is affected. Limit the number of sessions of one user with
+    /// is unbound, no logged-in user is affected. (The first session that ends for its bytes is searched for like this,
+    /// and further ones among 512.) Limit the number of sessions of one user with
     /// [`max_sessions_per_principal`](SessionConfig::max_sessions_per_principal).
     EndUnbound,
 }
@@ -188,6 +227,13 @@ impl SessionConfig {
     #[must_use]
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
+        self
+    }
+
+    /// Sets [`max_bytes`](#structfield.max_bytes), the bytes of all sessions together, 0 for no limit.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
         self
     }
 
@@ -251,14 +297,15 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// Returns 30 minutes, `session_id`, no limit on sessions, 64 KiB and 1,024 attributes for each, 64 shards,
-    /// and ids drawn in batches.
+    /// Returns 30 minutes, `session_id`, no limit on sessions and their bytes, 64 KiB and 1,024 attributes for each, 64
+    /// shards, and ids drawn in batches.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(30 * 60),
             absolute_timeout: None,
             cookie_name: CookieName::default(),
             max_sessions: 0,
+            max_bytes: 0,
             max_sessions_per_principal: 0,
             when_principal_full: WhenPrincipalFull::default(),
             when_full: WhenFull::default(),

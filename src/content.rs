@@ -28,8 +28,15 @@ pub trait Stored {
     /// The payload of a version that only forwards to another id.
     fn absent() -> Self::Payload;
 
+    /// The content of a version that does not forward, with this text and payload.
     #[allow(private_interfaces, reason = "as above")]
-    fn of(version: EntryRef<'_, Self::Payload>) -> &Self;
+    fn shown<'v>(text: &'v str, payload: &'v Self::Payload) -> &'v Self;
+
+    #[inline]
+    #[allow(private_interfaces, reason = "as above")]
+    fn of(version: EntryRef<'_, Self::Payload>) -> &Self {
+        Self::shown(version.text(), version.payload())
+    }
 }
 
 /// Copies content into a new entry.
@@ -49,9 +56,8 @@ impl Stored for Attributes {
     }
 
     #[inline]
-    #[allow(private_interfaces, reason = "as above")]
-    fn of(version: EntryRef<'_, Packed>) -> &Self {
-        Self::from_packed(version.text())
+    fn shown<'v>(text: &'v str, _: &'v Packed) -> &'v Self {
+        Self::from_packed(text)
     }
 }
 
@@ -79,9 +85,8 @@ impl<T: Send + Sync + 'static> Stored for T {
     }
 
     #[inline]
-    #[allow(private_interfaces, reason = "as above")]
-    fn of(version: EntryRef<'_, Typed<T>>) -> &T {
-        version.payload().0.as_ref().expect("a version that does not forward has a value")
+    fn shown<'v>(_: &'v str, payload: &'v Typed<T>) -> &'v T {
+        payload.0.as_ref().expect("a version that does not forward has a value")
     }
 }
 

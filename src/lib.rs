@@ -37,13 +37,14 @@
 //! | Attributes | [`get`], [`read`], [`set`], [`set_each`], [`take`], [`increment`], [`update`], [`set_if`], [`snapshot`] |
 //! | Timeouts | [`ttl`](SessionConfig#structfield.ttl), [`absolute_timeout`](SessionConfig#structfield.absolute_timeout), [`set_timeouts`], [`touch`], [`expires_in`] |
 //! | Login, with a new id | [`login`], [`login_with`], [`bind`] |
+//! | Logout that keeps a basket | [`unbind`], [`unbind_with`] |
 //! | A new id at other times | [`rotate_id`], [`rotation`] with a grace |
 //! | Sessions of a user | [`Principal`], [`sessions_of`], [`end_sessions_of`], [`end_other_sessions_of`] |
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
 //! | A cache in front of another store | [`reserve`], [`Reservation`], [`delete_and_bar`], [`end_all`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
-//! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal) |
+//! | Figures and logs | [`stats`], [`fingerprint`], [`on_removal`](SessionStoreBuilder::on_removal), [`on_removal_with`](SessionStoreBuilder::on_removal_with) |
 //! | The process | [`Memory`]: where the memory of sessions comes from |
 //! | Tests | [`ManualClock`] |
 //!
@@ -57,6 +58,7 @@
 //!   `CloakroomCache` a cache in front of a database. Each call boxes a future and clones the session's data. If
 //!   two requests save a session, the second overwrites the whole of the first.
 //! * **actix-session 0.11**: [`cloakroom-actix-session`]. Each load and each update copies the session's state.
+//! * **Browsers with a key for the session** (DBSC): [`cloakroom-dbsc`], beside the first of these or without it.
 //! * **Others**: this crate. Parse the cookie ([`SessionId`]), send it ([`SessionStore::cookie_name`]), and send a new
 //!   one after each login ([`login`]).
 //!
@@ -82,6 +84,7 @@
 //! [`cloakroom-tower`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower
 //! [`cloakroom-tower-sessions`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/tower-sessions
 //! [`cloakroom-actix-session`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/actix-session
+//! [`cloakroom-dbsc`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/dbsc
 //! [recipes]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/recipes.md
 //! [promises]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/promises.md
 //! [migration page]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/migration.md
@@ -107,6 +110,8 @@
 //! [`login`]: SessionStore#method.login
 //! [`login_with`]: SessionStore#method.login_with
 //! [`bind`]: SessionStore::bind
+//! [`unbind`]: SessionStore#method.unbind
+//! [`unbind_with`]: SessionStore::unbind_with
 //! [`rotate_id`]: SessionStore::rotate_id
 //! [`rotation`]: SessionStore::rotation
 //! [`sessions_of`]: SessionStore::sessions_of

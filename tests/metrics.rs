@@ -26,6 +26,7 @@ fn store() -> (SessionStore, ManualClock) {
         .max_sessions(3)
         .max_session_bytes(32)
         .max_attributes(2)
+        .max_bytes(10_000)
         .clock(clock.clone())
         .when_full(WhenFull::EndIdlest);
     (builder.build().expect("the settings are valid"), clock)
@@ -60,7 +61,10 @@ fn every_figure_is_exported_under_its_name() {
     assert!(matches!(retired, Some(DebugValue::Gauge(bytes)) if *bytes > 0.0), "{retired:?}");
     let expected = [
         ("cloakroom_session_bytes{store=sid}", gauge(stats.bytes as f64)),
+        ("cloakroom_counted_bytes{store=sid}", gauge(stats.counted_bytes as f64)),
+        ("cloakroom_session_changes_rejected_total{store=sid}", DebugValue::Counter(0)),
         ("cloakroom_sessions_created_total{store=sid}", DebugValue::Counter(7)),
+        ("cloakroom_sessions_rejected_total{store=sid,reason=bytes_full}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=full}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=principal_full}", DebugValue::Counter(0)),
         ("cloakroom_sessions_rejected_total{store=sid,reason=random}", DebugValue::Counter(0)),
@@ -82,7 +86,27 @@ fn every_figure_is_exported_under_its_name() {
     ];
     let expected: BTreeMap<_, _> = expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     assert_eq!(exported, expected);
+    assert!(stats.counted_bytes >= stats.bytes);
     assert!(stats.bytes > 0 && stats.slots > 0 && stats.longest_probe > 0);
+}
+
+#[test]
+fn what_the_limit_in_bytes_refuses_is_exported() {
+    let store = SessionStore::builder().max_bytes(200).build().expect("the settings are valid");
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || {
+        let id = store.create().expect("there is room");
+        (0..2).for_each(|_| assert!(store.set(&id, "key", &"v".repeat(200)).is_err()));
+        (0..3).for_each(|_| assert!(store.create_with([("key", "v".repeat(200))]).is_err()));
+        store.export_metrics();
+    });
+    let mut exported = exported(&recorder.snapshotter());
+    let mut of = |name: &str| exported.remove(name).expect("it is exported");
+    assert_eq!(of("cloakroom_session_changes_rejected_total{store=session_id}"), DebugValue::Counter(2));
+    assert_eq!(of("cloakroom_sessions_rejected_total{store=session_id,reason=bytes_full}"), DebugValue::Counter(3));
+    let counted = store.stats().counted_bytes;
+    assert_eq!(of("cloakroom_counted_bytes{store=session_id}"), gauge(counted as f64));
+    assert!((72..=200).contains(&counted), "{counted}");
 }
 
 #[test]

@@ -157,6 +157,7 @@ fn bound() -> impl Strategy<Value = Operation> {
         4 => (principal(), attributes()).prop_map(|(principal, given)| Operation::CreateBound(principal, given)),
         4 => (subject(), principal()).prop_map(|(subject, principal)| Operation::Bind(subject, principal)),
         3 => (subject(), principal()).prop_map(|(subject, principal)| Operation::Login(subject, principal)),
+        2 => (subject(), key()).prop_map(|(subject, key)| Operation::Unbind(subject, key)),
         3 => principal().prop_map(Operation::SessionsOf),
         1 => principal().prop_map(Operation::EndSessionsOf),
         2 => (principal(), subject()).prop_map(|(principal, kept)| Operation::EndOthersOf(principal, kept)),

@@ -125,6 +125,18 @@ fn each_event_comes_once_with_its_level_and_fields() {
 }
 
 #[test]
+fn what_the_limit_in_bytes_refuses_makes_an_event() {
+    let store = SessionStore::builder().max_bytes(200).build().expect("the settings are valid");
+    let id = store.create().expect("there is room");
+    let lines = Capture::new(Level::TRACE).during(|| {
+        assert!(store.create_with([("card-key", "v".repeat(200))]).is_err());
+        assert!(store.set(&id, "card-key", &"v".repeat(200)).is_err());
+    });
+    let refused = ["DEBUG creation refused reason=\"bytes_full\"", "DEBUG change refused reason=\"bytes_full\""];
+    assert_eq!(lines, refused);
+}
+
+#[test]
 fn a_login_to_another_principals_session_is_an_end_and_a_creation() {
     let (store, _) = store();
     let [ada, eve] = ["ada", "eve"].map(Principal::new);

@@ -119,13 +119,14 @@ fn later(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
 /// Of three principals.
 fn bound(u: &mut Unstructured<'_>, which: u8) -> Result<Operation> {
     let principal = u.arbitrary::<u8>()? % 3;
-    Ok(match which % 8 {
+    Ok(match which % 9 {
         0 | 1 => Operation::CreateBound(principal, vec![pair(u)?]),
         2 => Operation::Bind(subject(u)?, principal),
         3 => Operation::Login(subject(u)?, principal),
         4 => Operation::SessionsOf(principal),
         5 => Operation::EndSessionsOf(principal),
         6 => Operation::EndOthersOf(principal, subject(u)?),
+        7 => Operation::Unbind(subject(u)?, key(u)?),
         _ => Operation::DeleteWhere(key(u)?),
     })
 }

@@ -167,13 +167,13 @@ fn a_place_is_free_only_once_its_session_has_ended() {
 #[test]
 fn a_place_is_taken_after_all_that_preceded_its_return() {
     loom::model(|| {
-        let shared = Arc::new((Population::new(1), AtomicUsize::new(0), UnsafeCell::new(())));
+        let shared = Arc::new((Population::new(1, 0), AtomicUsize::new(0), UnsafeCell::new(())));
         shared.0.enter(&shared.1).expect("the first place").occupy();
         let leaver = {
             let shared = shared.clone();
             thread::spawn(move || {
                 shared.2.with_mut(|_| ());
-                shared.0.leave(&shared.1);
+                shared.0.leave(&shared.1, || 0);
             })
         };
         if let Some(place) = shared.0.enter(&shared.1) {

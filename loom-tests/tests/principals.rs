@@ -129,6 +129,19 @@ fn rotate_with_grace(world: &World) {
     world.note("rotate", id);
 }
 
+/// Logs out, and keeps a session that is nobody's.
+fn unbind(world: &World) {
+    boundary();
+    let id = world.store.unbind(&world.first, |_| true).ok();
+    world.note("unbind", id);
+}
+
+/// Whether the session that the logout has begun is there, and the only one, and nobody's.
+fn is_nobodys(world: &World, unbound: Option<SessionId>) -> bool {
+    let alone = world.live().is_empty() && world.store.count() == usize::from(unbound.is_some());
+    alone && unbound.is_none_or(|id| world.store.exists(&id) && world.store.principal(&id).is_none())
+}
+
 fn delete(world: &World) {
     boundary();
     let deleted = world.store.delete(&world.first);
@@ -227,6 +240,61 @@ fn delete_against_rotation_of_a_bound_session() {
         let (deleted, rotated) = (world.of("delete").is_some(), world.of("rotate"));
         assert_eq!(deleted, rotated.is_none());
         assert_eq!(world.live(), rotated.into_iter().collect::<Vec<_>>());
+    });
+}
+
+/// The old session ends once: by the logout, which begins another one that is nobody's, or with all of hers.
+#[test]
+fn unbinding_against_the_end_of_all() {
+    free(&[unbind, end_all], |world| {
+        assert!(!world.store.exists(&world.first));
+        assert!(is_nobodys(world, world.of("unbind")));
+    });
+}
+
+#[test]
+fn unbinding_against_delete() {
+    free(&[unbind, delete], |world| {
+        let (unbound, deleted) = (world.of("unbind"), world.of("delete").is_some());
+        assert_eq!(unbound.is_none(), deleted);
+        assert!(is_nobodys(world, unbound));
+    });
+}
+
+/// What was set is there under the new id, or nowhere.
+#[test]
+fn unbinding_against_set() {
+    let set = |world: &World| {
+        boundary();
+        let set = world.store.set(&world.first, "basket", "apple").is_ok();
+        world.note("set", set.then_some(world.first));
+    };
+    free(&[unbind, set], |world| {
+        let unbound = world.of("unbind").expect("no other thread ends it");
+        let basket = world.store.get(&unbound, "basket");
+        assert_eq!(basket.as_deref(), world.of("set").map(|_| "apple"));
+        assert!(is_nobodys(world, Some(unbound)));
+    });
+}
+
+#[test]
+fn unbinding_against_rotation() {
+    explore(1, 0, WhenPrincipalFull::Refuse, &[unbind, rotate], |world| {
+        let (unbound, rotated) = (world.of("unbind"), world.of("rotate"));
+        assert!(unbound.is_some() != rotated.is_some());
+        assert_eq!(world.live(), rotated.into_iter().collect::<Vec<_>>());
+        assert_eq!(world.store.count(), 1);
+    });
+}
+
+/// Her only place is free when the logout has returned.
+#[test]
+fn unbinding_against_the_login_that_needs_the_place() {
+    explore(0, 1, WhenPrincipalFull::Refuse, &[login, unbind], |world| {
+        let unbound = world.of("unbind").expect("no other thread ends it");
+        assert_eq!(world.live(), world.of("login").into_iter().collect::<Vec<_>>());
+        assert!(world.store.exists(&unbound));
+        assert!(world.store.new_session().principal(world.ada).create().is_ok() == world.of("login").is_none());
     });
 }
 

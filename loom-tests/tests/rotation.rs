@@ -114,7 +114,7 @@ impl World {
             let forwards =
                 |grace| Former::Forwards { end: moment.now().after(grace), absent: || Watched::new(usize::MAX) };
             let former = grace.map_or(Former::Ends(RemovalCause::Rotated), forwards);
-            self.table.rotate(&old, former, moment, |version, stamp| {
+            self.table.rotate(&old, former, moment, self.table.reservation().as_mut(), |version, stamp| {
                 value = Some(version.payload().value());
                 let overrides = Overrides { former: grace.map(|_| old), ..version.overrides() };
                 let head = Head { key: new, ..version.next_head(stamp, &overrides) };

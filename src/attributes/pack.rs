@@ -40,6 +40,7 @@ impl<'a> Assignment<'a> {
     }
 
     /// Returns the size of the result, if it is within the limits.
+    #[inline(always)] // `set` has two copies, and neither may be worse for it.
     pub(crate) fn size_within(&self, limits: Limits) -> Result<usize, Excess> {
         if self.replaced.is_empty() {
             return limits.admit_counted(|| Pairs::of(self.before).count() + 1, self.size());
@@ -55,6 +56,7 @@ impl<'a> Assignment<'a> {
 
     /// Writes the result: the new value in the place of the old, or at the end if the key is new. Fails only if `out`
     /// has less room than [`size_within`](Self::size_within) has returned.
+    #[inline(always)] // `set` has two copies, and neither may be worse for it.
     pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
         out.write_str(&self.before[..self.replaced.start])?;
         self.pair.write(out)?;

@@ -19,6 +19,7 @@
 //! an operation on another session. The panic hook has reported it. The memory is freed, and so is everything else.
 
 pub(crate) mod account;
+mod charge;
 pub(crate) mod life;
 mod overrides;
 

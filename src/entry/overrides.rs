@@ -76,6 +76,12 @@ impl Shape {
         self == Self::RESERVATION
     }
 
+    /// The shape of a session's first version: bound to a principal or not, with a serial number or without.
+    pub(super) fn of_first(bound: bool, numbered: bool, text_len: u32) -> Self {
+        let Self(plain) = Self::new(&Overrides::NONE, text_len);
+        Self(plain | if bound { BINDING } else { 0 } | if numbered { ORIGIN } else { 0 })
+    }
+
     /// Whether the version is a session's and has no overrides.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
@@ -125,6 +131,11 @@ impl Shape {
     #[inline]
     pub(super) fn tail_len(self) -> usize {
         self.overrides_len() + self.text_len()
+    }
+
+    /// The length of the tail if the version had limits of its own.
+    pub(super) fn tail_len_with_limits(self) -> usize {
+        self.tail_len() + LIMITS_LEN - self.part(LIMITS, LIMITS_LEN)
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Errors of changing a session's attributes.
 
-use super::{MissingError, too_large, too_many};
+use super::{BYTES_FULL, MissingError, too_large, too_many};
 use core::error::Error;
 use core::fmt;
 
@@ -35,12 +35,16 @@ pub enum SetError {
         /// The number of attributes that a session may have.
         limit: usize,
     },
+    /// The session would become larger, and the sessions of the store take as many bytes as
+    /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows.
+    BytesFull,
 }
 
 impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(missing) => missing.fmt(f),
+            Self::BytesFull => f.write_str(BYTES_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
             Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }

@@ -1,6 +1,6 @@
 //! Errors of creating a session.
 
-use super::{FULL, NO_ID, PRINCIPAL_FULL, RandomError, too_large, too_many};
+use super::{BYTES_FULL, FULL, NO_ID, PRINCIPAL_FULL, RandomError, too_large, too_many};
 use core::error::Error;
 use core::fmt;
 
@@ -21,6 +21,9 @@ use core::fmt;
 pub enum CreateError {
     /// The store holds as many sessions as [`max_sessions`](crate::SessionConfig#structfield.max_sessions) allows.
     Full,
+    /// The sessions of the store take as many bytes as [`max_bytes`](crate::SessionConfig#structfield.max_bytes)
+    /// allows.
+    BytesFull,
     /// The principal has as many sessions as
     /// [`max_sessions_per_principal`](crate::SessionConfig#structfield.max_sessions_per_principal) allows.
     PrincipalFull,
@@ -46,6 +49,7 @@ impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str(FULL),
+            Self::BytesFull => f.write_str(BYTES_FULL),
             Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
             Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
@@ -58,7 +62,11 @@ impl Error for CreateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Full | Self::PrincipalFull | Self::TooLarge { .. } | Self::TooManyAttributes { .. } => None,
+            Self::Full
+            | Self::BytesFull
+            | Self::PrincipalFull
+            | Self::TooLarge { .. }
+            | Self::TooManyAttributes { .. } => None,
         }
     }
 }
@@ -88,6 +96,9 @@ pub enum InsertError {
     Occupied,
     /// The store holds as many sessions as [`max_sessions`](crate::SessionConfig#structfield.max_sessions) allows.
     Full,
+    /// The sessions of the store take as many bytes as [`max_bytes`](crate::SessionConfig#structfield.max_bytes)
+    /// allows.
+    BytesFull,
     /// The attributes take more than [`max_session_bytes`](crate::SessionConfig#structfield.max_session_bytes).
     TooLarge {
         /// The bytes that the attributes would take, up to and including the first attribute beyond the limit.
@@ -109,6 +120,7 @@ impl fmt::Display for InsertError {
         match self {
             Self::Occupied => f.write_str("a session has this id already"),
             Self::Full => f.write_str(FULL),
+            Self::BytesFull => f.write_str(BYTES_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
             Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }

@@ -18,12 +18,16 @@ use core::fmt;
 pub enum ConfigError {
     /// The text is not a cookie name.
     CookieName(CookieNameError),
+    /// The listener of [`on_removal_with`](crate::SessionStoreBuilder::on_removal_with) is for sessions with another
+    /// type of content.
+    Listener,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CookieName(_) => f.write_str("invalid cookie name"),
+            Self::Listener => f.write_str("the removal listener is for sessions with another type of content"),
         }
     }
 }
@@ -32,6 +36,7 @@ impl Error for ConfigError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::CookieName(cause) => Some(cause),
+            Self::Listener => None,
         }
     }
 }

@@ -69,6 +69,7 @@ impl fmt::Display for MissingError {
 impl Error for MissingError {}
 
 const FULL: &str = "the store has no room for another session";
+const BYTES_FULL: &str = "the store has no room for so many bytes";
 const PRINCIPAL_FULL: &str = "the principal has no room for another session";
 const NO_ID: &str = "no session id could be made";
 
@@ -91,6 +92,7 @@ mod tests {
     fn all() -> Vec<Box<dyn Error + Send + Sync>> {
         vec![
             Box::new(CreateError::Full),
+            Box::new(CreateError::BytesFull),
             Box::new(CreateError::TooLarge { size: 23, limit: 16 }),
             Box::new(CreateError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(CreateError::Random(random_error())),
@@ -102,17 +104,22 @@ mod tests {
             Box::new(ReserveError::Full),
             Box::new(FulfilError::Ended),
             Box::new(FulfilError::Full),
+            Box::new(FulfilError::BytesFull),
             Box::new(FulfilError::TooLarge { size: 23, limit: 16 }),
             Box::new(FulfilError::TooManyAttributes { count: 23, limit: 16 }),
+            Box::new(InsertError::BytesFull),
             Box::new(MissingError::NotFound),
             Box::new(MissingError::Expired),
             Box::new(SetError::Missing(MissingError::NotFound)),
+            Box::new(SetError::BytesFull),
             Box::new(SetError::TooLarge { size: 23, limit: 16 }),
             Box::new(SetError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(RotateError::Missing(MissingError::Expired)),
+            Box::new(RotateError::BytesFull),
             Box::new(RotateError::Random(random_error())),
             Box::new(BindError::Missing(MissingError::Expired)),
             Box::new(BindError::PrincipalFull),
+            Box::new(BindError::BytesFull),
             Box::new(BindError::OtherPrincipal),
             Box::new(BindError::Random(random_error())),
             Box::new(SetIfError::Changed),

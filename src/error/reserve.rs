@@ -1,6 +1,6 @@
 //! Errors of reservations.
 
-use super::{FULL, too_large, too_many};
+use super::{BYTES_FULL, FULL, too_large, too_many};
 use core::error::Error;
 use core::fmt;
 
@@ -66,6 +66,8 @@ pub enum FulfilError {
     Ended,
     /// The store holds as many sessions as [`max_sessions`](crate::SessionConfig#structfield.max_sessions) allows.
     Full,
+    /// The session does not fit within [`max_bytes`](crate::SessionConfig#structfield.max_bytes).
+    BytesFull,
     /// The attributes take more than [`max_session_bytes`](crate::SessionConfig#structfield.max_session_bytes).
     TooLarge {
         /// The bytes that the attributes would take, up to and including the first attribute beyond the limit.
@@ -87,6 +89,7 @@ impl fmt::Display for FulfilError {
         match self {
             Self::Ended => f.write_str("the reservation has ended"),
             Self::Full => f.write_str(FULL),
+            Self::BytesFull => f.write_str(BYTES_FULL),
             Self::TooLarge { size, limit } => too_large(f, *size, *limit),
             Self::TooManyAttributes { count, limit } => too_many(f, *count, *limit),
         }

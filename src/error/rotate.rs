@@ -1,6 +1,6 @@
 //! Errors of giving a session another id.
 
-use super::{MissingError, NO_ID, PRINCIPAL_FULL, RandomError};
+use super::{BYTES_FULL, MissingError, NO_ID, PRINCIPAL_FULL, RandomError};
 use core::error::Error;
 use core::fmt;
 
@@ -20,6 +20,9 @@ use core::fmt;
 pub enum RotateError {
     /// There is no such session, or the id has been rotated before.
     Missing(MissingError),
+    /// The session would take more bytes under its new id, and the sessions of the store take as many as
+    /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows. Only a rotation with a grace takes more.
+    BytesFull,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
 }
@@ -28,6 +31,7 @@ impl fmt::Display for RotateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(missing) => missing.fmt(f),
+            Self::BytesFull => f.write_str(BYTES_FULL),
             Self::Random(_) => f.write_str(NO_ID),
         }
     }
@@ -37,7 +41,7 @@ impl Error for RotateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Missing(_) => None,
+            Self::Missing(_) | Self::BytesFull => None,
         }
     }
 }
@@ -77,6 +81,9 @@ pub enum BindError {
     /// The principal has as many sessions as
     /// [`max_sessions_per_principal`](crate::SessionConfig#structfield.max_sessions_per_principal) allows.
     PrincipalFull,
+    /// The session would take more bytes than before, and the sessions of the store take as many as
+    /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows.
+    BytesFull,
     /// The session is bound to another principal, and its content is not for this one.
     /// [`login`](crate::SessionStore::login) ends it and begins a new session.
     OtherPrincipal,
@@ -89,6 +96,7 @@ impl fmt::Display for BindError {
         match self {
             Self::Missing(missing) => missing.fmt(f),
             Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
+            Self::BytesFull => f.write_str(BYTES_FULL),
             Self::OtherPrincipal => f.write_str("the session is bound to another principal"),
             Self::Random(_) => f.write_str(NO_ID),
         }
@@ -99,7 +107,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Missing(_) | Self::PrincipalFull | Self::OtherPrincipal => None,
+            Self::Missing(_) | Self::PrincipalFull | Self::BytesFull | Self::OtherPrincipal => None,
         }
     }
 }
@@ -120,6 +128,7 @@ impl From<RotateError> for BindError {
     fn from(error: RotateError) -> Self {
         match error {
             RotateError::Missing(missing) => Self::Missing(missing),
+            RotateError::BytesFull => Self::BytesFull,
             RotateError::Random(cause) => Self::Random(cause),
         }
     }

@@ -42,7 +42,8 @@ use core::fmt;
 #[non_exhaustive]
 pub struct Removal {
     /// The id of the ended session. If the id was given to
-    /// [`insert_with`](crate::SessionStore#method.insert_with), it may belong to another session by now. Do not log it.
+    /// [`insert_with`](crate::SessionStore#method.insert_with), it may belong to another session by now. Do not log it:
+    /// log its [`fingerprint`](crate::SessionStore::fingerprint), which the events of the feature `tracing` show too.
     pub id: SessionId,
     /// Why it has ended.
     pub cause: RemovalCause,

@@ -5,6 +5,7 @@
 //! | `DEBUG` | `sweep` | `ended`, `complete`, `sessions` (that are left) |
 //! | `DEBUG` | `session ended to make room` | `session` |
 //! | `DEBUG` | `creation refused` | `reason` |
+//! | `DEBUG` | `change refused` | `reason`: `bytes_full` |
 //! | `TRACE` | `session created` | `session` |
 //! | `TRACE` | `session id rotated` | `session`, `new` |
 //! | `TRACE` | `session ended` | `session`, `cause` |
@@ -26,8 +27,9 @@ pub(crate) use silence::Tracer;
 mod events {
     use super::{CreateError, Fingerprints, Key, Observer};
     use crate::sync::contain;
-    use crate::table::Ended;
     use crate::table::RemovalCause;
+    use crate::table::{Captured, Ended};
+    use core::any::Any;
     use tracing::{Level, debug, enabled, trace};
 
     const TARGET: &str = "cloakroom";
@@ -57,12 +59,18 @@ mod events {
         pub(crate) fn refused(&self, error: CreateError) {
             let reason = match error {
                 CreateError::Full => "full",
+                CreateError::BytesFull => "bytes_full",
                 CreateError::PrincipalFull => "principal_full",
                 CreateError::TooLarge { .. } => "too_large",
                 CreateError::TooManyAttributes { .. } => "too_many_attributes",
                 CreateError::Random(_) => "random",
             };
             debug!(target: TARGET, reason, "creation refused");
+        }
+
+        /// A session did not become larger, because of the limit in bytes.
+        pub(crate) fn change_refused(&self) {
+            debug!(target: TARGET, reason = "bytes_full", "change refused");
         }
 
         pub(crate) fn rotated(&self, old: &Key, new: &Key) {
@@ -89,6 +97,10 @@ mod events {
     impl Observer for Traced {
         fn observes_all(&self) -> bool {
             enabled!(target: TARGET, Level::DEBUG) || self.inner.observes_all()
+        }
+
+        fn capture(&self, text: &str, payload: &dyn Any) -> Captured {
+            self.inner.capture(text, payload)
         }
 
         fn ended(&self, ended: Ended) {
@@ -125,6 +137,9 @@ mod silence {
 
         #[inline]
         pub(crate) fn refused(&self, _error: CreateError) {}
+
+        #[inline]
+        pub(crate) fn change_refused(&self) {}
 
         #[inline]
         pub(crate) fn rotated(&self, _old: &Key, _new: &Key) {}

@@ -57,6 +57,7 @@ pub(crate) use batch::BATCH;
 pub(crate) use block::{Block, UPPER_BITS_FREE};
 pub(crate) use cache::{FreesMany, allocate, free_owned, retired_bytes};
 pub(crate) use epoch::{Guard, pin, prepare};
+pub(crate) use heap::footprint;
 pub(crate) use object::{Contents, Kind, RetiredObject};
 pub(crate) use prefetch::prefetch;
 pub(crate) use retire::{collect, flush};

@@ -30,7 +30,6 @@ pub(crate) unsafe fn give_zeroed(_memory: NonNull<u8>, _bytes: usize) -> bool {
 pub(crate) fn flush() {}
 
 /// How many bytes a block of this layout takes, as far as is known.
-#[allow(dead_code, reason = "for a limit on the bytes of a store")]
 pub(crate) fn footprint(layout: Layout) -> usize {
     layout.size()
 }

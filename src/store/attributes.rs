@@ -49,8 +49,9 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig#structfield.max_sessions). [`CreateError::Random`] if
-    /// the operating system gives no random bytes.
+    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig#structfield.max_sessions), [`CreateError::BytesFull`] at
+    /// [`max_bytes`](SessionConfig#structfield.max_bytes). [`CreateError::Random`] if the operating system gives no
+    /// random bytes.
     ///
     /// # Examples
     ///
@@ -78,8 +79,8 @@ impl SessionStore {
     ///
     /// [`CreateError::TooManyAttributes`] beyond [`max_attributes`](SessionConfig#structfield.max_attributes),
     /// otherwise [`CreateError::TooLarge`] beyond [`max_session_bytes`](SessionConfig#structfield.max_session_bytes).
-    /// [`CreateError::Full`] and [`CreateError::Random`] as for [`create`](Self::create). On an error nothing has
-    /// changed, except that expired sessions may have been ended.
+    /// [`CreateError::Full`], [`CreateError::BytesFull`] and [`CreateError::Random`] as for [`create`](Self::create).
+    /// On an error nothing has changed, except that sessions may have been ended to make room.
     ///
     /// The iterator is not asked for more attributes after the first one that exceeds a limit. So an endless iterator
     /// of new keys is refused. An endless iterator that repeats the same few keys never exceeds a limit, and the call

@@ -68,7 +68,27 @@ impl SessionStoreBuilder {
         self
     }
 
-    /// Sets the policy for creations at `max_sessions`:
+    /// Sets the most bytes that all sessions together take, 0 for no limit:
+    /// [`SessionConfig::max_bytes`](SessionConfig#structfield.max_bytes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{CreateError, SessionStore, SetError};
+    ///
+    /// let store = SessionStore::builder().max_bytes(10_000).build()?;
+    /// let id = store.create_with([("essay", &"x".repeat(8_000))])?;
+    /// assert_eq!(store.create_with([("essay", &"x".repeat(2_000))]), Err(CreateError::BytesFull));
+    /// assert_eq!(store.set(&id, "essay", &"x".repeat(12_000)), Err(SetError::BytesFull));
+    /// assert!(store.stats().counted_bytes <= 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the policy for creations at `max_sessions`, and for what needs room at `max_bytes`:
     /// [`SessionConfig::when_full`](SessionConfig#structfield.when_full).
     pub fn when_full(mut self, policy: WhenFull) -> Self {
         self.config.when_full = policy;
@@ -178,6 +198,59 @@ impl SessionStoreBuilder {
         self
     }
 
+    /// Sets a listener that also receives what the ended session held: for an audit, or to clean up files that belong
+    /// to a session. It replaces the listener of [`on_removal`](Self::on_removal), and vice versa. Allocates.
+    ///
+    /// `capture` takes from the session's last content what the listener needs, and the listener receives that. It is
+    /// **called once for each session that ends**, whatever ends it, by the thread that has ended it, and sees the
+    /// content that was valid at the end. For an id that was rotated, the listener receives `None`, because the
+    /// session lives on with its content; also if `capture` panics.
+    ///
+    /// The **listener** is called as [`on_removal`](Self::on_removal) says: after the end, and with nothing of the
+    /// store held. `capture` runs a little earlier, while the content cannot be freed. The rules of a closure for
+    /// [`read`](SessionStore::read) hold for it: keep it short, because until it returns the process frees no ended
+    /// session. It may call the store. Its panics are contained too. The content is personal data and the id a secret:
+    /// log neither.
+    ///
+    /// A store without such a listener copies nothing. With one, an end costs the call of `capture` and an allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Attributes, SessionStore};
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let (files, to_be_deleted) = channel();
+    /// let store = SessionStore::builder()
+    ///     .on_removal_with(
+    ///         |session: &Attributes| session.get("upload").map(str::to_owned),
+    ///         move |_removal, upload| upload.flatten().into_iter().for_each(|file| _ = files.send(file)),
+    ///     )
+    ///     .build()?;
+    /// let id = store.create_with([("upload", "/tmp/7.png")])?;
+    /// store.delete(&id);
+    /// assert_eq!(to_be_deleted.try_iter().collect::<Vec<_>>(), ["/tmp/7.png"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A store of values takes a `capture` of its type:
+    ///
+    /// ```
+    /// # use cloakroom::{Attributes, ConfigError, SessionStore};
+    /// let builder = SessionStore::builder();
+    /// let builder = builder.on_removal_with(|clicks: &u32| *clicks, |_, clicks| println!("{clicks:?}"));
+    /// assert!(builder.clone().build_typed::<u32>().is_ok());
+    /// assert_eq!(builder.build().err(), Some(ConfigError::Listener));
+    /// ```
+    pub fn on_removal_with<T: Content + ?Sized, C: 'static>(
+        mut self,
+        capture: impl Fn(&T) -> C + Send + Sync + 'static,
+        listener: impl Fn(&Removal, Option<C>) + Send + Sync + 'static,
+    ) -> Self {
+        self.listener = Some(Listener::with_content(capture, listener));
+        self
+    }
+
     /// Makes the store.
     ///
     /// Allocates; may block as [said above](Self).
@@ -185,6 +258,7 @@ impl SessionStoreBuilder {
     /// # Errors
     ///
     /// [`ConfigError::CookieName`] if the name that was set is not a [`CookieName`](crate::CookieName).
+    /// [`ConfigError::Listener`] if the listener is for sessions with another content.
     ///
     /// # Panics
     ///
@@ -235,6 +309,9 @@ impl SessionStoreBuilder {
         if let Some(name) = cookie_name {
             config.cookie_name = name.try_into()?;
         }
+        if listener.as_ref().is_some_and(|listener| !listener.is_for::<T>()) {
+            return Err(ConfigError::Listener);
+        }
         Ok(SessionStore::assemble(config, time.unwrap_or_default(), listener))
     }
 }
@@ -251,17 +328,18 @@ mod tests {
         assert_eq!(format!("{:?}", built.config()), format!("{default:?}"));
         assert_eq!(default.ttl, Duration::from_secs(1_800));
         assert_eq!((default.max_sessions, default.max_session_bytes, default.shards), (0, 65_536, 64));
+        assert_eq!(default.max_bytes, 0);
         assert_eq!(default.max_attributes, 1_024);
     }
 
     #[test]
     fn every_setting_reaches_the_store() {
         let builder = SessionStoreBuilder::default().ttl(Duration::from_secs(1)).cookie_name("sid").max_sessions(2);
-        let store = builder.max_session_bytes(3).max_attributes(5).shards(4).build().unwrap();
+        let store = builder.max_session_bytes(3).max_attributes(5).shards(4).max_bytes(6).build().unwrap();
         let config = store.config();
         assert_eq!((config.ttl, config.cookie_name.as_str()), (Duration::from_secs(1), "sid"));
         assert_eq!((config.max_sessions, config.max_session_bytes, config.shards), (2, 3, 4));
-        assert_eq!(config.max_attributes, 5);
+        assert_eq!((config.max_attributes, config.max_bytes), (5, 6));
     }
 
     #[test]

@@ -1,25 +1,15 @@
-//! Creating sessions, and making room for them in a full store.
+//! Creating sessions.
 
 use super::SessionStore;
 use super::timeouts::Timeouts;
 use crate::attributes::{Attributes, pack};
-use crate::config::WhenFull;
 use crate::content::{Content, packed_entry, typed_entry};
 use crate::entry::{Head, Overrides, Owned};
 use crate::error::{CreateError, RandomError};
-use crate::expiry::Moment;
 use crate::id::SessionId;
 use crate::principal::Principal;
-use crate::table::{Place, Room, Whose};
 use core::fmt;
 use core::time::Duration;
-
-/// The most entries that a creation looks at in search of an expired session, in a full store.
-const ENTRIES_SEARCHED_WHEN_FULL: usize = 512;
-
-/// The most entries that the creation of a bound session looks at in search of an unbound session, before it ends a
-/// bound one.
-const ENTRIES_SEARCHED_FOR_THE_BOUND: usize = 8_192;
 
 impl<T: Content + ?Sized> SessionStore<T> {
     /// Returns a builder for a session with its own timeouts or a principal. One of its `create` methods creates the
@@ -44,14 +34,16 @@ impl<T: Content + ?Sized> SessionStore<T> {
         NewSession { store: self, timeouts: Timeouts::default(), principal: None }
     }
 
-    /// Puts a session with the content that `build` writes into the table, under a new id.
+    /// Puts a session with the content that `build` writes, of which `text_len` bytes are text, into the table, under a
+    /// new id.
     pub(super) fn create_entry(
         &self,
         timeouts: Timeouts,
         principal: Option<Principal>,
+        text_len: usize,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
-        let id = self.try_create(timeouts, principal, build).map_err(|error| self.refused(error))?;
+        let id = self.try_create(timeouts, principal, text_len, build).map_err(|error| self.refused(error))?;
         self.tracer.created(id.as_bytes());
         Ok(id)
     }
@@ -68,17 +60,17 @@ impl<T: Content + ?Sized> SessionStore<T> {
         &self,
         timeouts: Timeouts,
         principal: Option<Principal>,
+        text_len: usize,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<SessionId, CreateError> {
+        let bytes = self.bytes_of_new(principal.is_some(), false, text_len)?;
         let moment = self.moment();
         let id = SessionId::draw(self.config.batch_ids)?;
         // The principal's limit comes first, because a creation that it refuses must not end another principal's
         // session.
         let mut joined = principal.map(|principal| self.join(&principal, &id, moment)).transpose()?;
-        let place = match joined.as_mut().and_then(|joined| joined.place.take()) {
-            Some(place) => place,
-            None => self.enter(&id, principal.is_some(), moment)?,
-        };
+        let held = joined.as_mut().and_then(|joined| joined.place.take());
+        let place = self.enter(held, &id, principal.is_some(), bytes, moment)?;
         let binding = joined.as_ref().map(|joined| joined.joining.binding);
         let overrides = Overrides { limits: self.limits(moment.now(), timeouts), binding, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
@@ -88,32 +80,6 @@ impl<T: Content + ?Sized> SessionStore<T> {
             self.arrive(joined.joining, &id, moment.now());
         }
         Ok(id)
-    }
-
-    /// Reserves a place for a new session: a free place, or the place of a session that is ended. `bound` says whether
-    /// the new session is bound to a principal.
-    pub(super) fn enter(&self, id: &SessionId, bound: bool, moment: Moment<'_>) -> Result<Place<'_>, CreateError> {
-        if let Some(place) = self.table.enter(id.as_bytes()) {
-            return Ok(place);
-        }
-        self.table.sweep_some(ENTRIES_SEARCHED_WHEN_FULL, moment);
-        loop {
-            if let Some(place) = self.table.enter(id.as_bytes()) {
-                return Ok(place);
-            }
-            let (whose, among) = match (self.config.when_full, bound) {
-                (WhenFull::Refuse, _) => return Err(CreateError::Full),
-                (WhenFull::EndIdlest, _) => (Whose::Any, usize::MAX),
-                (WhenFull::EndUnbound, false) => (Whose::Unbound, ENTRIES_SEARCHED_WHEN_FULL),
-                (WhenFull::EndUnbound, true) => (Whose::UnboundFirst, ENTRIES_SEARCHED_FOR_THE_BOUND),
-            };
-            match self.table.make_room(id.as_bytes(), whose, among, moment) {
-                Room::Place(place) => return Ok(place),
-                // Another thread has used or ended the chosen session.
-                Room::Again => {}
-                Room::None => return Err(CreateError::Full),
-            }
-        }
     }
 }
 
@@ -206,7 +172,7 @@ impl NewSession<'_> {
     }
 
     fn create_packed(self, packed: &str) -> Result<SessionId, CreateError> {
-        self.store.create_entry(self.timeouts, self.principal, |head| packed_entry(head, packed))
+        self.store.create_entry(self.timeouts, self.principal, packed.len(), |head| packed_entry(head, packed))
     }
 }
 
@@ -231,6 +197,6 @@ impl<T: Send + Sync + 'static> NewSession<'_, T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn create_with(self, value: T) -> Result<SessionId, CreateError> {
-        self.store.create_entry(self.timeouts, self.principal, |head| typed_entry(head, value))
+        self.store.create_entry(self.timeouts, self.principal, 0, |head| typed_entry(head, value))
     }
 }

@@ -9,16 +9,17 @@ use crate::attributes::{Assignment, Attributes, Draft, Given, Merge, Removal, Ve
 use crate::content::{Packed, Stored, packed_entry};
 use crate::entry::{EntryRef, Owned, Tail};
 use crate::error::{IncrementError, MissingError, SetError, SetIfError, TryUpdateError};
-use crate::expiry::Tick;
+use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
-use crate::table::Change;
+use crate::table::{Change, Refusal, Unlimited};
 use core::fmt;
 
 impl SessionStore {
     /// Sets an attribute, and touches the session. Never creates a session.
     ///
     /// Copies the session's attributes. Does not depend on
-    /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions).
+    /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions). At
+    /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes), a larger value may end other sessions.
     ///
     /// Lock-free; allocates. Takes effect when the session's previous version is superseded, or if the attribute has
     /// this value already, when the session is touched.
@@ -27,8 +28,10 @@ impl SessionStore {
     ///
     /// [`SetError::Missing`] if there is no such session. [`SetError::TooManyAttributes`] beyond
     /// [`max_attributes`](crate::SessionConfig#structfield.max_attributes), otherwise [`SetError::TooLarge`] beyond
-    /// [`max_session_bytes`](crate::SessionConfig#structfield.max_session_bytes). On an error no attribute has changed,
-    /// and the session is not touched.
+    /// [`max_session_bytes`](crate::SessionConfig#structfield.max_session_bytes). [`SetError::BytesFull`] if the
+    /// session would become larger than [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows and
+    /// [`when_full`](crate::SessionConfig#structfield.when_full) finds no room. On an error no attribute has changed,
+    /// and the session is not touched; other sessions may have been ended to make room.
     ///
     /// # Examples
     ///
@@ -42,8 +45,18 @@ impl SessionStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
+        // Two copies of the whole operation, so that a limit in bytes costs one branch where there is none.
+        if self.table.limits_bytes() {
+            self.set_within::<true>(id, key, value)
+        } else {
+            self.set_within::<false>(id, key, value)
+        }
+    }
+
+    #[inline]
+    fn set_within<const LIMITED: bool>(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SetError> {
         let limits = self.config.limits();
-        self.edit(id, |version, stamp| {
+        self.edit_knowing::<LIMITED, _>(id, self.moment(), |version, stamp| {
             let assignment = Assignment::new(Attributes::of(version), key, value);
             if assignment.is_noop() {
                 return Ok(Change::Touch);
@@ -140,11 +153,11 @@ impl SessionStore {
 
     fn removal<R>(&self, id: &SessionId, key: &str, f: impl Fn(&str) -> R) -> Result<Option<R>, MissingError> {
         let mut removed = None;
-        self.edit(id, |version, stamp| {
+        self.shrink(id, |version, stamp| {
             let removal = Removal::new(Attributes::of(version), key);
             removed = removal.as_ref().map(|removal| f(removal.value()));
             let change = removal.map(|removal| replaced(version, stamp, removal.size(), |text| removal.write(text)));
-            Ok::<_, MissingError>(change.unwrap_or(Change::Touch))
+            change.unwrap_or(Change::Touch)
         })?;
         Ok(removed)
     }
@@ -168,9 +181,9 @@ impl SessionStore {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clear(&self, id: &SessionId) -> Result<(), MissingError> {
-        self.edit(id, |version, stamp| {
+        self.shrink(id, |version, stamp| {
             let empty = Attributes::of(version).is_empty();
-            Ok::<_, MissingError>(if empty { Change::Touch } else { replaced(version, stamp, 0, |_| Ok(())) })
+            if empty { Change::Touch } else { replaced(version, stamp, 0, |_| Ok(())) }
         })
     }
 
@@ -389,11 +402,67 @@ impl SessionStore {
         Ok(outcome.expect("a successful update was built"))
     }
 
-    fn edit<E: From<MissingError>>(
+    fn edit<E: From<SetError> + From<MissingError>>(
         &self,
         id: &SessionId,
         build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
     ) -> Result<(), E> {
+        self.edit_at(id, self.moment(), build)
+    }
+
+    /// Changes a session, which may become larger: at the limit in bytes other sessions may be ended for it.
+    pub(super) fn edit_at<E: From<SetError> + From<MissingError>>(
+        &self,
+        id: &SessionId,
+        moment: Moment<'_>,
+        build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
+    ) -> Result<(), E> {
+        if self.table.limits_bytes() {
+            self.edit_knowing::<true, _>(id, moment, build)
+        } else {
+            self.edit_knowing::<false, _>(id, moment, build)
+        }
+    }
+
+    /// The same where it is known whether there is a limit in bytes.
+    #[inline]
+    fn edit_knowing<const LIMITED: bool, E: From<SetError> + From<MissingError>>(
+        &self,
+        id: &SessionId,
+        moment: Moment<'_>,
+        build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
+    ) -> Result<(), E> {
+        if LIMITED {
+            return self.edit_within(id, moment, build);
+        }
+        self.table.update_within(id.as_bytes(), moment, &mut Unlimited, build).map_err(error_of)
+    }
+
+    /// The same at a limit in bytes.
+    #[inline(never)]
+    fn edit_within<E: From<SetError> + From<MissingError>>(
+        &self,
+        id: &SessionId,
+        moment: Moment<'_>,
+        mut build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Result<Change<Packed>, E>,
+    ) -> Result<(), E> {
+        let edited = self.with_room(id, moment, |room| match room {
+            Some(room) => self.table.update_within(id.as_bytes(), moment, room, &mut build),
+            None => Err(Refusal::Full),
+        });
+        edited.map_err(|refusal| match refusal {
+            Refusal::Full => SetError::BytesFull.into(),
+            refusal => error_of(refusal),
+        })
+    }
+
+    /// Changes a session, which does not become larger.
+    fn shrink(
+        &self,
+        id: &SessionId,
+        mut build: impl FnMut(EntryRef<'_, Packed>, Tick) -> Change<Packed>,
+    ) -> Result<(), MissingError> {
+        let build = |version: EntryRef<'_, Packed>, stamp| Ok::<_, MissingError>(build(version, stamp));
         self.table.update(id.as_bytes(), self.moment(), build).map_err(error_of)
     }
 }

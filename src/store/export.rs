@@ -9,6 +9,8 @@ const SESSIONS: &str = "cloakroom_sessions";
 const CREATED: &str = "cloakroom_sessions_created_total";
 const REMOVED: &str = "cloakroom_sessions_removed_total";
 const REJECTED: &str = "cloakroom_sessions_rejected_total";
+const CHANGES_REJECTED: &str = "cloakroom_session_changes_rejected_total";
+const COUNTED_BYTES: &str = "cloakroom_counted_bytes";
 const BYTES: &str = "cloakroom_session_bytes";
 const RETIRED_BYTES: &str = "cloakroom_retired_bytes";
 const SLOTS: &str = "cloakroom_table_slots";
@@ -26,6 +28,8 @@ fn describe() {
     describe_counter!(REMOVED, Unit::Count, "Sessions ended, by cause; for the cause rotated, ids ended.");
     describe_counter!(REJECTED, Unit::Count, "Creations refused, by reason.");
     describe_gauge!(BYTES, Unit::Bytes, "Bytes that the sessions take.");
+    describe_counter!(CHANGES_REJECTED, Unit::Count, "Changes of sessions refused, because of the limit in bytes.");
+    describe_gauge!(COUNTED_BYTES, Unit::Bytes, "Bytes that count against the limit in bytes, 0 if there is none.");
     let retired = "Bytes of ended and replaced entries that are not freed yet, of all stores of the process.";
     describe_gauge!(RETIRED_BYTES, Unit::Bytes, retired);
     describe_gauge!(SLOTS, Unit::Count, "Slots of the table.");
@@ -43,8 +47,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_sessions` | gauge | |
     /// | `cloakroom_sessions_created_total` | counter | |
     /// | `cloakroom_sessions_removed_total` | counter | `cause`: see below |
-    /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
+    /// | `cloakroom_sessions_rejected_total` | counter | `reason`: `full`, `bytes_full`, `principal_full`, `too_large`, `too_many_attributes`, `random` |
+    /// | `cloakroom_session_changes_rejected_total` | counter | |
     /// | `cloakroom_session_bytes` | gauge | |
+    /// | `cloakroom_counted_bytes` | gauge | |
     /// | `cloakroom_retired_bytes` | gauge of the process, the same for each store | |
     /// | `cloakroom_table_slots` | gauge | |
     /// | `cloakroom_table_load_ratio` | gauge | |
@@ -77,6 +83,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
         let rejected = [
             ("full", stats.rejected_full),
+            ("bytes_full", stats.rejected_bytes_full),
             ("principal_full", stats.rejected_principal_full),
             ("too_large", stats.rejected_too_large),
             ("too_many_attributes", stats.rejected_too_many_attributes),
@@ -85,7 +92,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
         for (reason, count) in rejected {
             counter!(REJECTED, "store" => store.clone(), "reason" => reason).absolute(count);
         }
+        counter!(CHANGES_REJECTED, "store" => store.clone()).absolute(stats.rejected_changes);
         gauge!(BYTES, "store" => store.clone()).set(stats.bytes as f64);
+        gauge!(COUNTED_BYTES, "store" => store.clone()).set(stats.counted_bytes as f64);
         gauge!(RETIRED_BYTES, "store" => store.clone()).set(stats.retired_bytes as f64);
         gauge!(SLOTS, "store" => store.clone()).set(stats.slots as f64);
         gauge!(LOAD, "store" => store.clone()).set(stats.load());

@@ -7,7 +7,7 @@ use super::{SessionStore, Timeouts, error_of};
 use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
 use crate::entry::{EntryRef, Head, Overrides, Owned};
-use crate::error::{InsertError, MissingError, SetError};
+use crate::error::{CreateError, InsertError, MissingError, SetError};
 use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
 use crate::sync::Ordering;
@@ -18,6 +18,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         &self,
         id: &SessionId,
         timeouts: Timeouts,
+        text_len: usize,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<(), InsertError> {
         let moment = self.moment();
@@ -25,9 +26,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
         if self.is_occupied(id, moment) {
             return Err(InsertError::Occupied);
         }
-        let place = self.enter(id, false, moment).map_err(|full| {
+        let bytes = self.bytes_of_new(false, true, text_len);
+        let place = bytes.and_then(|bytes| self.enter(None, id, false, bytes, moment)).map_err(|full| {
             self.refused(full);
-            InsertError::Full
+            if full == CreateError::BytesFull { InsertError::BytesFull } else { InsertError::Full }
         })?;
         let limits = self.limits(moment.now(), timeouts);
         // Relaxed: only the number matters, and it publishes nothing. The first is 1; ids of the store's own have 0.
@@ -35,7 +37,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let overrides = Overrides { limits, serial, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
         if let Err(new) = self.table.insert(place, new, moment) {
-            self.insert_over_reservation(id, new, moment)?;
+            self.insert_over_reservation(id, new, text_len, moment)?;
         }
         self.tracer.created(id.as_bytes());
         Ok(())
@@ -49,6 +51,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         &self,
         id: &SessionId,
         mut new: Owned<T::Payload>,
+        text_len: usize,
         moment: Moment<'_>,
     ) -> Result<(), InsertError> {
         loop {
@@ -56,9 +59,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 return Err(InsertError::Occupied);
             }
             self.end_reservation(id);
-            let place = self.enter(id, false, moment).map_err(|full| {
+            let bytes = self.bytes_of_new(false, true, text_len);
+            let place = bytes.and_then(|bytes| self.enter(None, id, false, bytes, moment)).map_err(|full| {
                 self.refused(full);
-                InsertError::Full
+                if full == CreateError::BytesFull { InsertError::BytesFull } else { InsertError::Full }
             })?;
             match self.table.insert(place, new, moment) {
                 Ok(()) => return Ok(()),
@@ -109,8 +113,9 @@ impl SessionStore {
     /// # Errors
     ///
     /// [`InsertError::Occupied`] if a live session has this id; that session is not touched. [`InsertError::Full`],
-    /// [`InsertError::TooManyAttributes`] and [`InsertError::TooLarge`] as for [`create_with`](Self::create_with). On
-    /// an error nothing has changed, except that sessions may have been ended to make room.
+    /// [`InsertError::BytesFull`], [`InsertError::TooManyAttributes`] and [`InsertError::TooLarge`] as for
+    /// [`create_with`](Self::create_with). On an error nothing has changed, except that sessions may have been ended to
+    /// make room.
     ///
     /// # Examples
     ///
@@ -136,7 +141,7 @@ impl SessionStore {
             self.refused(excess.into());
             InsertError::from(excess)
         })?;
-        self.insert_entry(id, timeouts, |head| packed_entry(head, &packed))
+        self.insert_entry(id, timeouts, packed.len(), |head| packed_entry(head, &packed))
     }
 
     /// Replaces all attributes of a session, changes the given timeouts from now on, and touches the session, in one
@@ -172,12 +177,11 @@ impl SessionStore {
     {
         let packed = pack(attributes, self.config.limits());
         let moment = self.moment();
-        let result = self.table.update(id.as_bytes(), moment, |version, stamp| {
+        self.edit_at(id, moment, |version, stamp| {
             let packed = packed.as_ref().map_err(|&excess| SetError::from(excess))?;
             let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
-        });
-        result.map_err(error_of)
+        })
     }
 }
 
@@ -193,8 +197,8 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// [`InsertError::Occupied`] if a live session has this id; that session is not touched. [`InsertError::Full`] as
-    /// for [`create_with`](Self::create_with). The value is dropped then.
+    /// [`InsertError::Occupied`] if a live session has this id; that session is not touched. [`InsertError::Full`] and
+    /// [`InsertError::BytesFull`] as for [`create_with`](Self::create_with). The value is dropped then.
     ///
     /// # Examples
     ///
@@ -208,7 +212,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn insert_with(&self, id: &SessionId, timeouts: Timeouts, value: T) -> Result<(), InsertError> {
-        self.insert_entry(id, timeouts, |head| typed_entry(head, value))
+        self.insert_entry(id, timeouts, 0, |head| typed_entry(head, value))
     }
 
     /// Replaces a session's value by the result of `f`, changes the given timeouts from now on, and touches the

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `mod` | on a session with any content: `read`, `exists`, `delete`, ... |
 //! | `builder` | making a store |
-//! | `create` | creating a session, and making room for it |
+//! | `create` | creating a session |
+//! | `room` | making room for a session that is created or becomes larger |
 //! | `insert` | creating a session under a given id; replacing the whole content |
 //! | `reserve` | reserving an id for a session that is fetched from elsewhere |
 //! | `era` | ending all sessions at once |
@@ -34,6 +35,7 @@ mod insert;
 mod json;
 mod principals;
 mod reserve;
+mod room;
 mod rotate;
 mod stats;
 mod timeouts;
@@ -159,7 +161,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let tracer = Tracer::new(&fingerprints);
         let registrar = Registrar { index: Arc::clone(&index), listener };
         let observer = tracer.observer(Box::new(registrar));
-        let table = Table::new(config.shard_count(), config.max_sessions).observed_by(observer);
+        let table = Table::new(config.shard_count(), config.max_sessions);
+        let table = table.within_bytes(config.max_sessions, config.max_bytes).observed_by(observer);
         let time = StoreTime::new(time);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
         Self { table, config, time, idle, index, inserted, rejections, fingerprints, tracer }
@@ -476,6 +479,7 @@ fn error_of<E: From<MissingError>>(refusal: Refusal<E>) -> E {
         Refusal::NotFound => MissingError::NotFound.into(),
         Refusal::Expired => MissingError::Expired.into(),
         Refusal::Build(error) => error,
+        Refusal::Full => unreachable!("the new version takes no more bytes than the old one"),
     }
 }
 

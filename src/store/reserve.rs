@@ -4,7 +4,7 @@ use super::{SessionStore, Timeouts};
 use crate::attributes::{Attributes, pack};
 use crate::content::{Content, packed_entry, typed_entry};
 use crate::entry::{Head, Overrides, Owned};
-use crate::error::{FulfilError, ReserveError};
+use crate::error::{CreateError, FulfilError, ReserveError};
 use crate::expiry::{Moment, limit};
 use crate::id::SessionId;
 use crate::sync::Ordering;
@@ -158,6 +158,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         id: &SessionId,
         number: u64,
         timeouts: Timeouts,
+        text_len: usize,
         build: impl FnOnce(Head<'_>) -> Owned<T::Payload>,
     ) -> Result<(), FulfilError> {
         let moment = self.moment();
@@ -165,9 +166,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
         if self.table.taken(id.as_bytes(), moment) != Some(Taken::Reservation(number)) {
             return Err(FulfilError::Ended);
         }
-        let place = self.enter(id, false, moment).map_err(|full| {
+        let bytes = self.bytes_of_new(false, true, text_len);
+        let place = bytes.and_then(|bytes| self.enter(None, id, false, bytes, moment)).map_err(|full| {
             self.refused(full);
-            FulfilError::Full
+            if full == CreateError::BytesFull { FulfilError::BytesFull } else { FulfilError::Full }
         })?;
         let fulfilled = self.table.fulfil(id.as_bytes(), number, place, moment, |stamp| {
             let limits = self.limits(moment.now().in_era_of(stamp), timeouts);
@@ -260,7 +262,7 @@ impl Reservation<'_> {
             self.store.refused(excess.into());
             FulfilError::from(excess)
         })?;
-        self.store.fulfil_entry(&self.id, self.number, timeouts, |head| packed_entry(head, &packed))?;
+        self.store.fulfil_entry(&self.id, self.number, timeouts, packed.len(), |head| packed_entry(head, &packed))?;
         self.detach();
         Ok(())
     }
@@ -290,7 +292,7 @@ impl<T: Send + Sync + 'static> Reservation<'_, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fulfil_with(self, timeouts: Timeouts, value: T) -> Result<(), FulfilError> {
-        self.store.fulfil_entry(&self.id, self.number, timeouts, |head| typed_entry(head, value))?;
+        self.store.fulfil_entry(&self.id, self.number, timeouts, 0, |head| typed_entry(head, value))?;
         self.detach();
         Ok(())
     }

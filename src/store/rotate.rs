@@ -1,7 +1,7 @@
 //! Giving a session another id.
 
 use super::{SessionStore, Timeouts};
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, Draft};
 use crate::content::{Content, Replicate, Replicated, Stored, packed_entry, typed_entry};
 use crate::entry::account::Binding;
 use crate::entry::{EntryRef, Head, Overrides, Owned};
@@ -29,7 +29,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     /// # Errors
     ///
     /// [`RotateError::Missing`] if there is no such session, [`RotateError::Random`] if the operating system gives no
-    /// random bytes. On an error the session is unchanged.
+    /// random bytes. On an error the session is unchanged. [`RotateError::BytesFull`] only for a
+    /// [`rotation`](Self::rotation) with a grace at [`max_bytes`](crate::SessionConfig#structfield.max_bytes).
     ///
     /// # Examples
     ///
@@ -70,11 +71,12 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 }
 
-/// Maps a refusal of the table to the reason why there is no session to rotate.
-pub(super) fn missing(refusal: Refusal<()>) -> MissingError {
+/// Maps a refusal of the table to the reason why a session is not rotated.
+pub(super) fn unrotated(refusal: Refusal<()>) -> BindError {
     match refusal {
-        Refusal::Expired => MissingError::Expired,
-        Refusal::NotFound | Refusal::Build(()) => MissingError::NotFound,
+        Refusal::Expired => BindError::Missing(MissingError::Expired),
+        Refusal::NotFound | Refusal::Build(()) => BindError::Missing(MissingError::NotFound),
+        Refusal::Full => BindError::BytesFull,
     }
 }
 
@@ -159,12 +161,10 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::rotate_id`].
     pub fn rotate(self) -> Result<SessionId, RotateError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, None, |version, head, _| T::replicate(version, head)).map_err(|error| match error {
-            BindError::Missing(missing) => RotateError::Missing(missing),
-            BindError::Random(cause) => RotateError::Random(cause),
-            BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("a rotation binds to no principal"),
-        })
+        let before = self.store.binding_of(self.id).map_err(unrotated);
+        let rotated = before
+            .and_then(|before| self.change_id(before, Owner::Same, |version, head, _| T::replicate(version, head)));
+        rotated.map_err(without_principal)
     }
 
     /// Binds the session to a principal, and returns its new id: see [`SessionStore::bind`].
@@ -175,11 +175,11 @@ impl<T: Replicate + ?Sized> Rotation<'_, T> {
     ///
     /// As for [`SessionStore::bind`].
     pub fn bind(self, principal: &Principal) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
+        let before = self.store.binding_of(self.id).map_err(unrotated)?;
         if before.is_some_and(|(before, _)| before != *principal) {
             return Err(BindError::OtherPrincipal);
         }
-        self.change_id(before, Some(principal), |version, head, _| T::replicate(version, head))
+        self.change_id(before, Owner::Principal(principal), |version, head, _| T::replicate(version, head))
     }
 }
 
@@ -223,29 +223,115 @@ impl<T: Send + Sync + 'static> Rotation<'_, T> {
     }
 }
 
+impl Rotation<'_, Attributes> {
+    /// Takes the session from its principal, and returns the new id: see [`SessionStore::unbind`].
+    ///
+    /// Lock-free if `keep` is; allocates. Takes effect when the version under the old id dies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::unbind`].
+    ///
+    /// # Panics
+    ///
+    /// If `keep` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{SessionStore, Timeouts};
+    /// use std::time::Duration;
+    ///
+    /// let store = SessionStore::default();
+    /// let user = store.create_with([("basket", "3 apples"), ("name", "Ada")])?;
+    /// let (minute, day) = (Duration::from_secs(60), Duration::from_secs(24 * 60 * 60));
+    /// let visitor = store.rotation(&user).timeouts(Timeouts::default().idle(day)).unbind(|key| key == "basket")?;
+    /// assert!(store.expires_in(&visitor).is_some_and(|left| left > day - minute));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unbind(self, mut keep: impl FnMut(&str) -> bool) -> Result<SessionId, RotateError> {
+        self.leave(|version, head| {
+            let before = Attributes::of(version);
+            let mut draft = Draft::of(before);
+            before.iter().filter(|(key, _)| !keep(key)).for_each(|(key, _)| _ = draft.remove(key));
+            packed_entry(head, draft.packed())
+        })
+    }
+}
+
+impl<T: Send + Sync + 'static> Rotation<'_, T> {
+    /// Takes the session from its principal, and returns the new id: see [`SessionStore::unbind_with`].
+    ///
+    /// Lock-free if `f` is; allocates. Takes effect when the version under the old id dies.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SessionStore::unbind_with`].
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics.
+    pub fn unbind_with(self, mut f: impl FnMut(&T) -> T) -> Result<SessionId, RotateError> {
+        self.leave(|version, head| typed_entry(head, f(T::of(version))))
+    }
+}
+
+/// To whom a session belongs after it was given another id.
+#[derive(Clone, Copy)]
+enum Owner<'p> {
+    /// To the same principal as before, or to none as before.
+    Same,
+    Principal(&'p Principal),
+    Nobody,
+}
+
+fn without_principal(error: BindError) -> RotateError {
+    match error {
+        BindError::Missing(missing) => RotateError::Missing(missing),
+        BindError::BytesFull => RotateError::BytesFull,
+        BindError::Random(cause) => RotateError::Random(cause),
+        BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("the session joins no principal"),
+    }
+}
+
 impl<T: Content + ?Sized> Rotation<'_, T> {
     fn log_in(
         &self,
         principal: &Principal,
         build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
-        let before = self.store.binding_of(self.id).map_err(missing)?;
-        self.change_id(before, Some(principal), build)
+        let before = self.store.binding_of(self.id).map_err(unrotated)?;
+        self.change_id(before, Owner::Principal(principal), build)
     }
 
-    /// Moves the session to a new id with the content that `build` writes, and binds it to `principal` if there is one.
-    /// `before` is the present binding of the session. The last argument of `build` says whether it may keep the
-    /// content: not if another principal is bound to the session.
+    /// Takes the session from its principal, with the content that `build` writes.
+    fn leave(
+        &self,
+        mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>) -> Owned<T::Payload>,
+    ) -> Result<SessionId, RotateError> {
+        let before = self.store.binding_of(self.id).map_err(unrotated);
+        let left =
+            before.and_then(|before| self.change_id(before, Owner::Nobody, |version, head, _| build(version, head)));
+        left.map_err(without_principal)
+    }
+
+    /// Moves the session to a new id with the content that `build` writes, and to another owner. `before` is the
+    /// present binding of the session. The last argument of `build` says whether the session lives on: not if another
+    /// principal is bound to it, or if it loses its principal. Then it ends, and another session begins in its place.
     fn change_id(
         &self,
         before: Option<(Principal, Binding)>,
-        principal: Option<&Principal>,
+        owner: Owner<'_>,
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
         let Self { store, id, grace, timeouts } = *self;
         let new = SessionId::draw(store.config.batch_ids)?;
         let moment = store.moment();
-        let kept = before.is_none_or(|(before, _)| principal.is_none_or(|principal| before == *principal));
+        let (kept, principal) = match owner {
+            Owner::Same => (true, None),
+            Owner::Principal(principal) => (before.is_none_or(|(before, _)| before == *principal), Some(principal)),
+            Owner::Nobody => (false, None),
+        };
         let grace = (kept && !grace.is_zero()).then(|| limit(grace, store.time.resolution()));
         let seat = store.seat(before.filter(|_| kept), principal, id, &new, moment)?;
         let former = match grace {
@@ -253,7 +339,7 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
             None => Former::Ends(RemovalCause::Deleted),
             Some(ticks) => Former::Forwards { end: moment.now().after(ticks), absent: T::absent },
         };
-        let rotated = store.table.rotate(id.as_bytes(), former, moment, |version, stamp| {
+        let mut copy = |version: EntryRef<'_, T::Payload>, stamp| {
             let now = moment.now().in_era_of(stamp);
             let fresh = || Overrides { limits: store.limits(now, timeouts), ..Overrides::NONE };
             let before = if kept { store.overrides_after(version, timeouts, now) } else { fresh() };
@@ -265,8 +351,10 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
                 Head::first(*id.as_bytes(), stamp, &overrides)
             };
             build(version, Head { key: *new.as_bytes(), ..head }, kept)
-        });
-        rotated.map_err(missing)?;
+        };
+        let rotated =
+            store.with_room(id, moment, |room| store.table.rotate(id.as_bytes(), former, moment, room, &mut copy));
+        rotated.map_err(unrotated)?;
         seat.take(store, &new, moment.now());
         if kept {
             store.tracer.rotated(id.as_bytes(), new.as_bytes());

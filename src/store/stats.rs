@@ -25,6 +25,8 @@ pub struct Stats {
     pub created: u64,
     /// Creations refused because the store was [full](CreateError::Full).
     pub rejected_full: u64,
+    /// Creations refused because the sessions took [too many bytes](CreateError::BytesFull).
+    pub rejected_bytes_full: u64,
     /// Creations refused because their principal had [no room](CreateError::PrincipalFull) for another session. Refused
     /// calls of [`bind`](SessionStore::bind) and [`login`](SessionStore#method.login) are not counted, because they are
     /// not creations.
@@ -35,9 +37,16 @@ pub struct Stats {
     pub rejected_too_many_attributes: u64,
     /// Creations that failed because the operating system gave [no random bytes](CreateError::Random).
     pub rejected_random: u64,
+    /// Changes and rotations that were refused because they would have made a session larger, and the sessions took
+    /// [too many bytes](crate::SetError::BytesFull).
+    pub rejected_changes: u64,
     /// Bytes of the sessions' entries, as requested from the allocator. Not included: memory that a value points to,
     /// the slots of the table (eight bytes each), and the entries in [`retired_bytes`](Self::retired_bytes).
     pub bytes: u64,
+    /// Bytes that count against [`max_bytes`](crate::SessionConfig#structfield.max_bytes), which says what counts. At
+    /// no instant more than the limit, bytes that operations in progress have reserved included. 0 if there is no such
+    /// limit. A limit of [`usize::MAX`] counts and refuses nothing.
+    pub counted_bytes: u64,
     /// Bytes of ended sessions, replaced versions and former arrays of the table that are not freed yet, of all stores
     /// of the process. They wait because a [`read`](SessionStore::read) closure on some thread may be looking at them,
     /// because no operation has freed them yet, or because a thread keeps them for reuse.
@@ -88,9 +97,10 @@ impl Stats {
 
 impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { live, reservations, created, rejected_full, rejected_principal_full, .. } = self;
-        let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, .. } = self;
-        let Self { bytes, retired_bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
+        let Self { live, reservations, created, rejected_full, rejected_bytes_full, rejected_principal_full, .. } =
+            self;
+        let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, rejected_changes, .. } = self;
+        let Self { bytes, counted_bytes, retired_bytes, slots, slots_taken, growth_steps, longest_probe, .. } = self;
         let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
         f.debug_struct("Stats")
             .field("live", live)
@@ -98,11 +108,14 @@ impl fmt::Debug for Stats {
             .field("created", created)
             .field("removed", &removed)
             .field("rejected_full", rejected_full)
+            .field("rejected_bytes_full", rejected_bytes_full)
             .field("rejected_principal_full", rejected_principal_full)
             .field("rejected_too_large", rejected_too_large)
             .field("rejected_too_many_attributes", rejected_too_many_attributes)
             .field("rejected_random", rejected_random)
+            .field("rejected_changes", rejected_changes)
             .field("bytes", bytes)
+            .field("counted_bytes", counted_bytes)
             .field("retired_bytes", retired_bytes)
             .field("slots", slots)
             .field("slots_taken", slots_taken)
@@ -120,10 +133,12 @@ pub(super) struct Rejections(CachePadded<RefusalCounts>);
 #[derive(Default)]
 struct RefusalCounts {
     full: AtomicU64,
+    bytes_full: AtomicU64,
     principal_full: AtomicU64,
     too_large: AtomicU64,
     too_many_attributes: AtomicU64,
     random: AtomicU64,
+    changes: AtomicU64,
 }
 
 impl Rejections {
@@ -131,6 +146,7 @@ impl Rejections {
     pub(super) fn note(&self, error: CreateError) {
         let count = match error {
             CreateError::Full => &self.0.full,
+            CreateError::BytesFull => &self.0.bytes_full,
             CreateError::PrincipalFull => &self.0.principal_full,
             CreateError::TooLarge { .. } => &self.0.too_large,
             CreateError::TooManyAttributes { .. } => &self.0.too_many_attributes,
@@ -138,6 +154,11 @@ impl Rejections {
         };
         // Relaxed: only the number matters, and it publishes nothing.
         count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a change that was refused because of the limit in bytes.
+    pub(super) fn note_change(&self) {
+        self.0.changes.fetch_add(1, Ordering::Relaxed); // Relaxed: as above.
     }
 }
 
@@ -177,11 +198,14 @@ impl<T: Content + ?Sized> SessionStore<T> {
             reservations: table.reservations(),
             created: counts.created,
             rejected_full: read(&rejected.full),
+            rejected_bytes_full: read(&rejected.bytes_full),
             rejected_principal_full: read(&rejected.principal_full),
             rejected_too_large: read(&rejected.too_large),
             rejected_too_many_attributes: read(&rejected.too_many_attributes),
             rejected_random: read(&rejected.random),
+            rejected_changes: read(&rejected.changes),
             bytes: counts.bytes(),
+            counted_bytes: table.bytes_taken() as u64,
             retired_bytes: memory::retired_bytes() as u64,
             slots: table.capacity(),
             slots_taken: table.occupied(),

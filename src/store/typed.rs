@@ -13,8 +13,9 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     /// [`SessionStoreBuilder::build_typed`](crate::SessionStoreBuilder::build_typed) does the same with another clock.
     ///
     /// A value is never changed in place, because other threads may be reading it: an [`update`](Self::update) makes a
-    /// new value from the old one. `max_session_bytes` and `max_attributes` do not apply. A panic in a value's `Drop`
-    /// does not affect the store.
+    /// new value from the old one. `max_session_bytes` and `max_attributes` do not apply. For
+    /// [`max_bytes`](SessionConfig#structfield.max_bytes), the bytes of the value itself count, and not what it owns on
+    /// the heap. A panic in a value's `Drop` does not affect the store.
     ///
     /// Allocates. May block while another thread makes the first store of the process.
     ///
@@ -45,8 +46,9 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     ///
     /// # Errors
     ///
-    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig#structfield.max_sessions). [`CreateError::Random`] if
-    /// the operating system gives no random bytes. The value is dropped then.
+    /// [`CreateError::Full`] at [`max_sessions`](SessionConfig#structfield.max_sessions), [`CreateError::BytesFull`] at
+    /// [`max_bytes`](SessionConfig#structfield.max_bytes). [`CreateError::Random`] if the operating system gives no
+    /// random bytes. The value is dropped then.
     ///
     /// # Examples
     ///

@@ -89,9 +89,10 @@ impl<P: Payload> Table<P> {
     pub(crate) fn die_only(&self, key: &Key) -> bool {
         self.inspect(|pinned, _| {
             let found = pinned.locate(pinned.target(key));
-            let died = found.is_some_and(|found| found.entry.life().kill(found.stamp).is_ok());
+            let died = found.as_ref().is_some_and(|found| found.entry.life().kill(found.stamp).is_ok());
             if died {
-                self.population.leave(pinned.shard.sessions());
+                let charge = || found.as_ref().map_or(0, |found| found.entry.charge());
+                self.population.leave(pinned.shard.sessions(), charge);
             }
             died
         })
@@ -124,7 +125,7 @@ impl<P: Payload> Table<P> {
     /// Asserts what holds when no operation is under way and none was abandoned.
     pub(crate) fn check_at_rest(&self) {
         self.inspect(|pinned, guard| {
-            let (mut array, mut held, mut live) = (pinned.shard.current(guard), Vec::new(), 0);
+            let (mut array, mut held, mut live, mut bytes) = (pinned.shard.current(guard), Vec::new(), 0, 0);
             loop {
                 let next = array.next(guard);
                 assert!(used(array) <= array.reserved(), "more slots filled than reserved");
@@ -138,7 +139,10 @@ impl<P: Payload> Table<P> {
                     let entry = pinned.entry(word);
                     assert!(!held.contains(&entry.pointer()), "an entry in two slots");
                     held.push(entry.pointer());
-                    live += usize::from(live_version(entry));
+                    if let Some(version) = live_version(entry) {
+                        live += 1;
+                        bytes += version.charge();
+                    }
                     let ended = matches!(entry.life().load(), Life::Dead | Life::Superseded);
                     assert!(word.is_frozen() || !ended, "an entry that has ended is left in its slot");
                 }
@@ -149,6 +153,8 @@ impl<P: Payload> Table<P> {
             }
             assert_eq!(pinned.shard.occupied(), held.len(), "entries counted and entries in slots");
             assert_eq!(self.len(), live, "sessions counted and sessions live");
+            let counted = if self.limits_bytes() { bytes } else { 0 };
+            assert_eq!(self.bytes_taken(), counted, "bytes counted and bytes of live versions");
         });
     }
 }
@@ -161,11 +167,11 @@ fn holds(array: &Array, word: Word) -> bool {
     (0..array.capacity()).any(|index| array.slot(index).load().same_entry(word))
 }
 
-fn live_version<P: Payload>(mut version: EntryRef<'_, P>) -> bool {
+fn live_version<P: Payload>(mut version: EntryRef<'_, P>) -> Option<EntryRef<'_, P>> {
     loop {
         match version.life().load() {
-            Life::Live(_) => return version.is_session(),
-            Life::Dead | Life::Pending => return false,
+            Life::Live(_) => return Some(version).filter(|version| version.is_session()),
+            Life::Dead | Life::Pending => return None,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }
     }

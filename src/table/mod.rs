@@ -35,14 +35,15 @@ mod tests;
 
 pub use cause::RemovalCause;
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them all"))]
-pub(crate) use ops::{Change, Former, Part, Refusal, Room, Taken, Whose};
+pub(crate) use ops::{Change, Former, Part, Refusal, Room, Taken, Unlimited, Whose};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model observes removals"))]
-pub(crate) use removals::{Bound, Ended, Observer};
+pub(crate) use removals::{Bound, Captured, Ended, Observer};
 pub(crate) use search::Absence;
+pub(crate) use structure::budget::Reservation;
 pub(crate) use structure::counters::Counts;
 pub(crate) use structure::population::{Place, Population};
 
-use crate::entry::{Key, Payload, free_with_successors};
+use crate::entry::{EntryRef, Key, Payload, free_with_successors};
 use crate::expiry::Moment;
 use crate::hash::KeyHasher;
 use crate::memory;
@@ -81,13 +82,19 @@ impl<P: Payload> Table<P> {
         Self {
             shards: (0..shards).map(|_| Shard::new(Box::new(Array::new(MIN_CAPACITY, 0)))).collect(),
             hasher: KeyHasher::new(),
-            population: Population::new(limit),
+            population: Population::new(limit, 0),
             cursor: CachePadded::new(AtomicUsize::new(0)),
             sample_cursor: CachePadded::new(AtomicUsize::new(0)),
             round: CachePadded::new(Round::new()),
             observer: None,
             payload: PhantomData,
         }
+    }
+
+    /// Limits the bytes that the sessions of an empty table of at most `limit` sessions take together (0: any number).
+    pub(crate) fn within_bytes(mut self, limit: usize, bytes: usize) -> Self {
+        self.population = Population::new(limit, bytes);
+        self
     }
 
     /// Reports the table's ended sessions to `observer`.
@@ -130,9 +137,32 @@ impl<P: Payload> Table<P> {
         &self.shards[hash.shard(self.shards.len())]
     }
 
-    /// Moves the place of a session that has died in `from` to the shard of the key `to`.
-    fn take_over<'t>(&'t self, from: &Shard, to: &Key) -> Place<'t> {
-        self.population.take_over(from.sessions(), self.shard(self.target(to).hash).sessions())
+    /// Moves the place of a session that has died in `from` to the shard of the key `to`, with `bytes` of its bytes.
+    fn take_over<'t>(&'t self, from: &Shard, to: &Key, bytes: usize) -> Place<'t> {
+        self.population.take_over(from.sessions(), self.shard(self.target(to).hash).sessions(), bytes)
+    }
+
+    /// The place of a session with this live version, which has just died in `from`, with all of its bytes.
+    fn take_over_from<'t>(&'t self, from: &Shard, version: EntryRef<'_, P>, to: &Key) -> Place<'t> {
+        let bytes = if self.limits_bytes() { version.charge() } else { 0 };
+        self.take_over(from, to, bytes)
+    }
+
+    /// Whether there is a limit on the bytes of all sessions.
+    #[inline]
+    pub(crate) fn limits_bytes(&self) -> bool {
+        self.population.budget().is_limited()
+    }
+
+    /// A reservation of no bytes, if there is a limit on bytes.
+    #[inline]
+    pub(crate) fn reservation(&self) -> Option<Reservation<'_>> {
+        self.population.budget().reservation()
+    }
+
+    /// The bytes that the sessions take, reservations included. 0 without a limit.
+    pub(crate) fn bytes_taken(&self) -> usize {
+        self.population.budget().taken()
     }
 
     /// The number of sessions, expired ones included. Exact when no operation is under way.

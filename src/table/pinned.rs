@@ -156,7 +156,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
         let killed = self.kill_keeping_the_place(version, stamp, cause);
         if killed && version.is_session() {
-            self.table.population.leave(self.shard.sessions());
+            self.table.population.leave(self.shard.sessions(), || version.charge());
             step("place given back");
         }
         killed

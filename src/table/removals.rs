@@ -4,6 +4,7 @@ use crate::entry::account::{Binding, Use};
 use crate::entry::{EntryRef, Key, Overrides, Payload};
 use crate::memory::Guard;
 use crate::table::RemovalCause;
+use core::any::Any;
 use core::cell::Cell;
 
 /// A session that has ended.
@@ -15,7 +16,12 @@ pub(crate) struct Ended {
     pub(crate) serial: u64,
     /// Whether the index of principals may still list it.
     pub(crate) listed: bool,
+    /// What the observer has taken from its content.
+    pub(crate) captured: Captured,
 }
+
+/// What an observer takes from the content of an ended session.
+pub(crate) type Captured = Option<Box<dyn Any>>;
 
 /// A session's binding to its principal.
 pub(crate) struct Bound {
@@ -33,6 +39,10 @@ pub(crate) trait Observer: Send + Sync {
 
     /// Is called once for each reported session, by the thread that has ended it, while the thread is not pinned.
     fn ended(&self, ended: Ended);
+
+    /// Takes from the text and the payload of an ended session's last version what it needs. Is called before
+    /// [`ended`](Self::ended), once, while the thread is pinned. Not for a session that lives on under another key.
+    fn capture(&self, text: &str, payload: &dyn Any) -> Captured;
 }
 
 /// The sessions that one operation has ended. Reports them when dropped, which has to be after the thread's guard.
@@ -65,16 +75,18 @@ impl<'a> Removals<'a> {
         }
         let Overrides { binding, serial, .. } = version.overrides();
         if binding.is_some() || observer.observes_all() {
+            let gone_on = cause == RemovalCause::Rotated;
             let bound = binding.map(|binding| {
                 // SAFETY: the session uses its account until that use is ended, which has not happened yet.
                 let principal = *unsafe { binding.account(guard) }.key();
-                let gone_on = cause == RemovalCause::Rotated;
                 // SAFETY: as above. Only one thread ends a session, once.
                 let used = if gone_on { None } else { Some(unsafe { binding.into_use() }) };
                 Bound { principal, binding, used }
             });
+            // Before the list is taken out of its cell, because this may call the store.
+            let captured = if gone_on { None } else { observer.capture(version.text(), version.payload()) };
             let mut ended = self.ended.take().unwrap_or_default();
-            ended.push(Ended { key: *version.key(), cause, bound, serial, listed: true });
+            ended.push(Ended { key: *version.key(), cause, bound, serial, listed: true, captured });
             self.ended.set(Some(ended));
         }
     }

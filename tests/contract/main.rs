@@ -6,11 +6,12 @@
 //! | `create`, `set`, `get`, `delete`, `exists`, `count` | [`lifecycle`] |
 //! | idle timeout, touching, `evict_expired` | [`expiry`]; piece by piece: [`eviction`]; wrong clocks: [`clock_abuse`] |
 //! | (not in the guide) rotation with grace, concurrent with other operations | [`grace`]; at one instant: [`rotation`] |
-//! | `max_sessions`, and our limit on a session's size | [`limits`]; sessions that make room: [`capacity`]; `max_attributes`, and the cost of many attributes: [`many`] |
+//! | `max_sessions`, and our limit on a session's size | [`limits`]; sessions that make room: [`capacity`]; `max_bytes`: [`bytes`], [`bytes_at_once`]; `max_attributes`, and the cost of many attributes: [`many`] |
 //! | attributes are arbitrary strings | [`attributes`]; changes other than `set`: [`editing`]; JSON: `json` |
 //! | every operation from any thread | [`threads`] |
 //!
-//! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]), the removal listener
+//! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]; taken from it:
+//! [`unbinding`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
 //! ([`insertion`]), reservations and the end of all sessions ([`reservations`]) and figures ([`stats`]).
 //!
@@ -21,6 +22,8 @@
 
 mod accounts;
 mod attributes;
+mod bytes;
+mod bytes_at_once;
 mod capacity;
 mod clock_abuse;
 mod editing;
@@ -47,3 +50,4 @@ mod stats;
 mod support;
 mod threads;
 mod typed;
+mod unbinding;

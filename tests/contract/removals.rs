@@ -1,7 +1,9 @@
 //! The removal listener: it receives each end of a session once, with the cause, from a thread that holds nothing of
 //! the store.
 
-use cloakroom::{ManualClock, RemovalCause, SessionId, SessionStore, SessionStoreBuilder, Timeouts};
+use cloakroom::{
+    Attributes, ManualClock, Principal, RemovalCause, SessionId, SessionStore, SessionStoreBuilder, Timeouts, WhenFull,
+};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
@@ -195,4 +197,117 @@ fn the_end_of_a_session_may_be_reported_before_its_rotation_by_another_thread() 
         .during(|store| new = store.rotation(&old).grace(TTL).rotate().ok(), |store| assert!(store.delete(&old)));
     let new = new.expect("it was live");
     assert_eq!(interrupted.told(), [(new, RemovalCause::Deleted, 0), (old, RemovalCause::Rotated, 0)]);
+}
+
+/// What the listener received: the cause, and the user that `capture` has taken.
+type Content = Arc<Mutex<Vec<(RemovalCause, Option<String>)>>>;
+
+fn with_content(
+    configure: impl FnOnce(SessionStoreBuilder) -> SessionStoreBuilder,
+) -> (SessionStore, ManualClock, Content) {
+    let (clock, told) = (ManualClock::new(), Content::default());
+    let telling = Arc::clone(&told);
+    let builder = SessionStore::builder().ttl(TTL).clock(clock.clone()).on_removal_with(
+        |session: &Attributes| session.get("user").unwrap_or("nobody").to_owned(),
+        move |removal, user| telling.lock().unwrap().push((removal.cause, user)),
+    );
+    (configure(builder).build().expect("the settings are valid"), clock, told)
+}
+
+/// The content is the last one, whatever ends the session.
+#[test]
+fn the_listener_receives_what_each_ended_session_held() {
+    let (store, clock, told) = with_content(|builder| builder.max_sessions(2).when_full(WhenFull::EndIdlest));
+    let named = |user: &str| store.create_with([("user", user)]).expect("there is room");
+    let take = || std::mem::take(&mut *told.lock().unwrap());
+    let id = named("ada");
+    store.set(&id, "user", "grace").expect("it is live");
+    store.delete(&id);
+    assert_eq!(take(), [(RemovalCause::Deleted, Some("grace".to_owned()))]);
+
+    let old = named("ada");
+    let new = store.rotate_id(&old).expect("it is live");
+    let newest = store.rotation(&new).grace(TTL).rotate().expect("it is live");
+    assert_eq!(take(), [(RemovalCause::Rotated, None), (RemovalCause::Rotated, None)], "it lives on with its content");
+    let visitor = store.unbind(&newest, |_| false).expect("it is live");
+    assert_eq!(take(), [(RemovalCause::Deleted, Some("ada".to_owned()))]);
+    store.delete(&visitor);
+    assert_eq!(take(), [(RemovalCause::Deleted, Some("nobody".to_owned()))]);
+
+    let principal = Principal::new("ada");
+    store.new_session().principal(principal).create_with([("user", "bound")]).expect("there is room");
+    store.end_sessions_of(&principal);
+    assert_eq!(take(), [(RemovalCause::Principal, Some("bound".to_owned()))]);
+
+    let (_first, _second) = (named("first"), named("second"));
+    clock.advance(TICK);
+    named("third");
+    let [(RemovalCause::Capacity, Some(user))] = &take()[..] else { panic!("one session made room") };
+    assert!(["first", "second"].contains(&user.as_str()));
+    clock.advance(TTL + TICK);
+    assert_eq!(store.evict_expired(), 2);
+    let mut users: Vec<_> = take().into_iter().map(|(cause, user)| (cause, user.expect("captured"))).collect();
+    users.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+    assert_eq!(users.last(), Some(&(RemovalCause::IdleTimeout, "third".to_owned())));
+    assert_eq!(users.len(), 2);
+}
+
+#[test]
+fn the_content_of_each_of_many_concurrent_ends_is_captured_once() {
+    let captured = Arc::new(AtomicUsize::new(0));
+    let (counting, told) = (Arc::clone(&captured), Arc::new(Mutex::new(Vec::new())));
+    let telling = Arc::clone(&told);
+    let builder = SessionStore::builder().shards(2).on_removal_with(
+        move |number: &usize| {
+            counting.fetch_add(1, Ordering::Relaxed);
+            *number
+        },
+        move |_, number| telling.lock().unwrap().push(number.expect("captured")),
+    );
+    let store = builder.build_typed::<usize>().expect("the settings are valid");
+    let ids: Vec<_> = (0..2_000).map(|number| store.create_with(number).expect("there is room")).collect();
+    thread::scope(|scope| {
+        scope.spawn(|| ids.iter().for_each(|id| _ = store.delete(id)));
+        scope.spawn(|| ids.iter().rev().for_each(|id| _ = store.delete(id)));
+        scope.spawn(|| store.delete_where(|_| true));
+        scope.spawn(|| ids.iter().for_each(|id| _ = store.update(id, |number| *number)));
+    });
+    let mut told = std::mem::take(&mut *told.lock().unwrap());
+    told.sort_unstable();
+    assert_eq!(told, (0..2_000).collect::<Vec<_>>());
+    assert_eq!(captured.load(Ordering::Relaxed), 2_000);
+}
+
+#[test]
+fn a_panic_of_the_capture_has_no_other_effect_than_that_nothing_is_captured() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let builder = SessionStore::builder().on_removal_with(
+        |_: &Attributes| -> u32 { panic!("the capture is out of order") },
+        move |removal, captured| telling.lock().unwrap().push((removal.id, captured)),
+    );
+    let store = builder.build().expect("the settings are valid");
+    let ids: Vec<_> = (0..3).map(|_| session(&store)).collect();
+    assert!(ids.iter().all(|id| store.delete(id)));
+    assert_eq!((store.count(), told.lock().unwrap().clone()), (0, ids.iter().map(|id| (*id, None)).collect()));
+}
+
+#[test]
+fn the_capture_may_call_the_store() {
+    static STORE: OnceLock<SessionStore> = OnceLock::new();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    let builder = SessionStore::builder().on_removal_with(
+        |session: &Attributes| {
+            let store = STORE.get().expect("there is one by now");
+            if session.contains("parent") {
+                let child = store.create_with([("child", "")]).expect("there is room");
+                assert!(store.delete(&child));
+            }
+        },
+        |_, captured: Option<()>| _ = captured.map(|()| SEEN.fetch_add(1, Ordering::Relaxed)),
+    );
+    let store = STORE.get_or_init(|| builder.build().expect("the settings are valid"));
+    let parent = store.create_with([("parent", "")]).expect("there is room");
+    assert!(store.delete(&parent));
+    assert_eq!((store.count(), SEEN.load(Ordering::Relaxed)), (0, 2));
 }

@@ -148,6 +148,10 @@ pub(crate) fn allocate(layout: Layout) -> Block {
     Block::new(layout)
 }
 
+pub(crate) fn footprint(layout: Layout) -> usize {
+    layout.size()
+}
+
 pub(crate) fn free_owned(object: RetiredObject) {
     drop(object);
 }

@@ -124,6 +124,10 @@ impl Driven {
                 let bound = store.login(&self.id(*subject), &named(*principal));
                 Outcome::Bound(bound.map(|id| self.keep(id)))
             }
+            Operation::Unbind(subject, kept) => {
+                let unbound = store.unbind(&self.id(*subject), |key| key == kept);
+                Outcome::Rotated(unbound.map(|id| self.keep(id)))
+            }
             Operation::SessionsOf(principal) => {
                 let ids = store.sessions_of(&named(*principal));
                 Outcome::Numbers(ids.iter().map(|id| self.number(id)).collect())

@@ -20,7 +20,8 @@ pub enum SessionError {
     /// The session is bound to another user, whose attributes must not be passed on.
     /// [`login`](crate::Session#method.login) starts another session instead. 409.
     OtherPrincipal,
-    /// The store has as many sessions as allowed ([`max_sessions`](cloakroom::SessionConfig::max_sessions)). 503.
+    /// The store has as many sessions as allowed ([`max_sessions`](cloakroom::SessionConfig::max_sessions)), or its
+    /// sessions take as many bytes ([`max_bytes`](cloakroom::SessionConfig::max_bytes)). 503.
     Full,
     /// The user has as many sessions as allowed
     /// ([`max_sessions_per_principal`](cloakroom::SessionConfig::max_sessions_per_principal)). 409.
@@ -62,7 +63,7 @@ impl fmt::Display for SessionError {
             Self::Gone => f.write_str("there is no session, or it has ended"),
             Self::NotLoggedIn => f.write_str("no user is logged in"),
             Self::OtherPrincipal => f.write_str("the session belongs to another user"),
-            Self::Full => f.write_str("the store has no room for another session"),
+            Self::Full => f.write_str("the store has no room"),
             Self::PrincipalFull => f.write_str("the user has no room for another session"),
             Self::TooLarge { size, limit } => {
                 write!(f, "attributes of {size} bytes exceed the limit of {limit} for a session")
@@ -107,6 +108,7 @@ impl From<SetError> for SessionError {
         match error {
             SetError::TooLarge { size, limit } => Self::TooLarge { size, limit },
             SetError::TooManyAttributes { count, limit } => Self::TooManyAttributes { count, limit },
+            SetError::BytesFull => Self::Full,
             _ => Self::Gone,
         }
     }
@@ -128,6 +130,7 @@ impl From<RotateError> for SessionError {
     fn from(error: RotateError) -> Self {
         match error {
             RotateError::Random(cause) => Self::Random(cause),
+            RotateError::BytesFull => Self::Full,
             _ => Self::Gone,
         }
     }
@@ -138,6 +141,7 @@ impl From<BindError> for SessionError {
         match error {
             BindError::PrincipalFull => Self::PrincipalFull,
             BindError::OtherPrincipal => Self::OtherPrincipal,
+            BindError::BytesFull => Self::Full,
             BindError::Random(cause) => Self::Random(cause),
             _ => Self::Gone,
         }

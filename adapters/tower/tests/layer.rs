@@ -7,6 +7,8 @@ mod harness;
 mod cookies;
 #[path = "layer/handles.rs"]
 mod handles;
+#[path = "layer/keeping.rs"]
+mod keeping;
 #[path = "layer/login.rs"]
 mod login;
 #[path = "layer/meanwhile.rs"]

@@ -54,7 +54,7 @@ fn every_named_file_exists() {
 #[test]
 fn every_named_function_exists() {
     let mut sources = String::new();
-    for folder in ["src", "adapters/tower/src"] {
+    for folder in ["src", "adapters/tower/src", "adapters/dbsc/src"] {
         read_all(&root().join(folder), &mut sources);
     }
     let page = page();

@@ -89,7 +89,6 @@ pub(crate) unsafe fn give_zeroed(memory: NonNull<u8>, bytes: usize) -> bool {
 }
 
 /// The size in bytes of a block of this layout.
-#[allow(dead_code, reason = "for a limit on the bytes of a store")]
 pub(crate) fn footprint(layout: Layout) -> usize {
     match class_for(layout.size()) {
         Some(class) if layout.align() <= ALIGN => classes::Class::of(class).size(),

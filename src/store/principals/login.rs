@@ -103,6 +103,8 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     ///
     /// [`BindError::PrincipalFull`] if the principal has
     /// [as many sessions as it may have](crate::SessionConfig#structfield.max_sessions_per_principal),
+    /// [`BindError::BytesFull`] if there is no room for the 20 bytes of the binding, which
+    /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes) limits,
     /// [`BindError::OtherPrincipal`] if the session is bound to another principal, [`BindError::Missing`] and
     /// [`BindError::Random`] as for [`rotate_id`](Self::rotate_id). On an error the session is unchanged.
     ///

@@ -9,6 +9,7 @@
 //! | `login` | binding an existing session, under a new id |
 //! | `listing` | the sessions of a principal |
 //! | `ending` | ending all sessions of a principal |
+//! | `unbind` | taking a session from its principal, under a new id |
 //! | `seat` | the place in the index of a session that is created or rotated, and the principal's limit |
 
 mod ending;
@@ -17,6 +18,7 @@ mod login;
 mod seat;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod unbind;
 
 use super::SessionStore;
 use crate::content::Content;

@@ -108,7 +108,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// key.
     #[cold]
     pub(in crate::table) fn moved_on(&self, old: EntryRef<'g, P>, key: &Key) {
-        self.table.take_over(self.shard, key).occupy();
+        self.table.take_over(self.shard, key, 0).occupy(); // The bytes are settled by the thread that rotates.
         self.shard.counters().removed(RemovalCause::Rotated);
         self.removals.note(old, RemovalCause::Rotated, self.guard);
         self.end_forward_to(old);

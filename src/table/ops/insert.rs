@@ -60,7 +60,7 @@ impl<'k> Insertion<'k> {
 }
 
 impl<P: Payload> Table<P> {
-    /// Takes a place for a session with this key, if the limit allows another session. Lock-free.
+    /// Takes a place without bytes for a session with this key, if the limit allows another session. Lock-free.
     pub(crate) fn enter(&self, key: &Key) -> Option<Place<'_>> {
         self.population.enter(self.shard(self.target(key).hash).sessions())
     }
@@ -69,6 +69,7 @@ impl<P: Payload> Table<P> {
     ///
     /// Lock-free. Takes effect when a slot is filled.
     pub(crate) fn insert(&self, place: Place<'_>, new: Owned<P>, moment: Moment<'_>) -> Result<(), Owned<P>> {
+        debug_assert!(place.holds(new.borrow().charge()), "a session takes what was reserved for it");
         self.put(new, moment)?.created();
         place.occupy();
         Ok(())

@@ -40,4 +40,4 @@ pub(crate) use round::Part;
 pub(super) use round::Round;
 #[cfg(all(test, not(loom)))]
 pub(in crate::table) use sweep::SPAN;
-pub(crate) use update::{Change, Refusal};
+pub(crate) use update::{Change, Refusal, Unlimited};

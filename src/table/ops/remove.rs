@@ -52,7 +52,7 @@ impl<P: Payload> Table<P> {
             if !pinned.kill_keeping_the_place(found.entry, stamp, cause) {
                 return None;
             }
-            let place = self.take_over(pinned.shard, newcomer);
+            let place = self.take_over_from(pinned.shard, found.entry, newcomer);
             pinned.clear_found(&found, target);
             pinned.maintain();
             Some(place)

@@ -1,9 +1,9 @@
-//! Making room for a new session in a full table, by ending another session.
+//! Making room in a full table, for a new session or for one that becomes larger, by ending another session.
 //!
 //! The thread examines a sample of the sessions, from a cursor that goes round the table, and chooses the idlest one.
 //! It ends that session only if its stamp is still the one by which it was chosen, so a session that is used meanwhile
-//! survives. The place below the limit passes directly to the new session, so that no other thread takes it and the
-//! limit holds at every instant.
+//! survives. The place below the limit and its bytes pass directly to the caller, so that no other thread takes them
+//! and the limits hold at every instant.
 //!
 //! A keyed hash decides where an entry lies in the table, so every stretch of slots is as good a sample as any other.
 
@@ -36,7 +36,7 @@ pub(crate) const SAMPLE: usize = 32;
 
 /// The outcome of an attempt to make room.
 pub(crate) enum Room<'a> {
-    /// The place of a session that this call has ended.
+    /// The place and the bytes of a session that this call has ended.
     Place(Place<'a>),
     /// The chosen session has been used or has ended meanwhile. The caller may try again.
     Again,
@@ -91,11 +91,11 @@ impl Sample {
 }
 
 impl<P: Payload> Table<P> {
-    /// Ends a session in favour of one with the key `newcomer`, after a search among at most `among` sessions.
+    /// Ends a session in favour of another one, with the key `newcomer`, after a search among at most `among` sessions.
     ///
     /// Lock-free. Takes effect when the session's live version dies.
     pub(crate) fn make_room(&self, newcomer: &Key, whose: Whose, among: usize, moment: Moment<'_>) -> Room<'_> {
-        let Some(choice) = self.sample(whose, among, moment).choice(whose) else { return Room::None };
+        let Some(choice) = self.sample(newcomer, whose, among, moment).choice(whose) else { return Room::None };
         self.pin(&choice.key, moment, |pinned, target| {
             let Some(found) = pinned.locate(target) else { return Room::Again };
             let cause = match pinned.judge(found.entry, found.stamp) {
@@ -111,14 +111,15 @@ impl<P: Payload> Table<P> {
             if !pinned.kill_keeping_the_place(found.entry, found.stamp, cause) {
                 return Room::Again;
             }
-            let place = self.take_over(pinned.shard, newcomer);
+            let place = self.take_over_from(pinned.shard, found.entry, newcomer);
             pinned.clear_found(&found, target);
             pinned.maintain();
             Room::Place(place)
         })
     }
 
-    fn sample(&self, whose: Whose, among: usize, moment: Moment<'_>) -> Sample {
+    /// Samples the sessions except the one with the key `newcomer`.
+    fn sample(&self, newcomer: &Key, whose: Whose, among: usize, moment: Moment<'_>) -> Sample {
         let round = OnceCell::new();
         let first = self.sample_cursor.load(Ordering::Relaxed); // Relaxed, as below: only spreads the choice.
         let (mut sample, mut ticket) = (Sample::default(), first);
@@ -127,7 +128,7 @@ impl<P: Payload> Table<P> {
             let start = (ticket / self.shards.len()).wrapping_mul(SPAN);
             let shard = &self.shards[ticket % self.shards.len()];
             self.pin_to(shard, moment, |pinned| {
-                pinned.sample_span(&(start..start.saturating_add(SPAN)), &mut sample);
+                pinned.sample_span(&(start..start.saturating_add(SPAN)), newcomer, &mut sample);
             });
             ticket = ticket.wrapping_add(1);
         }
@@ -140,15 +141,15 @@ impl<P: Payload> Table<P> {
 impl<'g, P: Payload> Pinned<'g, P> {
     /// Samples the sessions in a range of slots of the current array and of the next one. The range wraps around the
     /// end of an array.
-    fn sample_span(&self, span: &Range<usize>, sample: &mut Sample) {
+    fn sample_span(&self, span: &Range<usize>, newcomer: &Key, sample: &mut Sample) {
         let array = self.shard.current(self.guard);
-        self.sample_slots(array, wrapped(span, array.capacity()), sample);
+        self.sample_slots(array, wrapped(span, array.capacity()), newcomer, sample);
         if let Some(next) = array.next(self.guard) {
-            self.sample_slots(next, wrapped(span, next.capacity()), sample);
+            self.sample_slots(next, wrapped(span, next.capacity()), newcomer, sample);
         }
     }
 
-    fn sample_slots(&self, array: &'g Array, slots: Range<usize>, sample: &mut Sample) {
+    fn sample_slots(&self, array: &'g Array, slots: Range<usize>, newcomer: &Key, sample: &mut Sample) {
         for word in slots.map(|index| array.slot(index).load()).filter(|word| word.holds_entry()) {
             let mut version = self.entry(word);
             loop {
@@ -156,7 +157,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Life::Dead | Life::Pending => break,
                     Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                     Life::Live(stamp) => {
-                        if version.is_session() {
+                        if version.is_session() && version.key() != newcomer {
                             sample.add(version.key(), stamp, version.is_bound());
                         }
                         break;

@@ -15,7 +15,7 @@
 //! session that was rotated without grace. A session that was rotated with grace can only be reached through its
 //! forward ([`forward`](super::forward)).
 
-use super::update::Refusal;
+use super::update::{Refusal, Reserve};
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
 use crate::expiry::{Moment, Tick};
@@ -24,6 +24,7 @@ use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::Absence;
+use crate::table::structure::budget::Reservation;
 
 /// What a rotation does to the old key.
 pub(crate) enum Former<P> {
@@ -71,7 +72,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Former::Ends(cause) => {
                     if self.kill_keeping_the_place(old, found.stamp, cause) {
                         self.clear_found(&found, target);
-                        self.table.take_over(self.shard, new).occupy();
+                        self.table.take_over(self.shard, new, 0).occupy(); // The caller settles the bytes.
                         return Ok(Some(stamp));
                     }
                 }
@@ -95,7 +96,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
 impl<P: Payload> Table<P> {
     /// Moves a session to another key. `build` copies the version that it is given, under the new key and with the
-    /// stamp that it is given. It may be called several times.
+    /// stamp that it is given. It may be called several times. What a larger copy needs is taken from `bytes`, and
+    /// from what the limit allows.
     ///
     /// Lock-free. Takes effect when the old version dies or is superseded by a forward.
     pub(crate) fn rotate(
@@ -103,15 +105,21 @@ impl<P: Payload> Table<P> {
         key: &Key,
         former: Former<P>,
         moment: Moment<'_>,
+        mut bytes: Option<&mut Reservation<'_>>,
         mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Owned<P>,
     ) -> Result<(), Refusal<()>> {
         // Pinned throughout, so that the copied version's address is not reused for another version.
         self.pin(key, moment, |pinned, target| {
             let mut reserved: Option<Reserved<'_, P>> = None;
-            let stamp = loop {
+            let (stamp, old) = loop {
                 // Not touched before the rotation takes effect, because other threads would see the touch.
                 let old = pinned.live_version(target, false).map_err(Absence::from)?;
                 let new = build(old, moment.now());
+                if let Some(bytes) = &mut bytes
+                    && !bytes.reserve_for(old, new.borrow())
+                {
+                    return Err(Refusal::Full);
+                }
                 let reserved = match &mut reserved {
                     Some(reserved) => {
                         reserved.replace(new);
@@ -123,11 +131,14 @@ impl<P: Payload> Table<P> {
                 };
                 step("reserved");
                 if let Some(stamp) = pinned.move_on(target, old, &reserved.key, former)? {
-                    break stamp;
+                    break (stamp, old);
                 }
             };
             step("moved on");
             if let Some(reserved) = reserved {
+                if let Some(bytes) = bytes {
+                    bytes.settle(old, reserved.version);
+                }
                 if !matches!(former, Former::Forwards { .. } | Former::Ends(RemovalCause::Rotated)) {
                     self.shard(self.target(&reserved.key).hash).counters().created();
                 }

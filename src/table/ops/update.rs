@@ -9,6 +9,9 @@
 //!
 //! If the old version dies before step 3, the new one never takes effect: revocation wins. No update is lost: a second
 //! update finds a successor, completes the first update, and starts from its result.
+//!
+//! If the bytes of the sessions are limited, the thread that makes the new version reserves what it takes more than the
+//! old one before step 1, and settles after step 3 ([`budget`](crate::table::structure::budget)).
 
 use crate::entry::life::Life;
 use crate::entry::{EntryRef, Key, Owned, Payload};
@@ -18,6 +21,7 @@ use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::search::{Absence, Found};
+use crate::table::structure::budget::Reservation;
 
 /// What an update does to a session's live version.
 pub(crate) enum Change<P: Payload> {
@@ -40,6 +44,9 @@ pub(crate) enum Refusal<E> {
     Expired,
     /// The new version could not be made.
     Build(E),
+    /// The new version takes more bytes than the limit allows. The reservation has the
+    /// [`Shortage`](crate::table::structure::budget::Shortage).
+    Full,
 }
 
 impl<E> From<Absence> for Refusal<E> {
@@ -63,8 +70,23 @@ impl<P: Payload> Table<P> {
         moment: Moment<'_>,
         build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
     ) -> Result<(), Refusal<E>> {
+        match self.reservation() {
+            None => self.update_within(key, moment, &mut Unlimited, build),
+            Some(mut reserved) => self.update_within(key, moment, &mut reserved, build),
+        }
+    }
+
+    /// The same for a version that may be larger: what it takes more is taken from `reserved`, and from what the limit
+    /// in bytes allows. `reserved` is the table's [reservation](Self::reservation), or [`Unlimited`] if it has none.
+    pub(crate) fn update_within<E>(
+        &self,
+        key: &Key,
+        moment: Moment<'_>,
+        reserved: &mut impl Reserve,
+        build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
+    ) -> Result<(), Refusal<E>> {
         self.pin(key, moment, |pinned, target| {
-            let result = pinned.update(target, build);
+            let result = pinned.update(target, reserved, build);
             pinned.maintain();
             result
         })
@@ -77,6 +99,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     pub(in crate::table) fn update<E>(
         &self,
         target: Target<'_>,
+        reserved: &mut impl Reserve,
         mut build: impl FnMut(EntryRef<'_, P>, Tick) -> Result<Change<P>, E>,
     ) -> Result<(), Refusal<E>> {
         loop {
@@ -106,13 +129,19 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Change::Touch | Change::End(_) => continue,
             };
             step("built");
+            if !reserved.reserve_for(found.entry, new.borrow()) {
+                return Err(Refusal::Full);
+            }
             match found.entry.succeed(new) {
                 Err((_, first)) => {
                     self.complete(&found, first, target);
                 }
                 Ok(new) => {
-                    let superseded = self.complete(&found, new, target);
-                    return if superseded { Ok(()) } else { Err(Refusal::NotFound) };
+                    if !self.complete(&found, new, target) {
+                        return Err(Refusal::NotFound);
+                    }
+                    reserved.settle(found.entry, new);
+                    return Ok(());
                 }
             }
         }
@@ -156,4 +185,39 @@ impl<'g, P: Payload> Pinned<'g, P> {
             }
         }
     }
+}
+
+/// The bytes of an update.
+pub(crate) trait Reserve {
+    /// Reserves what `new` takes more than `old`, which it is to replace. False if the limit does not allow it.
+    fn reserve_for<P: Payload>(&mut self, old: EntryRef<'_, P>, new: EntryRef<'_, P>) -> bool;
+
+    /// Leaves to the session what `new` takes, which has replaced `old`, and gives back the rest.
+    fn settle<P: Payload>(&mut self, old: EntryRef<'_, P>, new: EntryRef<'_, P>);
+}
+
+impl Reserve for Reservation<'_> {
+    fn reserve_for<P: Payload>(&mut self, old: EntryRef<'_, P>, new: EntryRef<'_, P>) -> bool {
+        let fits = self.resize_for(old.charge(), new.charge(), new.is_bound());
+        step("bytes reserved");
+        fits
+    }
+
+    fn settle<P: Payload>(&mut self, old: EntryRef<'_, P>, new: EntryRef<'_, P>) {
+        step("to be settled");
+        self.settle_for(old.charge(), new.charge());
+    }
+}
+
+/// The bytes of an update of a table that has no limit on them: nothing is counted.
+pub(crate) struct Unlimited;
+
+impl Reserve for Unlimited {
+    #[inline]
+    fn reserve_for<P: Payload>(&mut self, _old: EntryRef<'_, P>, _new: EntryRef<'_, P>) -> bool {
+        true
+    }
+
+    #[inline]
+    fn settle<P: Payload>(&mut self, _old: EntryRef<'_, P>, _new: EntryRef<'_, P>) {}
 }

@@ -9,10 +9,12 @@
 //! | `array` | one generation of a shard's slots, and the reservation of slots |
 //! | `counters` | counts of what has happened in a shard |
 //! | `shard` | the current array of a shard, and its counters |
+//! | `budget` | the bytes that sessions take, and the limit |
 //! | `population` | the number of sessions, and the limit |
 
 #[allow(unsafe_code, reason = "an array owns raw memory and the arrays after it")]
 pub(crate) mod array;
+pub(crate) mod budget;
 pub(crate) mod counters;
 pub(crate) mod population;
 pub(crate) mod probe;

@@ -26,6 +26,8 @@ pub(super) struct Fixture {
     binding: Binding,
     tokens: Arc<()>,
     now: AtomicU64,
+    /// Whether sessions count bytes, and have a text of which the length depends on their value.
+    sized: bool,
 }
 
 fn key(number: usize) -> Key {
@@ -43,7 +45,12 @@ impl Fixture {
         let place = accounts.enter(&key(9)).expect("there is no limit");
         assert!(accounts.insert(place, account, moment).is_ok());
         let table = Table::new(shards, limit);
-        Self { table, _accounts: accounts, binding, tokens: Arc::new(()), now: AtomicU64::new(0) }
+        Self { table, _accounts: accounts, binding, tokens: Arc::new(()), now: AtomicU64::new(0), sized: false }
+    }
+
+    /// The same with sessions whose bytes are counted and change with their values.
+    pub(super) fn sized(self) -> Self {
+        Self { table: self.table.within_bytes(0, usize::MAX), sized: true, ..self }
     }
 
     fn now(&self) -> Tick {
@@ -65,7 +72,8 @@ impl Fixture {
 
     fn version(&self, number: usize, stamp: Tick, value: u64) -> Owned<Version> {
         let head = Head::first(key(number), stamp, &Overrides::NONE);
-        Owned::new(head, Version { value, _token: self.tokens.clone() }, 0, |_| {})
+        let text_len = if self.sized { (value as u32 + 1) % 5 * 40 } else { 0 };
+        Owned::new(head, Version { value, _token: self.tokens.clone() }, text_len, |_| {})
     }
 
     pub(super) fn insert(&self, number: usize) -> bool {
@@ -75,7 +83,10 @@ impl Fixture {
     pub(super) fn insert_with(&self, number: usize, value: u64) -> bool {
         let mut new = self.version(number, self.now(), value);
         loop {
-            let Some(place) = self.table.enter(&key(number)) else { return false };
+            let Some(mut place) = self.table.enter(&key(number)) else { return false };
+            if self.sized {
+                assert!(place.resize(new.borrow().charge()), "there is no limit");
+            }
             match self.timed(|moment| self.table.insert(place, new, moment)) {
                 Ok(()) => return true,
                 Err(back) => new = back,
@@ -182,7 +193,7 @@ impl Fixture {
     fn move_to(&self, number: usize, to: usize, former: Former<Version>, meanwhile: impl Fn()) -> Option<u64> {
         let mut value = None;
         let moved = self.timed(|moment| {
-            self.table.rotate(&key(number), former, moment, |version, stamp| {
+            self.table.rotate(&key(number), former, moment, self.table.reservation().as_mut(), |version, stamp| {
                 meanwhile();
                 value = Some(version.payload().value);
                 let forwards = matches!(former, Former::Forwards { .. });
@@ -234,7 +245,7 @@ impl Fixture {
 
     /// What must hold when no operation is under way.
     pub(super) fn assert_at_rest(&self) {
-        let (mut held, mut live) = (Vec::new(), 0);
+        let (mut held, mut live, mut bytes) = (Vec::new(), 0, 0);
         for shard in &self.table.shards {
             let before = held.len();
             self.table.pin_to(shard, Moment::TIMELESS, |pinned| {
@@ -244,7 +255,10 @@ impl Fixture {
                         if word.holds_entry() {
                             let entry = pinned.entry(word);
                             held.push(entry.pointer().addr());
-                            live += usize::from(is_live(entry));
+                            if let Some(version) = live_version(entry) {
+                                live += 1;
+                                bytes += version.charge();
+                            }
                             let ended = !matches!(entry.life().load(), Life::Live(_));
                             assert!(word.is_frozen() || !ended, "an ended entry is left in its slot");
                         }
@@ -255,6 +269,8 @@ impl Fixture {
             assert_eq!(shard.occupied(), held.len() - before, "entries counted and entries in slots");
         }
         assert_eq!(self.table.len(), live, "sessions counted and sessions live");
+        let counted = if self.table.limits_bytes() { bytes } else { 0 };
+        assert_eq!(self.table.bytes_taken(), counted, "bytes counted and bytes of live versions");
         let entries = held.len();
         held.sort_unstable();
         held.dedup();
@@ -275,11 +291,11 @@ impl Fixture {
     }
 }
 
-fn is_live(mut version: EntryRef<'_, Version>) -> bool {
+fn live_version(mut version: EntryRef<'_, Version>) -> Option<EntryRef<'_, Version>> {
     loop {
         match version.life().load() {
-            Life::Live(_) => return version.is_session(),
-            Life::Dead | Life::Pending => return false,
+            Life::Live(_) => return Some(version).filter(|version| version.is_session()),
+            Life::Dead | Life::Pending => return None,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }
     }

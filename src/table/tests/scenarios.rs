@@ -30,6 +30,8 @@ pub(super) struct Scenario {
     forwarded: bool,
     /// Whether the victim's key is reserved, under the number 1.
     reserved: bool,
+    /// Whether sessions count bytes, of which each version needs others.
+    sized: bool,
     /// The step at which an earlier operation on the victim's session is given up.
     given_up: Option<(&'static str, Call)>,
     pub(super) doing: Doing,
@@ -50,6 +52,7 @@ const PLAIN: Scenario = Scenario {
     first: true,
     forwarded: false,
     reserved: false,
+    sized: false,
     given_up: None,
     doing: Doing::Sweep,
     state: Some(9),
@@ -103,6 +106,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ..CHAIN
     },
     Scenario { name: "update of an expired session", table: Table::Expired(20), state: None, ..APPEND },
+    Scenario { name: "update that needs bytes", sized: true, ..APPEND },
+    Scenario { name: "insert that needs bytes", sized: true, ..INSERT },
+    Scenario { name: "remove that gives bytes back", sized: true, ..REMOVE },
+    Scenario { name: "rotation whose bytes are counted", sized: true, ..ROTATE },
+    Scenario { name: "rotation with a forward that needs bytes", sized: true, ..FORWARD },
     Scenario { name: "read", ..READ },
     Scenario { name: "read of a chain", doing: READ.doing, ..CHAIN },
     Scenario { name: "read during a growth", table: Table::Of(BRINK), ..READ },
@@ -152,6 +160,7 @@ impl Scenario {
     /// A table in which the operation can begin.
     pub(super) fn fixture(&self) -> Fixture {
         let fixture = Fixture::new(1, 0);
+        let fixture = if self.sized { fixture.sized() } else { fixture };
         fixture.pass(5 * IDLE);
         let inserted_before =
             self.state.is_some() || self.given_up.is_some() || matches!(self.table, Table::Expired(_));

@@ -7,6 +7,8 @@
 
 extern crate shuttle_tests as cloakroom;
 
+#[path = "support/bytes.rs"]
+mod bytes;
 #[path = "../../support/checker.rs"]
 mod checker;
 #[path = "support/limit.rs"]
@@ -48,4 +50,14 @@ fn the_limit_holds_under_random_schedules() {
 #[test]
 fn the_limit_holds_under_the_schedules_of_pct() {
     explore(Scheduling::Pct, limit::execute);
+}
+
+#[test]
+fn the_limit_in_bytes_holds_under_random_schedules() {
+    explore(Scheduling::Random, bytes::execute);
+}
+
+#[test]
+fn the_limit_in_bytes_holds_under_the_schedules_of_pct() {
+    explore(Scheduling::Pct, bytes::execute);
 }

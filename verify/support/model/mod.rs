@@ -97,6 +97,7 @@ impl Model {
             }
             Operation::Bind(subject, principal) => Outcome::Bound(self.bind(*subject, *principal)),
             Operation::Login(subject, principal) => Outcome::Bound(self.login(*subject, *principal)),
+            Operation::Unbind(subject, kept) => Outcome::Rotated(self.unbind(*subject, kept)),
             Operation::SessionsOf(principal) => Outcome::Numbers(self.sessions_of(*principal)),
             Operation::EndSessionsOf(principal) => Outcome::Number(self.end_sessions_of(*principal, None)),
             Operation::EndOthersOf(principal, kept) => {

@@ -105,6 +105,8 @@ pub(crate) enum Operation {
     CreateBound(u8, Attributes),
     Bind(Subject, u8),
     Login(Subject, u8),
+    /// Keeps the attributes of this key alone.
+    Unbind(Subject, String),
     SessionsOf(u8),
     EndSessionsOf(u8),
     EndOthersOf(u8, Subject),
@@ -148,6 +150,7 @@ impl Operation {
             | Self::Delete(subject)
             | Self::Bind(subject, _)
             | Self::Login(subject, _)
+            | Self::Unbind(subject, _)
             | Self::Rotate(subject, _) => Some(*subject),
             Self::Create | Self::CreateWith(_) | Self::CreateFor(..) | Self::CreateBound(..) => None,
             Self::SessionsOf(_) | Self::EndSessionsOf(_) | Self::EndOthersOf(..) => None,

@@ -1,6 +1,6 @@
 //! Sessions of a principal, in the model.
 
-use cloakroom::BindError;
+use cloakroom::{BindError, RotateError};
 use std::time::Duration;
 
 use super::{Attributes, Model, Subject, Timeouts};
@@ -62,6 +62,16 @@ impl Model {
             let fresh = self.session(Timeouts::default(), Some(principal), Attributes::new());
             self.sessions.insert(new, super::Session { place: new, ..fresh });
         }
+        Ok(new)
+    }
+
+    /// The session ends, and one without a principal begins in its place.
+    pub(super) fn unbind(&mut self, subject: Subject, kept: &str) -> Result<usize, RotateError> {
+        let attributes = self.unchanged(subject).map(|(session, _)| session.attributes.clone())?;
+        let attributes = attributes.into_iter().filter(|(key, _)| key == kept).collect();
+        let new = self.rotate(subject, Duration::ZERO)?;
+        let fresh = self.session(Timeouts::default(), None, attributes);
+        self.sessions.insert(new, super::Session { place: new, ..fresh });
         Ok(new)
     }
 

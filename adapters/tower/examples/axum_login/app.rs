@@ -11,8 +11,8 @@
 //! | `POST /logout-everywhere` | 200 with the number of the user's sessions that have ended, including this one |
 
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, USER_AGENT};
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, USER_AGENT};
 use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,6 +20,7 @@ use axum::{Form, Json, Router};
 use cloakroom::Principal;
 use cloakroom_tower::{LoggedIn, Session, SessionError};
 use serde::{Deserialize, Serialize};
+use tower_http::csrf::CsrfLayer;
 
 /// The routes without the session layer: `routes().layer(SessionLayer::new(store))` is the whole server.
 pub(crate) fn routes() -> Router {
@@ -31,7 +32,9 @@ pub(crate) fn routes() -> Router {
         .route("/logout", post(logout))
         .route("/logout-elsewhere", post(async |user: LoggedIn| user.logout_other_devices().map(Json)))
         .route("/logout-everywhere", post(async |user: LoggedIn| user.logout_all_devices().map(Json)))
-        .layer(from_fn(guard))
+        // Refuses requests that another site makes a browser send: by `Sec-Fetch-Site`, or else by `Origin`.
+        .layer(CsrfLayer::new())
+        .layer(from_fn(uncached))
 }
 
 #[derive(Deserialize)]
@@ -90,28 +93,9 @@ async fn logout(session: Session) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Refuses requests that another site makes a browser send, and keeps responses out of caches, because they show data
-/// of sessions.
-async fn guard(request: Request, next: Next) -> Response {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if safe || is_same_origin(request.headers()) {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, "this request comes from another site").into_response()
-    };
+/// Keeps responses out of caches, because they show data of sessions.
+async fn uncached(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Current browsers name the source of a request in `Sec-Fetch-Site`; older ones send the page's origin; other clients
-/// send neither.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-    match (text(HeaderName::from_static("sec-fetch-site")), text(ORIGIN)) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => {
-            origin.split_once("://").is_some_and(|(_scheme, authority)| Some(authority) == text(HOST))
-        }
-        (None, None) => true,
-    }
 }

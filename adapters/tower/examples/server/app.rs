@@ -27,7 +27,6 @@ use axum::{
     Form, Json, Router,
     extract::{DefaultBodyLimit, State, rejection::FormRejection},
     http::{HeaderMap, StatusCode, header},
-    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -75,7 +74,7 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
     ];
     let script = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
     let style = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
-    Router::new()
+    let routes = Router::new()
         .route("/", get((page, include_str!("page.html"))))
         .route("/page.js", get((script, include_str!("page.js"))))
         .route("/page.css", get((style, include_str!("page.css"))))
@@ -89,10 +88,9 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .fallback(async || refuse(StatusCode::NOT_FOUND, "there is no such page"))
         .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "this page has no such method"))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(sessions(store, settings))
-        // Outermost, because a request from another site is refused without its session.
-        .layer(middleware::from_fn(guard::guard))
-        .with_state(Arc::new(Lookups::new()))
+        .layer(sessions(store, settings));
+    // Outermost, because a request from another site is refused without its session.
+    guard::guarded(routes).with_state(Arc::new(Lookups::new()))
 }
 
 /// The layer. Its cookie is `Secure` and its name has the prefix `__Host-`, unless the settings turn that off.

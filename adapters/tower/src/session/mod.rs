@@ -3,6 +3,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `mod` | operations on a session with any content: look, touch, rotate, set timeouts, log out |
+//! | `keeping` | logout that keeps a visitor's own data |
 //! | `principal` | operations on the user and the user's other sessions |
 //! | `attributes` | operations on string attributes |
 //! | `json` | operations on string attributes that hold values as JSON |
@@ -12,6 +13,7 @@
 mod attributes;
 #[cfg(feature = "json")]
 mod json;
+mod keeping;
 mod principal;
 mod retry;
 mod typed;

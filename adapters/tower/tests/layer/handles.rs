@@ -119,6 +119,23 @@ fn errors_of_the_store_are_passed_on() {
     assert!(other.sets_nothing() && site.store.exists(&answer.id()));
 }
 
+/// The session is not taken for one that has ended, and so keeps its cookie.
+#[test]
+fn a_change_without_room_for_its_bytes_finds_the_store_full() {
+    let site = Site::with(|store| store.max_bytes(300));
+    let ((), answer) = site.visit(&[], |session| {
+        session.set("a", "b").expect("room");
+        assert_eq!(session.set("a", &"x".repeat(300)), Err(SessionError::Full));
+        assert_eq!(session.increment(&"x".repeat(300), 1), Err(SessionError::Full));
+        assert_eq!(session.get("a").as_deref(), Some("b"));
+    });
+    assert!(site.store.exists(&answer.id()));
+    site.store.create_with([("a", "x".repeat(120))]).expect("room");
+    let (login, _) = site.visit(&[answer.id()], |session| session.login(&Principal::new("ada")));
+    assert_eq!(login, Err(SessionError::Full));
+    assert!(site.store.exists(&answer.id()));
+}
+
 #[test]
 fn too_many_attributes_have_an_error_of_their_own() {
     let site = Site::with(|store| store.max_attributes(1));

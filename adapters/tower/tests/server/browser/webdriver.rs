@@ -64,7 +64,8 @@ impl Driver {
         self.open(json!({ "args": [], "mobileEmulation": { "deviceMetrics": screen, "userAgent": agent } })).await
     }
 
-    async fn open(&self, mut options: Value) -> Page {
+    /// Opens a new browser with these options of chromedriver, and an empty profile.
+    pub(super) async fn open(&self, mut options: Value) -> Page {
         static OPENED: AtomicUsize = AtomicUsize::new(0);
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chromium-{}-{number}", std::process::id()));
@@ -100,7 +101,8 @@ pub(super) struct Page {
 }
 
 impl Page {
-    async fn command(&self, method: Method, what: &str, body: Value) -> Value {
+    /// Sends a command of the standard, and returns the value of its answer.
+    pub(super) async fn command(&self, method: Method, what: &str, body: Value) -> Value {
         let url = format!("http://127.0.0.1:{}{}{what}", self.port, self.path);
         let request = self.client.request(method.clone(), url);
         let request = if method == Method::POST { request.json(&body) } else { request };
