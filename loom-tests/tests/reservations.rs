@@ -127,7 +127,7 @@ impl World {
 
     fn rotate(&self) -> bool {
         let rotated = self.timed(|moment| {
-            self.table.rotate(&KEY, Former::Ends(RemovalCause::Rotated), moment, |version, stamp| {
+            self.table.rotate(&KEY, Former::Ends(RemovalCause::Rotated), moment, None, |version, stamp| {
                 Watched::entry(NEW, stamp, version.payload().value())
             })
         });
