@@ -392,6 +392,7 @@ pub(super) fn close() -> Option<Deferred> {
 /// # Panics
 ///
 /// Panics as [`Block::new`] does.
+#[inline]
 pub(crate) fn allocate(layout: Layout) -> Block {
     if REUSED
         && let Some(block) = take_youngest()

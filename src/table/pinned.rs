@@ -60,9 +60,10 @@ pub(super) enum Judgement {
     Reserved,
     /// It had expired, and this thread has ended it.
     Expired,
-    /// It ended together with other sessions: all of its principal, or all of the store. Any thread may kill it, for
-    /// this cause.
-    Revoked(RemovalCause),
+    /// It was revoked together with other sessions of its principal. Any thread may clear it.
+    Revoked,
+    /// It ended together with all sessions of the store. Any thread may clear it.
+    Outdated,
     /// Its life word has changed. The caller has to look again.
     Changed,
 }
@@ -129,11 +130,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
     #[cold]
     fn judge_afresh(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         if self.is_revoked(version) {
-            return Judgement::Revoked(RemovalCause::Principal);
+            return Judgement::Revoked;
         }
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => judgement_of_live(version),
-            Verdict::EarlierEra => Judgement::Revoked(RemovalCause::EndAll),
+            Verdict::EarlierEra => Judgement::Outdated,
             Verdict::Expired(Expiry::Idle) if self.is_held(version, stamp) => {
                 // Of the era that was judged: if all sessions end meanwhile, this one ends with them.
                 let fresh = self.moment.afresh().in_era_of(stamp);

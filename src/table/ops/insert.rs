@@ -9,6 +9,7 @@ use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
 use crate::expiry::Moment;
 use crate::sync::step;
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::array::Array;
@@ -247,8 +248,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 let taken = match self.judge(entry, stamp) {
                     Judgement::Live | Judgement::Reserved => true,
                     Judgement::Forward => !self.end_idle_forward(entry, stamp),
-                    Judgement::Revoked(cause) => {
-                        self.kill(entry, stamp, cause);
+                    Judgement::Revoked => {
+                        self.kill(entry, stamp, RemovalCause::Principal);
+                        false
+                    }
+                    Judgement::Outdated => {
+                        self.kill(entry, stamp, RemovalCause::EndAll);
                         false
                     }
                     Judgement::Expired | Judgement::Changed => false,

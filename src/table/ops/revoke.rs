@@ -82,7 +82,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Ends the session if it has been revoked. Returns whether it had not expired before.
     fn end_if_revoked(&self, target: Target<'_>, listed: bool) -> Option<bool> {
         while let Some(found) = self.locate(target) {
-            if !matches!(self.judge(found.entry, found.stamp), Judgement::Revoked(_)) {
+            if self.judge(found.entry, found.stamp) != Judgement::Revoked {
                 return None;
             }
             // Judged by the reading from before the revocation: a session that had expired by then was not ended by it.

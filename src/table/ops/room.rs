@@ -100,7 +100,8 @@ impl<P: Payload> Table<P> {
             let Some(found) = pinned.locate(target) else { return Room::Again };
             let cause = match pinned.judge(found.entry, found.stamp) {
                 Judgement::Live => RemovalCause::Capacity,
-                Judgement::Revoked(cause) => cause,
+                Judgement::Revoked => RemovalCause::Principal,
+                Judgement::Outdated => RemovalCause::EndAll,
                 Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Changed => {
                     return Room::Again;
                 }

@@ -5,6 +5,7 @@ use crate::entry::{EntryRef, Payload};
 use crate::expiry::Moment;
 use crate::memory::{self, FreesMany};
 use crate::sync::{Ordering, step};
+use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;
@@ -169,8 +170,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Live(stamp) => match self.judge(version, stamp) {
                     Judgement::Live | Judgement::Forward | Judgement::Reserved => return false,
                     Judgement::Expired => return version.is_session(),
-                    Judgement::Revoked(cause) if self.kill(version, stamp, cause) => return version.is_session(),
-                    Judgement::Revoked(_) | Judgement::Changed => {}
+                    Judgement::Revoked if self.kill(version, stamp, RemovalCause::Principal) => return true,
+                    Judgement::Outdated if self.kill(version, stamp, RemovalCause::EndAll) => {
+                        return version.is_session();
+                    }
+                    Judgement::Revoked | Judgement::Outdated | Judgement::Changed => {}
                 },
             }
         }
