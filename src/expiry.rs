@@ -164,6 +164,8 @@ pub(crate) enum Expiry {
     Idle,
     /// The absolute timeout.
     Absolute,
+    /// The end of its era: all sessions of the store were ended.
+    Era,
 }
 
 /// The verdict on a stamp at a moment.
@@ -173,8 +175,6 @@ pub(crate) enum Verdict {
     Live,
     /// Beyond a limit.
     Expired(Expiry),
-    /// Of an earlier era: all sessions of the store were ended.
-    EarlierEra,
     /// Further ahead of the clock than the idle timeout: the clock was set back. Such a stamp would keep its session
     /// alive until the clock catches up, so the caller resets it to this tick, which was read after the stamp was
     /// loaded.
@@ -259,19 +259,32 @@ impl<'a> Moment<'a> {
     #[cold]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = self.afresh();
-        let apart = fresh.0.abs_diff(stamp.0);
-        if apart > FOREVER {
-            // Of different eras. An operation that does not read its clock again may meet a session of a later one.
-            if stamp < fresh { Verdict::EarlierEra } else { Verdict::Live }
+        let behind = fresh.0.wrapping_sub(stamp.0);
+        if behind > FOREVER {
+            judge_other(stamp, fresh, limits)
         } else if fresh > limits.end {
             Verdict::Expired(Expiry::Absolute)
-        } else if apart <= limits.idle {
+        } else if behind <= limits.idle {
             Verdict::Live
-        } else if fresh > stamp {
-            Verdict::Expired(Expiry::Idle)
         } else {
-            Verdict::Ahead(fresh)
+            Verdict::Expired(Expiry::Idle)
         }
+    }
+}
+
+/// Judges a stamp that is ahead of the new reading, or of another era.
+#[cold]
+fn judge_other(stamp: Tick, fresh: Tick, limits: Limits) -> Verdict {
+    let apart = fresh.0.abs_diff(stamp.0);
+    if apart > FOREVER {
+        // An operation that does not read its clock again may meet a session of a later era.
+        if stamp < fresh { Verdict::Expired(Expiry::Era) } else { Verdict::Live }
+    } else if fresh > limits.end {
+        Verdict::Expired(Expiry::Absolute)
+    } else if apart <= limits.idle {
+        Verdict::Live
+    } else {
+        Verdict::Ahead(fresh)
     }
 }
 
@@ -393,9 +406,9 @@ mod tests {
             for now in [Tick::new(0), Tick::new(5), Tick::LAST].map(|now| now.in_era(era(after))) {
                 for stamp in [Tick::new(0), Tick::new(5), Tick::LAST].map(|stamp| stamp.in_era(era(before))) {
                     let moment = Moment::new(now, FOREVER, &now);
-                    assert_eq!(moment.judge(stamp, None), Verdict::EarlierEra);
+                    assert_eq!(moment.judge(stamp, None), Verdict::Expired(Expiry::Era));
                     let own = Limits { idle: FOREVER, end: Tick::NEVER };
-                    assert_eq!(moment.judge(stamp, Some(own)), Verdict::EarlierEra);
+                    assert_eq!(moment.judge(stamp, Some(own)), Verdict::Expired(Expiry::Era));
                 }
             }
         }
@@ -428,6 +441,6 @@ mod tests {
                 && Tick::LAST.in_era(last) < Tick::new(0).in_era(EraStart::END)
         );
         let end = Tick::new(0).in_era(EraStart::END);
-        assert_eq!(Moment::new(end, 30, &end).judge(Tick::LAST.in_era(last), None), Verdict::EarlierEra);
+        assert_eq!(Moment::new(end, 30, &end).judge(Tick::LAST.in_era(last), None), Verdict::Expired(Expiry::Era));
     }
 }

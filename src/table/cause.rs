@@ -31,6 +31,7 @@ impl From<Expiry> for RemovalCause {
         match limit {
             Expiry::Idle => Self::IdleTimeout,
             Expiry::Absolute => Self::AbsoluteTimeout,
+            Expiry::Era => Self::EndAll,
         }
     }
 }

@@ -60,10 +60,8 @@ pub(super) enum Judgement {
     Reserved,
     /// It had expired, and this thread has ended it.
     Expired,
-    /// It was revoked together with other sessions of its principal. Any thread may clear it.
+    /// It ended together with other sessions: those of its principal, or all of the store. Any thread may clear it.
     Revoked,
-    /// It ended together with all sessions of the store. Any thread may clear it.
-    Outdated,
     /// Its life word has changed. The caller has to look again.
     Changed,
 }
@@ -134,7 +132,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
         }
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => judgement_of_live(version),
-            Verdict::EarlierEra => Judgement::Outdated,
             Verdict::Expired(Expiry::Idle) if self.is_held(version, stamp) => {
                 // Of the era that was judged: if all sessions end meanwhile, this one ends with them.
                 let fresh = self.moment.afresh().in_era_of(stamp);
@@ -144,6 +141,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 }
                 Judgement::Changed
             }
+            Verdict::Expired(Expiry::Era) => Judgement::Revoked,
             Verdict::Expired(limit) => {
                 step("found expired");
                 if version.is_forward() {
@@ -177,6 +175,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
             let _ = version.life().touch(stamp, self.moment.now());
         }
         spared
+    }
+
+    /// The cause for which a version ended that was judged revoked.
+    pub(super) fn cause_of_revoked(&self, version: EntryRef<'g, P>) -> RemovalCause {
+        if self.is_revoked(version) { RemovalCause::Principal } else { RemovalCause::EndAll }
     }
 
     /// Ends the session whose live version has this stamp. True if this call did it.

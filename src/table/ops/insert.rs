@@ -9,7 +9,6 @@ use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
 use crate::expiry::Moment;
 use crate::sync::step;
-use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::array::Array;
@@ -249,11 +248,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Live | Judgement::Reserved => true,
                     Judgement::Forward => !self.end_idle_forward(entry, stamp),
                     Judgement::Revoked => {
-                        self.kill(entry, stamp, RemovalCause::Principal);
-                        false
-                    }
-                    Judgement::Outdated => {
-                        self.kill(entry, stamp, RemovalCause::EndAll);
+                        self.kill(entry, stamp, self.cause_of_revoked(entry));
                         false
                     }
                     Judgement::Expired | Judgement::Changed => false,

@@ -143,9 +143,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Live | Judgement::Changed => {}
                     // Not touched, because its stamp says when the session was used last before the rotation.
                     Judgement::Forward => return Err(NotHere::Forward(version)),
-                    Judgement::Revoked | Judgement::Outdated | Judgement::Reserved => {
-                        return Err(NotHere::Absent(Absence::Unknown));
-                    }
+                    Judgement::Revoked | Judgement::Reserved => return Err(NotHere::Absent(Absence::Unknown)),
                     Judgement::Expired => {
                         (*self).clear_key(target);
                         let absence = if version.is_session() { Absence::Expired } else { Absence::Unknown };
@@ -167,11 +165,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Live(stamp) => match self.judge(found, stamp) {
                     Judgement::Live => return true,
                     Judgement::Changed => {}
-                    Judgement::Forward
-                    | Judgement::Reserved
-                    | Judgement::Expired
-                    | Judgement::Revoked
-                    | Judgement::Outdated => return false,
+                    Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Revoked => return false,
                 },
             }
         }

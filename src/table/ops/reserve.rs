@@ -152,7 +152,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     self.clear_found(&found, target);
                     return false;
                 }
-                Judgement::Revoked | Judgement::Outdated | Judgement::Live | Judgement::Forward => return false,
+                Judgement::Revoked | Judgement::Live | Judgement::Forward => return false,
             }
         };
         // Of the reservation's era, because it was judged live: if the era ends meanwhile, the session ends with it.
@@ -179,7 +179,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Live | Judgement::Forward => return Some(Taken::Session),
                     Judgement::Reserved if version.is_bar() => return Some(Taken::Bar),
                     Judgement::Reserved => return version.reservation().map(Taken::Reservation),
-                    Judgement::Expired | Judgement::Revoked | Judgement::Outdated => return None,
+                    Judgement::Expired | Judgement::Revoked => return None,
                     Judgement::Changed => {}
                 },
             }

@@ -88,7 +88,6 @@ impl<'g, P: Payload> Pinned<'g, P> {
             // Judged by the reading from before the revocation: a session that had expired by then was not ended by it.
             let (counts, cause) = match self.moment.judge(found.stamp, found.entry.limits()) {
                 Verdict::Expired(limit) => (false, limit.into()),
-                Verdict::EarlierEra => (false, RemovalCause::EndAll),
                 Verdict::Live | Verdict::Ahead(_) => (true, RemovalCause::Principal),
             };
             if self.kill(found.entry, found.stamp, cause) {
