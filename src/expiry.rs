@@ -256,7 +256,7 @@ impl<'a> Moment<'a> {
     /// Judges by a new reading of the clock, which is younger than the stamp. The operation's first reading may be
     /// older than the stamp, so that the stamp is ahead although the clock is right. Or the clock was set back between
     /// the two, so that the stamp is far behind although it is new.
-    #[cold]
+    #[inline(always)]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = self.afresh();
         let behind = fresh.0.wrapping_sub(stamp.0);

@@ -59,6 +59,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// creation that needs a place. The listener of [`on_removal`](crate::SessionStoreBuilder::on_removal) is told
     /// then, with the cause [`EndAll`](crate::RemovalCause::EndAll).
     ///
+    /// **With a [`Journal`](crate::Journal)** the sessions also end at one instant, but the call then removes them one
+    /// after the other, so that the journal is told of each before this returns.
+    ///
     /// Lock-free; allocates nothing. Takes effect when the store's era is raised. A store has 260,000 eras. If they are
     /// used up, a call ends the sessions one after the other, as `evict_expired` does.
     ///

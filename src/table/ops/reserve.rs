@@ -13,7 +13,8 @@
 //! the reservation: readers, migrations and other writers treat it as any update. Its owner is not pinned between the
 //! two steps, so it recognises its reservation by a number that no other one has.
 //!
-//! A reservation takes no place below the limit of sessions. There may be as many reservations as sessions.
+//! A reservation takes no place below the limit of sessions. There may be as many reservations as sessions,
+//! and a fixed number if sessions are not limited.
 //!
 //! A *bar* is a reservation that nobody can fulfil. It has the number [`BAR`], and keeps others from reserving the key.
 
