@@ -1,12 +1,11 @@
 //! Export of the figures of the disk to the `metrics` facade.
 
+use crate::commits::SECONDS;
 use crate::kept::Kept;
 use crate::persistence::Persistence;
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use std::time::Duration;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 const COMMITS: &str = "cloakroom_persist_commits_total";
-const SECONDS: &str = "cloakroom_persist_commit_seconds";
 const FAILURES: &str = "cloakroom_persist_failures_total";
 const FAILING: &str = "cloakroom_persist_failing_seconds";
 const UNWRITTEN: &str = "cloakroom_persist_unwritten_sessions";
@@ -19,12 +18,6 @@ fn describe() {
     describe_gauge!(FAILING, Unit::Seconds, "For how long writing has failed, 0 if the last attempt succeeded.");
     describe_gauge!(UNWRITTEN, Unit::Count, "Sessions that wait to be written.");
     describe_gauge!(RESTORED, Unit::Count, "What became of the sessions in the directory when it was opened.");
-}
-
-/// Reports a commit of the store with this name. The writing thread calls it, so only a recorder of the whole process
-/// hears of it.
-pub(crate) fn committed(store: &str, took: Duration) {
-    histogram!(SECONDS, "store" => store.to_owned()).record(took.as_secs_f64());
 }
 
 impl<T: Kept + ?Sized> Persistence<T> {

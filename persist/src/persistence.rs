@@ -158,7 +158,8 @@ impl<T: Kept + ?Sized> Persistence<T> {
                 return Err(error.into());
             }
         }
-        trace::restored(&restored, begun.elapsed());
+        let Restored { sessions, expired, refused, clean } = restored;
+        trace::restored(sessions, expired, refused, clean, begun.elapsed());
         Ok(persistence)
     }
 

@@ -20,15 +20,13 @@ pub(crate) use silence::{closed, committed, damaged, failing, recovered, restore
 #[cfg(feature = "tracing")]
 mod events {
     use crate::options::WhenDamaged;
-    use crate::persistence::Restored;
     use std::io;
     use std::time::Duration;
     use tracing::{debug, error, info};
 
     const TARGET: &str = "cloakroom_persist";
 
-    pub(crate) fn restored(restored: &Restored, took: Duration) {
-        let Restored { sessions, expired, refused, clean } = *restored;
+    pub(crate) fn restored(sessions: u64, expired: u64, refused: u64, clean: bool, took: Duration) {
         let seconds = took.as_secs_f64();
         info!(target: TARGET, sessions, expired, refused, clean, seconds, "sessions restored");
     }
@@ -67,11 +65,10 @@ mod events {
 #[cfg(not(feature = "tracing"))]
 mod silence {
     use crate::options::WhenDamaged;
-    use crate::persistence::Restored;
     use std::io;
     use std::time::Duration;
 
-    pub(crate) fn restored(_restored: &Restored, _took: Duration) {}
+    pub(crate) fn restored(_sessions: u64, _expired: u64, _refused: u64, _clean: bool, _took: Duration) {}
     pub(crate) fn closed(_all: bool, _took: Duration) {}
     pub(crate) fn failing(_kind: io::ErrorKind, _unwritten: usize) {}
     pub(crate) fn recovered(_after: Duration) {}

@@ -1,5 +1,6 @@
 //! The two threads: one writes, the other looks for sessions that were used.
 
+use crate::commits;
 use crate::disk::{Disk, Failure};
 use crate::journal::{Journal, Note};
 use crate::kept::Kept;
@@ -7,7 +8,6 @@ use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
 use crate::time::{Timeline, milliseconds};
-use crate::trace;
 use cloakroom::{SessionId, SessionStore, SessionView};
 use std::collections::BTreeMap;
 use std::io;
@@ -65,9 +65,7 @@ impl<T: Kept + ?Sized> Shared<T> {
 
     /// Tells of a commit with so many sessions.
     fn committed(&self, sessions: usize, begun: Instant) {
-        trace::committed(sessions, begun.elapsed());
-        #[cfg(feature = "metrics")]
-        crate::export::committed(self.store.cookie_name(), begun.elapsed());
+        commits::committed(self.store.cookie_name(), sessions, begun.elapsed());
     }
 
     /// An eighth of an idle timeout, in milliseconds.

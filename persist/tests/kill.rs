@@ -1,8 +1,8 @@
 //! A process that is killed at random instants under load, again and again: what it has answered holds.
 //!
 //! The victim is this test itself in a child process. It prints what it is about to do, and what it has done.
-//! `CLOAKROOM_KILLS` sets how many times it is killed. Between two runs the wall clock is set back or ahead by a day, and
-//! deadlines hold all the same: never early, never late.
+//! `CLOAKROOM_KILLS` sets how many times it is killed. Between two runs the wall clock is set back or ahead by a day,
+//! and deadlines hold all the same: never early, never late.
 
 mod support;
 
@@ -288,8 +288,8 @@ fn what_a_killed_process_has_answered_holds() {
         answered.check(number, sessions.store());
         sessions.close().unwrap();
     }
-    // Deadlines of the last victims are over by now.
-    thread::sleep(SHORT + Duration::from_millis(SLACK));
+    // Until the deadlines of the last victims are over.
+    thread::sleep(SHORT + Duration::from_millis(SLACK + 12 * UNKNOWN));
     let sessions = Persistence::open(dir.path(), options(another_day())).unwrap();
     answered.check(kills, sessions.store());
     let Seen { lines, lived, expired } = &answered.seen;

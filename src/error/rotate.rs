@@ -23,8 +23,8 @@ pub enum RotateError {
     /// The session would take more bytes under its new id, and the sessions of the store take as many as
     /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows. Only a rotation with a grace takes more.
     BytesFull,
-    /// The end of the old id could not be kept now, and the store's [`Journal`](crate::Journal) refuses rotations as long
-    /// as that is so. Only with a journal.
+    /// The end of the old id could not be kept now, and the store's [`Journal`](crate::Journal) refuses rotations as
+    /// long as that is so. Only with a journal.
     NotDurable,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
@@ -91,8 +91,8 @@ pub enum BindError {
     /// The session is bound to another principal, and its content is not for this one.
     /// [`login`](crate::SessionStore::login) ends it and begins a new session.
     OtherPrincipal,
-    /// The end of the old id could not be kept now, and the store's [`Journal`](crate::Journal) refuses rotations as long
-    /// as that is so. Only with a journal.
+    /// The end of the old id could not be kept now, and the store's [`Journal`](crate::Journal) refuses rotations as
+    /// long as that is so. Only with a journal.
     NotDurable,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
