@@ -212,7 +212,7 @@ impl Disk {
     /// Writes a batch. When this returns without an error it is on disk. After an error nobody knows what is, and the
     /// database is given up.
     pub(crate) fn commit(&mut self, changes: &[Change], mark: Mark, clean: bool) -> Result<(), Failure> {
-        self.commit_each(changes.iter().map(|(key, record)| (*key, record.as_deref())), mark, clean)
+        self.commit_each(changes.iter().map(|(key, record)| (*key, record.as_deref())), || mark, clean)
     }
 
     /// The same for changes that are made one after another while the batch is written. Neighbours should follow each
@@ -220,7 +220,7 @@ impl Disk {
     pub(crate) fn commit_each<R: AsRef<[u8]>>(
         &mut self,
         changes: impl Iterator<Item = (DiskKey, Option<R>)>,
-        mark: Mark,
+        mark: impl FnOnce() -> Mark,
         clean: bool,
     ) -> Result<(), Failure> {
         let Some(database) = &self.database else { return Err(Box::new(redb::Error::DatabaseClosed)) };
@@ -247,7 +247,7 @@ impl Disk {
     pub(crate) fn rebuild<R: AsRef<[u8]>>(
         &mut self,
         records: impl Iterator<Item = (DiskKey, Option<R>)>,
-        mark: Mark,
+        mark: impl FnOnce() -> Mark,
         clean: bool,
     ) -> Result<(), Failure> {
         let fail = |error: io::Error| Box::new(redb::Error::Io(error));
@@ -281,7 +281,7 @@ impl Disk {
 fn write<R: AsRef<[u8]>>(
     database: &Database,
     changes: impl Iterator<Item = (DiskKey, Option<R>)>,
-    (number, mark, clean): (u64, Mark, bool),
+    (number, mark, clean): (u64, impl FnOnce() -> Mark, bool),
 ) -> Result<(), Failure> {
     fn boxed(error: impl Into<redb::Error>) -> Failure {
         Box::new(error.into())
@@ -300,7 +300,8 @@ fn write<R: AsRef<[u8]>>(
     state.push(FORMAT);
     state.extend_from_slice(&number.to_le_bytes());
     state.push(u8::from(clean));
-    state.extend_from_slice(&mark.to_bytes());
+    // After the records, whose times must not be later: if the wall clock is set back, the timeline goes on from here.
+    state.extend_from_slice(&mark().to_bytes());
     transaction.open_table(STATE).map_err(boxed)?.insert((), state.as_slice()).map_err(boxed)?;
     transaction.commit().map_err(boxed)
 }

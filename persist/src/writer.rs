@@ -224,7 +224,7 @@ impl<T: Kept + ?Sized> Writer<T> {
         batch.sort_unstable_by_key(|(key, _)| *key);
         let changes = batch.iter().map(|(key, id)| (*key, shared.record(key, *id)));
         let begun = Instant::now();
-        self.disk.commit_each(changes, shared.timeline.mark(), false)?;
+        self.disk.commit_each(changes, || shared.timeline.mark(), false)?;
         shared.committed(batch.len(), begun);
         self.urgent.clear();
         batch.iter().for_each(|(key, _)| _ = self.later.remove(key));
@@ -239,7 +239,7 @@ impl<T: Kept + ?Sized> Writer<T> {
         sessions.sort_unstable_by_key(|(key, _)| *key);
         let records = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
         let begun = Instant::now();
-        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), shared.timeline.mark(), clean)?;
+        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), || shared.timeline.mark(), clean)?;
         shared.committed(sessions.len(), begun);
         self.urgent.clear();
         self.later.clear();
@@ -263,7 +263,7 @@ impl<T: Kept + ?Sized> Writer<T> {
             sessions.dedup_by_key(|(key, _)| *key);
             let changes = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
             let begun = Instant::now();
-            self.disk.commit_each(changes, shared.timeline.mark(), true)?;
+            self.disk.commit_each(changes, || shared.timeline.mark(), true)?;
             shared.committed(sessions.len(), begun);
         }
         self.urgent.clear();

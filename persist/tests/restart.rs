@@ -54,7 +54,7 @@ fn everything_that_belongs_to_a_session_comes_back() {
         assert_eq!(known(after), known(before));
         assert_eq!(after.cookie_sent.is_some(), before.cookie_sent.is_some());
         // The time between the two is real time, and short.
-        assert!(after.idle_for + SECOND / 200 >= before.idle_for && after.idle_for < before.idle_for + 5 * SECOND);
+        assert!(after.idle_for + SECOND / 1_000 >= before.idle_for && after.idle_for < before.idle_for + 5 * SECOND);
         let ends = |carried: &cloakroom::Carried| carried.ends_in.unwrap_or_default();
         assert!(ends(after) <= ends(before) + SECOND / 1_000 && ends(after) + 5 * SECOND > ends(before));
     }
@@ -176,7 +176,7 @@ fn without_another_clock_a_wall_clock_that_was_set_back_lengthens_nothing_beyond
     wall.set(-86_400);
     let (sessions, _) = open(&dir, &wall);
     let left = sessions.store().expires_in(&id).unwrap();
-    assert!(left <= TTL / 2 + SECOND / 200 && left > TTL / 2 - 5 * SECOND, "{left:?}");
+    assert!(left <= TTL / 2 + SECOND / 500 && left > TTL / 2 - 5 * SECOND, "{left:?}");
 }
 
 #[test]
