@@ -196,7 +196,8 @@ async fn play<S: OnDisk>(store: S, dir: PathBuf, sessions: usize, figures: &mut 
     let (mut times, begun) = (Times::default(), Instant::now());
     for (number, session) in live.iter_mut().enumerate() {
         let begun = Instant::now();
-        store.set(session, format!("{number:012}")).await;
+        // Another value than before.
+        store.set(session, format!("{:012}", number + 1)).await;
         times.single.push(begun.elapsed());
     }
     times.all = begun.elapsed();
