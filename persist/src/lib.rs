@@ -11,6 +11,7 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod restoring;
 mod storage;
 mod time;
 mod writer;
@@ -18,7 +19,8 @@ mod writer;
 pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged};
-pub use persistence::{Deferred, Health, Persistence, Restored};
+pub use persistence::{Deferred, Health, Persistence};
+pub use restoring::{Restoration, Restored};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};

@@ -6,6 +6,7 @@ use crate::kept::Kept;
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
+use crate::restoring::Restoring;
 use crate::time::{Timeline, milliseconds};
 use cloakroom::{SessionId, SessionStore, SessionView};
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ pub(crate) struct Shared<T: Kept + ?Sized> {
     pub(crate) keys: Keys,
     /// The time between two looks at all sessions.
     pub(crate) scan: Duration,
+    pub(crate) restoring: Arc<Restoring>,
 }
 
 impl<T: Kept + ?Sized> Shared<T> {
