@@ -10,7 +10,7 @@
 use crate::error::NotDurable;
 use crate::names::Names;
 use crate::options::{Changes, Waiting};
-use crate::restoring::Restore;
+use crate::records::Restore;
 use cloakroom::{Principal, RemovalCause, SessionId};
 use crossbeam_queue::SegQueue;
 use std::cell::RefCell;

@@ -11,6 +11,7 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod records;
 mod restoring;
 mod storage;
 mod time;
@@ -20,7 +21,7 @@ pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged};
 pub use persistence::{Deferred, Health, Persistence};
-pub use restoring::{Restoration, Restored};
+pub use records::{Restoration, Restored};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};

@@ -1,7 +1,6 @@
 //! The settings.
 
 use crate::keys::Keys;
-use crate::restoring::Told;
 use crate::storage::{Access, Faults, Verdict};
 use crate::time::{SystemWall, Wall};
 use cloakroom::{SessionStore, SessionStoreBuilder};
@@ -72,6 +71,9 @@ pub struct Options {
     pub(crate) restore_first: u64,
     pub(crate) before_each: Option<Progress>,
 }
+
+/// Is told a number.
+pub(crate) type Told = dyn Fn(u64) + Send + Sync;
 
 /// Is called while sessions are restored, with the number of those that were.
 type Progress = Arc<Told>;

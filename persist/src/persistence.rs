@@ -6,7 +6,7 @@ use crate::journal::Journal;
 use crate::kept::Kept;
 use crate::names::Names;
 use crate::options::{Changes, Options};
-use crate::restoring::{Records, Restoration, Restore, Restored, Restoring};
+use crate::records::{Records, Restoration, Restore, Restored, Restoring};
 use crate::time::Timeline;
 use crate::writer::{Dirty, Shared, Writer};
 use cloakroom::{Attributes, SessionStore};

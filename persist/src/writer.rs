@@ -6,7 +6,7 @@ use crate::kept::Kept;
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
-use crate::restoring::Restoring;
+use crate::records::Restoring;
 use crate::time::{Timeline, milliseconds};
 use cloakroom::{SessionId, SessionStore, SessionView};
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Dir, crash, crash_and};
 
 /// Holds the restoring thread up before the session of a number, until it is opened.
@@ -34,8 +34,10 @@ impl Gate {
         Options::new().restore_first(0).before_each(move |number| {
             if number == gate.at {
                 let mut open = gate.open.0.lock().unwrap();
-                while !*open {
-                    open = gate.open.1.wait(open).unwrap();
+                // Opens by itself after a while, so that a test that fails ends.
+                let end = Instant::now() + Duration::from_secs(20);
+                while !*open && Instant::now() < end {
+                    open = gate.open.1.wait_timeout(open, Duration::from_secs(20)).unwrap().0;
                 }
             }
         })
