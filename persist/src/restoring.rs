@@ -1,18 +1,19 @@
 //! Restoring sessions while the store serves.
 //!
-//! [`Records`](crate::records::Records) holds what was on disk when the directory was opened. All of it is read, decrypted and parsed before the
-//! store serves, so a record that cannot be read is met then, and no look-up waits for the disk or takes an error of
-//! the disk for "no such session". A thread puts one record after the other into the store. What an operation needs
-//! sooner, it puts there itself: the record of its id, those of its principal, or all of them.
+//! [`Records`] holds what was on disk when the directory was opened. All of it is read, decrypted and parsed before
+//! the store serves. So a record that cannot be read is met then, and no look-up waits for the disk or takes an error
+//! of the disk for "no such session". A thread puts one record after the other into the store. What an operation
+//! needs sooner, it puts there itself: the record of its id, those of its principal, or all of them.
 //!
 //! # No session comes back, and none is lost
 //!
-//! 1. A record is put into the store under its stand-in within its [`Once`](std::sync::Once). So each record is put there once, by
-//!    whatever thread.
+//! 1. A record is put into the store under its stand-in within its [`Once`](std::sync::Once). So each record is put
+//!    there once, by whatever thread.
 //! 2. An operation that finds no session under its id runs the `Once` of the record, or waits until it has run, and
 //!    then looks at the stand-in. The session was put there before, so the operation finds it there or under its own
 //!    id, unless it has ended (`src/store/journal.rs` of the core).
-//! 3. A session ends in the store only. So its `Once` has run before, and 1 keeps the record from being put there again.
+//! 3. A session ends in the store only. So its `Once` has run before, and 1 keeps the record from being put there
+//!    again.
 //! 4. The writing thread looks at the sessions of which it was told, and it is told of a session within the `Once` or
 //!    after it. So a record on disk is removed only if its session has ended in the store, or the store has refused it.
 //!    When the database is made anew, all records are put into the store first.
