@@ -141,7 +141,7 @@ impl<T: Kept + ?Sized> Persistence<T> {
         let (store, journal) = (Arc::clone(&shared.store), Arc::clone(&shared.journal));
         let restoring = Arc::clone(&shared.restoring);
         let (urgent, later) = (Dirty::new(), Dirty::new());
-        let writer = Writer { shared: Arc::clone(&shared), disk, urgent, later, interval };
+        let writer = Writer { shared: Arc::clone(&shared), disk, urgent, later, next: [0; 24], interval };
         let writing = thread::Builder::new().name("cloakroom-write".into()).spawn(move || writer.run())?;
         let mut persistence = Self { store, journal, restoring, threads: None };
         let scan = move || {

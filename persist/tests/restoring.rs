@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Dir, crash, crash_and};
+use support::{Dir, FakeWall, crash, crash_and};
 
 /// Holds the restoring thread up before the session of a number, until it is opened.
 #[derive(Clone)]
@@ -141,6 +141,23 @@ fn an_end_in_the_midst_loses_nothing() {
     assert_eq!((sessions.restored().sessions, sessions.restored().clean), (100, true));
     assert!(!sessions.store().exists(&ids[0]));
     assert!(ids[1..].iter().chain([&new]).all(|id| sessions.store().exists(id)));
+}
+
+#[test]
+fn what_a_lower_limit_ends_has_ended_for_good_though_the_end_comes_in_the_midst() {
+    let (dir, wall) = (Dir::new(), FakeWall::new());
+    let sessions = Persistence::open(dir.path(), Options::new().wall(wall.clone())).unwrap();
+    (0..100).for_each(|_| _ = sessions.store().create().unwrap());
+    sessions.close().unwrap();
+    // So long that their last uses need not be written again.
+    wall.sleep(600);
+    let slow = Options::new().restore_first(0).before_each(|_| thread::sleep(Duration::from_millis(1)));
+    let slow = slow.store(SessionStore::builder().max_sessions(50)).wall(wall.clone());
+    let sessions = Persistence::open(dir.path(), slow).unwrap();
+    assert!(!sessions.restored().done);
+    sessions.close().unwrap();
+    let sessions = Persistence::open(dir.path(), Options::new().wall(wall)).unwrap();
+    assert_eq!(sessions.store().count(), 50);
 }
 
 #[test]
