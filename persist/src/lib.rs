@@ -16,6 +16,8 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod records;
+mod restoring;
 mod storage;
 mod time;
 mod trace;
@@ -24,7 +26,8 @@ mod writer;
 pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged, WhenFailing};
-pub use persistence::{Deferred, Health, Persistence, Restored};
+pub use persistence::{Deferred, Health, Persistence};
+pub use records::{Restoration, Restored};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};

@@ -1,6 +1,7 @@
 //! A process that is killed at random instants under load, again and again: what it has answered holds.
 //!
-//! The victim is this test itself in a child process. It prints what it is about to do, and what it has done.
+//! The victim is this test itself in a child process. It prints what it is about to do, and what it has done. It works
+//! from the beginning, while its sessions are restored.
 //! `CLOAKROOM_KILLS` sets how many times it is killed. Between two runs the wall clock is set back or ahead by a day,
 //! and deadlines hold all the same: never early, never late.
 
@@ -82,7 +83,14 @@ fn hex(id: &SessionId) -> String {
 fn victim() {
     let Some(dir) = std::env::var_os("CLOAKROOM_VICTIM") else { return };
     let wall = std::env::var("CLOAKROOM_WALL").unwrap().parse().unwrap();
-    let sessions = Persistence::open(Path::new(&dir), options(wall)).unwrap();
+    // Sessions are restored slowly, so that the process is killed in the midst.
+    let slowly = options(wall).restore_first(0).before_each(|_| thread::sleep(Duration::from_millis(2)));
+    let sessions = Persistence::open(Path::new(&dir), slowly).unwrap();
+    let restoration = sessions.restoration();
+    thread::spawn(move || {
+        restoration.wait();
+        say("restored all");
+    });
     let before: Vec<SessionId> =
         std::io::stdin().lines().map(|line| line.unwrap()).filter_map(|line| line.parse().ok()).collect();
     let principals = AtomicU64::new(random());
@@ -280,9 +288,10 @@ fn kill(dir: &Path, live: &HashSet<SessionId>) -> Vec<String> {
 #[test]
 fn what_a_killed_process_has_answered_holds() {
     let kills = std::env::var("CLOAKROOM_KILLS").map_or(12, |kills| kills.parse().unwrap());
-    let (dir, mut answered) = (Dir::new(), Answered::default());
+    let (dir, mut answered, mut in_the_midst) = (Dir::new(), Answered::default(), 0);
     for number in 0..kills {
         let said = kill(&dir.path(), &answered.live);
+        in_the_midst += usize::from(!said.iter().any(|line| line == "@restored all"));
         answered.read(&said);
         let sessions = Persistence::open(dir.path(), options(another_day())).unwrap();
         answered.check(number, sessions.store());
@@ -292,6 +301,7 @@ fn what_a_killed_process_has_answered_holds() {
     thread::sleep(SHORT + Duration::from_millis(SLACK + 12 * UNKNOWN));
     let sessions = Persistence::open(dir.path(), options(another_day())).unwrap();
     answered.check(kills, sessions.store());
+    assert!(in_the_midst >= kills / 4, "{in_the_midst} of {kills} were killed while sessions were restored");
     let Seen { lines, lived, expired } = &answered.seen;
     for what in ["created", "flushed", "ending", "ended", "limited"] {
         assert!(lines.get(what).is_some_and(|lines| *lines >= kills / 4), "{what}: {lines:?}");

@@ -87,6 +87,7 @@ fn restoring_closing_a_failing_disk_and_damage_make_events_without_secrets() {
 
     let sessions = Persistence::open(dir.path(), options()).unwrap();
     let opened = "INFO sessions restored sessions=0 expired=0 refused=0 clean=false seconds";
+    events.wait_for("sessions restored");
     assert_eq!(events.take(), [opened]);
     let principal = Principal::new("secret-principal");
     let id = sessions.store().new_session().principal(principal).create_with([("user", "secret-value")]).unwrap();
@@ -97,6 +98,7 @@ fn restoring_closing_a_failing_disk_and_damage_make_events_without_secrets() {
 
     let sessions = Persistence::open(dir.path(), options().faults(decide)).unwrap();
     let opened = "INFO sessions restored sessions=1 expired=0 refused=0 clean=true seconds";
+    events.wait_for("sessions restored");
     assert_eq!(events.take(), [opened]);
     fails.store(true, Ordering::Relaxed);
     assert!(sessions.delete(&id).is_err());
