@@ -10,6 +10,8 @@
 //! would come back. So the number of the last commit is written to a second file after each commit, and a database that
 //! is older than its witness is refused.
 
+mod replace;
+
 use crate::error::OpenError;
 use crate::names::DiskKey;
 use crate::options::WhenDamaged;
@@ -92,12 +94,7 @@ impl Disk {
         when_damaged: WhenDamaged,
     ) -> Result<(Self, Option<Found>), OpenError> {
         make_private(dir)?;
-        let lock = private_file(&dir.join("lock"), true)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+        let lock = hold(dir)?;
         remove(&dir.join(SUCCESSOR))?;
         let database = dir.join(DATABASE);
         let witness = dir.join(WITNESS);
@@ -176,13 +173,16 @@ impl Disk {
     }
 
     /// Shows all records.
-    pub(crate) fn read(&self, mut f: impl FnMut(DiskKey, &[u8]) -> Result<(), OpenError>) -> Result<u64, OpenError> {
+    pub(crate) fn read<E: From<OpenError>>(
+        &self,
+        mut f: impl FnMut(DiskKey, &[u8]) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let Some(database) = &self.database else { return Ok(0) };
         let read = database.begin_read().map_err(read_damage)?;
         let table = match read.open_table(SESSIONS) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(0),
-            Err(error) => return Err(read_damage(error)),
+            Err(error) => return Err(read_damage(error).into()),
         };
         let mut records = 0;
         for entry in table.iter().map_err(read_damage)? {
@@ -309,7 +309,10 @@ fn read_state(database: &Database) -> Result<Option<(u64, Found)>, OpenError> {
         _ => return Err(OpenError::Damaged),
     }
     let commits = u64::from_le_bytes(*state[1..].first_chunk().expect("as long as it has to be"));
-    let mark = Mark::from_bytes(state[10..].first_chunk().expect("as long as it has to be"));
+    let mark = Mark::read(state[10..].first_chunk().expect("as long as it has to be")).ok_or(OpenError::Damaged)?;
+    if commits > u64::MAX / 2 {
+        return Err(OpenError::Damaged);
+    }
     Ok(Some((commits, Found { mark, clean: state[9] == 1 })))
 }
 
@@ -347,6 +350,16 @@ fn remove(path: &Path) -> io::Result<()> {
 /// Forces the names of a directory's files to disk.
 fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+/// Holds the directory until the file that is returned is closed.
+fn hold(dir: &Path) -> Result<File, OpenError> {
+    let lock = private_file(&dir.join("lock"), true)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
 }
 
 /// Makes the directory if there is none, and refuses it if others can use it.

@@ -11,6 +11,7 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+pub mod snapshot;
 mod storage;
 mod time;
 mod writer;

@@ -5,11 +5,11 @@ use crate::error::{NotDurable, OpenError};
 use crate::journal::Journal;
 use crate::kept::{Kept, Refused};
 use crate::names::Names;
-use crate::options::{Changes, Options};
+use crate::options::Options;
 use crate::record;
-use crate::time::Timeline;
+use crate::time::{Timeline, unwritten_use};
 use crate::writer::{Dirty, Shared, Writer};
-use cloakroom::{Attributes, Carried, SessionStore};
+use cloakroom::{Attributes, SessionStore};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -132,13 +132,9 @@ impl<T: Kept + ?Sized> Persistence<T> {
         let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting));
         let told: Arc<dyn cloakroom::Journal> = Arc::<Journal>::clone(&journal);
         let store = Arc::new(options.store.clone().build_with_journal::<T>(told)?);
-        let interval = match options.changes {
-            Changes::Within(interval) => interval,
-            Changes::BeforeReturn => Duration::from_secs(1),
-        };
-        let scan = (store.ttl() / 64).clamp(interval.min(Duration::from_secs(1)), Duration::from_secs(60));
-        let keys = options.keys.clone();
-        let shared = Arc::new(Shared { store, journal, timeline, keys, scan: scan.max(Duration::from_millis(1)) });
+        let interval = options.interval();
+        let (scan, keys) = (options.scan(store.ttl()), options.keys.clone());
+        let shared = Arc::new(Shared { store, journal, timeline, keys, scan });
         let mut later = Dirty::new();
         let restored = restore(&shared, &disk, found, &options, &mut later)?;
         // From now on the record is that of a process that has not ended in order.
@@ -279,29 +275,15 @@ fn restore<T: Kept + ?Sized>(
         let now = timeline.now();
         let timeout = record.idle_timeout.unwrap_or(store.ttl());
         // After a crash nobody knows whether the session was used since its last use was written.
-        let unknown = if clean { 0 } else { shared.unwritten_use(timeout) };
-        let last_use = record.last_use.saturating_add(unknown).min(now);
-        let mut carried = Carried::default();
-        carried.idle_for = Duration::from_millis(now - last_use);
-        carried.idle_timeout = record.idle_timeout;
-        carried.ends_in = record.end.map(|end| Duration::from_millis(end.saturating_sub(now)));
-        (carried.principal, carried.version, carried.serial) = (record.principal, record.version, record.serial);
-        (carried.audience, carried.cookie_life) = (record.audience, record.cookie_life);
-        carried.cookie_sent = record.cookie_sent.map(|sent| Duration::from_millis(now.saturating_sub(sent)));
-        let over = record.end.is_some_and(|end| end < now);
-        let result = if over {
-            Err(Refused::Import(cloakroom::ImportError::Expired))
-        } else {
-            T::restore(store, &journal.names.stand_in(&key), &carried, record.content)
+        let unknown = if clean { 0 } else { unwritten_use(timeout, shared.scan) };
+        let result = match record.carried(now, unknown) {
+            None => Err(Refused::Import(cloakroom::ImportError::Expired)),
+            Some(carried) => T::restore(store, &journal.names.stand_in(&key), &carried, record.content),
         };
         match result {
             Ok(()) => {
                 restored.sessions += 1;
-                if restored.sessions.is_multiple_of(10_000)
-                    && let Some(progress) = &options.progress
-                {
-                    progress(restored.sessions);
-                }
+                options.tell_progress(restored.sessions);
                 if stale {
                     later.insert(key, None);
                 }

@@ -40,6 +40,25 @@ pub(crate) struct Record<'a> {
     pub(crate) content: &'a [u8],
 }
 
+impl Record<'_> {
+    /// What belongs to the session at `now`, or `None` if its end is over. The session may have been used up to
+    /// `unknown` milliseconds later than the record says.
+    pub(crate) fn carried(&self, now: u64, unknown: u64) -> Option<Carried> {
+        if self.end.is_some_and(|end| end < now) {
+            return None;
+        }
+        let last_use = self.last_use.saturating_add(unknown).min(now);
+        let mut carried = Carried::default();
+        carried.idle_for = Duration::from_millis(now - last_use);
+        carried.idle_timeout = self.idle_timeout;
+        carried.ends_in = self.end.map(|end| Duration::from_millis(end.saturating_sub(now)));
+        (carried.principal, carried.version, carried.serial) = (self.principal, self.version, self.serial);
+        (carried.audience, carried.cookie_life) = (self.audience, self.cookie_life);
+        carried.cookie_sent = self.cookie_sent.map(|sent| Duration::from_millis(now.saturating_sub(sent)));
+        Some(carried)
+    }
+}
+
 /// Writes a record of a session as it is at `now`. `content` appends the content.
 pub(crate) fn write(
     key: &DiskKey,
@@ -83,6 +102,11 @@ pub(crate) fn write(
     }
     content(&mut record);
     keys.seal(key, record, ENCRYPTED)
+}
+
+/// Whether a record is encrypted.
+pub(crate) fn is_encrypted(record: &[u8]) -> bool {
+    record.first() == Some(&ENCRYPTED)
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -1,0 +1,70 @@
+//! Making the database of a directory anew, whatever is there.
+
+use super::{
+    Change, DATABASE, Disk, SUCCESSOR, WITNESS, WITNESS_LEN, hold, make_private, open_database, private_file,
+    read_witness, remove, sync_dir, write, write_witness,
+};
+use crate::error::OpenError;
+use crate::storage::Faults;
+use crate::time::Mark;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+fn failed(error: impl Into<redb::Error>) -> OpenError {
+    OpenError::Io(io::Error::other(error.into()))
+}
+
+impl Disk {
+    /// Whether there is a record of sessions, or a part of one.
+    pub(crate) fn is_at(dir: &Path) -> bool {
+        [DATABASE, WITNESS].iter().any(|file| dir.join(file).exists())
+    }
+
+    /// Puts a database with the records that `fill` writes in place of the one that is there, and of the witness.
+    /// `fill` returns the timeline's mark and whether the last uses are in the records. If it fails, nothing is
+    /// replaced.
+    pub(crate) fn replace<E: From<OpenError>>(
+        dir: &Path,
+        faults: Option<&Faults>,
+        fill: impl FnOnce(&mut dyn FnMut(&[Change]) -> Result<(), OpenError>) -> Result<(Mark, bool), E>,
+    ) -> Result<(), E> {
+        make_private(dir)?;
+        let _lock = hold(dir)?;
+        let path = dir.join(SUCCESSOR);
+        let replaced = Self::replace_held(dir, faults, fill);
+        if replaced.is_err() {
+            // The next process to open the directory removes it too.
+            let _ = remove(&path);
+        }
+        replaced
+    }
+
+    fn replace_held<E: From<OpenError>>(
+        dir: &Path,
+        faults: Option<&Faults>,
+        fill: impl FnOnce(&mut dyn FnMut(&[Change]) -> Result<(), OpenError>) -> Result<(Mark, bool), E>,
+    ) -> Result<(), E> {
+        let (path, database, witness) = (dir.join(SUCCESSOR), dir.join(DATABASE), dir.join(WITNESS));
+        remove(&path).map_err(OpenError::Io)?;
+        let opened = open_database(private_file(&path, true)?, faults)?;
+        let (mark, clean) = fill(&mut |changes| write(&opened, changes, None).map_err(|error| failed(*error)))?;
+        let mut before = 0;
+        if witness.exists() {
+            // Not older than the witness that is there. One that cannot be read is refused until it is replaced.
+            before = read_witness(&mut private_file(&witness, false)?).map_err(OpenError::Io)?.unwrap_or(0);
+        } else if !database.exists() {
+            // Before the database, so that no database is without its witness.
+            let mut file = private_file(&witness, true)?;
+            write_witness(&mut file, 0).and_then(|()| file.sync_all()).map_err(OpenError::Io)?;
+        }
+        let number = before.saturating_add(1);
+        write(&opened, &[], Some((number, mark, clean))).map_err(|error| failed(*error))?;
+        opened.close().map_err(failed)?;
+        fs::rename(&path, &database).and_then(|()| sync_dir(dir)).map_err(OpenError::Io)?;
+        let mut file = private_file(&witness, true)?;
+        let witnessed = write_witness(&mut file, number).and_then(|()| file.set_len(WITNESS_LEN as u64));
+        let synced = witnessed.and_then(|()| file.sync_all()).and_then(|()| sync_dir(dir));
+        synced.map_err(|error| OpenError::Io(error).into())
+    }
+}
