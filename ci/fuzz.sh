@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 seconds=${FUZZ_SECONDS:-15}
 targets=("$@")
-[ $# -gt 0 ] || targets=(id cookie operations attributes)
+[ $# -gt 0 ] || targets=(id cookie operations attributes snapshot directory)
 
 # Not in the workspace, so no other script looks at it.
 cargo fmt --manifest-path fuzz/Cargo.toml --check
