@@ -1,10 +1,11 @@
 //! Making the database of a directory anew, whatever is there.
 
 use super::{
-    Change, DATABASE, Disk, SUCCESSOR, WITNESS, WITNESS_LEN, hold, make_private, open_database, private_file,
-    read_witness, remove, sync_dir, write, write_witness,
+    DATABASE, Disk, SUCCESSOR, WITNESS, WITNESS_LEN, hold, make_private, open_database, private_file, read_witness,
+    remove, sync_dir, write, write_witness,
 };
 use crate::error::OpenError;
+use crate::names::DiskKey;
 use crate::storage::Faults;
 use crate::time::Mark;
 use std::fs;
@@ -14,6 +15,10 @@ use std::path::Path;
 fn failed(error: impl Into<redb::Error>) -> OpenError {
     OpenError::Io(io::Error::other(error.into()))
 }
+
+/// Writes records to the new database, which is not in place yet, with a mark that holds until the last one was read.
+pub(crate) type Filling<'a> =
+    dyn FnMut(&mut dyn Iterator<Item = (DiskKey, Vec<u8>)>, Mark) -> Result<(), OpenError> + 'a;
 
 impl Disk {
     /// Whether there is a record of sessions, or a part of one.
@@ -27,11 +32,12 @@ impl Disk {
     pub(crate) fn replace<E: From<OpenError>>(
         dir: &Path,
         faults: Option<&Faults>,
-        fill: impl FnOnce(&mut dyn FnMut(&[Change]) -> Result<(), OpenError>) -> Result<(Mark, bool), E>,
+        fill: impl FnOnce(&mut Filling<'_>) -> Result<(Mark, bool), E>,
     ) -> Result<(), E> {
         make_private(dir)?;
         let _lock = hold(dir)?;
         let path = dir.join(SUCCESSOR);
+        remove(&path).map_err(OpenError::Io)?;
         let replaced = Self::replace_held(dir, faults, fill);
         if replaced.is_err() {
             // The next process to open the directory removes it too.
@@ -43,12 +49,14 @@ impl Disk {
     fn replace_held<E: From<OpenError>>(
         dir: &Path,
         faults: Option<&Faults>,
-        fill: impl FnOnce(&mut dyn FnMut(&[Change]) -> Result<(), OpenError>) -> Result<(Mark, bool), E>,
+        fill: impl FnOnce(&mut Filling<'_>) -> Result<(Mark, bool), E>,
     ) -> Result<(), E> {
         let (path, database, witness) = (dir.join(SUCCESSOR), dir.join(DATABASE), dir.join(WITNESS));
-        remove(&path).map_err(OpenError::Io)?;
         let opened = open_database(private_file(&path, true)?, faults)?;
-        let (mark, clean) = fill(&mut |changes| write(&opened, changes, None).map_err(|error| failed(*error)))?;
+        let (mark, clean) = fill(&mut |records, mark| {
+            let records = records.map(|(key, record)| (key, Some(record)));
+            write(&opened, records, (0, mark, false)).map_err(|error| failed(*error))
+        })?;
         let mut before = 0;
         if witness.exists() {
             // Not older than the witness that is there. One that cannot be read is refused until it is replaced.
@@ -58,8 +66,8 @@ impl Disk {
             let mut file = private_file(&witness, true)?;
             write_witness(&mut file, 0).and_then(|()| file.sync_all()).map_err(OpenError::Io)?;
         }
-        let number = before.saturating_add(1);
-        write(&opened, &[], Some((number, mark, clean))).map_err(|error| failed(*error))?;
+        let (number, none) = (before.saturating_add(1), std::iter::empty::<(DiskKey, Option<Vec<u8>>)>());
+        write(&opened, none, (number, mark, clean)).map_err(|error| failed(*error))?;
         opened.close().map_err(failed)?;
         fs::rename(&path, &database).and_then(|()| sync_dir(dir)).map_err(OpenError::Io)?;
         let mut file = private_file(&witness, true)?;

@@ -3,7 +3,7 @@
 use super::error::SnapshotError;
 use super::format::{Decoder, Encoder};
 use super::inspect::{Inspector, Outline, Summary};
-use crate::disk::{Change, Disk};
+use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::keys::Keys;
 use crate::options::{Options, WhenDamaged};
@@ -11,10 +11,6 @@ use crate::time::{Mark, Timeline};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-
-/// The most sessions that are written to a directory at once, and the bytes of their records.
-const CHUNK: usize = 1_024;
-const CHUNK_BYTES: usize = 4 << 20;
 
 /// Chooses what [`restore`] does with a directory that has a record of sessions already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,8 +135,7 @@ fn hold(dir: &Path, options: &Options) -> Result<(Disk, Mark, bool), SnapshotErr
 /// read and is intact. After a crash the directory is as before, as after the call, or (if it had no intact record
 /// before) refused as damaged.
 ///
-/// Blocks; holds the directory meanwhile. Allocates what a thousand sessions take, and the database's cache of 64 MiB
-/// at most.
+/// Blocks; holds the directory meanwhile. Allocates what one session takes, and the database's cache of 64 MiB at most.
 ///
 /// # Errors
 ///
@@ -157,6 +152,11 @@ pub fn restore(
     options: &Options,
     existing: Existing,
 ) -> Result<Summary, SnapshotError> {
+    let next = |snapshot: &mut Decoder<_>, inspector: &mut Inspector<'_>| {
+        let Some(entry) = snapshot.next(&options.keys)? else { return Ok(None) };
+        inspector.outline(&entry.key, entry.at, entry.record)?;
+        Ok::<_, SnapshotError>(Some((entry.key, entry.record.to_vec())))
+    };
     let dir = dir.as_ref();
     let mut snapshot = Decoder::begin(from)?;
     let mut inspector = Inspector::new(options, snapshot.mark, snapshot.clean);
@@ -164,18 +164,16 @@ pub fn restore(
         if existing == Existing::Refuse && Disk::is_at(dir) {
             return Err(SnapshotError::Existing);
         }
-        let (mut chunk, mut bytes): (Vec<Change>, _) = (Vec::new(), 0);
-        while let Some(entry) = snapshot.next(&options.keys)? {
-            inspector.outline(&entry.key, entry.at, entry.record)?;
-            bytes += entry.record.len();
-            chunk.push((entry.key, Some(entry.record.to_vec())));
-            if chunk.len() >= CHUNK || bytes >= CHUNK_BYTES {
-                write(&chunk)?;
-                chunk.clear();
-                bytes = 0;
+        let (mark, mut result) = (snapshot.mark, Ok(()));
+        let mut records = std::iter::from_fn(|| match next(&mut snapshot, &mut inspector) {
+            Ok(record) => record,
+            Err(error) => {
+                result = Err(error);
+                None
             }
-        }
-        write(&chunk)?;
+        });
+        write(&mut records, mark)?;
+        result?;
         Ok::<_, SnapshotError>((snapshot.mark, snapshot.clean))
     })?;
     Ok(Summary { sealed: snapshot.sealed, ..inspector.summary(snapshot.mark) })
