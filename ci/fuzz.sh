@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes what takes arbitrary input, each target of fuzz/: first its seeds, then FUZZ_SECONDS of mutants of them (15 when not given), with
-# AddressSanitizer. Two minutes on two cores from scratch. Needs a nightly compiler and cargo-fuzz, and installs what is missing.
+# AddressSanitizer. Four minutes on two cores from scratch. Needs a nightly compiler and cargo-fuzz, and installs what is missing.
 #   FUZZ_SECONDS=3600 ci/fuzz.sh operations    one target, for an hour
 # What has been found so far is kept under target/ and gone on from; what crashes is left in fuzz/artifacts/.
 set -euo pipefail

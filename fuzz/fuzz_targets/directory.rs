@@ -40,8 +40,8 @@ fn options() -> Options {
     Options::new().store(SessionStore::builder().shards(1).clock(ManualClock::new())).wall(Still)
 }
 
-/// The number of the last commit behind its checksum; the same with another byte; any bytes; or no file. With the number
-/// that it says, if it says one.
+/// The number of the last commit behind its checksum; the same with another byte; any bytes; or no file. With the
+/// number that it says, if it says one.
 fn witness(u: &mut Unstructured<'_>) -> Result<Option<(Vec<u8>, Option<u64>)>> {
     let kind = u.arbitrary::<u8>()?;
     if kind < 16 {

@@ -87,8 +87,8 @@ fn mark(u: &mut Unstructured<'_>) -> Result<[u8; 40]> {
     u.arbitrary()
 }
 
-/// Bytes for the version, the flags, both marks and the seal, then sessions: when each was read, a byte for its key, and
-/// its record.
+/// Bytes for the version, the flags, both marks and the seal, then sessions: when each was read, a byte for its key,
+/// and its record.
 fn forged(u: &mut Unstructured<'_>) -> Result<()> {
     let version = Some(u.arbitrary::<u8>()?).filter(|version| *version >= 250).unwrap_or(1);
     let flags = u.arbitrary::<u8>()?;

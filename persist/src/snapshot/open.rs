@@ -38,8 +38,8 @@ impl Journal for Waiting {
 /// **Sessions that have ended since the snapshot was written come back**: see the [module](crate::snapshot).
 ///
 /// Sessions wait under stand-ins, as after a restart, until their clients come. They count towards the limits of the
-/// store; those that do not fit are left out, and counted in [`Restored::refused`]. Nothing is written anywhere: to keep
-/// the sessions on disk, [`restore`](super::restore) them into a directory, and open that.
+/// store; those that do not fit are left out, and counted in [`Restored::refused`]. Nothing is written anywhere: to
+/// keep the sessions on disk, [`restore`](super::restore) them into a directory, and open that.
 ///
 /// Of the options count [`store`](Options::store), [`progress`](Options::progress) and the keys. All or nothing: the
 /// store is returned when all of the snapshot was read and is intact. Blocks while `from` is read, to its end.
