@@ -3,7 +3,7 @@
 # that fails. Then plays the comparison of engines and the figures at a hundredth of their size; it measures nothing.
 # Four minutes on two cores from scratch.
 #   CLOAKROOM_KILLS=1000 ci/persist.sh       kills the process a thousand times (12 when not given)
-#   CLOAKROOM_EVERY_BYTE=1 ci/persist.sh     alters every bit of the files and cuts them off at every byte, @MIN@ more
+#   CLOAKROOM_EVERY_BYTE=1 ci/persist.sh     alters every bit of the files and cuts them off at every byte, ten minutes more
 #   CLOAKROOM_EVERY_FAULT=1 ci/persist.sh    lets every access fail in every way
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
