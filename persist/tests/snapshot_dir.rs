@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{Dir, FakeWall, SECOND};
+use support::{Dir, FakeWall, SECOND, crash};
 
 /// A closed directory with these sessions.
 fn closed<const N: usize>(options: Options) -> (Dir, [SessionId; N]) {
@@ -180,6 +180,19 @@ fn deadlines_go_on_in_a_snapshot_of_a_directory() {
         let sessions = Persistence::open(moved.path(), options()).unwrap();
         assert_eq!(sessions.store().exists(&id), away < 800, "away for {away} s, set by {set} s");
     }
+}
+
+#[test]
+fn a_directory_after_a_crash_is_still_one_on_another_machine() {
+    let dir = Dir::new();
+    let sessions = Persistence::open(dir.path(), Options::new()).unwrap();
+    let id = sessions.store().create().unwrap();
+    sessions.flush().unwrap();
+    crash(sessions, &dir);
+    let moved = restored(&written(&dir));
+    let sessions = Persistence::open(moved.path(), Options::new()).unwrap();
+    assert_eq!((sessions.restored().sessions, sessions.restored().clean), (1, false));
+    assert!(sessions.store().exists(&id));
 }
 
 #[cfg(feature = "encrypt")]

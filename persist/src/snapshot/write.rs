@@ -21,8 +21,7 @@ use std::time::Duration;
 /// The store may serve meanwhile. Each session is written as it was at one instant during the call; the instants of
 /// different sessions differ. A session that exists throughout the call is in the snapshot. A session that is created,
 /// rotated or ended during the call may be missing, or be in it under the id that it had. **So a session that ends
-/// after it was read comes back with the snapshot.** While a [`Persistence`](crate::Persistence) restores sessions,
-/// those that are not restored yet are missing.
+/// after it was read comes back with the snapshot.**
 ///
 /// Of the options the key counts, and the clocks of tests. Writes in pieces of 64 KiB, and flushes at the end. It does
 /// not force a file to disk: call [`File::sync_all`](std::fs::File::sync_all), and make the file with the mode 0600.
