@@ -72,7 +72,7 @@ pub fn write_dir(dir: impl AsRef<Path>, to: impl Write, options: &Options) -> Re
 }
 
 /// Reads a directory that no process holds, and shows `f` an outline of each session: see
-/// [`inspect`](super::inspect).
+/// [`inspect`](super::inspect()).
 ///
 /// Blocks; holds the directory meanwhile. Allocates as [`write_dir`] does.
 ///
@@ -140,7 +140,7 @@ fn hold(dir: &Path, options: &Options) -> Result<(Disk, Mark, bool), SnapshotErr
 /// # Errors
 ///
 /// [`SnapshotError::Existing`] if the directory has a record of sessions. [`SnapshotError::Directory`] if a process
-/// holds it, it is accessible to other users, or the disk fails. Otherwise as for [`open`](super::open), except that
+/// holds it, it is accessible to other users, or the disk fails. Otherwise as for [`open`](super::open()), except that
 /// nobody looks at attributes and values: a directory of another kind of content is refused when it is opened.
 ///
 /// # Examples

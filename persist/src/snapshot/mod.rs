@@ -3,11 +3,11 @@
 //!
 //! | function | from | to |
 //! |---|---|---|
-//! | [`write`] | a store, with or without a [`Persistence`](crate::Persistence), while it serves | a snapshot |
-//! | [`open`], `open_typed` | a snapshot | a store in memory |
+//! | [`write`](crate::snapshot::write()) | a store, with or without a [`Persistence`](crate::Persistence), while it serves | a snapshot |
+//! | [`open`](crate::snapshot::open()), `open_typed` | a snapshot | a store in memory |
 //! | [`write_dir`] | a directory that no process holds | a snapshot |
 //! | [`restore`] | a snapshot | a directory that no process holds |
-//! | [`inspect`], [`inspect_dir`] | a snapshot, a directory | what is in it, without a secret |
+//! | [`inspect`](crate::snapshot::inspect()), [`inspect_dir`] | a snapshot, a directory | what is in it, without a secret |
 //!
 //! **A snapshot revives what has ended since.** It does not know of a logout that came after it: whoever has kept the
 //! cookie is logged in again. So take a snapshot when the server has stopped, use it once, and delete it. To restore an
@@ -30,7 +30,7 @@
 //! # Checks
 //!
 //! A snapshot that is cut off, or of which any byte is altered, is refused. This is noticed at the latest at its end:
-//! so [`open`] returns a store, and [`restore`] changes a directory, only after all of it was read and is intact.
+//! so [`open`](crate::snapshot::open()) returns a store, and [`restore`] changes a directory, only after all of it was read and is intact.
 //! Checksums do not stop an attacker that alters a snapshot, because an attacker can compute them. With a key the whole
 //! snapshot is sealed, and a reader that has a key refuses what is not sealed with it.
 //!

@@ -57,11 +57,11 @@ pub fn open(from: impl Read, options: &Options) -> Result<(Arc<SessionStore>, Re
     open_any(from, options)
 }
 
-/// Makes a store of values in memory from a snapshot: see [`open`].
+/// Makes a store of values in memory from a snapshot: see [`open`](crate::snapshot::open()).
 ///
 /// # Errors
 ///
-/// As for [`open`].
+/// As for [`open`](crate::snapshot::open()).
 ///
 /// # Examples
 ///
