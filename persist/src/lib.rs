@@ -11,6 +11,8 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod records;
+mod restoring;
 pub mod snapshot;
 mod storage;
 mod time;
@@ -19,7 +21,8 @@ mod writer;
 pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged};
-pub use persistence::{Deferred, Health, Persistence, Restored};
+pub use persistence::{Deferred, Health, Persistence};
+pub use records::{Restoration, Restored};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};

@@ -131,23 +131,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads a record. Decrypts it into `buffer` if it is encrypted. Returns also whether it should be written again,
-/// because it is not under the present key.
-pub(crate) fn read<'a>(
+/// Decrypts a record into `buffer` if it is encrypted. Returns also whether it should be written again, because it is
+/// not under the present key.
+pub(crate) fn unseal<'a>(
     key: &DiskKey,
     record: &'a [u8],
     keys: &Keys,
     buffer: &'a mut Vec<u8>,
-) -> Result<(Record<'a>, bool), Unreadable> {
+) -> Result<(&'a [u8], bool), Unreadable> {
     let (format, sealed) = record.split_first().ok_or(Unreadable::Format)?;
-    let (plain, stale) = match *format {
-        PLAIN => (record, keys.is_encrypting()),
+    match *format {
+        PLAIN => Ok((record, keys.is_encrypting())),
         ENCRYPTED => {
             let stale = keys.open(key, sealed, buffer)?;
-            (buffer.as_slice(), stale)
+            Ok((buffer.as_slice(), stale))
         }
-        _ => return Err(Unreadable::Format),
-    };
+        _ => Err(Unreadable::Format),
+    }
+}
+
+/// Reads a record that is not encrypted.
+pub(crate) fn parse(plain: &[u8]) -> Result<Record<'_>, Unreadable> {
     let mut reader = Reader(plain);
     let [format, flags] = reader.take()?;
     if format != PLAIN || flags & !(IDLE | END | PRINCIPAL | AUDIENCE | COOKIE | SENT) != 0 {
@@ -166,9 +170,18 @@ pub(crate) fn read<'a>(
     let cookie_life = reader.maybe(flags & COOKIE != 0, Reader::number)?.map(Duration::from_millis);
     let cookie_sent = reader.maybe(flags & SENT != 0, Reader::number)?;
     let content = reader.0;
-    let record =
-        Record { last_use, idle_timeout, end, principal, audience, cookie_life, cookie_sent, version, serial, content };
-    Ok((record, stale))
+    Ok(Record { last_use, idle_timeout, end, principal, audience, cookie_life, cookie_sent, version, serial, content })
+}
+
+/// Reads a record. Decrypts it into `buffer` if it is encrypted. Returns also whether it should be written again.
+pub(crate) fn read<'a>(
+    key: &DiskKey,
+    record: &'a [u8],
+    keys: &Keys,
+    buffer: &'a mut Vec<u8>,
+) -> Result<(Record<'a>, bool), Unreadable> {
+    let (plain, stale) = unseal(key, record, keys, buffer)?;
+    Ok((parse(plain)?, stale))
 }
 
 #[cfg(test)]

@@ -30,9 +30,9 @@
 //! # Checks
 //!
 //! A snapshot that is cut off, or of which any byte is altered, is refused. This is noticed at the latest at its end:
-//! so [`open`](crate::snapshot::open()) returns a store, and [`restore`] changes a directory, only after all of it was read and is intact.
-//! Checksums do not stop an attacker that alters a snapshot, because an attacker can compute them. With a key the whole
-//! snapshot is sealed, and a reader that has a key refuses what is not sealed with it.
+//! so [`open`](crate::snapshot::open()) returns a store, and [`restore`] changes a directory, only after all of it was
+//! read and is intact. Checksums do not stop an attacker that alters a snapshot, because an attacker can compute them.
+//! With a key the whole snapshot is sealed, and a reader that has a key refuses what is not sealed with it.
 //!
 //! # Examples
 //!
