@@ -143,6 +143,7 @@ EXAMPLES = {
     "tower_sessions": [Serves(FORM, status=-signal.SIGINT)],
     "actix": [Serves(FORM)],
     "restart": [Ends("everything held")],
+    "snapshot": [Ends("everything held", ["demo"])],
     # A hundredth of the size.
     "figures": [Ends("look-up of a restored session", ["2000"])],
     # It ends with its standard input.

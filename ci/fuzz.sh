@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes what takes arbitrary input, each target of fuzz/: first its seeds, then FUZZ_SECONDS of mutants of them (15 when not given), with
-# AddressSanitizer. Two minutes on two cores from scratch. Needs a nightly compiler and cargo-fuzz, and installs what is missing.
+# AddressSanitizer. Four minutes on two cores from scratch. Needs a nightly compiler and cargo-fuzz, and installs what is missing.
 #   FUZZ_SECONDS=3600 ci/fuzz.sh operations    one target, for an hour
 # What has been found so far is kept under target/ and gone on from; what crashes is left in fuzz/artifacts/.
 set -euo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 seconds=${FUZZ_SECONDS:-15}
 targets=("$@")
-[ $# -gt 0 ] || targets=(id cookie operations attributes)
+[ $# -gt 0 ] || targets=(id cookie operations attributes snapshot directory)
 
 # Not in the workspace, so no other script looks at it.
 cargo fmt --manifest-path fuzz/Cargo.toml --check

@@ -10,8 +10,12 @@
 //! would come back. So the number of the last commit is written to a second file after each commit, and a database that
 //! is older than its witness is refused.
 
+mod replace;
+
 use crate::error::OpenError;
-use crate::files::{make_private, private_file, read_witness, remove, rename, sync_dir, sync_witness, write_witness};
+use crate::files::{
+    hold, make_private, private_file, read_witness, remove, rename, sync_dir, sync_witness, write_witness,
+};
 use crate::names::DiskKey;
 use crate::options::WhenDamaged;
 use crate::storage::{Faults, Storage};
@@ -20,10 +24,11 @@ use crate::trace;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
 };
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const SESSIONS: TableDefinition<'_, &DiskKey, &[u8]> = TableDefinition::new("sessions");
 const STATE: TableDefinition<'_, (), &[u8]> = TableDefinition::new("state");
@@ -90,14 +95,10 @@ impl Disk {
         dir: &Path,
         faults: Option<Faults>,
         when_damaged: WhenDamaged,
+        wait: Duration,
     ) -> Result<(Self, Option<Found>), OpenError> {
         make_private(dir)?;
-        let lock = private_file(&dir.join("lock"), true)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+        let lock = hold(dir, wait)?;
         remove(&dir.join(SUCCESSOR))?;
         let database = dir.join(DATABASE);
         let witness = dir.join(WITNESS);
@@ -182,13 +183,16 @@ impl Disk {
     }
 
     /// Shows all records.
-    pub(crate) fn read(&self, mut f: impl FnMut(DiskKey, &[u8]) -> Result<(), OpenError>) -> Result<u64, OpenError> {
+    pub(crate) fn read<E: From<OpenError>>(
+        &self,
+        mut f: impl FnMut(DiskKey, &[u8]) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let Some(database) = &self.database else { return Ok(0) };
         let read = database.begin_read().map_err(read_damage)?;
         let table = match read.open_table(SESSIONS) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(0),
-            Err(error) => return Err(read_damage(error)),
+            Err(error) => return Err(read_damage(error).into()),
         };
         let mut records = 0;
         for entry in table.iter().map_err(read_damage)? {
@@ -334,6 +338,9 @@ fn read_state(database: &Database) -> Result<Option<(u64, Found)>, OpenError> {
         _ => return Err(OpenError::Damaged),
     }
     let commits = u64::from_le_bytes(*state[1..].first_chunk().expect("as long as it has to be"));
-    let mark = Mark::from_bytes(state[10..].first_chunk().expect("as long as it has to be"));
+    let mark = Mark::read(state[10..].first_chunk().expect("as long as it has to be")).ok_or(OpenError::Damaged)?;
+    if commits > u64::MAX / 2 {
+        return Err(OpenError::Damaged);
+    }
     Ok(Some((commits, Found { mark, clean: state[9] == 1 })))
 }

@@ -3,11 +3,14 @@
 use crate::error::OpenError;
 use crate::storage::{Access, Faults, admit};
 use sha2::{Digest, Sha256};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-const WITNESS_LEN: usize = 16;
+/// The length of the file that witnesses the last commit.
+pub(crate) const WITNESS_LEN: usize = 16;
 
 fn witness_of(commits: u64) -> [u8; WITNESS_LEN] {
     let mut bytes = [0; WITNESS_LEN];
@@ -54,6 +57,23 @@ pub(crate) fn rename(from: &Path, to: &Path, faults: Option<&Faults>) -> io::Res
 pub(crate) fn sync_dir(dir: &Path, faults: Option<&Faults>) -> io::Result<()> {
     admit(faults, Access::Sync)?;
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+/// The pause between two attempts to lock the directory. No system call waits for a lock and stops after a time.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// Holds the directory until the file that is returned is closed. Another process may hold it for up to `wait`.
+pub(crate) fn hold(dir: &Path, wait: Duration) -> Result<File, OpenError> {
+    let lock = private_file(&dir.join("lock"), true)?;
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => return Err(OpenError::InUse),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+        }
+    }
 }
 
 /// Makes the directory if there is none, and refuses it if others can use it.

@@ -99,6 +99,10 @@ impl Keys {
         self.encrypts
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The record as it goes to disk.
     pub(crate) fn seal(&self, session: &DiskKey, record: Vec<u8>, format: u8) -> Vec<u8> {
         match self.keys.first() {
@@ -131,6 +135,10 @@ impl Keys {
 impl Keys {
     pub(crate) fn is_encrypting(&self) -> bool {
         false
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        true
     }
 
     pub(crate) fn seal(&self, _: &DiskKey, record: Vec<u8>, _: u8) -> Vec<u8> {

@@ -18,6 +18,7 @@ mod persistence;
 mod record;
 mod records;
 mod restoring;
+pub mod snapshot;
 mod storage;
 mod time;
 mod trace;

@@ -18,6 +18,12 @@ use sha2::{Digest, Sha256};
 /// The key of a session on disk.
 pub(crate) type DiskKey = [u8; 24];
 
+/// The key on disk of the session with this id.
+pub(crate) fn disk_key(id: &SessionId) -> DiskKey {
+    let digest = Sha256::digest(id.as_bytes());
+    *digest.first_chunk().expect("a digest has 32 bytes")
+}
+
 const HALF: usize = 12;
 const ROUNDS: u8 = 4;
 const MARK: usize = 8;
@@ -48,8 +54,7 @@ impl Names {
             self.rounds(&mut key, (0..ROUNDS).rev());
             return key;
         }
-        let digest = Sha256::digest(id.as_bytes());
-        *digest.first_chunk().expect("a digest has 32 bytes")
+        disk_key(id)
     }
 
     pub(crate) fn stand_in(&self, key: &DiskKey) -> SessionId {

@@ -199,6 +199,27 @@ impl Options {
         self
     }
 
+    /// The time between two commits of what does not wait.
+    pub(crate) fn interval(&self) -> Duration {
+        match self.changes {
+            Changes::Within(interval) => interval,
+            Changes::BeforeReturn => Duration::from_secs(1),
+        }
+    }
+
+    /// The time between two looks at all sessions of a store with this idle timeout.
+    pub(crate) fn scan(&self, ttl: Duration) -> Duration {
+        let scan = (ttl / 64).clamp(self.interval().min(Duration::from_secs(1)), Duration::from_secs(60));
+        scan.max(Duration::from_millis(1))
+    }
+
+    /// Calls `progress` if it is due.
+    pub(crate) fn tell_progress(&self, restored: u64) {
+        if let Some(progress) = self.progress.as_ref().filter(|_| restored.is_multiple_of(10_000)) {
+            progress(restored);
+        }
+    }
+
     /// Is called before each session that is restored in turn, for tests.
     #[doc(hidden)]
     pub fn before_each(mut self, before: impl Fn(u64) + Send + Sync + 'static) -> Self {

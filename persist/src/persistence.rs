@@ -5,7 +5,7 @@ use crate::error::{NotDurable, OpenError};
 use crate::journal::Journal;
 use crate::kept::Kept;
 use crate::names::Names;
-use crate::options::{Changes, Options};
+use crate::options::Options;
 use crate::records::{Records, Restoration, Restore, Restored, Restoring};
 use crate::time::Timeline;
 use crate::trace;
@@ -117,18 +117,13 @@ where
 impl<T: Kept + ?Sized> Persistence<T> {
     fn open_any(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let begun = Instant::now();
-        let (mut disk, found) = Disk::open(dir, options.faults.clone(), options.when_damaged)?;
+        let (mut disk, found) = Disk::open(dir, options.faults.clone(), options.when_damaged, Duration::ZERO)?;
         let timeline = Timeline::resume(Arc::clone(&options.wall), found.map(|found| found.mark));
         let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting, options.when_failing));
         let told: Arc<dyn cloakroom::Journal> = Arc::<Journal>::clone(&journal);
         let store = Arc::new(options.store.clone().build_with_journal::<T>(told)?);
-        let interval = match options.changes {
-            Changes::Within(interval) => interval,
-            Changes::BeforeReturn => Duration::from_secs(1),
-        };
-        let scan = (store.ttl() / 64).clamp(interval.min(Duration::from_secs(1)), Duration::from_secs(60));
-        let keys = options.keys.clone();
-        let scan = scan.max(Duration::from_millis(1));
+        let interval = options.interval();
+        let (scan, keys) = (options.scan(store.ttl()), options.keys.clone());
         let records = Records::read::<T>(&disk, &keys)?;
         let restoring = Arc::new(Restoring::new(records, found.is_some_and(|found| found.clean)));
         let shared = Arc::new(Shared { store, journal, timeline, keys, scan, restoring });

@@ -104,6 +104,11 @@ pub(crate) fn write(
     keys.seal(key, record, ENCRYPTED)
 }
 
+/// Whether a record is encrypted.
+pub(crate) fn is_encrypted(record: &[u8]) -> bool {
+    record.first() == Some(&ENCRYPTED)
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -168,6 +173,17 @@ pub(crate) fn parse(plain: &[u8]) -> Result<Record<'_>, Unreadable> {
     Ok(Record { last_use, idle_timeout, end, principal, audience, cookie_life, cookie_sent, version, serial, content })
 }
 
+/// Reads a record. Decrypts it into `buffer` if it is encrypted. Returns also whether it should be written again.
+pub(crate) fn read<'a>(
+    key: &DiskKey,
+    record: &'a [u8],
+    keys: &Keys,
+    buffer: &'a mut Vec<u8>,
+) -> Result<(Record<'a>, bool), Unreadable> {
+    let (plain, stale) = unseal(key, record, keys, buffer)?;
+    Ok((parse(plain)?, stale))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,16 +199,6 @@ mod tests {
         carried.cookie_sent = (bits & 32 != 0).then_some(Duration::from_millis(100));
         (carried.version, carried.serial) = (7, 11);
         carried
-    }
-
-    fn read<'a>(
-        key: &DiskKey,
-        record: &'a [u8],
-        keys: &Keys,
-        buffer: &'a mut Vec<u8>,
-    ) -> Result<(Record<'a>, bool), Unreadable> {
-        let (plain, stale) = unseal(key, record, keys, buffer)?;
-        Ok((parse(plain)?, stale))
     }
 
     fn written(bits: u8, keys: &Keys) -> Vec<u8> {

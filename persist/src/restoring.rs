@@ -24,6 +24,7 @@ use crate::names::DiskKey;
 use crate::options::Told;
 use crate::record;
 use crate::records::{Record, Records, Restore};
+use crate::time::unwritten_use;
 use crate::writer::Shared;
 use cloakroom::{ImportError, Principal};
 use std::cell::Cell;
@@ -108,7 +109,7 @@ impl<T: Kept + ?Sized> Shared<T> {
         let parsed = record::parse(records.bytes(record)).expect("it was parsed before");
         let timeout = parsed.idle_timeout.unwrap_or(self.store.ttl());
         // After a crash nobody knows whether the session was used since its last use was written.
-        let unknown = if restoring.clean { 0 } else { self.unwritten_use(timeout) };
+        let unknown = if restoring.clean { 0 } else { unwritten_use(timeout, self.scan) };
         let result = match parsed.carried(self.timeline.now(), unknown) {
             None => Err(Refused::Import(ImportError::Expired)),
             Some(carried) => T::restore(&self.store, &stand_in, &carried, parsed.content),

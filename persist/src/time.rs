@@ -70,7 +70,12 @@ impl Mark {
         bytes
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+    /// `None` if the timeline is further than it can ever be.
+    pub(crate) fn read(bytes: &[u8; Self::LEN]) -> Option<Self> {
+        Some(Self::from_bytes(bytes)).filter(|mark| mark.at <= u64::MAX / 2)
+    }
+
+    fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
         let number = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("eight bytes"));
         let mut run = [0; 16];
         run.copy_from_slice(&bytes[16..32]);
@@ -88,6 +93,17 @@ pub(crate) struct Timeline {
 
 pub(crate) fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An eighth of an idle timeout, in milliseconds.
+pub(crate) fn eighth(timeout: Duration) -> u64 {
+    (milliseconds(timeout) / 8).max(1)
+}
+
+/// For how long a use of a session with this idle timeout may be missing from its record, if all sessions are looked at
+/// this often.
+pub(crate) fn unwritten_use(timeout: Duration, scan: Duration) -> u64 {
+    eighth(timeout).saturating_add(2 * milliseconds(scan))
 }
 
 /// Where the first timeline begins. Sessions may have been used before it.

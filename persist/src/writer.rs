@@ -8,7 +8,7 @@ use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
 use crate::records::{Restore, Restoring};
-use crate::time::{Timeline, milliseconds};
+use crate::time::{Timeline, eighth, milliseconds, unwritten_use};
 use cloakroom::{SessionId, SessionStore, SessionView};
 use std::collections::BTreeMap;
 use std::io;
@@ -52,7 +52,7 @@ impl<T: Kept + ?Sized> Shared<T> {
             // Not a session to which the id merely forwards.
             (names.disk_key(&session.id()) == *key).then(|| {
                 // Rounded up, so that the session does not expire early.
-                let now = self.timeline.now() + 1;
+                let now = self.timeline.now().saturating_add(1);
                 record::write(key, carried, now, &self.keys, |content| session.content().write(content))
             })
         });
@@ -70,22 +70,12 @@ impl<T: Kept + ?Sized> Shared<T> {
         commits::committed(self.store.cookie_name(), sessions, begun.elapsed());
     }
 
-    /// An eighth of an idle timeout, in milliseconds.
-    fn eighth(timeout: Duration) -> u64 {
-        (milliseconds(timeout) / 8).max(1)
-    }
-
-    /// For how long a use of a session with this idle timeout may be missing from its record.
-    pub(crate) fn unwritten_use(&self, timeout: Duration) -> u64 {
-        Self::eighth(timeout).saturating_add(2 * milliseconds(self.scan))
-    }
-
     /// Whether the use of a session has to be written, by a look at `now` after one at `before`: an eighth of its idle
     /// timeout is over, and it was used meanwhile.
     fn is_due(&self, session: &SessionView<'_, T>, before: u64, now: u64) -> bool {
-        let eighth = Self::eighth(session.idle_timeout());
+        let eighth = eighth(session.idle_timeout());
         before / eighth != now / eighth
-            && milliseconds(session.idle_for()) <= self.unwritten_use(session.idle_timeout())
+            && milliseconds(session.idle_for()) <= unwritten_use(session.idle_timeout(), self.scan)
     }
 
     /// Looks at all sessions, again and again.
@@ -258,7 +248,7 @@ impl<T: Kept + ?Sized> Writer<T> {
         let mut sessions: Vec<_> = self.urgent.iter().chain(&self.later).map(|(key, id)| (*key, *id)).collect();
         shared.store.for_each(|session| {
             all += 1;
-            if milliseconds(session.idle_for()) <= shared.unwritten_use(session.idle_timeout()) {
+            if milliseconds(session.idle_for()) <= unwritten_use(session.idle_timeout(), shared.scan) {
                 sessions.push(shared.names_of(session));
             }
         });

@@ -1,4 +1,5 @@
-//! Files that are cut off, altered, older than they were, or accessible to other users, and two processes at once.
+//! Files that are missing, older than they were, or accessible to other users, and two processes at once.
+//! `every_byte.rs` has those that are cut off or altered.
 
 mod support;
 
@@ -56,29 +57,6 @@ impl Sample {
             Err(other) => panic!("{what}: {other:?}"),
         }
     }
-
-    /// Opens the directory with each of these contents of a file. Returns how many were refused, and of how many.
-    fn open_each(&self, file: &str, contents: impl Iterator<Item = (String, Vec<u8>)>) -> (usize, usize) {
-        let originals = FILES.map(|file| (file, self.read(file)));
-        let (mut refused, mut all) = (0, 0);
-        for (what, content) in contents {
-            originals.iter().for_each(|(file, bytes)| self.write(file, bytes));
-            self.write(file, &content);
-            refused += usize::from(!self.open(&what));
-            all += 1;
-        }
-        originals.iter().for_each(|(file, bytes)| self.write(file, bytes));
-        (refused, all)
-    }
-}
-
-/// Every byte if `CLOAKROOM_EVERY_BYTE` is set, otherwise the first ones and a sample.
-fn bytes(len: usize) -> Vec<usize> {
-    if std::env::var_os("CLOAKROOM_EVERY_BYTE").is_some() {
-        return (0..len).collect();
-    }
-    let head = 0..len.min(400);
-    head.clone().step_by(3).chain((head.end..len).step_by((len / 80).max(1) | 1)).collect()
 }
 
 /// Silences the panics by which the database reports some damage.
@@ -93,42 +71,6 @@ fn quietly<R>(f: impl FnOnce() -> R) -> R {
     let result = f();
     std::panic::set_hook(hook);
     result
-}
-
-#[test]
-fn a_file_with_any_byte_altered_is_read_right_or_refused() {
-    quietly(|| {
-        for clean in [true, false] {
-            let sample = sample(clean);
-            for file in FILES {
-                let original = sample.read(file);
-                let altered = bytes(original.len()).into_iter().map(|at| {
-                    let mut altered = original.clone();
-                    altered[at] ^= 1 << (at % 8);
-                    (format!("{file}, byte {at}, clean: {clean}"), altered)
-                });
-                let (refused, all) = sample.open_each(file, altered);
-                assert!(refused > 0 && all > 5, "{file}: {refused} of {all}");
-            }
-        }
-    });
-}
-
-#[test]
-fn a_file_that_is_cut_off_anywhere_is_refused_or_read_right() {
-    quietly(|| {
-        for clean in [true, false] {
-            let sample = sample(clean);
-            for file in FILES {
-                let original = sample.read(file);
-                let cut = bytes(original.len())
-                    .into_iter()
-                    .map(|len| (format!("{file}, {len} bytes, clean: {clean}"), original[..len].to_vec()));
-                let (refused, all) = sample.open_each(file, cut);
-                assert!(refused > 0 && all > 5, "{file}: {refused} of {all}");
-            }
-        }
-    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::id::SessionId;
 use crate::principal::Principal;
 use crate::table::RemovalCause;
+use core::any::Any;
 
 /// Is told of every change that has to outlive the process, and finds restored sessions. For crates that keep sessions
 /// on disk, such as `cloakroom-persist`.
@@ -14,6 +15,9 @@ use crate::table::RemovalCause;
 /// The store calls the methods on the thread that runs the operation, after the operation has taken effect. Except in
 /// [`stand_in`](Self::stand_in), the thread holds nothing of the store then. If a method blocks, the operation blocks,
 /// and no other operation. A method must not panic.
+///
+/// `Any` is for the crate that has made the journal: it gets its own type back from
+/// [`SessionStore::journal`](crate::SessionStore::journal).
 ///
 /// # Examples
 ///
@@ -44,7 +48,7 @@ use crate::table::RemovalCause;
 /// assert_eq!(*log.0.lock().unwrap(), ["changed", "changed", "ended"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Journal: Send + Sync + 'static {
+pub trait Journal: Any + Send + Sync {
     /// Is called after a session was created under this id, has got this id, or was changed. A touch is no change.
     fn changed(&self, id: &SessionId);
 

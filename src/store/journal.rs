@@ -257,6 +257,37 @@ impl<T: Content + ?Sized> SessionStore<T> {
         self.settle();
     }
 
+    /// Returns the journal that the store was [built with](crate::SessionStoreBuilder::build_with_journal).
+    ///
+    /// For the crate that has made the journal: as [`Any`](core::any::Any), it shows its own type. Wait-free; allocates
+    /// nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::{Attributes, Journal, RemovalCause, SessionId, SessionStore};
+    /// use std::any::Any;
+    /// use std::sync::Arc;
+    ///
+    /// struct Log(&'static str);
+    ///
+    /// impl Journal for Log {
+    ///     fn changed(&self, _: &SessionId) {}
+    ///     fn ended(&self, _: &SessionId, _: RemovalCause) {}
+    ///     fn settle(&self) {}
+    /// }
+    ///
+    /// let store = SessionStore::builder().build_with_journal::<Attributes>(Arc::new(Log("mine")))?;
+    /// let journal: Option<&dyn Any> = store.journal().map(|journal| journal as _);
+    /// assert_eq!(journal.and_then(|journal| journal.downcast_ref()).map(|Log(whose)| *whose), Some("mine"));
+    /// assert!(SessionStore::default().journal().is_none());
+    /// # Ok::<(), cloakroom::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn journal(&self) -> Option<&dyn Journal> {
+        self.journal.as_ref().map(|journaled| &*journaled.journal)
+    }
+
     /// Lets the journal put the sessions of a principal into the store that are not restored yet.
     #[inline]
     pub(super) fn restore_of(&self, principal: &Principal) {

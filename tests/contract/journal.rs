@@ -104,6 +104,14 @@ fn of(principal: &Principal) -> Carried {
 }
 
 #[test]
+fn a_store_shows_its_journal_to_the_crate_that_has_made_it() {
+    let World { store, notes, .. } = world();
+    let journal: &dyn core::any::Any = store.journal().unwrap();
+    assert!(core::ptr::eq(journal.downcast_ref::<Notes>().unwrap(), &*notes));
+    assert!(SessionStore::default().journal().is_none());
+}
+
+#[test]
 fn the_journal_is_told_of_creations_changes_rotations_and_ends_and_then_settles() {
     let World { store, notes, clock } = world();
     let id = store.create().unwrap();
