@@ -24,6 +24,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const SESSIONS: TableDefinition<'_, &DiskKey, &[u8]> = TableDefinition::new("sessions");
 const STATE: TableDefinition<'_, (), &[u8]> = TableDefinition::new("state");
@@ -90,14 +92,11 @@ impl Disk {
         dir: &Path,
         faults: Option<Faults>,
         when_damaged: WhenDamaged,
+        wait: Duration,
     ) -> Result<(Self, Option<Found>), OpenError> {
         make_private(dir)?;
         let lock = private_file(&dir.join("lock"), true)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+        acquire(&lock, wait)?;
         remove(&dir.join(SUCCESSOR))?;
         let database = dir.join(DATABASE);
         let witness = dir.join(WITNESS);
@@ -335,6 +334,22 @@ fn read_witness(file: &mut File) -> io::Result<Option<u64>> {
     file.take(WITNESS_LEN as u64 + 1).read_to_end(&mut bytes)?;
     let commits = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     Ok(commits.filter(|commits| bytes == witness_of(*commits)))
+}
+
+/// The pause between two attempts to lock the directory. No system call waits for a lock and stops after a time.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// Locks the directory, which another process may hold for up to `wait`.
+fn acquire(lock: &File, wait: Duration) -> Result<(), OpenError> {
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => return Err(OpenError::InUse),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+        }
+    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {

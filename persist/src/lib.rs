@@ -11,14 +11,20 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod settle;
 mod storage;
 mod time;
+#[cfg(feature = "tower")]
+mod tower;
 mod writer;
 
 pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged};
 pub use persistence::{Deferred, Health, Persistence, Restored};
+pub use settle::{Settler, Settling};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};
+#[cfg(feature = "tower")]
+pub use tower::{SettledFuture, SettledLayer, SettledService};

@@ -64,6 +64,7 @@ pub struct Options {
     pub(crate) changes: Changes,
     pub(crate) waiting: Waiting,
     pub(crate) when_damaged: WhenDamaged,
+    pub(crate) wait_for_lock: Duration,
     pub(crate) keys: Keys,
     pub(crate) wall: Arc<dyn Wall>,
     pub(crate) faults: Option<Faults>,
@@ -80,6 +81,7 @@ impl Default for Options {
             changes: Changes::Within(Duration::from_secs(1)),
             waiting: Waiting::default(),
             when_damaged: WhenDamaged::default(),
+            wait_for_lock: Duration::ZERO,
             keys: Keys::default(),
             wall: Arc::new(SystemWall),
             faults: None,
@@ -124,6 +126,14 @@ impl Options {
     /// Sets what happens when the record is damaged.
     pub fn when_damaged(mut self, policy: WhenDamaged) -> Self {
         self.when_damaged = policy;
+        self
+    }
+
+    /// Waits so long for another process that holds the directory to close it or to end. By default
+    /// [`Persistence::open`](crate::Persistence::open) fails at once with
+    /// [`OpenError::InUse`](crate::OpenError::InUse). For a process that takes over from the one before.
+    pub fn wait_for_lock(mut self, most: Duration) -> Self {
+        self.wait_for_lock = most;
         self
     }
 
@@ -172,6 +182,7 @@ impl fmt::Debug for Options {
             .field("changes", &self.changes)
             .field("waiting", &self.waiting)
             .field("when_damaged", &self.when_damaged)
+            .field("wait_for_lock", &self.wait_for_lock)
             .field("keys", &self.keys)
             .field("wall", &self.wall)
             .finish_non_exhaustive()
