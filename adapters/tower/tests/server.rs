@@ -16,6 +16,8 @@ mod carriers;
 mod cookie_headers;
 #[path = "server/devices.rs"]
 mod devices;
+#[path = "server/disk.rs"]
+mod disk;
 #[path = "server/in_flight.rs"]
 mod in_flight;
 #[path = "server/lifetimes.rs"]
