@@ -8,7 +8,7 @@ use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
@@ -34,7 +34,7 @@ impl Supervisor {
         let parent = tempfile::tempdir().expect("a directory");
         // A copy, in whose place a test puts another program.
         let program = parent.path().join("handover");
-        fs::copy(built, &program).expect("the example is built");
+        copy(built, &program);
         let mut command = Command::new(&program);
         command.arg("supervise").env("ADDRESS", "127.0.0.1:0").env("PERSIST", parent.path().join("sessions"));
         command.env("LINGER_MS", linger.as_millis().to_string()).stdout(Stdio::piped());
@@ -70,10 +70,9 @@ impl Supervisor {
     }
 
     /// Puts a program in the place of the one that the supervisor starts.
-    fn install(&self, program: &[u8]) {
+    fn install(&self, program: &Path) {
         let aside = self.program.with_extension("new");
-        fs::write(&aside, program).expect("room on the disk");
-        fs::set_permissions(&aside, Permissions::from_mode(0o755)).expect("it is ours");
+        copy(program, &aside);
         fs::rename(&aside, &self.program).expect("it is ours");
     }
 
@@ -145,6 +144,12 @@ impl Connection {
     }
 }
 
+/// Copies a program. Not in this process, of which another thread may be making a child that has the copy open: nobody
+/// could run it then.
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().expect("cp runs").success());
+}
+
 fn signal(signal: &str, process: &str) {
     assert!(Command::new("kill").args([signal, process]).status().expect("kill runs").success());
 }
@@ -184,8 +189,12 @@ fn an_idle_connection_does_not_hold_the_handover_up() {
 #[test]
 fn a_successor_that_does_not_start_changes_nothing() {
     let mut supervisor = Supervisor::start(Duration::from_millis(200));
-    let (cookie, good) = (supervisor.log_in(), fs::read(&supervisor.program).expect("the program"));
-    supervisor.install(b"#!/bin/sh\nexit 7\n");
+    let cookie = supervisor.log_in();
+    let (good, bad) = (supervisor.program.with_extension("good"), supervisor.program.with_extension("bad"));
+    copy(&supervisor.program, &good);
+    fs::write(&bad, "#!/bin/sh\nexit 7\n").expect("room on the disk");
+    fs::set_permissions(&bad, Permissions::from_mode(0o755)).expect("it is ours");
+    supervisor.install(&bad);
     supervisor.replace();
     let line = supervisor.says("the successor has failed, and the server goes on");
     assert!(line.ends_with("exit status: 7"), "{line}");
