@@ -46,7 +46,8 @@
 //!   `load` finds none, and actix-session saves a new one. If its response arrives after that of a login, its cookie
 //!   displaces the login's. A `purge` that arrives late removes the cookie of a later login. actix-session asks the
 //!   store about neither. The layer of [`cloakroom-tower`](https://docs.rs/cloakroom-tower) has neither gap.
-//! * Sessions end with the process, unless they are [kept on disk](CloakroomSessionStore#sessions-that-outlive-the-process).
+//! * Sessions end with the process, unless they are
+//!   [kept on disk](CloakroomSessionStore#sessions-that-outlive-the-process).
 //! * If two requests change a session at the same time, the later one wins, because actix-session stores the state as a
 //!   whole.
 //!
@@ -126,7 +127,10 @@ use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 /// use cloakroom_actix_session::CloakroomSessionStore;
 /// use cloakroom_persist::{Options, Persistence, Settler};
 ///
-/// async fn settled(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+/// async fn settled(
+///     request: ServiceRequest,
+///     next: Next<impl MessageBody>,
+/// ) -> Result<ServiceResponse<impl MessageBody>, Error> {
 ///     let settler = request.app_data::<Data<Settler>>().expect("it is added below").clone();
 ///     let (response, on_disk) = settler.run(next.call(request)).await;
 ///     on_disk.map_err(ErrorServiceUnavailable)?;

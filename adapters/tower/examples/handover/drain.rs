@@ -70,6 +70,7 @@ pub(crate) async fn serve(
     }
     let _ = phase.send(Phase::Draining);
     let (mut linger, mut grace) = (pin!(sleep(patience.linger)), pin!(sleep(patience.grace)));
+    let mut lingers = true;
     loop {
         tokio::select! {
             stream = accept(&listener) => {
@@ -77,7 +78,10 @@ pub(crate) async fn serve(
             }
             ended = before.join_next() => if ended.is_none() { break },
             Some(_) = after.join_next() => {}
-            () = &mut linger, if !linger.is_elapsed() => drop(phase.send(Phase::Closing)),
+            () = &mut linger, if lingers => {
+                lingers = false;
+                let _ = phase.send(Phase::Closing);
+            }
             () = &mut grace => break,
         }
     }

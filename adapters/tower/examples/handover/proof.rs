@@ -102,6 +102,8 @@ pub(crate) async fn run(numbers: &[&str]) -> Result<(), Box<dyn Error>> {
         sleep(Duration::from_millis(500)).await;
         let begun = Instant::now();
         supervised.signal(Signal::HUP)?;
+        say(&line_with(&mut supervised.output, "closed the directory").await?);
+        say(&line_with(&mut supervised.output, "had the directory").await?);
         say(&line_with(&mut supervised.output, &format!("handover {number} took")).await?);
         during.push((begun, Instant::now()));
         for (cookie, user) in &residents {

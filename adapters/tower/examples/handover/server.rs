@@ -4,7 +4,7 @@ use crate::app::app;
 use crate::drain::{self, Patience};
 use crate::say;
 use cloakroom::{SessionStore, Sweeper};
-use cloakroom_persist::{Options, Persistence, SettledLayer};
+use cloakroom_persist::{OpenError, Options, Persistence, SettledLayer};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use std::env;
@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
@@ -45,7 +45,7 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     tell(NotifyState::Custom(PREPARED));
     let store = SessionStore::builder().max_sessions(1_000_000).max_sessions_per_principal(20);
     let options = Options::new().store(store).wait_for_lock(WAIT);
-    let kept = Arc::new(spawn_blocking(move || Persistence::open(directory(), options)).await??);
+    let kept = Arc::new(spawn_blocking(move || open(options)).await??);
     let sweeper = Sweeper::start(Arc::clone(kept.store()), Duration::from_secs(60))?;
     let app = app(Arc::clone(kept.store())).layer(SettledLayer::new(&kept));
     tell(NotifyState::Ready);
@@ -53,8 +53,18 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
     drain::serve(listener, app, stop, patience, || tell(NotifyState::Custom(NOT_ACCEPTING))).await;
     sweeper.stop();
     let kept = Arc::into_inner(kept).ok_or("the sessions are still in use")?;
+    let begun = Instant::now();
     spawn_blocking(move || kept.close()).await??;
+    say(&format!("closed the directory in {} ms", begun.elapsed().as_millis()));
     Ok(())
+}
+
+fn open(options: Options) -> Result<Persistence, OpenError> {
+    let begun = Instant::now();
+    let kept = Persistence::open(directory(), options)?;
+    let (sessions, took) = (kept.restored().sessions, begun.elapsed().as_millis());
+    say(&format!("had the directory, with {sessions} sessions, after {took} ms"));
+    Ok(kept)
 }
 
 fn directory() -> PathBuf {
