@@ -28,8 +28,8 @@ pub enum Waiting {
     #[default]
     InCall,
     /// Where the program says: in [`Persistence::settled`](crate::Persistence::settled) or
-    /// [`settle`](crate::Persistence::settle), before it answers its client. For async servers, whose threads must not
-    /// block.
+    /// [`settle`](crate::Persistence::settle), before it answers its client. Not needed for requests that run in a
+    /// [`Settler`](crate::Settler), which wait without blocking a thread in any case.
     WhereAsked,
 }
 
