@@ -82,7 +82,6 @@ impl Settings {
     }
 
     /// Returns the settings of an underlying store, for [`CloakroomStore::over`](crate::CloakroomStore::over).
-    #[must_use]
     pub fn store(&self) -> SessionStoreBuilder {
         SessionStore::builder()
             // A session lives until its expiry date, because tower-sessions does not count a read as activity.
