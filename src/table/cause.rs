@@ -10,6 +10,8 @@ pub enum RemovalCause {
     IdleTimeout,
     /// It was older than its absolute timeout.
     AbsoluteTimeout,
+    /// All sessions of the store were ended ([`end_all`](crate::SessionStore::end_all)).
+    EndAll,
     /// It was deleted, by its id or by a condition, or another principal has logged in to it
     /// ([`login`](crate::SessionStore#method.login)).
     Deleted,
@@ -29,19 +31,21 @@ impl From<Expiry> for RemovalCause {
         match limit {
             Expiry::Idle => Self::IdleTimeout,
             Expiry::Absolute => Self::AbsoluteTimeout,
+            Expiry::Era => Self::EndAll,
         }
     }
 }
 
 impl RemovalCause {
     /// The number of causes.
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 
     /// All causes, in the order of their declaration.
     #[cfg_attr(loom, allow(dead_code, reason = "the models ask for no figures"))]
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::IdleTimeout,
         Self::AbsoluteTimeout,
+        Self::EndAll,
         Self::Deleted,
         Self::Rotated,
         Self::Capacity,
@@ -60,6 +64,7 @@ impl RemovalCause {
             Self::Capacity => "capacity",
             Self::Principal => "principal",
             Self::PrincipalLimit => "principal_limit",
+            Self::EndAll => "end_all",
         }
     }
 }

@@ -109,6 +109,13 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     return Removal::Absent;
                 }
                 Judgement::Forward => return Removal::Forwards(found.entry),
+                Judgement::Reserved if found.entry.is_bar() => return Removal::Absent,
+                Judgement::Reserved => {
+                    if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
+                        self.clear_found(&found, target);
+                        return Removal::Absent;
+                    }
+                }
                 Judgement::Live => {
                     if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
                         self.clear_found(&found, target);
