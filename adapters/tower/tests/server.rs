@@ -1,6 +1,7 @@
 //! The example server over a socket, tested by an HTTP client and by a browser.
 
 #[path = "../examples/server/app.rs"]
+#[allow(dead_code, reason = "only the example as a process opens a directory")]
 mod app;
 #[path = "server/harness.rs"]
 mod harness;
