@@ -24,6 +24,9 @@ pub trait Stored {
     /// Appends the content.
     fn write(&self, to: &mut Vec<u8>);
 
+    /// Whether a session can be restored from this content.
+    fn is_readable(content: &[u8]) -> bool;
+
     /// Puts a session with this content into a store.
     fn restore(store: &SessionStore<Self>, id: &SessionId, carried: &Carried, content: &[u8]) -> Result<(), Refused>
     where
@@ -50,6 +53,15 @@ impl Stored for Attributes {
         }
     }
 
+    fn is_readable(mut content: &[u8]) -> bool {
+        while !content.is_empty() {
+            if take(&mut content).and_then(|_| take(&mut content)).is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
     fn restore(store: &SessionStore, id: &SessionId, carried: &Carried, mut content: &[u8]) -> Result<(), Refused> {
         let mut attributes = Vec::new();
         while !content.is_empty() {
@@ -68,6 +80,10 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + '
         if serde_json::to_writer(&mut *to, self).is_err() {
             to.truncate(len);
         }
+    }
+
+    fn is_readable(content: &[u8]) -> bool {
+        serde_json::from_slice::<T>(content).is_ok()
     }
 
     fn restore(store: &SessionStore<T>, id: &SessionId, carried: &Carried, content: &[u8]) -> Result<(), Refused> {

@@ -11,6 +11,8 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod records;
+mod restoring;
 mod settle;
 mod storage;
 mod time;
@@ -21,7 +23,8 @@ mod writer;
 pub use error::{NotDurable, OpenError};
 pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged};
-pub use persistence::{Deferred, Health, Persistence, Restored};
+pub use persistence::{Deferred, Health, Persistence};
+pub use records::{Restoration, Restored};
 pub use settle::{Settler, Settling};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};

@@ -62,7 +62,7 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
 fn open(options: Options) -> Result<Persistence, OpenError> {
     let begun = Instant::now();
     let kept = Persistence::open(directory(), options)?;
-    let (sessions, took) = (kept.restored().sessions, begun.elapsed().as_millis());
+    let (sessions, took) = (kept.restored().total, begun.elapsed().as_millis());
     say(&format!("had the directory, with {sessions} sessions, after {took} ms"));
     Ok(kept)
 }
