@@ -142,6 +142,7 @@ EXAMPLES = {
     # It leaves the signal to the system.
     "tower_sessions": [Serves(FORM, status=-signal.SIGINT)],
     "actix": [Serves(FORM)],
+    "handover": [Ends("no request has failed, nobody was logged out, and every logout held", ["proof", "1", "1000"])],
     "restart": [Ends("everything held")],
     "snapshot": [Ends("everything held", ["demo"])],
     # A hundredth of the size.

@@ -68,6 +68,8 @@ LARGE = number(re.search(r"LARGE: usize = (\d+) \* 1024;", read("src/memory/cach
 BATCH = number(re.search(r"const BATCH: usize = if MODEL .*? else \{\n    (\d+)\n\};", read("src/memory/batch.rs"), re.S)[1])
 SCHEDULES = number(re.search(r"unwrap_or\((\d+_\d+)\)", read("verify/shuttle/tests/support/schedules.rs"))[1])
 RUST = number(re.search(r'^rust-version = "1\.(\d+)"', read("Cargo.toml"), re.M)[1])
+# Of the workspace as a whole, with the crate that needs the latest.
+RUST_OF_ALL = number(re.search(r'^rust-version = "1\.(\d+)"', read("persist/Cargo.toml"), re.M)[1])
 OTHERS = len(CONTENDERS) - 2  # But for cloakroom itself, and the floor.
 N = r"(\d[\d,]*|[a-z]+)"
 
@@ -83,7 +85,8 @@ COUNTS = [
     ("README.md", rf"Measured beside {N} other designs", OTHERS),
     ("docs/performance.md", rf"# {N} other designs and the machine's limit", OTHERS),
     ("CHANGELOG.md", rf"Benchmarks against {N} other designs", OTHERS),
-    ("README.md", r"Nothing but Rust \(1\.(\d+) or later\)", RUST),
+    ("README.md", r"Nothing but Rust \(1\.(\d+) or later\)", RUST_OF_ALL),
+    ("README.md", r"crates but `cloakroom-persist` need 1\.(\d+)", RUST),
     (CONFIG, rf"more than {N} count as \d", MOST_SHARDS),
     (CONFIG, rf"count as {N}\. More of them spread", MOST_SHARDS),
     (CONFIG, rf"Beyond {N} nothing was measured", MOST_SHARDS),

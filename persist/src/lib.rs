@@ -18,9 +18,12 @@ mod persistence;
 mod record;
 mod records;
 mod restoring;
+mod settle;
 pub mod snapshot;
 mod storage;
 mod time;
+#[cfg(feature = "tower")]
+mod tower;
 mod trace;
 mod writer;
 
@@ -29,6 +32,9 @@ pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged, WhenFailing};
 pub use persistence::{Deferred, Health, Persistence};
 pub use records::{Restoration, Restored};
+pub use settle::{Settler, Settling};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};
+#[cfg(feature = "tower")]
+pub use tower::{SettledFuture, SettledLayer, SettledService};

@@ -28,8 +28,8 @@ pub enum Waiting {
     #[default]
     InCall,
     /// Where the program says: in [`Persistence::settled`](crate::Persistence::settled) or
-    /// [`settle`](crate::Persistence::settle), before it answers its client. For async servers, whose threads must not
-    /// block.
+    /// [`settle`](crate::Persistence::settle), before it answers its client. Not needed for requests that run in a
+    /// [`Settler`](crate::Settler), which wait without blocking a thread in any case.
     WhereAsked,
 }
 
@@ -86,6 +86,7 @@ pub struct Options {
     pub(crate) waiting: Waiting,
     pub(crate) when_damaged: WhenDamaged,
     pub(crate) when_failing: WhenFailing,
+    pub(crate) wait_for_lock: Duration,
     pub(crate) keys: Keys,
     pub(crate) wall: Arc<dyn Wall>,
     pub(crate) faults: Option<Faults>,
@@ -108,6 +109,7 @@ impl Default for Options {
             waiting: Waiting::default(),
             when_damaged: WhenDamaged::default(),
             when_failing: WhenFailing::default(),
+            wait_for_lock: Duration::ZERO,
             keys: Keys::default(),
             wall: Arc::new(SystemWall),
             faults: None,
@@ -160,6 +162,14 @@ impl Options {
     /// Sets what happens while the disk is full or fails.
     pub fn when_failing(mut self, policy: WhenFailing) -> Self {
         self.when_failing = policy;
+        self
+    }
+
+    /// Waits so long for another process that holds the directory to close it or to end. By default
+    /// [`Persistence::open`](crate::Persistence::open) fails at once with
+    /// [`OpenError::InUse`](crate::OpenError::InUse). For a process that takes over from the one before.
+    pub fn wait_for_lock(mut self, most: Duration) -> Self {
+        self.wait_for_lock = most;
         self
     }
 
@@ -244,6 +254,7 @@ impl fmt::Debug for Options {
             .field("waiting", &self.waiting)
             .field("when_damaged", &self.when_damaged)
             .field("when_failing", &self.when_failing)
+            .field("wait_for_lock", &self.wait_for_lock)
             .field("keys", &self.keys)
             .field("wall", &self.wall)
             .finish_non_exhaustive()

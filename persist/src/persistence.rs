@@ -7,6 +7,7 @@ use crate::kept::Kept;
 use crate::names::Names;
 use crate::options::Options;
 use crate::records::{Records, Restoration, Restore, Restored, Restoring};
+use crate::settle::Settler;
 use crate::time::Timeline;
 use crate::trace;
 use crate::writer::{Dirty, Shared, Writer};
@@ -117,7 +118,7 @@ where
 impl<T: Kept + ?Sized> Persistence<T> {
     fn open_any(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let begun = Instant::now();
-        let (mut disk, found) = Disk::open(dir, options.faults.clone(), options.when_damaged, Duration::ZERO)?;
+        let (mut disk, found) = Disk::open(dir, options.faults.clone(), options.when_damaged, options.wait_for_lock)?;
         let timeline = Timeline::resume(Arc::clone(&options.wall), found.map(|found| found.mark));
         let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting, options.when_failing));
         let told: Arc<dyn cloakroom::Journal> = Arc::<Journal>::clone(&journal);
@@ -229,6 +230,12 @@ impl<T: Kept + ?Sized> Persistence<T> {
     /// disk.
     pub fn settled(&self) -> Deferred<()> {
         Deferred { journal: Arc::clone(&self.journal), ticket: self.journal.last_urgent(), result: Some(()) }
+    }
+
+    /// Returns what runs futures and then waits until the sessions that have ended in them are on disk.
+    #[must_use]
+    pub fn settler(&self) -> Settler {
+        Settler { journal: Arc::clone(&self.journal) }
     }
 
     /// Does the same as [`settled`](Self::settled), and blocks.

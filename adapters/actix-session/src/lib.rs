@@ -46,7 +46,8 @@
 //!   `load` finds none, and actix-session saves a new one. If its response arrives after that of a login, its cookie
 //!   displaces the login's. A `purge` that arrives late removes the cookie of a later login. actix-session asks the
 //!   store about neither. The layer of [`cloakroom-tower`](https://docs.rs/cloakroom-tower) has neither gap.
-//! * Sessions end with the process.
+//! * Sessions end with the process, unless they are
+//!   [kept on disk](CloakroomSessionStore#sessions-that-outlive-the-process).
 //! * If two requests change a session at the same time, the later one wins, because actix-session stores the state as a
 //!   whole.
 //!
@@ -109,6 +110,45 @@ use cloakroom::{MissingError, SessionId, SetError, Timeouts};
 /// let ended = sessions.delete_where(|session| session.content().get("user") == Some(r#""ada""#));
 /// # assert_eq!((ended, store.sessions().count()), (0, 0));
 /// # Ok::<(), cloakroom::ConfigError>(())
+/// ```
+///
+/// # Sessions that outlive the process
+///
+/// [`cloakroom-persist`](https://docs.rs/cloakroom-persist) keeps the sessions of the underlying store on disk. Its
+/// `Settler`, in a middleware around the `SessionMiddleware`, holds back each response until the sessions that its
+/// request has ended are on disk, so that a logout holds and no thread blocks:
+///
+/// ```
+/// use actix_session::SessionMiddleware;
+/// use actix_web::body::MessageBody;
+/// use actix_web::dev::{ServiceRequest, ServiceResponse};
+/// use actix_web::middleware::{Next, from_fn};
+/// use actix_web::{App, Error, cookie::Key, error::ErrorServiceUnavailable, web::Data};
+/// use cloakroom_actix_session::CloakroomSessionStore;
+/// use cloakroom_persist::{Options, Persistence, Settler};
+///
+/// async fn settled(
+///     request: ServiceRequest,
+///     next: Next<impl MessageBody>,
+/// ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+///     let settler = request.app_data::<Data<Settler>>().expect("it is added below").clone();
+///     let (response, on_disk) = settler.run(next.call(request)).await;
+///     on_disk.map_err(ErrorServiceUnavailable)?;
+///     response
+/// }
+///
+/// # let tmp = tempfile::tempdir()?;
+/// # let dir = tmp.path().join("sessions");
+/// let sessions = Persistence::open(&dir, Options::new())?;
+/// let store = CloakroomSessionStore::new(sessions.store().clone());
+/// // The key must be the same after a restart.
+/// let key = Key::generate();
+/// let app = App::new()
+///     .wrap(SessionMiddleware::new(store, key))
+///     .wrap(from_fn(settled))
+///     .app_data(Data::new(sessions.settler()));
+/// # let _ = app;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// [`session_ttl`]: actix_session::config::PersistentSession::session_ttl

@@ -52,7 +52,9 @@
 //!   together. If a request cycles the id while another one logs out, a new session with the old data is created. Where
 //!   that matters, log out with [`delete_where`](CloakroomStore::delete_where), and check the user's record in the
 //!   application's database in each request.
-//! * Sessions end with the process.
+//! * Sessions end with the process, unless [`cloakroom-persist`](https://docs.rs/cloakroom-persist) keeps them on disk
+//!   ([`CloakroomStore::over`]). Put its `SettledLayer` around the `SessionManagerLayer`: a response that tells of a
+//!   logout then waits until that is on disk, and no operation blocks.
 //! * If two requests change a session at the same time, the later `save` wins, because tower-sessions saves the session
 //!   as a whole.
 //!
@@ -62,6 +64,7 @@
 //! |---|---|
 //! | `v0_15` (default) | the traits of tower-sessions 0.15 |
 //! | `v0_14` | the traits of tower-sessions 0.14 (axum-login 0.18) |
+//! | `serde` | `Serialize` and `Deserialize` for what a session [holds](Held), so that it can be kept on disk |
 //! | `deletion-task` | `ExpiredDeletion::continuously_delete_expired` |
 //!
 //! Both versions may be on, and one store may serve both. Their traits have the same text, but are different types
@@ -83,7 +86,7 @@ mod stores;
 mod traits;
 mod wall;
 
-pub use sessions::Data;
+pub use sessions::{Data, Held};
 pub use settings::Settings;
 pub use stores::{CloakroomCache, CloakroomStore};
 

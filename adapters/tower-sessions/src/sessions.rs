@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,9 +28,13 @@ const FILLED_WITHIN: Duration = Duration::from_secs(10);
 /// store may be deleting it still, and another request may have loaded it before.
 const BARRED_FOR: Duration = Duration::from_secs(60);
 
-/// The content of a session in the table: a record without its id.
-struct Held {
+/// What a session holds in the underlying store: a record of tower-sessions without its id. For
+/// [`CloakroomStore::over`](crate::CloakroomStore::over).
+#[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Held {
     data: Data,
+    #[cfg_attr(feature = "serde", serde(with = "crate::wall::date"))]
     expiry_date: OffsetDateTime,
 }
 
@@ -37,7 +42,7 @@ struct Held {
 pub(crate) type Content = (Data, OffsetDateTime);
 
 pub(crate) struct Sessions {
-    table: SessionStore<Held>,
+    table: Arc<SessionStore<Held>>,
     wall: Wall,
     max_session_bytes: usize,
 }
@@ -51,15 +56,12 @@ fn key(id: i128) -> SessionId {
 
 impl Sessions {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let wall = settings.wall();
-        let builder = SessionStore::builder()
-            // A session lives until its expiry date, because tower-sessions does not count a read as activity.
-            .ttl(Duration::MAX)
-            .max_sessions(settings.max_sessions)
-            .when_full(settings.when_full)
-            .clock(wall.clock());
-        let table = builder.build_typed().expect("the cookie has its default name");
-        Self { table, wall, max_session_bytes: settings.max_session_bytes }
+        let table = settings.store().build_typed().expect("the cookie has its default name");
+        Self::over(Arc::new(table), settings)
+    }
+
+    pub(crate) fn over(table: Arc<SessionStore<Held>>, settings: &Settings) -> Self {
+        Self { table, wall: settings.wall(), max_session_bytes: settings.max_session_bytes }
     }
 
     /// Refuses data that exceeds the size limit.

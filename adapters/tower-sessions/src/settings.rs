@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloakroom::{Clock, WhenFull};
+use cloakroom::{Clock, SessionStore, SessionStoreBuilder, WhenFull};
 
 use crate::wall::Wall;
 
@@ -78,6 +79,16 @@ impl Settings {
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
+    }
+
+    /// Returns the settings of an underlying store, for [`CloakroomStore::over`](crate::CloakroomStore::over).
+    pub fn store(&self) -> SessionStoreBuilder {
+        SessionStore::builder()
+            // A session lives until its expiry date, because tower-sessions does not count a read as activity.
+            .ttl(Duration::MAX)
+            .max_sessions(self.max_sessions)
+            .when_full(self.when_full)
+            .clock(self.wall().clock())
     }
 
     pub(crate) fn wall(&self) -> Wall {

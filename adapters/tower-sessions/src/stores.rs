@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::sessions::{Data, Sessions};
+use crate::sessions::{Data, Held, Sessions};
 use crate::settings::Settings;
 
 /// A store for the sessions of a server. Unlike with `MemoryStore`, a deleted session stays deleted.
@@ -153,3 +153,29 @@ macro_rules! kind {
 
 kind!(CloakroomStore);
 kind!(CloakroomCache);
+
+impl CloakroomStore {
+    /// Makes one over a store that other code has made, with [`Settings::store`]: for sessions that `cloakroom-persist`
+    /// keeps on disk (feature `serde`). Of these settings, the size limit and the clock count. Wait-free; allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "serde")] {
+    /// use cloakroom_persist::{Options, Persistence};
+    /// use cloakroom_tower_sessions::{CloakroomStore, Held, Settings};
+    ///
+    /// # let tmp = tempfile::tempdir()?;
+    /// # let dir = tmp.path().join("sessions");
+    /// let settings = Settings::new().max_sessions(100_000);
+    /// let sessions = Persistence::<Held>::open_typed(&dir, Options::new().store(settings.store()))?;
+    /// let store = CloakroomStore::over(sessions.store().clone(), &settings);
+    /// # assert_eq!(store.count(), 0);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn over(store: Arc<cloakroom::SessionStore<Held>>, settings: &Settings) -> Self {
+        Self(Arc::new(Sessions::over(store, settings)))
+    }
+}

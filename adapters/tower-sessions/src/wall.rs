@@ -54,6 +54,24 @@ impl Clock for Since {
     }
 }
 
+/// Dates as seconds since 1970 and nanoseconds, for `serde`.
+#[cfg(feature = "serde")]
+pub(crate) mod date {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::{Serialize, Serializer};
+    use time::OffsetDateTime;
+
+    pub(crate) fn serialize<S: Serializer>(date: &OffsetDateTime, to: S) -> Result<S::Ok, S::Error> {
+        (date.unix_timestamp(), date.nanosecond()).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OffsetDateTime, D::Error> {
+        let (seconds, nanoseconds) = Deserialize::deserialize(from)?;
+        let date = OffsetDateTime::from_unix_timestamp(seconds).map_err(D::Error::custom)?;
+        date.replace_nanosecond(nanoseconds).map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +97,17 @@ mod tests {
         assert_eq!(wall.now() - made, SECOND);
         assert_eq!(wall.until(made + 3 * SECOND), Some(2 * SECOND));
         assert_eq!([wall.until(made + SECOND), wall.until(made)], [None, None]);
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn a_date_is_written_to_the_nanosecond() {
+        for nanoseconds in [0, 1, -1, 1_764_115_200_123_456_789, 253_402_300_799_999_999_999] {
+            let date = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).expect("a date");
+            let mut text = Vec::new();
+            date::serialize(&date, &mut serde_json::Serializer::new(&mut text)).expect("JSON");
+            assert_eq!(date::deserialize(&mut serde_json::Deserializer::from_slice(&text)).expect("a date"), date);
+        }
     }
 
     #[test]

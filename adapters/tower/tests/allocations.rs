@@ -2,7 +2,8 @@
 
 use allocation_counter::measure;
 use cloakroom::SessionStore;
-use cloakroom_tower::{Session, SessionLayer};
+use cloakroom_persist::{Options, Persistence, SettledLayer};
+use cloakroom_tower::{Session, SessionLayer, SessionService};
 use http::header::COOKIE;
 use http::{Request, Response};
 use std::convert::Infallible;
@@ -10,7 +11,11 @@ use std::future::{Ready, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use tower::layer::util::Identity;
+use tower::util::ServiceFn;
 use tower::{Layer, Service, service_fn};
+
+type Handler = ServiceFn<Box<dyn Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>>>>;
 
 /// An extension that a server has already added (hyper or axum), so that the map of extensions exists.
 #[derive(Clone)]
@@ -23,10 +28,20 @@ fn request(cookie: &str) -> Request<()> {
 
 /// The number of allocations from the arrival of a request until its response is dropped.
 fn allocations(layer: &SessionLayer, cookie: &str, handler: fn(&Session)) -> u64 {
-    let mut service = layer.layer(service_fn(move |request: Request<()>| -> Ready<Result<_, Infallible>> {
+    allocations_within(&Identity::new(), layer, cookie, handler)
+}
+
+/// The same, with another layer around the layer of sessions.
+fn allocations_within<L>(outer: &L, layer: &SessionLayer, cookie: &str, handler: fn(&Session)) -> u64
+where
+    L: Layer<SessionService<Handler>>,
+    L::Service: Service<Request<()>, Response = Response<()>, Error = Infallible>,
+{
+    let handler: Handler = service_fn(Box::new(move |request: Request<()>| {
         handler(request.extensions().get::<Session>().expect("the layer"));
         ready(Ok(Response::new(())))
     }));
+    let mut service = outer.layer(layer.layer(handler));
     let mut one = || {
         let request = request(cookie);
         measure(|| match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
@@ -59,4 +74,18 @@ fn a_request_that_sets_a_cookie_also_allocates_a_node_and_the_headers() {
     let layer = SessionLayer::new(Arc::new(SessionStore::default()));
     // One more for the node, and two for the response's map of headers. The layer has made the removal's value before.
     assert_eq!(allocations(&layer, "", |session| assert!(!session.logout())), 5);
+}
+
+/// Sessions that are kept on disk cost a request nothing as long as it ends no session.
+#[test]
+fn a_response_that_waits_for_nothing_allocates_nothing_for_that() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let sessions = Persistence::open(parent.path().join("sessions"), Options::new()).expect("a directory");
+    let (layer, settled) = (SessionLayer::new(sessions.store().clone()), SettledLayer::new(&sessions));
+    let id = sessions.store().create_with([("user", "ada")]).expect("room");
+    let cookie = format!("__Host-session_id={id}");
+    let read = |session: &Session| assert_eq!(session.get("user").map(|user| user.len()), Some(3));
+    // As without either of the two, and the value.
+    assert_eq!(allocations(&layer, &cookie, read), 3);
+    assert_eq!(allocations_within(&settled, &layer, &cookie, read), 3);
 }

@@ -1,6 +1,7 @@
 //! The example server over a socket, tested by an HTTP client and by a browser.
 
 #[path = "../examples/server/app.rs"]
+#[allow(dead_code, reason = "only the example as a process opens a directory")]
 mod app;
 #[path = "server/harness.rs"]
 mod harness;
@@ -16,6 +17,8 @@ mod carriers;
 mod cookie_headers;
 #[path = "server/devices.rs"]
 mod devices;
+#[path = "server/disk.rs"]
+mod disk;
 #[path = "server/in_flight.rs"]
 mod in_flight;
 #[path = "server/lifetimes.rs"]

@@ -11,7 +11,6 @@ use crate::time::{Mark, Timeline};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Chooses what [`restore`] does with a directory that has a record of sessions already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +117,7 @@ fn hold(dir: &Path, options: &Options) -> Result<(Disk, Mark, bool), SnapshotErr
         WhenDamaged::RestoreAnyway => WhenDamaged::RestoreAnyway,
         WhenDamaged::Refuse | WhenDamaged::BeginAnew => WhenDamaged::Refuse,
     };
-    let (disk, found) = Disk::open(dir, options.faults.clone(), when_damaged, Duration::ZERO)?;
+    let (disk, found) = Disk::open(dir, options.faults.clone(), when_damaged, options.wait_for_lock)?;
     // A process has made the directory, and has ended before its first commit.
     let none = || (Timeline::resume(Arc::clone(&options.wall), None).mark(), true);
     let (mark, clean) = found.map_or_else(none, |found| (found.mark, found.clean));

@@ -39,6 +39,8 @@ use serde_json::json;
 mod agent;
 #[path = "devices.rs"]
 mod devices;
+#[path = "disk.rs"]
+pub(crate) mod disk;
 #[path = "guard.rs"]
 mod guard;
 #[path = "live.rs"]

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{Extension, Json, extract::State, http::StatusCode, response::Response};
 use cloakroom::{RemovalCause, SessionStore};
 use cloakroom_tower::Session;
 use serde::Serialize;
 
 use super::{
     devices::{Device, devices_of},
+    disk::{Disk, DiskFigures},
     not_done, not_logged_in,
 };
 
@@ -46,6 +47,9 @@ pub(crate) struct Live {
     expires_in: u64,
     devices: Vec<Device>,
     store: Figures,
+    /// Only if the sessions are kept on disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<DiskFigures>,
 }
 
 /// The store's figures: current numbers, and counts since the start of the server.
@@ -82,12 +86,17 @@ impl Figures {
 
 /// Touches no session, because the page requests it without any action of the user. An unused session expires even if
 /// its page is open.
-pub(crate) async fn live(State(lookups): State<Arc<Lookups>>, session: Session) -> Result<Json<Live>, Response> {
+pub(crate) async fn live(
+    State(lookups): State<Arc<Lookups>>,
+    disk: Option<Extension<Arc<Disk>>>,
+    session: Session,
+) -> Result<Json<Live>, Response> {
     session.principal().ok_or_else(not_logged_in)?;
     let expires_in = session.expires_in().ok_or_else(not_logged_in)?.as_secs();
     let devices = devices_of(&session);
     lookups.note(devices.len() + 1);
-    Ok(Json(Live { expires_in, devices, store: Figures::of(session.store(), &lookups) }))
+    let disk = disk.and_then(|Extension(disk)| disk.figures());
+    Ok(Json(Live { expires_in, devices, store: Figures::of(session.store(), &lookups), disk }))
 }
 
 /// Creates a thousand sessions of visitors that do not log in and are not used again, so that there is something to

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `PORT` | 3000 | the port on 127.0.0.1; 0 means any free port |
 //! | `SESSION_TTL` | 1800 | the idle timeout in seconds |
+//! | `PERSIST` | | a directory in which sessions outlive the server; it is made if only it is missing |
 //! | `INSECURE_COOKIES` | | `1` omits the cookie's `Secure` attribute, for Safari on plain `http://localhost` |
 //!
 //! | file | contents |
@@ -13,6 +14,7 @@
 //! | `main.rs` | starting and stopping the server |
 //! | `app.rs` | the routes |
 //! | `devices.rs`, `live.rs` | the data that the page shows |
+//! | `disk.rs` | sessions that outlive the server |
 //! | `guard.rs` | the refusal of requests from other sites |
 //! | `agent.rs` | the names of browsers |
 
@@ -21,13 +23,14 @@ use std::{
     error::Error,
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
     str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
-use app::{SWEEP_INTERVAL, Settings, app};
+use app::{SWEEP_INTERVAL, Settings, app, disk::Disk};
 use cloakroom::{SessionStore, Sweeper, WhenFull, WhenPrincipalFull};
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -68,7 +71,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .when_full(WhenFull::EndUnbound)
         .max_sessions_per_principal(MAX_DEVICES)
         .when_principal_full(WhenPrincipalFull::EndIdlest);
-    let store = Arc::new(store.build()?);
+    let (disk, store) = match env::var_os("PERSIST").filter(|directory| !directory.is_empty()) {
+        Some(directory) => Disk::open(Path::new(&directory), store).map(|(disk, store)| (Some(disk), store))?,
+        None => (None, Arc::new(store.build()?)),
+    };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))?;
@@ -77,9 +83,18 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let sweeper = Sweeper::start(Arc::clone(&store), SWEEP_INTERVAL)?;
 
     say(&how_to_try(listener.local_addr()?, settings));
-    serve(listener, app(Arc::clone(&store), settings), stop).await?;
+    let app = app(Arc::clone(&store), settings);
+    let Some(disk) = disk else {
+        serve(listener, app, stop).await?;
+        sweeper.stop();
+        say(&format!("goodbye; sessions ended with the server: {}", store.count()));
+        return Ok(());
+    };
+    say(&disk.restored());
+    serve(listener, disk.around(app), stop).await?;
     sweeper.stop();
-    say(&format!("goodbye; sessions ended with the server: {}", store.count()));
+    disk.close()?;
+    say(&format!("goodbye; sessions kept on disk: {}", store.count()));
     Ok(())
 }
 

@@ -109,6 +109,14 @@ function showStore(store) {
   part("peak").textContent = `at most ${forms.format(peak)}`;
 }
 
+// Only if the server keeps its sessions on disk.
+function showDisk(disk) {
+  part("disk").hidden = !disk;
+  if (!disk) return;
+  const state = disk.failing === null ? "Writing works." : `Writing has failed for ${disk.failing} s.`;
+  part("disk").textContent = `Sessions restored from disk: ${forms.format(disk.restored)}. ${state}`;
+}
+
 async function request(method, path, body) {
   try {
     return await fetch(path, { method, body });
@@ -158,6 +166,7 @@ async function look() {
   setTimeLeft(live.expires_in, idle.whole);
   showDevices(live.devices);
   showStore(live.store);
+  showDisk(live.disk);
 }
 
 async function endDevice(device, button) {

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{OnceLock, mpsc},
     thread,
@@ -64,7 +64,10 @@ fn an_invalid_port_is_reported() {
 }
 
 fn fails_to_start(port: &str) -> (ExitStatus, String) {
-    let mut command = example(port);
+    fails(example(port))
+}
+
+pub(crate) fn fails(mut command: Command) -> (ExitStatus, String) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the example runs");
     let status = wait(&mut child);
     let mut errors = String::new();
@@ -73,15 +76,26 @@ fn fails_to_start(port: &str) -> (ExitStatus, String) {
 }
 
 /// A running example, which is killed when it is dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     lines: mpsc::Receiver<String>,
 }
 
 impl Process {
     fn start() -> Process {
-        let mut child = example("0").stdout(Stdio::piped()).spawn().expect("the example runs");
+        Process::run(example("0"))
+    }
+
+    /// Starts the example with its sessions in this directory.
+    pub(crate) fn keeping_in(directory: &Path) -> Process {
+        let mut command = example("0");
+        command.env("PERSIST", directory);
+        Process::run(command)
+    }
+
+    pub(crate) fn run(mut command: Command) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the example runs");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
         let (line, lines) = mpsc::channel();
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
@@ -93,17 +107,17 @@ impl Process {
         process
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(kill.expect("kill runs").success());
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         wait(&mut self.child)
     }
 
     /// The lines after the start-up message that are not blank. The process must have ended.
-    fn rest_of_output(&self) -> Vec<String> {
+    pub(crate) fn rest_of_output(&self) -> Vec<String> {
         self.lines.iter().filter(|line| !line.is_empty()).collect()
     }
 }
@@ -129,9 +143,9 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
-fn example(port: &str) -> Command {
+pub(crate) fn example(port: &str) -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BUILT.get_or_init(|| build("server")));
-    command.env("PORT", port).env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES");
+    command.env("PORT", port).env_remove("PERSIST").env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES");
     command
 }

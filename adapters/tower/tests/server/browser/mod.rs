@@ -82,6 +82,7 @@ async fn the_figures_of_the_store_follow_its_sessions() {
     let page = driver.browser().await;
     log_in(&page, &server, "ada").await;
     page.until("one session is shown", async |page| page.number("#sessions").await == 1).await;
+    assert!(!page.shows("#disk").await, "nothing is on disk");
     let peak =
         page.script("return document.getElementById('line').getAttribute('points').split(' ').length", &[]).await;
 
@@ -102,6 +103,34 @@ async fn the_figures_of_the_store_follow_its_sessions() {
         page.script("return document.getElementById('line').getAttribute('points').split(' ').length", &[]).await;
     assert!(points.as_u64() > peak.as_u64(), "the line does not grow");
     page.has_no_complaint().await;
+}
+
+/// The page of the example as a process, which is stopped and started again.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: ci/browser.sh"]
+async fn the_page_shows_how_many_sessions_were_restored() {
+    use crate::process::Process;
+    let (parent, driver) = (tempfile::tempdir().expect("a directory"), Driver::start());
+    let (directory, page) = (parent.path().join("sessions"), driver.browser().await);
+    let url = |server: &Process| format!("http://localhost:{}/", server.address.port());
+    let restored = async |number: &str| {
+        let expected = format!("Sessions restored from disk: {number}. Writing works.");
+        page.until("the disk is shown", async |page| page.text("#disk").await == expected).await;
+    };
+    let mut server = Process::keeping_in(&directory);
+    page.go_to(&url(&server)).await;
+    page.until("the form is shown", async |page| page.shows("#user").await).await;
+    page.type_text("ada\u{e007}").await;
+    restored("0").await;
+    server.signal("-TERM");
+    assert!(server.wait().success());
+
+    // A cookie of localhost is that of every port.
+    let server = Process::keeping_in(&directory);
+    page.go_to(&url(&server)).await;
+    page.until("the user is logged in", async |page| page.text("#name").await == "ada").await;
+    restored("1").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
