@@ -163,6 +163,10 @@ ELSEWHERE = {
         "persist",
         'cargo run -p cloakroom-benches --no-default-features --features engines --bin engines "$engine" 50000',
     ),
+    "cargo run --release -p cloakroom-benches --no-default-features --features sqlite --bin disk": (
+        "persist",
+        "cargo run -p cloakroom-benches --no-default-features --features sqlite --bin disk 400 1",
+    ),
     # Each with its own arguments, up to where it would begin to measure.
     "target/measure/compare *": ("bench", '"$compare" "${words[@]}" --help >/dev/null'),
 }

@@ -9,13 +9,15 @@
 
 use crate::error::NotDurable;
 use crate::names::Names;
-use crate::options::{Changes, Waiting};
-use cloakroom::{RemovalCause, SessionId};
+use crate::options::{Changes, Waiting, WhenFailing};
+use crate::records::Restore;
+use crate::trace;
+use cloakroom::{Principal, RemovalCause, SessionId};
 use crossbeam_queue::SegQueue;
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,8 @@ struct Progress {
     closed: bool,
     wakers: Vec<Waker>,
     failure: Option<(Instant, io::ErrorKind)>,
+    /// Attempts to write that have failed.
+    failures: u64,
     commits: u64,
     waiting_to_be_written: usize,
 }
@@ -55,6 +59,11 @@ pub(crate) struct Journal {
     /// Whether restored sessions may wait under their stand-ins.
     any_waiting: AtomicBool,
     closed: AtomicBool,
+    /// Whether the last attempt to write has failed.
+    failing: AtomicBool,
+    when_failing: WhenFailing,
+    /// Puts sessions that are not restored yet into the store.
+    restorer: OnceLock<Weak<dyn Restore>>,
     changes: Changes,
     waiting: Waiting,
     progress: Mutex<Progress>,
@@ -79,7 +88,7 @@ pub(crate) struct Work {
 }
 
 impl Journal {
-    pub(crate) fn new(names: Names, changes: Changes, waiting: Waiting) -> Self {
+    pub(crate) fn new(names: Names, changes: Changes, waiting: Waiting, when_failing: WhenFailing) -> Self {
         Self {
             names,
             notes: SegQueue::new(),
@@ -87,6 +96,9 @@ impl Journal {
             last_urgent: AtomicU64::new(0),
             any_waiting: AtomicBool::new(true),
             closed: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+            when_failing,
+            restorer: OnceLock::new(),
             changes,
             waiting,
             progress: Mutex::default(),
@@ -165,17 +177,27 @@ impl Journal {
             progress.flushed = progress.flushed.max(ticket);
         }
         progress.commits = commits;
-        progress.failure = None;
+        let failure = progress.failure.take();
         progress.waiting_to_be_written = left;
+        self.failing.store(false, Ordering::Relaxed);
         self.wake(progress);
+        if let Some((since, _)) = failure {
+            trace::recovered(since.elapsed());
+        }
     }
 
     /// Tells that writing has failed. Nobody waits until it works again.
     pub(crate) fn failed(&self, kind: io::ErrorKind, left: usize) {
         let mut progress = self.progress();
-        progress.failure = Some((progress.failure.map_or_else(Instant::now, |(since, _)| since), kind));
+        let before = progress.failure;
+        progress.failure = Some((before.map_or_else(Instant::now, |(since, _)| since), kind));
+        progress.failures += 1;
         progress.waiting_to_be_written = left;
+        self.failing.store(true, Ordering::Relaxed);
         self.wake(progress);
+        if before.is_none() {
+            trace::failing(kind, left);
+        }
     }
 
     fn wake(&self, mut progress: MutexGuard<'_, Progress>) {
@@ -246,8 +268,23 @@ impl Journal {
         (result, take_owed(self.address()))
     }
 
+    /// Sets what puts sessions that are not restored yet into the store.
+    pub(crate) fn restore_by(&self, restorer: Weak<dyn Restore>) {
+        let _ = self.restorer.set(restorer);
+    }
+
+    fn restorer(&self) -> Option<Arc<dyn Restore>> {
+        self.restorer.get().and_then(Weak::upgrade)
+    }
+
     pub(crate) fn none_wait_any_more(&self) {
         self.any_waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// How many attempts to write have failed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn failures(&self) -> u64 {
+        self.progress().failures
     }
 
     /// Since when writing has failed and how, how many commits there were, and how many sessions wait to be written.
@@ -305,6 +342,10 @@ impl cloakroom::Journal for Journal {
         self.push(Note { id: *old, and: Some(*new), urgent: true });
     }
 
+    fn refuses_rotations(&self) -> bool {
+        self.when_failing == WhenFailing::RefuseRotations && self.failing.load(Ordering::Relaxed)
+    }
+
     fn settle(&self) {
         let address = self.address();
         if DEFERRED.with_borrow(|deferred| deferred.contains(&address)) {
@@ -321,7 +362,24 @@ impl cloakroom::Journal for Journal {
         if !self.any_waiting.load(Ordering::Relaxed) || self.names.is_stand_in(id) {
             return None;
         }
-        Some(self.names.stand_in(&self.names.disk_key(id)))
+        let key = self.names.disk_key(id);
+        if self.restorer().is_some_and(|restorer| restorer.bring(&key)) {
+            // It has ended just now, and its client is about to hear that.
+            cloakroom::Journal::settle(self);
+        }
+        Some(self.names.stand_in(&key))
+    }
+
+    fn restore_of(&self, principal: &Principal) {
+        if let Some(restorer) = self.restorer() {
+            restorer.bring_of(principal);
+        }
+    }
+
+    fn restore_all(&self) {
+        if let Some(restorer) = self.restorer() {
+            restorer.bring_all();
+        }
     }
 
     fn is_stand_in(&self, id: &SessionId) -> bool {

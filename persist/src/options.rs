@@ -47,6 +47,27 @@ pub enum WhenDamaged {
     RestoreAnyway,
 }
 
+/// Chooses what happens while the disk is full or fails. Ends of sessions take effect in memory in either case, and are
+/// written once the disk works again. A failure is never taken for "no such session".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFailing {
+    /// The store goes on in memory. [`Persistence::health`](crate::Persistence::health) and each wait for the disk tell
+    /// of the failure.
+    #[default]
+    KeepInMemory,
+    /// In addition, no session gets another id: rotations, logins, `bind` and `unbind` fail with
+    /// [`RotateError::NotDurable`](cloakroom::RotateError::NotDurable) or
+    /// [`BindError::NotDurable`](cloakroom::BindError::NotDurable), and the session stays as it was. A crash cannot
+    /// bring an id back then that a login has replaced.
+    ///
+    /// `delete` and the like do not fail, because a logout has to hold in memory at least.
+    /// [`Persistence::delete`](crate::Persistence::delete) tells whether it is on disk. An operation that was waiting
+    /// for the disk when the failure was found has taken effect in memory:
+    /// [`Persistence::settle`](crate::Persistence::settle) tells.
+    RefuseRotations,
+}
+
 /// The settings of a [`Persistence`](crate::Persistence).
 ///
 /// # Examples
@@ -64,14 +85,20 @@ pub struct Options {
     pub(crate) changes: Changes,
     pub(crate) waiting: Waiting,
     pub(crate) when_damaged: WhenDamaged,
+    pub(crate) when_failing: WhenFailing,
     pub(crate) keys: Keys,
     pub(crate) wall: Arc<dyn Wall>,
     pub(crate) faults: Option<Faults>,
     pub(crate) progress: Option<Progress>,
+    pub(crate) restore_first: u64,
+    pub(crate) before_each: Option<Progress>,
 }
 
+/// Is told a number.
+pub(crate) type Told = dyn Fn(u64) + Send + Sync;
+
 /// Is called while sessions are restored, with the number of those that were.
-type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+type Progress = Arc<Told>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -80,10 +107,13 @@ impl Default for Options {
             changes: Changes::Within(Duration::from_secs(1)),
             waiting: Waiting::default(),
             when_damaged: WhenDamaged::default(),
+            when_failing: WhenFailing::default(),
             keys: Keys::default(),
             wall: Arc::new(SystemWall),
             faults: None,
             progress: None,
+            restore_first: 10_000,
+            before_each: None,
         }
     }
 }
@@ -127,7 +157,20 @@ impl Options {
         self
     }
 
-    /// Calls `progress` after each 10,000 restored sessions, with their number.
+    /// Sets what happens while the disk is full or fails.
+    pub fn when_failing(mut self, policy: WhenFailing) -> Self {
+        self.when_failing = policy;
+        self
+    }
+
+    /// Restores the sessions before [`Persistence::open`](crate::Persistence::open) returns if there are so many of
+    /// them or fewer: 10,000 if it is not set, which takes some milliseconds. [`u64::MAX`] always does so, 0 never.
+    pub fn restore_first(mut self, most: u64) -> Self {
+        self.restore_first = most;
+        self
+    }
+
+    /// Calls `progress` after each 10,000 restored sessions, with their number, on the thread that restores them.
     pub fn progress(mut self, progress: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
         self
@@ -156,6 +199,13 @@ impl Options {
         self
     }
 
+    /// Is called before each session that is restored in turn, for tests.
+    #[doc(hidden)]
+    pub fn before_each(mut self, before: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.before_each = Some(Arc::new(before));
+        self
+    }
+
     /// Injects faults into the file, for tests.
     #[doc(hidden)]
     pub fn faults(mut self, faults: impl Fn(Access) -> Verdict + Send + Sync + 'static) -> Self {
@@ -172,6 +222,7 @@ impl fmt::Debug for Options {
             .field("changes", &self.changes)
             .field("waiting", &self.waiting)
             .field("when_damaged", &self.when_damaged)
+            .field("when_failing", &self.when_failing)
             .field("keys", &self.keys)
             .field("wall", &self.wall)
             .finish_non_exhaustive()

@@ -1,10 +1,12 @@
 //! The two threads: one writes, the other looks for sessions that were used.
 
+use crate::commits;
 use crate::disk::{Disk, Failure};
 use crate::journal::{Journal, Note};
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
+use crate::records::{Restore, Restoring};
 use crate::time::{Timeline, milliseconds};
 use cloakroom::{SessionId, SessionStore, SessionView};
 use cloakroom_codec::Kept;
@@ -38,6 +40,7 @@ pub(crate) struct Shared<T: Kept + ?Sized> {
     pub(crate) keys: Keys,
     /// The time between two looks at all sessions.
     pub(crate) scan: Duration,
+    pub(crate) restoring: Arc<Restoring>,
 }
 
 impl<T: Kept + ?Sized> Shared<T> {
@@ -60,6 +63,11 @@ impl<T: Kept + ?Sized> Shared<T> {
     fn names_of(&self, session: &SessionView<'_, T>) -> (DiskKey, Option<SessionId>) {
         let (id, names) = (session.id(), &self.journal.names);
         (names.disk_key(&id), (!names.is_stand_in(&id)).then_some(id))
+    }
+
+    /// Tells of a commit with so many sessions.
+    fn committed(&self, sessions: usize, begun: Instant) {
+        commits::committed(self.store.cookie_name(), sessions, begun.elapsed());
     }
 
     /// An eighth of an idle timeout, in milliseconds.
@@ -124,6 +132,10 @@ impl<T: Kept + ?Sized> Writer<T> {
         let (mut due, mut last, mut pause) = (Instant::now() + self.interval, Instant::now(), FIRST_PAUSE);
         loop {
             let work = self.shared.journal.wait_for_work(due);
+            if work.stop {
+                // What has no place in the store is among the notes that are taken now.
+                self.shared.bring_all();
+            }
             let ticket = self.take();
             let rebuilt = if self.disk.has_failed() { self.rebuild(false) } else { Ok(()) };
             let result = rebuilt.and_then(|()| match work.stop {
@@ -217,7 +229,9 @@ impl<T: Kept + ?Sized> Writer<T> {
         batch.extend(self.urgent.iter().map(|(key, id)| (*key, *id)));
         batch.sort_unstable_by_key(|(key, _)| *key);
         let changes = batch.iter().map(|(key, id)| (*key, shared.record(key, *id)));
-        self.disk.commit_each(changes, shared.timeline.mark(), false)?;
+        let begun = Instant::now();
+        self.disk.commit_each(changes, || shared.timeline.mark(), false)?;
+        shared.committed(batch.len(), begun);
         self.urgent.clear();
         batch.iter().for_each(|(key, _)| _ = self.later.remove(key));
         self.next = next.unwrap_or(self.next);
@@ -230,7 +244,9 @@ impl<T: Kept + ?Sized> Writer<T> {
         shared.store.for_each(|session| sessions.push(shared.names_of(session)));
         sessions.sort_unstable_by_key(|(key, _)| *key);
         let records = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
-        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), shared.timeline.mark(), clean)?;
+        let begun = Instant::now();
+        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), || shared.timeline.mark(), clean)?;
+        shared.committed(sessions.len(), begun);
         self.urgent.clear();
         self.later.clear();
         Ok(())
@@ -252,7 +268,9 @@ impl<T: Kept + ?Sized> Writer<T> {
             sessions.sort_unstable_by_key(|(key, id)| (*key, id.is_none()));
             sessions.dedup_by_key(|(key, _)| *key);
             let changes = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
-            self.disk.commit_each(changes, shared.timeline.mark(), true)?;
+            let begun = Instant::now();
+            self.disk.commit_each(changes, || shared.timeline.mark(), true)?;
+            shared.committed(sessions.len(), begun);
         }
         self.urgent.clear();
         self.later.clear();

@@ -1,6 +1,7 @@
 //! The journal: a component that keeps what has to outlive the process.
 
 use crate::id::SessionId;
+use crate::principal::Principal;
 use crate::table::RemovalCause;
 
 /// Is told of every change that has to outlive the process, and finds restored sessions. For crates that keep sessions
@@ -62,6 +63,14 @@ pub trait Journal: Send + Sync + 'static {
     /// this thread has told it is on disk.
     fn settle(&self);
 
+    /// Tells whether no id may be replaced now, because the end of the old one could not be kept. Is asked before a
+    /// rotation, a login, [`bind`](crate::SessionStore::bind) or [`unbind`](crate::SessionStore::unbind) takes effect,
+    /// which then fails with [`RotateError::NotDurable`](crate::RotateError::NotDurable) or
+    /// [`BindError::NotDurable`](crate::BindError::NotDurable) and changes nothing. `false` by default.
+    fn refuses_rotations(&self) -> bool {
+        false
+    }
+
     /// Returns the id under which the restored session with this id waits, if there may be one. Called when an
     /// operation has found no session.
     fn stand_in(&self, id: &SessionId) -> Option<SessionId> {
@@ -74,6 +83,15 @@ pub trait Journal: Send + Sync + 'static {
         let _ = id;
         false
     }
+
+    /// Is called before an operation on the sessions of a principal: restored sessions of it have to be in the store,
+    /// under their stand-ins, when this returns.
+    fn restore_of(&self, principal: &Principal) {
+        let _ = principal;
+    }
+
+    /// Is called before an operation on all sessions: all restored sessions have to be in the store when this returns.
+    fn restore_all(&self) {}
 
     /// Is called after the restored session that waited under `stand_in` has got its own id.
     fn claimed(&self, stand_in: &SessionId, id: &SessionId) {

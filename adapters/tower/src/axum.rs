@@ -156,7 +156,7 @@ impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Gone | Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Replaced | Self::PrincipalFull | Self::OtherPrincipal => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::TooManyAttributes { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotANumber
