@@ -1,9 +1,9 @@
 //! Ends of sessions that tell whether they are on disk.
 
 use crate::error::NotDurable;
-use crate::kept::Kept;
 use crate::persistence::Persistence;
 use cloakroom::{Principal, SessionId};
+use cloakroom_codec::Kept;
 
 impl<T: Kept + ?Sized> Persistence<T> {
     /// Ends a session, as [`SessionStore::delete`](cloakroom::SessionStore::delete) does, and tells whether the end is

@@ -1,8 +1,8 @@
 //! Export of the figures of the disk to the `metrics` facade.
 
 use crate::commits::SECONDS;
-use crate::kept::Kept;
 use crate::persistence::Persistence;
+use cloakroom_codec::Kept;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 const COMMITS: &str = "cloakroom_persist_commits_total";

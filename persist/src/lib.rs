@@ -10,7 +10,6 @@ mod error;
 mod export;
 mod files;
 mod journal;
-mod kept;
 mod keys;
 mod names;
 mod options;
@@ -27,8 +26,8 @@ mod tower;
 mod trace;
 mod writer;
 
+pub use cloakroom_codec::Kept;
 pub use error::{NotDurable, OpenError};
-pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged, WhenFailing};
 pub use persistence::{Deferred, Health, Persistence};
 pub use records::{Restoration, Restored};

@@ -3,7 +3,6 @@
 use crate::disk::Disk;
 use crate::error::{NotDurable, OpenError};
 use crate::journal::Journal;
-use crate::kept::Kept;
 use crate::names::Names;
 use crate::options::Options;
 use crate::records::{Records, Restoration, Restore, Restored, Restoring};
@@ -12,6 +11,7 @@ use crate::time::Timeline;
 use crate::trace;
 use crate::writer::{Dirty, Shared, Writer};
 use cloakroom::{Attributes, SessionStore};
+use cloakroom_codec::Kept;
 use std::fmt;
 use std::future::Future;
 use std::io;

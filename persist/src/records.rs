@@ -2,11 +2,11 @@
 
 use crate::disk::Disk;
 use crate::error::OpenError;
-use crate::kept::Kept;
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
 use cloakroom::Principal;
+use cloakroom_codec::Kept;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -19,7 +19,6 @@
 //!    When the database is made anew, all records are put into the store first.
 
 use crate::journal::Note;
-use crate::kept::{Kept, Refused};
 use crate::names::DiskKey;
 use crate::options::Told;
 use crate::record;
@@ -27,6 +26,7 @@ use crate::records::{Record, Records, Restore};
 use crate::time::unwritten_use;
 use crate::writer::Shared;
 use cloakroom::{ImportError, Principal};
+use cloakroom_codec::{Kept, Refused};
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
@@ -117,9 +117,9 @@ impl<T: Kept + ?Sized> Shared<T> {
         let (count, refused) = match result {
             Ok(()) => (&restoring.sessions, false),
             Err(Refused::Import(ImportError::Expired)) => (&restoring.expired, false),
-            // It was read before, and its type does not read it now. It stays on disk.
-            Err(Refused::Content) => (&restoring.refused, false),
             Err(Refused::Import(_)) => (&restoring.refused, true),
+            // It was read before, and its type does not read it now. It stays on disk.
+            Err(_) => (&restoring.refused, false),
         };
         count.fetch_add(1, Ordering::Relaxed);
         if matches!(result, Err(Refused::Import(_))) || record.stale {

@@ -1,8 +1,8 @@
 //! A layer that holds back responses until the sessions that their requests have ended are on disk.
 
-use crate::kept::Kept;
 use crate::persistence::Persistence;
 use crate::settle::{Settler, Settling};
+use cloakroom_codec::Kept;
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::fmt;

@@ -3,13 +3,13 @@
 use crate::commits;
 use crate::disk::{Disk, Failure};
 use crate::journal::{Journal, Note};
-use crate::kept::Kept;
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
 use crate::records::{Restore, Restoring};
 use crate::time::{Timeline, eighth, milliseconds, unwritten_use};
 use cloakroom::{SessionId, SessionStore, SessionView};
+use cloakroom_codec::Kept;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ pub(crate) enum Excess {
 
 impl Limits {
     /// For attributes that belong to no session yet.
-    pub(super) const NONE: Self = Self { count: usize::MAX, bytes: usize::MAX };
+    pub(crate) const NONE: Self = Self { count: usize::MAX, bytes: usize::MAX };
 
     /// Returns the size if the number and the size are within the limits. The number is checked first.
     #[inline]

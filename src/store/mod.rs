@@ -10,6 +10,7 @@
 //! | `create` | creating a session |
 //! | `room` | making room for a session that is created or becomes larger |
 //! | `carry` | taking a session to another store |
+//! | `detached` | attributes outside of a store |
 //! | `journal` | restored sessions, and what the journal is told |
 //! | `insert` | creating a session under a given id; replacing the whole content |
 //! | `reserve` | reserving an id for a session that is fetched from elsewhere |
@@ -30,6 +31,7 @@ mod attributes;
 mod builder;
 mod carry;
 mod create;
+mod detached;
 mod edit;
 mod enumerate;
 mod era;

@@ -2,13 +2,13 @@
 
 use super::error::SnapshotError;
 use super::format::Decoder;
-use crate::kept::{Kept, Refused};
 use crate::names::Names;
 use crate::options::Options;
 use crate::record;
 use crate::records::Restored;
 use crate::time::{Timeline, unwritten_use};
 use cloakroom::{ImportError, Journal, RemovalCause, SessionId, SessionStore};
+use cloakroom_codec::{Kept, Refused};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -111,9 +111,9 @@ fn open_any<T: Kept + ?Sized>(
                 restored.sessions += 1;
                 options.tell_progress(restored.sessions);
             }
-            Err(Refused::Content) => return Err(SnapshotError::Content),
             Err(Refused::Import(ImportError::Expired)) => restored.expired += 1,
             Err(Refused::Import(_)) => restored.refused += 1,
+            Err(_) => return Err(SnapshotError::Content),
         }
     }
     Ok((store, restored))
