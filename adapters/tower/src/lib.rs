@@ -140,15 +140,18 @@
 // |---|---|
 // | `axum` | `session`, `error` |
 // | `settings` | `layer`, `carrier`, `cookie`, `usage`, `error` |
-// | `layer` | `session`, `request`, `config`, `cookie`, `usage` |
-// | `session` | `request`, `error`, `login` |
-// | `request` | `config`, `carrier`, `cookie` |
+// | `layer` | `session`, `request`, `config`, `brought`, `carrier`, `cookie`, `usage` |
+// | `session` | `request`, `changes`, `config`, `error`, `login` |
+// | `request` | `config`, `changes`, `brought`, `carrier`, `error` |
 // | `config` | `carrier`, `cookie`, `usage`, `error`, `login` |
+// | `brought` | `carrier`, `cookie` |
 // | `carrier` | `cookie` |
-// | `error`, `cookie`, `usage`, `login` | |
+// | `changes`, `error`, `cookie`, `usage`, `login` | |
 #[cfg(feature = "axum")]
 mod axum;
+mod brought;
 mod carrier;
+mod changes;
 mod config;
 mod cookie;
 mod error;
