@@ -36,8 +36,8 @@ impl Brought {
     /// The cookie of a session that was created or got another id: of a user, or of a visitor if the layer
     /// distinguishes them. The browser has to forget the cookie of the other kind, if the request came with it.
     ///
-    /// `is_user` says whether a user is logged in to the session. `issue` makes the header in this cookie, or the token;
-    /// none if the session has ended.
+    /// `is_user` says whether a user is logged in to the session. `issue` makes the header in this cookie, or the
+    /// token; none if the session has ended.
     pub(crate) fn issue(
         &self,
         carriers: &Carriers,

@@ -1,8 +1,8 @@
 //! How an operation follows a change of the session's id by another handle of the same request.
 //!
-//! An operation takes the current [node](IdNode) and applies itself to that node's id. If the store does not find the id, and
-//! the current node has changed meanwhile, the operation starts again from the new node. Each repetition means that
-//! another handle has completed a change, so the operations are lock-free.
+//! An operation takes the current [node](IdNode) and applies itself to that node's id. If the store does not find the
+//! id, and the current node has changed meanwhile, the operation starts again from the new node. Each repetition means
+//! that another handle has completed a change, so the operations are lock-free.
 
 use super::Session;
 use crate::changes::Refused;
