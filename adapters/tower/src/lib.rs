@@ -128,6 +128,7 @@
 //! |---|---|
 //! | `axum` | [`Session`] and `LoggedIn` as extractors of axum 0.8, [`SessionError`] as a response |
 //! | `json` | `Session::set_json` and `get_json`: attributes that hold values as JSON, through serde |
+//! | `redis` | the module `shared`: the same over sessions that several servers share, in Redis or Valkey |
 //!
 //! [csrf]: https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
 
@@ -138,6 +139,7 @@
 //
 // | module | imports |
 // |---|---|
+// | `shared` | `axum`, `layer`, `config`, `brought`, `carrier`, `changes`, `cookie`, `usage`, `error`, `login` |
 // | `axum` | `session`, `error` |
 // | `settings` | `layer`, `carrier`, `cookie`, `usage`, `error` |
 // | `layer` | `session`, `request`, `config`, `brought`, `carrier`, `cookie`, `usage` |
@@ -160,6 +162,8 @@ mod login;
 mod request;
 mod session;
 mod settings;
+#[cfg(feature = "redis")]
+pub mod shared;
 mod usage;
 
 #[cfg(feature = "axum")]
