@@ -100,7 +100,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// The limits of a session that has none of its own.
     fn own_limits(&self) -> Limits {
-        Limits { idle: self.idle, end: Tick::MAX }
+        Limits { idle: self.idle, end: Tick::NEVER }
     }
 
     /// The limits of a session after a change. None if they are the store's, so that they take no room.
@@ -141,7 +141,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// The remaining time of a session that was last touched at `stamp`.
     pub(super) fn time_left<P: Payload>(&self, version: EntryRef<'_, P>, stamp: Tick, now: Tick) -> Duration {
-        match self.limits_of(version).left(stamp, now) {
+        match self.limits_of(version).left(stamp, now.in_era_of(stamp)) {
             u64::MAX => Duration::MAX,
             ticks => span(ticks).saturating_sub(self.time.resolution()),
         }
@@ -211,7 +211,7 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.update_version(id, moment, |version, stamp| {
-            let overrides = self.overrides_after(version, timeouts, moment.now());
+            let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok::<_, MissingError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });
         result.map_err(error_of)
