@@ -22,7 +22,7 @@ use super::{Content, Login, MAX_FORM_BYTES, Profile, Settings, guard, insecure, 
 
 /// The whole application over a store that servers share. `node` names this server.
 pub(crate) fn app(store: SharedStore, node: HeaderValue, settings: Settings) -> Router {
-    let insecure = insecure(&store.config().cookie_name);
+    let insecure = insecure(store.config().cookie_name.as_str());
     let sessions = SessionLayer::shared(store);
     let sessions = if settings.secure_cookies { sessions } else { sessions.cookie(insecure) };
     let routes = page()

@@ -24,10 +24,7 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Away`].
-    pub async fn get_each<const N: usize>(
-        &self,
-        keys: [&str; N],
-    ) -> Result<Option<[Option<String>; N]>, SessionError> {
+    pub async fn get_each<const N: usize>(&self, keys: [&str; N]) -> Result<Option<[Option<String>; N]>, SessionError> {
         self.read(|attributes| keys.map(|key| attributes.get(key).map(str::to_owned))).await
     }
 

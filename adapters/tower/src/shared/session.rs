@@ -277,7 +277,9 @@ impl<T: Shared + ?Sized> Session<T> {
     /// Ends the other sessions that the request has named, after a login.
     pub(super) async fn end_others(&self, but: Option<SessionId>) {
         for id in self.0.ids().filter(|id| Some(**id) != but) {
-            let _ = self.store().log_out(id).await;
+            if self.0.may_end(id).await {
+                let _ = self.store().log_out(id).await;
+            }
         }
     }
 }
@@ -291,7 +293,9 @@ async fn log_out<T: Shared + ?Sized>(state: &SharedState<T>) -> Result<bool, Ses
         Err(error) => failed = failed.or(Some(error)),
     };
     for id in state.ids() {
-        note(state.store().log_out(id).await);
+        if state.may_end(id).await {
+            note(state.store().log_out(id).await);
+        }
     }
     loop {
         let at = state.current();

@@ -190,6 +190,11 @@ impl<T: Shared + ?Sized> SharedState<T> {
         }
     }
 
+    /// Whether an id that the request has brought may be that of a session of this layer, also if the engine is away.
+    pub(crate) async fn may_end(&self, id: &SessionId) -> bool {
+        !matches!(self.admit(id).await, Ok(None))
+    }
+
     fn note_missing(&self, missing: MissingError) {
         let error = match missing {
             MissingError::Replaced => SessionError::Replaced,
@@ -279,8 +284,7 @@ impl<T: Shared + ?Sized> SharedState<T> {
         let brought = self.brought();
         let cookie = brought.cookie(&self.config.carriers).filter(|_| may_carry)?;
         let ticket = self.store().ticket(id).await.ok()?;
-        let is_due = self.config.settings.rolling || ticket.is_due;
-        is_due.then(|| cookie.issue(id, ticket.max_age))
+        self.config.settings.rolling.then(|| cookie.issue(id, ticket.max_age))
     }
 
     /// The ids that were issued by this request, the last one first, for the case that no client learns them.
