@@ -4,6 +4,7 @@
 
 mod attributes;
 mod error;
+mod given;
 mod health;
 mod options;
 mod principals;

@@ -46,13 +46,20 @@
 //!   `load` finds none, and actix-session saves a new one. If its response arrives after that of a login, its cookie
 //!   displaces the login's. A `purge` that arrives late removes the cookie of a later login. actix-session asks the
 //!   store about neither. The layer of [`cloakroom-tower`](https://docs.rs/cloakroom-tower) has neither gap.
-//! * Sessions end with the process.
+//! * Sessions end with the process, unless several servers share them (`CloakroomSharedSessionStore`, feature
+//!   `redis`).
 //! * If two requests change a session at the same time, the later one wins, because actix-session stores the state as a
 //!   whole.
 //!
 //! [actix-session]: https://docs.rs/actix-session
 
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "redis")]
+mod shared;
+
+#[cfg(feature = "redis")]
+pub use shared::CloakroomSharedSessionStore;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -147,6 +154,12 @@ impl fmt::Debug for CloakroomSessionStore {
     }
 }
 
+/// A key that names no session, for an update that has stored nothing.
+fn unused_key() -> Result<SessionKey, UpdateError> {
+    let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
+    Ok(key_of(&unused))
+}
+
 /// The id in a key, or `None` if the key is not one of this store.
 fn id_of(key: &SessionKey) -> Option<SessionId> {
     key.as_ref().parse().ok()
@@ -190,8 +203,7 @@ impl SessionStore for CloakroomSessionStore {
             // The session stays ended, and the late state is dropped.
             Err(SetError::Missing(_)) => {
                 self.check_key(&key).map_err(UpdateError::Other)?;
-                let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
-                Ok(key_of(&unused))
+                unused_key()
             }
             Err(error) => Err(UpdateError::Other(error.into())),
         }

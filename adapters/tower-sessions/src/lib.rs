@@ -20,6 +20,7 @@
 //! | type | use | `save` |
 //! |---|---|---|
 //! | [`CloakroomStore`] | the only store of the sessions | changes a live session, and never restores one |
+//! | `CloakroomSharedStore` | the only store of sessions that several servers share, in Redis or Valkey (feature `redis`) | changes a live session, and never restores one |
 //! | [`CloakroomCache`] | the cache of a `CachingSessionStore` | changes a live session, or fills the cache after a `load` that missed |
 //!
 //! # Differences from `MemoryStore`
@@ -52,7 +53,7 @@
 //!   together. If a request cycles the id while another one logs out, a new session with the old data is created. Where
 //!   that matters, log out with [`delete_where`](CloakroomStore::delete_where), and check the user's record in the
 //!   application's database in each request.
-//! * Sessions end with the process.
+//! * Sessions end with the process, unless several servers share them.
 //! * If two requests change a session at the same time, the later `save` wins, because tower-sessions saves the session
 //!   as a whole.
 //!
@@ -62,6 +63,7 @@
 //! |---|---|
 //! | `v0_15` (default) | the traits of tower-sessions 0.15 |
 //! | `v0_14` | the traits of tower-sessions 0.14 (axum-login 0.18) |
+//! | `redis` | `CloakroomSharedStore`, for sessions that several servers share |
 //! | `deletion-task` | `ExpiredDeletion::continuously_delete_expired` |
 //!
 //! Both versions may be on, and one store may serve both. Their traits have the same text, but are different types
@@ -77,6 +79,8 @@
 
 mod sessions;
 mod settings;
+#[cfg(feature = "redis")]
+mod shared;
 mod size;
 mod stores;
 #[cfg(any(feature = "v0_14", feature = "v0_15"))]
@@ -85,6 +89,8 @@ mod wall;
 
 pub use sessions::Data;
 pub use settings::Settings;
+#[cfg(feature = "redis")]
+pub use shared::CloakroomSharedStore;
 pub use stores::{CloakroomCache, CloakroomStore};
 
 /// Compiles the program of the README as a test.
