@@ -109,7 +109,7 @@ impl<T: Shared + ?Sized> Session<T> {
                 let at = session.0.current();
                 let id = session.live_id(at).await?;
                 let bound = session.store().rotation(id).bind(&principal).await;
-                if session.moved(at, id, bound, true).await? {
+                if session.moved(at, bound, true).await? {
                     return Ok(());
                 }
             }
@@ -188,7 +188,7 @@ impl Session {
                 let at = session.0.current();
                 let id = session.live_id(at).await?;
                 let left = session.store().rotation(id).timeouts(timeouts).unbind(&mut keep).await;
-                if session.moved(at, id, left, false).await? {
+                if session.moved(at, left, false).await? {
                     session.end_others(Some(*id)).await;
                     return Ok(());
                 }

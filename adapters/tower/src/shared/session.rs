@@ -4,7 +4,7 @@ use super::state::{Change, SharedConfig, SharedState};
 use super::work;
 use crate::changes::{Node, Refused};
 use crate::error::SessionError;
-use cloakroom::{Attributes, MissingError, SessionId, Timeouts};
+use cloakroom::{Attributes, SessionId, Timeouts};
 use cloakroom_redis::{Shared, SharedError, SharedStore};
 use core::fmt;
 use core::ptr;
@@ -44,11 +44,7 @@ macro_rules! change {
                 break $otherwise;
             };
             match $change.await {
-                Err(error) if error.is_missing() => {
-                    if ::core::ptr::eq(at, state.current()) {
-                        break Err($session.why_gone($id).await);
-                    }
-                }
+                Err(error) if error.is_missing() && !::core::ptr::eq(at, state.current()) => {}
                 result => break result.map_err($crate::error::SessionError::from),
             }
         }
@@ -190,7 +186,7 @@ impl<T: Shared + ?Sized> Session<T> {
                 let id = session.live_id(at).await?;
                 let is_user = session.store().principal(id).await?.is_some();
                 let rotated = session.store().rotate(id).await;
-                if session.moved(at, id, rotated, is_user).await? {
+                if session.moved(at, rotated, is_user).await? {
                     return Ok(());
                 }
             }
@@ -239,14 +235,12 @@ impl<T: Shared + ?Sized> Session<T> {
     pub(super) async fn moved(
         &self,
         at: &Node<Change>,
-        id: &SessionId,
         given: Result<SessionId, SharedError>,
         is_user: bool,
     ) -> Result<bool, SessionError> {
         match given {
             Ok(new) => self.issue(at, new, is_user).await,
             Err(error) if error.is_missing() && !ptr::eq(at, self.0.current()) => Ok(false),
-            Err(error) if error.is_missing() => Err(self.why_gone(id).await),
             Err(error) => Err(error.into()),
         }
     }
@@ -262,16 +256,6 @@ impl<T: Shared + ?Sized> Session<T> {
         // An end that the engine has not confirmed is repeated by the store.
         let _ = self.store().delete(&id).await;
         refused
-    }
-
-    /// The error for an id that the store does not find.
-    #[cold]
-    pub(super) async fn why_gone(&self, id: &SessionId) -> SessionError {
-        match self.store().lookup(id).await {
-            Err(SharedError::Missing(MissingError::Replaced)) => SessionError::Replaced,
-            Err(error) if !error.is_missing() => error.into(),
-            _ => SessionError::Gone,
-        }
     }
 
     /// Ends the other sessions that the request has named, after a login.

@@ -178,15 +178,11 @@ impl<T: Shared + ?Sized> SharedState<T> {
     async fn admit(&self, id: &SessionId) -> Result<Option<SharedTicket>, SessionError> {
         match self.store().ticket(id).await {
             Ok(ticket) => Ok(Some(ticket).filter(|ticket| ticket.audience == self.config.settings.audience)),
-            Err(error) if !error.is_missing() => Err(error.into()),
-            Err(_) => match self.store().lookup(id).await {
-                Ok(()) | Err(SharedError::Missing(MissingError::NotFound)) => Ok(None),
-                Err(SharedError::Missing(missing)) => {
-                    self.note_missing(missing);
-                    Ok(None)
-                }
-                Err(error) => Err(error.into()),
-            },
+            Err(SharedError::Missing(missing)) => {
+                self.note_missing(missing);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -18,11 +18,19 @@ pub(crate) struct Engine {
     process: Child,
     port: u16,
     dir: PathBuf,
+    options: Vec<String>,
 }
+
+/// What it has answered is in its file.
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 #[allow(dead_code, reason = "each test binary uses a part")]
 impl Engine {
     pub(crate) fn start() -> Self {
+        Self::start_with(&DURABLE)
+    }
+
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = env::temp_dir().join(format!("cloakroom-engine-{}-{number}", std::process::id()));
@@ -30,7 +38,8 @@ impl Engine {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = free.local_addr().expect("a bound socket").port();
         drop(free);
-        let engine = Self { process: run(port, &dir), port, dir };
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let engine = Self { process: run(port, &dir, &options), port, dir, options };
         engine.is_up();
         engine
     }
@@ -82,19 +91,18 @@ impl Engine {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.process = run(self.port, &self.dir);
+        self.process = run(self.port, &self.dir, &self.options);
         self.is_up();
     }
 }
 
-fn run(port: u16, dir: &PathBuf) -> Child {
+fn run(port: u16, dir: &PathBuf, options: &[String]) -> Child {
     let program = env::var_os("CLOAKROOM_ENGINE").map(PathBuf::from);
     let programs = program.map_or_else(|| vec!["redis-server".into(), "valkey-server".into()], |program| vec![program]);
     let start = |program: &PathBuf| {
         let mut command = Command::new(program);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        // What it has answered is in its file.
-        command.args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]);
+        command.args(["--maxmemory-policy", "noeviction"]).args(options);
         command.arg("--dir").arg(dir).stdout(Stdio::null()).spawn().ok()
     };
     programs.iter().find_map(start).expect("redis-server or valkey-server is installed: see ci/redis.sh")
