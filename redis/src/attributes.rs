@@ -1,8 +1,9 @@
 //! Sessions with string attributes.
 
 use crate::error::{SharedError, TryUpdateError};
+use crate::inner::written;
 use crate::store::{NewShared, SharedStore};
-use cloakroom::{Draft, SessionId, Snapshot};
+use cloakroom::{Attributes, Draft, IncrementError, SessionId, Snapshot};
 
 impl SharedStore {
     /// Creates a session without attributes.
@@ -27,8 +28,7 @@ impl SharedStore {
 
     /// Returns a copy of a session's attributes, and touches the session.
     pub async fn snapshot(&self, id: &SessionId) -> Result<Snapshot, SharedError> {
-        let _ = id;
-        Err(SharedError::Away)
+        self.inner.show(id, true, |held| held.content.clone().numbered(held.version)).await
     }
 
     /// Sets an attribute, and touches the session. Never creates a session.
@@ -64,8 +64,16 @@ impl SharedStore {
 
     /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum.
     pub async fn increment(&self, id: &SessionId, key: &str, by: i64) -> Result<i64, SharedError> {
-        let _ = (id, key, by);
-        Err(SharedError::Away)
+        let added = self.try_update(id, |draft| {
+            let before = draft.get(key).map_or(Ok(0), str::parse::<i64>).map_err(|_| IncrementError::NotANumber)?;
+            let sum = before.checked_add(by).ok_or(IncrementError::Overflow)?;
+            draft.set(key, &sum.to_string());
+            Ok(sum)
+        });
+        added.await.map_err(|error| match error {
+            TryUpdateError::Abandoned(error) => SharedError::Increment(error),
+            TryUpdateError::Shared(error) => error,
+        })
     }
 
     /// Changes attributes by a closure, all in one step, and touches the session. `f` may be called several times.
@@ -81,10 +89,16 @@ impl SharedStore {
     pub async fn try_update<R, E>(
         &self,
         id: &SessionId,
-        f: impl FnMut(&mut Draft<'_>) -> Result<R, E>,
+        mut f: impl FnMut(&mut Draft<'_>) -> Result<R, E>,
     ) -> Result<R, TryUpdateError<E>> {
-        let _ = (id, f);
-        Err(TryUpdateError::Shared(SharedError::Away))
+        let config = &self.inner.config;
+        let edit = |before: &Snapshot| {
+            let (result, after) = before.edited(config, &mut f).map_err(SharedError::from)?;
+            let result = result.map_err(TryUpdateError::Abandoned)?;
+            let changed = after.version() != before.version();
+            Ok((result, changed.then_some(after)))
+        };
+        self.inner.change(id, edit).await
     }
 }
 
@@ -101,7 +115,9 @@ impl NewShared<'_> {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let _ = Snapshot::detached(attributes);
-        Err(SharedError::Away)
+        let attributes = Snapshot::detached(attributes);
+        // The limits apply to it as to any change.
+        attributes.edited(self.store.config(), |_| ())?;
+        self.create_written(written::<Attributes>(&attributes)).await
     }
 }

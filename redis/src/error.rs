@@ -61,6 +61,8 @@ pub enum SharedError {
     PrincipalFull,
     /// The session is bound to another principal.
     OtherPrincipal,
+    /// The session was changed at the same time. Nothing has changed. (Most operations try again instead.)
+    Changed,
     /// The operating system gave no random bytes for an id.
     Random,
     /// The engine has refused. Nothing has changed.
@@ -93,6 +95,7 @@ impl fmt::Display for SharedError {
             Self::Unconfirmed => "in effect on this server, but not confirmed by the engine yet",
             Self::PrincipalFull => "the principal has no room for another session",
             Self::OtherPrincipal => "the session is bound to another principal",
+            Self::Changed => "the session was changed at the same time",
             Self::Random => "no session id could be made",
         })
     }

@@ -8,10 +8,10 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// For how long the engine has been away; `None` if it answers.
+    /// The time since the last sign of the engine, if it is longer than the bound of staleness; `None` if it is there.
     pub away_for: Option<Duration>,
-    /// The time since the last answered ping was sent; `None` if none was answered on this connection.
-    pub ping_age: Option<Duration>,
+    /// The time since the last answered ping was sent.
+    pub ping_age: Duration,
     /// Reads that were served from the near cache.
     pub hits: u64,
     /// Reads for which the engine was asked.

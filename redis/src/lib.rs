@@ -2,13 +2,22 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
+mod arguments;
 mod attributes;
 mod error;
 mod given;
 mod health;
+mod inner;
+mod link;
+mod names;
+mod near;
 mod options;
 mod principals;
+mod record;
+mod resp;
 mod rotation;
+mod scripts;
 mod store;
 #[cfg(feature = "serde")]
 mod typed;

@@ -1,6 +1,7 @@
 //! Sessions that hold a value of a type that serde knows.
 
 use crate::error::SharedError;
+use crate::inner::written;
 use crate::store::{NewShared, SharedStore};
 use cloakroom::SessionId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,16 +14,14 @@ impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> SharedStor
 
     /// Replaces the value of a session by what `f` makes of it, and touches the session. `f` may be called several
     /// times.
-    pub async fn update(&self, id: &SessionId, f: impl FnMut(&T) -> T) -> Result<(), SharedError> {
-        let _ = (id, f);
-        Err(SharedError::Away)
+    pub async fn update(&self, id: &SessionId, mut f: impl FnMut(&T) -> T) -> Result<(), SharedError> {
+        self.inner.change(id, |before| Ok(((), Some(f(before))))).await
     }
 }
 
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> NewShared<'_, T> {
     /// Creates the session with this value.
     pub async fn create_with(self, value: T) -> Result<SessionId, SharedError> {
-        let _ = value;
-        Err(SharedError::Away)
+        self.create_written(written::<T>(&value)).await
     }
 }

@@ -52,13 +52,44 @@ impl Timeouts {
         self
     }
 
-    /// These timeouts, with those of `other` that are set in their place.
-    pub(super) fn and(self, other: Self) -> Self {
+    /// Returns these timeouts, with those of `other` that are set in their place.
+    pub fn and(self, other: Self) -> Self {
         Self {
             idle: other.idle.or(self.idle),
             absolute: other.absolute.or(self.absolute),
             cookie: other.cookie.or(self.cookie),
         }
+    }
+
+    /// Returns the idle timeout, if it is set.
+    #[must_use]
+    pub const fn idle_timeout(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// Returns the absolute timeout, if it is set.
+    #[must_use]
+    pub const fn absolute_timeout(&self) -> Option<Duration> {
+        self.absolute
+    }
+
+    /// Returns how long the browser is to keep the cookie, if that is set: `Some(None)` means that the session does not
+    /// say it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::Timeouts;
+    /// use std::time::Duration;
+    ///
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let timeouts = Timeouts::default().idle(minute).cookie(None).and(Timeouts::default().idle(hour));
+    /// assert_eq!((timeouts.idle_timeout(), timeouts.absolute_timeout()), (Some(hour), None));
+    /// assert_eq!(timeouts.cookie_lifetime(), Some(None));
+    /// ```
+    #[must_use]
+    pub const fn cookie_lifetime(&self) -> Option<Option<Duration>> {
+        self.cookie
     }
 
     /// Sets how long the browser is to keep the session's cookie, for "remember me". `None` means that the session does
