@@ -1,13 +1,13 @@
 //! An engine that is away: 503, and nobody is logged out.
 
-use crate::harness::{BOUND, NAME, Node, SLACK, VISITOR, with_engine};
+use crate::harness::{BOUND, NAME, Node, SLACK, TIMEOUT, VISITOR, with_engine};
 use cloakroom::SessionId;
 use std::time::Duration;
 
-/// Waits until the server no longer serves what it has near.
+/// Waits until the server no longer serves what it has near. The first request afterwards waits for the engine.
 async fn is_refused(node: &Node, cookie: &str) {
     let waited = node.until("/profile", cookie, 503).await;
-    assert!(waited < BOUND + SLACK, "{waited:?}");
+    assert!(waited < BOUND + TIMEOUT + SLACK, "{waited:?}");
 }
 
 /// Everything that needs the engine is answered with 503, and no response touches a cookie.

@@ -21,6 +21,8 @@ use tokio::sync::Notify;
 
 /// The bound of staleness in these tests.
 pub(crate) const BOUND: Duration = Duration::from_millis(500);
+/// How long an operation waits for the engine.
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 /// What a busy machine may add to a time that is bounded.
 pub(crate) const SLACK: Duration = Duration::from_millis(500);
 /// The longest time that anything may take, even on a busy machine.
@@ -59,7 +61,8 @@ pub(crate) async fn store_with(
     configure: impl FnOnce(SessionStoreBuilder) -> SessionStoreBuilder,
 ) -> SharedStore {
     let sessions = configure(SessionStore::builder().ttl(Duration::from_secs(60)));
-    SharedStore::connect(SharedOptions::new(engine.url()).near(sessions).staleness(BOUND)).await.expect("an engine")
+    let options = SharedOptions::new(engine.url()).near(sessions).staleness(BOUND).command_timeout(TIMEOUT);
+    SharedStore::connect(options).await.expect("an engine")
 }
 
 impl Node {

@@ -124,7 +124,7 @@ fn after_its_response_a_task_can_use_the_session_and_issue_no_id() {
         assert_eq!(session.login(&Principal::new("ada")).await, Err(SessionError::Answered));
         assert_eq!(session.get("a").await, Ok(Some("c".to_owned())));
         assert_eq!(session.logout().await, Ok(true));
-        assert_eq!(session.set("a", "d").await, Err(SessionError::Answered));
+        assert_eq!(session.set("a", "d").await, Err(SessionError::Gone));
         assert_eq!(store.count().await, Ok(0));
     });
 }
