@@ -2,15 +2,23 @@
 //! need `redis-server` or `valkey-server`.
 #![cfg(unix)]
 
+#[path = "support/build.rs"]
+mod build;
 #[path = "support/engine.rs"]
 mod engine;
 #[path = "shared/harness.rs"]
 mod harness;
+#[path = "server/browser/webdriver.rs"]
+mod webdriver;
 
 #[path = "shared/away.rs"]
 mod away;
+#[path = "shared/browser.rs"]
+mod browser;
 #[path = "shared/carriers.rs"]
 mod carriers;
+#[path = "shared/demo.rs"]
+mod demo;
 #[path = "shared/lost.rs"]
 mod lost;
 #[path = "shared/nodes.rs"]

@@ -116,7 +116,7 @@ function showNear(near) {
   for (const id of ["sessions", "hits", "misses", "invalidations", "commands"]) {
     part(`near-${id}`).textContent = forms.format(near[id]);
   }
-  part("near-ping").textContent = near.ping_age === null ? "none" : `${forms.format(near.ping_age)} ms ago`;
+  part("near-ping").textContent = `${forms.format(near.ping_age)} ms ago`;
 }
 
 // Which of several servers has responded. There is none if the sessions are of one server.

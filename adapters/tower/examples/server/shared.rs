@@ -85,7 +85,7 @@ struct Near {
     invalidations: u64,
     commands: u64,
     /// Milliseconds since the last answered ping was sent.
-    ping_age: Option<u128>,
+    ping_age: u128,
 }
 
 async fn live(session: Session) -> Result<Json<Live>, Response> {
@@ -101,7 +101,7 @@ async fn live(session: Session) -> Result<Json<Live>, Response> {
         misses: health.misses,
         invalidations: health.invalidations,
         commands: health.commands,
-        ping_age: health.ping_age.map(|age| age.as_millis()),
+        ping_age: health.ping_age.as_millis(),
     };
     Ok(Json(Live { expires_in: left.as_secs(), devices: devices.into_iter().map(|(_, shown)| shown).collect(), near }))
 }

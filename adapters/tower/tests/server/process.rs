@@ -132,6 +132,6 @@ fn wait(child: &mut Child) -> ExitStatus {
 fn example(port: &str) -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BUILT.get_or_init(|| build("server")));
-    command.env("PORT", port).env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES");
+    command.env("PORT", port).env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES").env_remove("REDIS_URL");
     command
 }

@@ -46,6 +46,10 @@ pub(crate) struct Node {
     client: Client,
 }
 
+pub(crate) fn client(jar: bool) -> Client {
+    Client::builder().no_proxy().timeout(DEADLINE).cookie_store(jar).build().expect("a client without TLS")
+}
+
 /// A layer whose cookie clients also send without HTTPS.
 pub(crate) fn layer(store: SharedStore) -> SessionLayer<cloakroom::Attributes, SharedStore> {
     let cookie = SessionCookie::builder().name(NAME).secure(false).build().expect("a valid cookie");
@@ -81,8 +85,7 @@ impl Node {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         tokio::spawn(axum::serve(listener, app).into_future());
-        let client = Client::builder().no_proxy().timeout(DEADLINE).build().expect("a client without TLS");
-        Self { address, store, gate, client }
+        Self { address, store, gate, client: client(false) }
     }
 
     /// Sends a `GET` for a path with this `Cookie` header.

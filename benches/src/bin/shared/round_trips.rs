@@ -21,7 +21,12 @@ pub(crate) fn measure(engine: &Engine, rounds: usize, span: Duration, figures: &
             spans.sort_unstable();
             for (name, part) in [("p50", 50), ("p99", 99)] {
                 let value = spans[(spans.len() - 1) * part / 100].as_secs_f64() * 1e6;
-                figures.note(round, &format!("from a logout until another server refuses, {name}, µs"), "shared", value);
+                figures.note(
+                    round,
+                    &format!("from a logout until another server refuses, {name}, µs"),
+                    "shared",
+                    value,
+                );
             }
         }
         Ok(())

@@ -107,9 +107,7 @@ async fn app(kind: Kind, url: &str) -> Result<Router> {
     let cookie = || SessionCookie::builder().name("id").secure(false).build();
     let near = |on| SharedStore::connect(SharedOptions::new(url).near_cache(on));
     Ok(match kind {
-        Kind::Memory => {
-            memory::routes().layer(SessionLayer::new(Arc::new(SessionStore::default())).cookie(cookie()?))
-        }
+        Kind::Memory => memory::routes().layer(SessionLayer::new(Arc::new(SessionStore::default())).cookie(cookie()?)),
         Kind::Near => engine::routes().layer(SessionLayer::shared(near(true).await?).cookie(cookie()?)),
         Kind::Far => engine::routes().layer(SessionLayer::shared(near(false).await?).cookie(cookie()?)),
         Kind::Peer => peer::routes(url).await?,
@@ -117,8 +115,7 @@ async fn app(kind: Kind, url: &str) -> Result<Router> {
 }
 
 const USER: &str = "ada@example.com";
-const ATTRIBUTES: [(&str, &str); 3] =
-    [("user", USER), ("token", "6f1d3a9be27c4f5088d1b6a0c4e7f213"), ("visits", "0")];
+const ATTRIBUTES: [(&str, &str); 3] = [("user", USER), ("token", "6f1d3a9be27c4f5088d1b6a0c4e7f213"), ("visits", "0")];
 
 mod memory {
     use super::*;
