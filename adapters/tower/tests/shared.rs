@@ -8,6 +8,7 @@ mod build;
 mod engine;
 #[path = "shared/harness.rs"]
 mod harness;
+#[allow(dead_code, reason = "the page of one server needs more of it")]
 #[path = "server/browser/webdriver.rs"]
 mod webdriver;
 
