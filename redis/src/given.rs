@@ -1,5 +1,5 @@
-//! Sessions whose ids, or whose whole content, others choose, and sessions that are known by their hash: for adapters to
-//! other session layers, and for lists of devices.
+//! Sessions whose ids, or whose whole content, others choose, and sessions that are known by their hash: for adapters
+//! to other session layers, and for lists of devices.
 
 use crate::Shared;
 use crate::error::{EngineError, SharedError};
@@ -10,9 +10,9 @@ use crate::link::Request;
 use crate::link::{self, Command};
 use crate::principals::Device;
 use crate::record::Record;
+use crate::scripts::Script;
 #[cfg(feature = "serde")]
 use crate::scripts::Status;
-use crate::scripts::Script;
 use crate::store::SharedStore;
 #[cfg(feature = "serde")]
 use crate::{arguments, names};

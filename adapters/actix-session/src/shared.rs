@@ -13,9 +13,9 @@ use crate::{id_of, key_of, lives, unused_key};
 /// A session store for actix-session in a [`SharedStore`]: several servers share the sessions, in Redis or Valkey.
 /// Feature `redis`.
 ///
-/// What is said of [`CloakroomSessionStore`](crate::CloakroomSessionStore) holds here, for all servers: **a session that
-/// was purged on one of them is restored by none.** The server that has purged it does not find it any more; others
-/// refuse it at the latest after the bound of staleness
+/// What is said of [`CloakroomSessionStore`](crate::CloakroomSessionStore) holds here, for all servers: **a session
+/// that was purged on one of them is restored by none.** The server that has purged it does not find it any more;
+/// others refuse it at the latest after the bound of staleness
 /// ([`staleness`](cloakroom_redis::SharedOptions::staleness)).
 ///
 /// | operation | round trips |
@@ -63,8 +63,8 @@ impl CloakroomSharedSessionStore {
         &self.0
     }
 
-    /// Why an update has stored nothing. An error if the engine is away, or if a request has deleted the session a short
-    /// while ago, at a logout or a renewal.
+    /// Why an update has stored nothing. An error if the engine is away, or if a request has deleted the session a
+    /// short while ago, at a logout or a renewal.
     async fn check(&self, key: &SessionKey, error: SharedError) -> Result<(), anyhow::Error> {
         if !error.is_missing() {
             return Err(error.into());

@@ -1,5 +1,5 @@
-//! The store over sessions that several servers share: the contract of each method of the trait, and whole requests to two
-//! servers. `ci/redis.sh` runs these tests, because they need `redis-server` or `valkey-server`.
+//! The store over sessions that several servers share: the contract of each method of the trait, and whole requests to
+//! two servers. `ci/shared.sh` runs these tests, because they need `redis-server` or `valkey-server`.
 #![cfg(all(unix, feature = "redis"))]
 
 #[path = "../../tower/tests/support/engine.rs"]
@@ -41,7 +41,7 @@ fn again(key: &SessionKey) -> SessionKey {
 }
 
 #[actix_web::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_state_is_saved_updated_and_loaded_on_every_server() {
     let engine = Engine::start();
     let (one, two) = (store(&engine).await, store(&engine).await);
@@ -63,7 +63,7 @@ async fn a_state_is_saved_updated_and_loaded_on_every_server() {
 }
 
 #[actix_web::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn an_update_restores_no_purged_session_on_any_server() {
     let engine = Engine::start();
     let (one, two) = (store(&engine).await, store(&engine).await);
@@ -88,7 +88,7 @@ async fn an_update_restores_no_purged_session_on_any_server() {
 }
 
 #[actix_web::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_session_lives_for_its_time_used_or_not() {
     let engine = Engine::start();
     let store = store(&engine).await;
@@ -104,7 +104,7 @@ async fn a_session_lives_for_its_time_used_or_not() {
 }
 
 #[actix_web::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_state_beyond_the_limit_is_refused() {
     let engine = Engine::start();
     let store = store(&engine).await;
@@ -117,7 +117,7 @@ async fn a_state_beyond_the_limit_is_refused() {
 
 /// Not `Ok(None)`, which would be a session that has ended.
 #[actix_web::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn an_engine_that_is_away_is_an_error_of_every_method() {
     let mut engine = Engine::start();
     let store = store(&engine).await;
@@ -181,7 +181,7 @@ async fn send(address: SocketAddr, method: Method, path: &str, cookie: &str) -> 
 }
 
 #[actix_web::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn two_servers_share_a_login_its_logout_and_an_engine_that_is_away() {
     let engine = Engine::start();
     let key = Key::generate();

@@ -1,5 +1,5 @@
-//! The store over sessions that several servers share: the contract of each method of the trait, and whole requests to two
-//! servers. `ci/redis.sh` runs these tests, because they need `redis-server` or `valkey-server`.
+//! The store over sessions that several servers share: the contract of each method of the trait, and whole requests to
+//! two servers. `ci/shared.sh` runs these tests, because they need `redis-server` or `valkey-server`.
 #![cfg(all(unix, feature = "redis", feature = "v0_15"))]
 
 #[path = "../../tower/tests/support/engine.rs"]
@@ -47,7 +47,7 @@ async fn is_gone_within_the_bound(store: &CloakroomSharedStore, id: Id) {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_record_is_loaded_as_it_was_created_and_saved_on_every_server() {
     let engine = Engine::start();
     let (one, two) = (store(&engine).await, store(&engine).await);
@@ -67,7 +67,7 @@ async fn a_record_is_loaded_as_it_was_created_and_saved_on_every_server() {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn an_id_in_use_is_not_taken_a_second_time() {
     let engine = Engine::start();
     let store = store(&engine).await;
@@ -81,7 +81,7 @@ async fn an_id_in_use_is_not_taken_a_second_time() {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_late_save_restores_no_deleted_session_on_any_server() {
     let engine = Engine::start();
     let (one, two) = (store(&engine).await, store(&engine).await);
@@ -98,7 +98,7 @@ async fn a_late_save_restores_no_deleted_session_on_any_server() {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_session_lives_until_its_expiry_date_and_is_not_stored_afterwards() {
     let engine = Engine::start();
     let store = store(&engine).await;
@@ -121,7 +121,7 @@ async fn a_session_lives_until_its_expiry_date_and_is_not_stored_afterwards() {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn data_beyond_the_limit_is_refused_and_the_session_stays_as_it_was() {
     let engine = Engine::start();
     let store = store(&engine).await;
@@ -136,7 +136,7 @@ async fn data_beyond_the_limit_is_refused_and_the_session_stays_as_it_was() {
 
 /// Not `Ok(None)`, which would be a session that has ended.
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn an_engine_that_is_away_is_an_error_of_every_method() {
     let mut engine = Engine::start();
     let store = store(&engine).await;
@@ -194,7 +194,7 @@ impl Server {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_login_on_one_server_holds_on_the_other_until_a_logout() {
     let engine = Engine::start();
     let (one, two) = (Server::start(&engine).await, Server::start(&engine).await);
@@ -212,7 +212,7 @@ async fn a_login_on_one_server_holds_on_the_other_until_a_logout() {
 
 /// The cookie of a session stays if the engine is away: the browser is still logged in afterwards.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn an_engine_that_is_away_logs_nobody_out() {
     let engine = Engine::start();
     let server = Server::start(&engine).await;
@@ -230,7 +230,7 @@ async fn an_engine_that_is_away_logs_nobody_out() {
 
 /// The request of a visitor loads its session; another one logs out on another server; the first one saves.
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_session_of_the_middleware_is_not_restored_by_a_slow_request() {
     let engine = Engine::start();
     let (one, two) = (std::sync::Arc::new(store(&engine).await), std::sync::Arc::new(store(&engine).await));

@@ -179,6 +179,6 @@ pub use session::Session;
 pub use usage::Use;
 
 /// Compiles the programs of the README as tests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

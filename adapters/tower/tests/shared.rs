@@ -1,5 +1,5 @@
-//! Servers over sessions that they share, in an engine that the tests start. `ci/redis.sh` runs these tests, because they
-//! need `redis-server` or `valkey-server`.
+//! Servers over sessions that they share, in an engine that the tests start. `ci/shared.sh` runs these tests, because
+//! they need `redis-server` or `valkey-server`.
 #![cfg(unix)]
 
 #[path = "support/build.rs"]

@@ -9,6 +9,10 @@ use cloakroom_redis::SharedError;
 /// Attributes of a session that is to be created.
 type Pairs = Vec<(String, String)>;
 
+fn borrowed(pairs: &Pairs) -> impl Iterator<Item = (&str, &str)> + Clone {
+    pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+}
+
 impl Session {
     /// Returns the value of an attribute, and touches the session. `None` if there is no such attribute or no session.
     ///
@@ -43,7 +47,8 @@ impl Session {
     ///
     /// * [`SessionError::Gone`] if another request or a timeout has ended the session.
     /// * [`SessionError::Replaced`] if another request has changed the session's id meanwhile.
-    /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the store.
+    /// * [`SessionError::TooManyAttributes`] or [`SessionError::TooLarge`] if the attributes exceed a limit of the
+    ///   store.
     /// * [`SessionError::Away`]; [`SessionError::Unknown`], after which the change may have been made.
     ///
     /// And if the session has to be created:
@@ -71,7 +76,7 @@ impl Session {
         loop {
             let set: Result<bool, SessionError> = change!(
                 self,
-                id => async { self.store().set_each(id, pairs.iter().map(|(key, value)| (key, value))).await.map(|()| true) },
+                id => async { self.store().set_each(id, borrowed(&pairs)).await.map(|()| true) },
                 else self.create(pairs.clone()).await.map(|created| created.is_some())
             );
             if set? {

@@ -72,6 +72,9 @@ pin_project! {
     }
 }
 
+/// Asks the engine which cookies the response needs.
+type Asking = Pin<Box<dyn Future<Output = Cookies> + Send>>;
+
 pin_project! {
     #[project = StageProjection]
     enum Stage<F, Body, T>
@@ -83,7 +86,7 @@ pin_project! {
         Inside { #[pin] response: F },
         Handler { #[pin] response: F, head: Option<Box<RequestHead>>, delivery: Delivery<T> },
         // The response is there, and the engine is asked about its cookie.
-        Cookie { response: Option<Response<Body>>, cookies: Pin<Box<dyn Future<Output = Cookies> + Send>>, delivery: Delivery<T> },
+        Cookie { response: Option<Response<Body>>, cookies: Asking, delivery: Delivery<T> },
     }
 }
 

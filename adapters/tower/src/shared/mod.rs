@@ -1,7 +1,7 @@
 //! Sessions that several servers share, in Redis or Valkey by way of [`cloakroom_redis`]. Feature `redis`.
 //!
-//! The layer, its settings, the extractors and the operations have the names that they have over a store of one process.
-//! Where the engine may be asked, there is an `.await`:
+//! The layer, its settings, the extractors and the operations have the names that they have over a store of one
+//! process. Where the engine may be asked, there is an `.await`:
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")]
@@ -51,8 +51,8 @@
 //! # When the engine is away
 //!
 //! **No session is lost, and nobody is logged out.** Operations fail with [`SessionError::Away`], which is a response
-//! with status 503, and the extractors answer 503 too. The cookie is left alone: nothing is removed, nothing is created.
-//! Sessions in the near cache are served for the bound of staleness, or as
+//! with status 503, and the extractors answer 503 too. The cookie is left alone: nothing is removed, nothing is
+//! created. Sessions in the near cache are served for the bound of staleness, or as
 //! [`when_away`](cloakroom_redis::SharedOptions::when_away) says.
 //!
 //! | error | what has happened | status |

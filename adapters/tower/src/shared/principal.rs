@@ -20,7 +20,8 @@ impl<T: Shared + ?Sized> Session<T> {
     }
 
     /// Returns the live sessions of the user that is logged in, on all servers, including this one: the user's devices.
-    /// Empty if no user is logged in. The engine knows only hashes of ids, so a [`Device`] names no id. Asks the engine.
+    /// Empty if no user is logged in. The engine knows only hashes of ids, so a [`Device`] names no id. Asks the
+    /// engine.
     ///
     /// # Errors
     ///
@@ -32,8 +33,8 @@ impl<T: Shared + ?Sized> Session<T> {
         }
     }
 
-    /// Ends a session of the user that is logged in: another one, or this one. Returns whether it was live. A session of
-    /// another user is left alone.
+    /// Ends a session of the user that is logged in: another one, or this one. Returns whether it was live. A session
+    /// of another user is left alone.
     ///
     /// # Errors
     ///
@@ -51,8 +52,8 @@ impl<T: Shared + ?Sized> Session<T> {
     ///
     /// # Errors
     ///
-    /// * [`SessionError::Gone`] if there is no session, and [`SessionError::NotLoggedIn`] if no user is logged in to it.
-    ///   No session has ended then.
+    /// * [`SessionError::Gone`] if there is no session, and [`SessionError::NotLoggedIn`] if no user is logged in to
+    ///   it. No session has ended then.
     /// * [`SessionError::Away`]: it is not known who the user is, and no session has ended.
     /// * [`SessionError::Unconfirmed`]: this session is dead on this server, and its cookie is removed. The engine is
     ///   told to end all until it confirms.
@@ -124,8 +125,9 @@ impl Session {
     ///
     /// When this returns, the old id is dead on this server and in the engine, and at the latest after the bound of
     /// staleness on all servers. Attributes that the visitor has stored before the login stay. If the session is bound
-    /// to another user, it ends, and a session without attributes takes its place. Other sessions that the request named
-    /// end. The session gets the timeouts of the [layer](crate::SessionLayer::absolute_timeout), or else of the store.
+    /// to another user, it ends, and a session without attributes takes its place. Other sessions that the request
+    /// named end. The session gets the timeouts of the [layer](crate::SessionLayer::absolute_timeout), or else of the
+    /// store.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use core::fmt;
 use core::ptr;
 use std::sync::Arc;
 
-/// Does `$look` with the current id, again if another handle of the request has changed the id meanwhile. `None` if there
-/// is no session.
+/// Does `$look` with the current id, again if another handle of the request has changed the id meanwhile. `None` if
+/// there is no session.
 macro_rules! find {
     ($session:expr, $id:ident => $look:expr) => {{
         let state = &$session.0;
@@ -56,9 +56,9 @@ pub(super) use {change, find};
 /// The session of one request over a store that servers share. The [`SessionLayer`](crate::SessionLayer::shared) puts
 /// this handle among the extensions of the request; with the feature `axum` it is an extractor.
 ///
-/// It behaves as [`Session`](crate::Session) does over a store of one process: the first operation that stores something
-/// creates a session, [`login`](Self::login) gives it a new id and binds it to a user, [`logout`](Self::logout) ends it,
-/// and all clones of a handle name the same session.
+/// It behaves as [`Session`](crate::Session) does over a store of one process: the first operation that stores
+/// something creates a session, [`login`](Self::login) gives it a new id and binds it to a user,
+/// [`logout`](Self::logout) ends it, and all clones of a handle name the same session.
 ///
 /// **Revocation wins, on all servers.** If a session is ended here, no operation on this server finds it from then on.
 /// Other servers refuse it when the engine tells them, at the latest after the
@@ -69,8 +69,8 @@ pub(super) use {change, find};
 ///
 /// # Dropping futures
 ///
-/// A future that issues an id ([`login`](Self::login), [`rotate`](Self::rotate), the creation of a session) works to its
-/// end in a task of its own, even if it is dropped. If its response is gone by then, the new session ends.
+/// A future that issues an id ([`login`](Self::login), [`rotate`](Self::rotate), the creation of a session) works to
+/// its end in a task of its own, even if it is dropped. If its response is gone by then, the new session ends.
 pub struct Session<T: Shared + ?Sized = Attributes>(pub(super) Arc<SharedState<T>>);
 
 impl<T: Shared + ?Sized> Session<T> {
@@ -94,8 +94,8 @@ impl<T: Shared + ?Sized> Session<T> {
     }
 
     /// Returns the session's id, or `None` if the request has no session. The id is a secret: it gives access to the
-    /// whole session. Asks the engine if this is the first operation of the request and the near cache does not have the
-    /// session.
+    /// whole session. Asks the engine if this is the first operation of the request and the near cache does not have
+    /// the session.
     ///
     /// # Errors
     ///
@@ -158,9 +158,10 @@ impl<T: Shared + ?Sized> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Unconfirmed`] if the engine has not confirmed the end: the session is dead on this server, and the
-    /// response removes the cookie all the same. **Other servers may still serve the session.** The store repeats the end
-    /// until the engine confirms it. Tell the user; with the feature `axum` the error is a response with status 503.
+    /// [`SessionError::Unconfirmed`] if the engine has not confirmed the end: the session is dead on this server, and
+    /// the response removes the cookie all the same. **Other servers may still serve the session.** The store repeats
+    /// the end until the engine confirms it. Tell the user; with the feature `axum` the error is a response with status
+    /// 503.
     pub async fn logout(&self) -> Result<bool, SessionError> {
         let state = Arc::clone(&self.0);
         work::to_the_end(async move { log_out(&state).await }).await

@@ -63,8 +63,6 @@ pub(crate) struct SharedState<T: Shared + ?Sized = Attributes> {
     overtaken: OnceBox<SessionError>,
     /// Whether an operation has asked for the session.
     asked: AtomicBool,
-    /// Whether the cookie of the session that the request came with has a lifetime of its own.
-    remembered: AtomicBool,
 }
 
 /// An id that the request has brought.
@@ -104,7 +102,6 @@ impl<T: Shared + ?Sized> SharedState<T> {
             found: OnceNonZeroUsize::new(),
             overtaken: OnceBox::new(),
             asked: AtomicBool::new(false),
-            remembered: AtomicBool::new(false),
         }
     }
 
@@ -162,9 +159,7 @@ impl<T: Shared + ?Sized> SharedState<T> {
             if named.as_visitor && self.overtaken.get().is_some() {
                 break;
             }
-            if let Some(ticket) = self.admit(&named.id).await? {
-                // Relaxed: whoever finds the place, below, finds this.
-                self.remembered.store(ticket.max_age.is_some(), Ordering::Relaxed);
+            if self.admit(&named.id).await?.is_some() {
                 found = core::num::NonZeroUsize::MIN.saturating_add(at);
                 break;
             }
@@ -216,7 +211,7 @@ impl<T: Shared + ?Sized> SharedState<T> {
     /// Whether the response needs no answer of the engine: nobody has changed the id, and no cookie is to be renewed.
     pub(crate) fn responds_at_once(&self) -> bool {
         let is_unchanged = self.changes.last().is_arrival();
-        is_unchanged && !self.config.touches_at_the_response() && !self.remembered.load(Ordering::Relaxed)
+        is_unchanged && !self.config.touches_at_the_response()
     }
 
     fn brought(&self) -> Brought {
@@ -272,9 +267,11 @@ impl<T: Shared + ?Sized> SharedState<T> {
     /// The cookie again, if the request was a use of its session and the cookie is to be renewed.
     async fn renew(&self, answered: impl FnOnce() -> Answered) -> Option<HeaderValue> {
         let Answered { is_use: true, may_carry } = answered() else { return None };
-        let touches = self.config.touches_at_the_response();
-        let id = if touches { self.arrived().await.ok()?? } else { &self.known()??.id };
-        if touches && !self.store().touch(id).await.ok()? {
+        if !self.config.touches_at_the_response() {
+            return None;
+        }
+        let id = self.arrived().await.ok()??;
+        if !self.store().touch(id).await.ok()? {
             return None;
         }
         let brought = self.brought();

@@ -29,7 +29,7 @@ async fn leaves_everything_alone(node: &Node, cookie: &str) {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn while_the_engine_is_stopped_servers_answer_503_and_go_on_afterwards() {
     with_engine(async |engine| {
         // Even a layer that removes stale cookies.
@@ -46,7 +46,7 @@ fn while_the_engine_is_stopped_servers_answer_503_and_go_on_afterwards() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn while_the_engine_is_dead_servers_answer_503_and_go_on_afterwards() {
     with_engine(async |mut engine| {
         let node = Node::with(&engine, |layer| layer.remove_stale(true)).await;
@@ -62,7 +62,7 @@ fn while_the_engine_is_dead_servers_answer_503_and_go_on_afterwards() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_logout_while_the_engine_is_stopped_says_so_and_holds_everywhere_afterwards() {
     with_engine(async |engine| {
         let (one, two) = (Node::over(&engine).await, Node::over(&engine).await);
@@ -86,7 +86,7 @@ fn a_logout_while_the_engine_is_stopped_says_so_and_holds_everywhere_afterwards(
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_new_visitor_gets_a_cookie_again_once_the_engine_is_back() {
     with_engine(async |mut engine| {
         let node = Node::over(&engine).await;

@@ -43,7 +43,7 @@ fn cookies(response: &Response<()>) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_visitor_has_a_cookie_of_its_own_which_a_login_removes() {
     with_engine(async |engine| {
         let node = Node::over(&engine).await;
@@ -61,7 +61,7 @@ fn a_visitor_has_a_cookie_of_its_own_which_a_login_removes() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_token_carries_the_id_and_its_absence_is_challenged() {
     with_engine(async |engine| {
         let layer = layer(store(&engine).await).token(SessionToken::bearer());
@@ -84,7 +84,7 @@ fn a_token_carries_the_id_and_its_absence_is_challenged() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_of_another_audience_is_unknown_and_left_alone() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -107,7 +107,7 @@ fn a_session_of_another_audience_is_unknown_and_left_alone() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn the_response_to_a_use_renews_the_cookie_if_the_layer_says_so() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -129,7 +129,7 @@ fn the_response_to_a_use_renews_the_cookie_if_the_layer_says_so() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn the_cookie_of_a_remembered_login_lasts_as_long_as_its_session() {
     with_engine(async |engine| {
         let layer = layer(store(&engine).await);
@@ -147,7 +147,7 @@ fn the_cookie_of_a_remembered_login_lasts_as_long_as_its_session() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn an_unknown_cookie_is_removed_if_the_layer_says_so() {
     with_engine(async |engine| {
         let layer = layer(store(&engine).await).remove_stale(true);
@@ -165,7 +165,7 @@ fn an_unknown_cookie_is_removed_if_the_layer_says_so() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn nested_layers_have_one_session_and_one_cookie() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -184,7 +184,7 @@ fn nested_layers_have_one_session_and_one_cookie() {
 /// A session that another server ends before the response is made gets no cookie, which would displace that of a newer
 /// login.
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_that_has_ended_before_the_response_gets_no_cookie() {
     with_engine(async |engine| {
         let (one, two) = (store(&engine).await, store(&engine).await);

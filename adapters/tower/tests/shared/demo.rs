@@ -81,7 +81,7 @@ impl Drop for Demo {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn a_user_logs_in_on_one_port_and_out_on_the_other() {
     let engine = Engine::start();
     let (one, two) = (Demo::start(&engine), Demo::start(&engine));
@@ -97,7 +97,7 @@ async fn a_user_logs_in_on_one_port_and_out_on_the_other() {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn the_devices_of_both_ports_are_listed_and_ended_by_name() {
     let engine = Engine::start();
     let (one, two) = (Demo::start(&engine), Demo::start(&engine));
@@ -116,7 +116,7 @@ async fn the_devices_of_both_ports_are_listed_and_ended_by_name() {
 }
 
 #[tokio::test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 async fn without_its_engine_the_demo_answers_503_and_stops_when_it_is_told_to() {
     let mut engine = Engine::start();
     let mut demo = Demo::start(&engine);

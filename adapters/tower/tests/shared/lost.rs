@@ -27,7 +27,7 @@ fn session(request: &Request<()>) -> Session {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_whose_response_is_dropped_ends() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -51,7 +51,7 @@ fn a_session_whose_response_is_dropped_ends() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_whose_response_is_an_error_ends() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -65,7 +65,7 @@ fn a_session_whose_response_is_an_error_ends() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_whose_handler_panics_ends() {
     with_engine(async |engine| {
         let node = Node::over(&engine).await;
@@ -85,7 +85,7 @@ fn a_session_whose_handler_panics_ends() {
 
 /// The engine creates the session although nobody waits for it any more; nobody can learn of it.
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_that_is_created_after_its_request_was_dropped_ends() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -104,7 +104,7 @@ fn a_session_that_is_created_after_its_request_was_dropped_ends() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn after_its_response_a_task_can_use_the_session_and_issue_no_id() {
     with_engine(async |engine| {
         let store = store(&engine).await;

@@ -4,7 +4,7 @@ use crate::harness::{BOUND, NAME, Node, SLACK, VISITOR, with_engine};
 use std::time::Instant;
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_login_on_one_server_is_a_login_on_the_other() {
     with_engine(async |engine| {
         let (one, two) = (Node::over(&engine).await, Node::over(&engine).await);
@@ -18,7 +18,7 @@ fn a_login_on_one_server_is_a_login_on_the_other() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_logout_on_one_server_is_refused_by_it_at_once_and_by_the_other_within_the_bound() {
     with_engine(async |engine| {
         let (one, two) = (Node::over(&engine).await, Node::over(&engine).await);
@@ -39,7 +39,7 @@ fn a_logout_on_one_server_is_refused_by_it_at_once_and_by_the_other_within_the_b
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn the_end_of_all_devices_is_refused_by_all_servers_within_the_bound() {
     with_engine(async |engine| {
         let (one, two) = (Node::over(&engine).await, Node::over(&engine).await);
@@ -64,7 +64,7 @@ fn the_end_of_all_devices_is_refused_by_all_servers_within_the_bound() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn requests_for_a_session_in_the_near_cache_and_without_a_session_ask_nobody() {
     with_engine(async |engine| {
         let node = Node::over(&engine).await;
@@ -85,7 +85,7 @@ fn requests_for_a_session_in_the_near_cache_and_without_a_session_ask_nobody() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_request_that_a_login_has_overtaken_stores_nothing_and_sets_no_cookie() {
     with_engine(async |engine| {
         let (one, two) = (Node::over(&engine).await, Node::over(&engine).await);
@@ -113,7 +113,7 @@ fn a_request_that_a_login_has_overtaken_stores_nothing_and_sets_no_cookie() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_request_that_a_logout_has_overtaken_stores_nothing_and_sets_no_cookie() {
     with_engine(async |engine| {
         let (one, two) = (Node::over(&engine).await, Node::over(&engine).await);

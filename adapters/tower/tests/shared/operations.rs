@@ -32,7 +32,7 @@ fn ada() -> Principal {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn attributes_are_set_read_changed_and_removed() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -72,7 +72,7 @@ fn attributes_are_set_read_changed_and_removed() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn an_update_creates_a_session_and_one_that_fails_leaves_none() {
     with_engine(async |engine| {
         let store = store_with(&engine, |sessions| sessions.max_session_bytes(100)).await;
@@ -93,7 +93,7 @@ fn an_update_creates_a_session_and_one_that_fails_leaves_none() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_rotation_gives_another_id_and_the_old_one_is_replaced() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -119,7 +119,7 @@ fn a_rotation_gives_another_id_and_the_old_one_is_replaced() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn the_devices_of_a_user_are_listed_and_ended_one_by_one() {
     with_engine(async |engine| {
         let (store, other) = (store(&engine).await, store(&engine).await);
@@ -150,7 +150,7 @@ fn the_devices_of_a_user_are_listed_and_ended_one_by_one() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn other_devices_end_and_this_one_stays() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -172,7 +172,7 @@ fn other_devices_end_and_this_one_stays() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_logout_keeps_what_the_visitor_may_keep() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -199,7 +199,7 @@ fn a_logout_keeps_what_the_visitor_may_keep() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_login_over_the_session_of_another_user_passes_nothing_on() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -218,7 +218,7 @@ fn a_login_over_the_session_of_another_user_passes_nothing_on() {
 }
 
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_expires_by_the_timeouts_that_it_has() {
     with_engine(async |engine| {
         let store = store(&engine).await;
@@ -241,7 +241,7 @@ fn a_session_expires_by_the_timeouts_that_it_has() {
 
 /// Two handles of one request create a session at the same time: one of them does, and both store in it.
 #[test]
-#[ignore = "needs an engine: ci/redis.sh"]
+#[ignore = "needs an engine: ci/shared.sh"]
 fn handles_of_one_request_share_one_session() {
     with_engine(async |engine| {
         let store = store(&engine).await;

@@ -1,5 +1,5 @@
-//! An engine of the test's own on a free port: `redis-server` or `valkey-server`, as `CLOAKROOM_ENGINE` says, or else the
-//! first one on the path.
+//! An engine of the test's own on a free port: `redis-server` or `valkey-server`, as `CLOAKROOM_ENGINE` says, or else
+//! the first one on the path.
 
 use std::env;
 use std::io::{Read, Write};
@@ -105,7 +105,7 @@ fn run(port: u16, dir: &PathBuf, options: &[String]) -> Child {
         command.args(["--maxmemory-policy", "noeviction"]).args(options);
         command.arg("--dir").arg(dir).stdout(Stdio::null()).spawn().ok()
     };
-    programs.iter().find_map(start).expect("redis-server or valkey-server is installed: see ci/redis.sh")
+    programs.iter().find_map(start).expect("redis-server or valkey-server is installed: see ci/shared.sh")
 }
 
 impl Drop for Engine {

@@ -108,12 +108,12 @@ fn report(figures: &Figures) -> String {
     let mut text = String::from("| figure | kind | median (least to greatest) | to the first |\n|---|---|---|---|\n");
     for what in figures.names() {
         for kind in figures.kinds(&what) {
-            let (Summary { median, least, greatest }, ratio) = (figures.of(&what, &kind), figures.ratio(&what, &kind));
+            let Summary { median, least, greatest } = figures.of(&what, &kind);
+            let ratio = figures.ratio(&what, &kind);
             let digits = if median < 100.0 { 2 } else { 0 };
-            text += &format!(
-                "| {what} | {kind} | {median:.digits$} ({least:.digits$} to {greatest:.digits$}) | {:.2} ({:.2} to {:.2}) |\n",
-                ratio.median, ratio.least, ratio.greatest
-            );
+            let spread = format!("{median:.digits$} ({least:.digits$} to {greatest:.digits$})");
+            let Summary { median, least, greatest } = ratio;
+            text += &format!("| {what} | {kind} | {spread} | {median:.2} ({least:.2} to {greatest:.2}) |\n");
         }
     }
     text
