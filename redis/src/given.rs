@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::scripts::Script;
 #[cfg(feature = "serde")]
 use crate::scripts::Status;
-use crate::store::SharedStore;
+use crate::store::{SharedStore, SharedTicket};
 #[cfg(feature = "serde")]
 use crate::{arguments, names};
 use cloakroom::{SessionId, Snapshot, Timeouts};
@@ -79,6 +79,22 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + '
 }
 
 impl<T: Shared + ?Sized> SharedStore<T> {
+    /// Shows the content of a session and its ticket to a closure, as they are at one instant. `touch`: the session is
+    /// used. Asks the engine if the session is not near.
+    ///
+    /// # Errors
+    ///
+    /// `Missing` if there is no such session, `Away`.
+    pub async fn show<R>(
+        &self,
+        id: &SessionId,
+        touch: bool,
+        f: impl FnOnce(&T, SharedTicket) -> R,
+    ) -> Result<R, SharedError> {
+        let now = self.inner.near.now();
+        self.inner.show(id, touch, |held| f(held.content.borrow(), SharedTicket::of(held, now))).await
+    }
+
     /// Shows the content of a session that [`sessions_of`](Self::sessions_of) has listed to a closure, without touching
     /// the session. Asks the engine.
     ///

@@ -142,6 +142,11 @@ impl<T: Shared + ?Sized> Session<T> {
     pub async fn read<R>(&self, f: impl FnOnce(&T) -> R) -> Result<Option<R>, SessionError> {
         let mut f = Some(f);
         let read_only = self.0.config().touches_at_the_response();
+        self.0.current();
+        let first = self.0.show_first(!read_only, |content| f.take().map(|f| f(content))).await?;
+        if let Some(read) = first {
+            return Ok(read);
+        }
         let found: Result<_, SessionError> = find!(self, id => async {
             let once = |content: &T| f.take().map(|f| f(content));
             if read_only { self.store().peek(id, once).await } else { self.store().read(id, once).await }

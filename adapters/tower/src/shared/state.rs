@@ -13,6 +13,7 @@ use crate::cookie::LayerCookie;
 use crate::error::SessionError;
 use cloakroom::{Attributes, MissingError, SessionId, Timeouts};
 use cloakroom_redis::{NewShared, Shared, SharedError, SharedStore, SharedTicket};
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use http::{HeaderMap, HeaderValue, Uri};
 use once_cell::race::{OnceBox, OnceNonZeroUsize};
@@ -61,6 +62,8 @@ pub(crate) struct SharedState<T: Shared + ?Sized = Attributes> {
     found: OnceNonZeroUsize,
     /// Why the request may not create a session: an id that it has brought was replaced or logged out meanwhile.
     overtaken: OnceBox<SessionError>,
+    /// Whether the first id is known to name no session.
+    first_is_missing: AtomicBool,
     /// Whether an operation has asked for the session.
     asked: AtomicBool,
 }
@@ -73,7 +76,7 @@ struct Named {
 }
 
 /// Stands in place of the session's place if there is no session.
-const NONE: core::num::NonZeroUsize = core::num::NonZeroUsize::MAX;
+const NONE: NonZeroUsize = NonZeroUsize::MAX;
 
 impl<T: Shared + ?Sized> SharedState<T> {
     /// Notes the ids of a request.
@@ -101,6 +104,7 @@ impl<T: Shared + ?Sized> SharedState<T> {
             more,
             found: OnceNonZeroUsize::new(),
             overtaken: OnceBox::new(),
+            first_is_missing: AtomicBool::new(false),
             asked: AtomicBool::new(false),
         }
     }
@@ -142,6 +146,31 @@ impl<T: Shared + ?Sized> SharedState<T> {
         self.named().map(|named| &named.id)
     }
 
+    /// Shows the request's session to a closure, if it is the first id and nobody has asked for the session yet: in one
+    /// step. `None` if that is not so, and the closure was not called.
+    pub(crate) async fn show_first<R>(
+        &self,
+        touch: bool,
+        f: impl FnOnce(&T) -> R,
+    ) -> Result<Option<R>, SessionError> {
+        let is_new = self.found.get().is_none() && !self.first_is_missing.load(Ordering::Relaxed);
+        let Some(first) = self.first.as_ref().filter(|_| is_new) else { return Ok(None) };
+        let audience = self.config.settings.audience;
+        let once = |content: &T, ticket: SharedTicket| (ticket.audience == audience).then(|| f(content));
+        match self.store().show(&first.id, touch, once).await {
+            Ok(Some(shown)) => {
+                let _ = self.found.set(NonZeroUsize::MIN);
+                return Ok(Some(shown));
+            }
+            Ok(None) => {}
+            Err(SharedError::Missing(missing)) => self.note_missing(missing),
+            Err(error) => return Err(error.into()),
+        }
+        // Relaxed: a task that does not see it asks once more.
+        self.first_is_missing.store(true, Ordering::Relaxed);
+        Ok(None)
+    }
+
     /// The session that the request has brought, if that is known.
     fn known(&self) -> Option<Option<&Named>> {
         let place = self.found.get()?;
@@ -159,8 +188,11 @@ impl<T: Shared + ?Sized> SharedState<T> {
             if named.as_visitor && self.overtaken.get().is_some() {
                 break;
             }
+            if at == 0 && self.first_is_missing.load(Ordering::Relaxed) {
+                continue;
+            }
             if self.admit(&named.id).await?.is_some() {
-                found = core::num::NonZeroUsize::MIN.saturating_add(at);
+                found = NonZeroUsize::MIN.saturating_add(at);
                 break;
             }
         }

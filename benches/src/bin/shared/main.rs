@@ -1,8 +1,8 @@
 //! Servers that share their sessions in an engine, beside one that keeps them in memory and beside
 //! tower-sessions-redis-store. Starts an engine of its own, and needs `redis-server` or `valkey-server`.
 //!
-//! `shared run [--rounds N] [--seconds S] [--out DIR]` measures all, prints the tables, and writes `shared.md`,
-//! `shared.jsonl` and `shared.svg` into the directory.
+//! `shared run [--rounds N] [--seconds S] [--out DIR]` measures all, prints the tables, and writes them, the figures and
+//! the chart into the directory.
 //!
 //! Each kind of server is a process of its own (`shared serve KIND URL`). In each round every kind has its turn, first
 //! one and then another; ratios are computed within a round. The client of the servers is in this process, the same for
