@@ -62,21 +62,15 @@ impl CloakroomSharedSessionStore {
     pub fn sessions(&self) -> &SharedStore {
         &self.0
     }
+}
 
-    /// Why an update has stored nothing. An error if the engine is away, or if a request has deleted the session a
-    /// short while ago, at a logout or a renewal.
-    async fn check(&self, key: &SessionKey, error: SharedError) -> Result<(), anyhow::Error> {
-        if !error.is_missing() {
-            return Err(error.into());
-        }
-        let Some(id) = id_of(key) else { return Ok(()) };
-        match self.0.lookup(&id).await {
-            Err(SharedError::Missing(missing @ (MissingError::LoggedOut | MissingError::Replaced))) => {
-                Err(missing.into())
-            }
-            Err(error) if !error.is_missing() => Err(error.into()),
-            _ => Ok(()),
-        }
+/// Why an update has stored nothing. An error if the engine is away, or if a request has deleted the session a short
+/// while ago, at a logout or a renewal.
+fn check(error: SharedError) -> Result<(), anyhow::Error> {
+    match error {
+        SharedError::Missing(missing @ (MissingError::LoggedOut | MissingError::Replaced)) => Err(missing.into()),
+        error if error.is_missing() => Ok(()),
+        error => Err(error.into()),
     }
 }
 
@@ -115,7 +109,7 @@ impl SessionStore for CloakroomSharedSessionStore {
         };
         let Err(error) = updated else { return Ok(key) };
         // The session stays ended, and the late state is dropped.
-        self.check(&key, error).await.map_err(UpdateError::Other)?;
+        check(error).map_err(UpdateError::Other)?;
         unused_key()
     }
 
@@ -123,7 +117,7 @@ impl SessionStore for CloakroomSharedSessionStore {
         let Some(id) = id_of(key) else { return Ok(()) };
         match self.0.set_timeouts(&id, lives(ttl)).await {
             Ok(()) => Ok(()),
-            Err(error) => self.check(key, error).await,
+            Err(error) => check(error),
         }
     }
 
