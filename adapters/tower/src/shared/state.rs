@@ -148,11 +148,7 @@ impl<T: Shared + ?Sized> SharedState<T> {
 
     /// Shows the request's session to a closure, if it is the first id and nobody has asked for the session yet: in one
     /// step. `None` if that is not so, and the closure was not called.
-    pub(crate) async fn show_first<R>(
-        &self,
-        touch: bool,
-        f: impl FnOnce(&T) -> R,
-    ) -> Result<Option<R>, SessionError> {
+    pub(crate) async fn show_first<R>(&self, touch: bool, f: impl FnOnce(&T) -> R) -> Result<Option<R>, SessionError> {
         let is_new = self.found.get().is_none() && !self.first_is_missing.load(Ordering::Relaxed);
         let Some(first) = self.first.as_ref().filter(|_| is_new) else { return Ok(None) };
         let audience = self.config.settings.audience;

@@ -67,7 +67,7 @@ impl Engine {
         answer
     }
 
-    /// The number of commands that clients have sent, without pings and without what this asks itself.
+    /// The number of commands that the engine has run, those of scripts among them, without pings and what this asks.
     pub(crate) fn commands(&self) -> u64 {
         let said = self.tell("INFO commandstats");
         let of = |line: &str| {

@@ -1,8 +1,8 @@
 //! Servers that share their sessions in an engine, beside one that keeps them in memory and beside
 //! tower-sessions-redis-store. Starts an engine of its own, and needs `redis-server` or `valkey-server`.
 //!
-//! `shared run [--rounds N] [--seconds S] [--out DIR]` measures all, prints the tables, and writes them, the figures and
-//! the chart into the directory.
+//! `shared run [--rounds N] [--seconds S] [--out DIR]` measures all, prints the tables, and writes them, the figures
+//! and the chart into the directory.
 //!
 //! Each kind of server is a process of its own (`shared serve KIND URL`). In each round every kind has its turn, first
 //! one and then another; ratios are computed within a round. The client of the servers is in this process, the same for
@@ -82,7 +82,7 @@ fn run(plan: &Plan) -> Result<()> {
                 figures.note(round, &format!("{request}: requests a second"), name, load.rate);
                 figures.note(round, &format!("{request}: p99, µs"), name, load.p99);
                 let commands = (engine.commands() - before) as f64 / load.requests as f64;
-                figures.note(round, &format!("{request}: commands of the engine a request"), name, commands);
+                figures.note(round, &format!("{request}: commands that the engine runs a request"), name, commands);
                 eprintln!("round {round} {request} {name}: {:.0} a second", load.rate);
             }
         }
@@ -113,7 +113,10 @@ fn report(figures: &Figures) -> String {
             let digits = if median < 100.0 { 2 } else { 0 };
             let spread = format!("{median:.digits$} ({least:.digits$} to {greatest:.digits$})");
             let Summary { median, least, greatest } = ratio;
-            text += &format!("| {what} | {kind} | {spread} | {median:.2} ({least:.2} to {greatest:.2}) |\n");
+            // There is no ratio to nothing.
+            let ratio =
+                if greatest.is_finite() { format!("{median:.2} ({least:.2} to {greatest:.2})") } else { String::new() };
+            text += &format!("| {what} | {kind} | {spread} | {ratio} |\n");
         }
     }
     text
