@@ -45,7 +45,7 @@
 //! | one whose handler does not use its session, or that brings no id | none |
 //! | reads of a session in the near cache | none |
 //! | reads of another session | one, which puts the session into the near cache |
-//! | each change, login or logout | one |
+//! | each change, login or logout | one; two if the session is not near |
 //! | the response to a request that has created a session or changed its id | one, if the near cache does not have it |
 //!
 //! # When the engine is away
