@@ -22,7 +22,7 @@ use reqwest::{Client, Method, header};
 const TTL: time::Duration = time::Duration::minutes(1);
 const BOUND: Duration = Duration::from_millis(500);
 /// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_millis(1_000);
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn store(engine: &Engine) -> CloakroomSharedSessionStore {

@@ -24,7 +24,7 @@ use tower_sessions::{Session, SessionStore};
 
 const BOUND: Duration = Duration::from_millis(500);
 /// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_millis(1_000);
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn store(engine: &Engine) -> CloakroomSharedStore {

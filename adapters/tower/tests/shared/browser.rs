@@ -4,6 +4,11 @@ use crate::demo::Demo;
 use crate::engine::Engine;
 use crate::webdriver::{Driver, Page};
 
+/// An engine that does not wait for the disk.
+fn quick() -> Engine {
+    Engine::start_with(&["--appendonly", "no"])
+}
+
 fn url(demo: &Demo) -> String {
     format!("http://localhost:{}/", demo.port)
 }
@@ -26,7 +31,7 @@ async fn is_answered_by(page: &Page, demo: &Demo) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and an engine: ci/browser.sh"]
 async fn one_browser_logs_in_on_one_port_and_out_on_the_other() {
-    let (engine, driver) = (Engine::start(), Driver::start());
+    let (engine, driver) = (quick(), Driver::start());
     let (one, two) = (Demo::start(&engine), Demo::start(&engine));
     let page = driver.browser().await;
     log_in(&page, &one, "ada").await;
@@ -45,7 +50,7 @@ async fn one_browser_logs_in_on_one_port_and_out_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and an engine: ci/browser.sh"]
 async fn a_browser_on_one_port_ends_a_browser_on_the_other() {
-    let (engine, driver) = (Engine::start(), Driver::start());
+    let (engine, driver) = (quick(), Driver::start());
     let (one, two) = (Demo::start(&engine), Demo::start(&engine));
     let (laptop, phone) = (driver.browser().await, driver.phone(360).await);
     log_in(&laptop, &one, "ada").await;
@@ -61,7 +66,7 @@ async fn a_browser_on_one_port_ends_a_browser_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and an engine: ci/browser.sh"]
 async fn a_page_waits_for_an_engine_that_is_away() {
-    let (engine, driver) = (Engine::start(), Driver::start());
+    let (engine, driver) = (quick(), Driver::start());
     let demo = Demo::start(&engine);
     let page = driver.browser().await;
     log_in(&page, &demo, "ada").await;

@@ -24,7 +24,7 @@ pub(crate) const BOUND: Duration = Duration::from_millis(500);
 /// How long an operation waits for the engine.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 /// What a busy machine may add to a time that is bounded.
-pub(crate) const SLACK: Duration = Duration::from_millis(500);
+pub(crate) const SLACK: Duration = Duration::from_millis(1_000);
 /// The longest time that anything may take, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// The cookies of these servers.
