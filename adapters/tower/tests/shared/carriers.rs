@@ -170,11 +170,21 @@ fn nested_layers_have_one_session_and_one_cookie() {
     with_engine(async |engine| {
         let store = store(&engine).await;
         let (outer, inner) = (layer(store.clone()), layer(store.clone()).rolling(true));
-        let service = outer.layer(inner.layer(service_fn(async |request: Request<()>| {
+        let handler = inner.layer(service_fn(async |request: Request<()>| {
             let session = request.extensions().get::<Session>().expect("the layer");
+            assert_eq!(session.get("between").await, Ok(Some("the layers".to_owned())));
             session.set("a", "b").await.expect("room");
             Ok::<_, Infallible>(Response::new(()))
-        })));
+        }));
+        let between = service_fn(|request: Request<()>| {
+            let handler = handler.clone();
+            async move {
+                let session = request.extensions().get::<Session>().expect("the layer").clone();
+                session.set("between", "the layers").await.expect("room");
+                handler.oneshot(request).await
+            }
+        });
+        let service = outer.layer(between);
         let answer = service.oneshot(Request::new(())).await.expect("an answer");
         assert_eq!(cookies(&answer).len(), 1);
         assert_eq!(store.count().await, Ok(1));
