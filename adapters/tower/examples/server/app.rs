@@ -43,6 +43,7 @@ mod devices;
 mod guard;
 #[path = "live.rs"]
 mod live;
+#[allow(dead_code, reason = "the tests of one server leave it out")]
 #[path = "shared.rs"]
 pub(crate) mod shared;
 
@@ -123,7 +124,7 @@ async fn login(
     headers: HeaderMap,
     form: Result<Form<Login>, FormRejection>,
 ) -> Result<Json<serde_json::Value>, Response> {
-    let user = &user_of(form)?;
+    let user = &user_of(form).map_err(IntoResponse::into_response)?;
     let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;
     session.login(&Principal::new(user)).map_err(not_done)?;
     session.set_each(attributes).map_err(not_done)?;
@@ -131,13 +132,13 @@ async fn login(
 }
 
 /// The name in a login form.
-fn user_of(form: Result<Form<Login>, FormRejection>) -> Result<String, Response> {
-    let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
+fn user_of(form: Result<Form<Login>, FormRejection>) -> Result<String, Refusal> {
+    let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()))?;
     let user = login.user.trim();
     if !(1..=MAX_USER_CHARS).contains(&user.chars().count()) || user.chars().any(char::is_control) {
         // Called by the field's label on the page, where the message is shown.
         let reason = format!("your name must have 1 to {MAX_USER_CHARS} characters, and no control characters");
-        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason).into_response());
+        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason));
     }
     Ok(user.to_owned())
 }
@@ -191,7 +192,10 @@ async fn logout(session: Session) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn refuse(status: StatusCode, reason: &str) -> (StatusCode, Json<serde_json::Value>) {
+/// A response that says why a request is refused.
+type Refusal = (StatusCode, Json<serde_json::Value>);
+
+fn refuse(status: StatusCode, reason: &str) -> Refusal {
     (status, Json(json!({ "error": reason })))
 }
 

@@ -45,7 +45,7 @@ async fn login(
     headers: HeaderMap,
     form: Result<Form<Login>, FormRejection>,
 ) -> Result<Json<serde_json::Value>, Response> {
-    let user = &user_of(form)?;
+    let user = &user_of(form).map_err(IntoResponse::into_response)?;
     let attributes = devices::attributes_at_login(user, &headers).map_err(|error| super::internal(&error))?;
     session.login(&Principal::new(user)).await.map_err(not_done)?;
     session.set_each(attributes).await.map_err(not_done)?;
