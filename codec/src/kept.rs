@@ -33,6 +33,9 @@ pub trait Stored {
     /// Reads what [`write`](Self::write) has appended, or returns `None` if it is something else.
     fn read(content: &[u8]) -> Option<Self::Owned>;
 
+    /// Whether a session can be restored from this content.
+    fn is_readable(content: &[u8]) -> bool;
+
     /// Puts a session with this content into a store.
     ///
     /// # Errors
@@ -78,6 +81,10 @@ impl Stored for Attributes {
         pairs(content).map(Snapshot::detached)
     }
 
+    fn is_readable(content: &[u8]) -> bool {
+        pairs(content).is_some()
+    }
+
     fn restore(store: &SessionStore, id: &SessionId, carried: &Carried, content: &[u8]) -> Result<(), Refused> {
         let attributes = pairs(content).ok_or(Refused::Content)?;
         store.import_with(id, carried, attributes).map_err(Refused::Import)
@@ -98,6 +105,10 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + '
 
     fn read(content: &[u8]) -> Option<T> {
         serde_json::from_slice(content).ok()
+    }
+
+    fn is_readable(content: &[u8]) -> bool {
+        Self::read(content).is_some()
     }
 
     fn restore(store: &SessionStore<T>, id: &SessionId, carried: &Carried, content: &[u8]) -> Result<(), Refused> {

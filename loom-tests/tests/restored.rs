@@ -1,6 +1,7 @@
 //! Models of restored sessions, over the stand-in for the memory: a session waits under another id, and threads come
-//! with its own id. Each model is explored with each of its threads as the one that is not spawned, for a session that
-//! is bound to a principal and for one that is not.
+//! with its own id. In some models its record is put there while they come, as `cloakroom-persist` does it. Each model
+//! is explored with each of its threads as the one that is not spawned, for a session that is bound to a principal and
+//! for one that is not.
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
@@ -20,14 +21,53 @@ use loom::sync::Arc;
 use loom::thread;
 use memory::{boundary, free_all};
 use principal::Principal;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, Weak};
 use std::time::Duration;
 use store::{Carried, SessionStore};
 
 const OWN: [u8; 32] = [100; 32];
 const STAND_IN: [u8; 32] = [200; 32];
 
-struct Restored;
+/// Whether the session is in the store from the beginning, or how its record is put there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loading {
+    Before,
+    /// By the first thread that needs it. Others wait, as with `std::sync::Once`.
+    Once,
+    /// By each thread that finds that no other one has done it, which is wrong.
+    Unguarded,
+}
+
+struct Restored {
+    loading: Loading,
+    brought: loom::sync::Mutex<bool>,
+    carried: Carried,
+    store: OnceLock<Weak<SessionStore>>,
+}
+
+impl Restored {
+    fn import(&self, store: &SessionStore) {
+        let imported = store.import_with(&SessionId::from_bytes(STAND_IN), &self.carried, [("a", "1")]);
+        assert!(imported.is_ok() || self.loading == Loading::Unguarded);
+    }
+
+    /// Puts the record into the store, unless it was.
+    fn bring(&self) {
+        let Some(store) = self.store.get().and_then(Weak::upgrade) else { return };
+        let mut brought = self.brought.lock().expect("no thread panics alone");
+        if !*brought {
+            if self.loading == Loading::Unguarded {
+                drop(brought);
+                self.import(&store);
+                brought = self.brought.lock().expect("no thread panics alone");
+            } else {
+                self.import(&store);
+            }
+        }
+        *brought = true;
+    }
+}
 
 impl Journal for Restored {
     fn changed(&self, _: &SessionId) {}
@@ -37,7 +77,14 @@ impl Journal for Restored {
     fn settle(&self) {}
 
     fn stand_in(&self, id: &SessionId) -> Option<SessionId> {
-        (*id.as_bytes() == OWN).then(|| SessionId::from_bytes(STAND_IN))
+        (*id.as_bytes() == OWN).then(|| {
+            self.bring();
+            SessionId::from_bytes(STAND_IN)
+        })
+    }
+
+    fn restore_of(&self, _: &Principal) {
+        self.bring();
     }
 
     fn is_stand_in(&self, id: &SessionId) -> bool {
@@ -46,21 +93,29 @@ impl Journal for Restored {
 }
 
 struct World {
-    store: SessionStore,
+    store: std::sync::Arc<SessionStore>,
+    journal: std::sync::Arc<Restored>,
+    bound: bool,
     ada: Principal,
     own: SessionId,
     returned: Mutex<Vec<(&'static str, bool)>>,
 }
 
 impl World {
-    fn new(bound: bool) -> Self {
+    fn new(bound: bool, loading: Loading) -> Self {
         let ada = Principal::new("ada");
-        let builder = SessionStore::builder().ttl(Duration::from_millis(5)).shards(1).clock(ManualClock::new());
-        let store = builder.build_with_journal::<Attributes>(std::sync::Arc::new(Restored)).expect("valid");
-        boundary();
         let carried = Carried { principal: bound.then_some(ada), ..Carried::default() };
-        store.import_with(&SessionId::from_bytes(STAND_IN), &carried, [("a", "1")]).expect("room for one");
-        Self { store, ada, own: SessionId::from_bytes(OWN), returned: Mutex::default() }
+        let brought = loom::sync::Mutex::new(loading == Loading::Before);
+        let journal = std::sync::Arc::new(Restored { loading, brought, carried, store: OnceLock::new() });
+        let builder = SessionStore::builder().ttl(Duration::from_millis(5)).shards(1).clock(ManualClock::new());
+        let store = builder.build_with_journal::<Attributes>(std::sync::Arc::<Restored>::clone(&journal));
+        let store = std::sync::Arc::new(store.expect("valid"));
+        boundary();
+        if loading == Loading::Before {
+            journal.import(&store);
+        }
+        let _ = journal.store.set(std::sync::Arc::downgrade(&store));
+        Self { store, journal, bound, ada, own: SessionId::from_bytes(OWN), returned: Mutex::default() }
     }
 
     fn note(&self, name: &'static str, result: bool) {
@@ -84,6 +139,10 @@ type Part = fn(&World);
 const SCHEDULES: usize = 10_000;
 
 fn explore(parts: &[Part], after: Part) {
+    explore_loading(Loading::Before, parts, after);
+}
+
+fn explore_loading(loading: Loading, parts: &[Part], after: Part) {
     for (last, bound) in (0..parts.len()).flat_map(|last| [(last, false), (last, true)]) {
         let mut parts = parts.to_vec();
         parts.rotate_left(last);
@@ -93,7 +152,7 @@ fn explore(parts: &[Part], after: Part) {
         model.max_branches = 50_000;
         model.max_permutations = Some(SCHEDULES);
         model.check(move || {
-            let world = Arc::new(World::new(bound));
+            let world = Arc::new(World::new(bound, loading));
             let mut parts = parts.clone();
             let here = parts.pop().expect("a thread at least");
             let spawn = |part: Part| {
@@ -142,6 +201,18 @@ fn end_all(world: &World) {
     boundary();
     world.store.end_sessions_of(&world.ada);
     world.note("end_all", world.store.sessions_of(&world.ada).is_empty());
+}
+
+/// Puts the record into the store in turn.
+fn load(world: &World) {
+    boundary();
+    world.journal.bring();
+}
+
+/// Deletes the session, and does not look whether it is gone.
+fn delete_blindly(world: &World) {
+    boundary();
+    world.note("delete", world.store.delete(&world.own));
 }
 
 #[test]
@@ -199,4 +270,38 @@ fn the_end_of_all_ends_a_restored_session_that_comes_home() {
         assert_eq!(world.all("end_all"), [true]);
         assert!(world.is_live() == (world.store.count() == 1));
     });
+}
+
+#[test]
+fn a_session_is_found_while_its_record_is_restored() {
+    explore_loading(Loading::Once, &[load, exists], |world| {
+        assert_eq!(world.all("exists"), [true]);
+        assert!(world.is_live() && world.store.count() == 1);
+    });
+}
+
+#[test]
+fn a_session_that_is_deleted_while_its_record_is_restored_does_not_come_back() {
+    explore_loading(Loading::Once, &[load, delete], |world| {
+        assert_eq!(world.all("delete"), [true]);
+        assert!(!world.is_live() && world.store.count() == 0);
+    });
+}
+
+#[test]
+fn the_end_of_all_ends_a_session_whose_record_is_being_restored() {
+    explore_loading(Loading::Once, &[load, end_all], |world| {
+        assert_eq!(world.all("end_all"), [true]);
+        assert_eq!(world.is_live(), !world.bound);
+    });
+}
+
+/// The models above can fail: some schedule of theirs brings the session back.
+#[test]
+fn a_record_that_is_not_guarded_brings_a_deleted_session_back() {
+    static CAME_BACK: AtomicBool = AtomicBool::new(false);
+    explore_loading(Loading::Unguarded, &[load, delete_blindly], |world| {
+        CAME_BACK.fetch_or(world.all("delete") == [true] && world.is_live(), Ordering::Relaxed);
+    });
+    assert!(CAME_BACK.load(Ordering::Relaxed));
 }

@@ -6,12 +6,13 @@
 
 use cloakroom::{SessionId, SessionStore};
 use cloakroom_persist::{Options, Persistence};
+use sha2::{Digest, Sha256};
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Attributes of a session, about 145 bytes.
 fn attributes(number: usize) -> [(&'static str, String); 4] {
@@ -59,6 +60,59 @@ fn delete(store: &SessionStore, ids: &[SessionId], threads: usize) {
     println!("durable delete, {threads:3} threads: p50 {:.2?}, p99 {:.2?}, {a_second:.0} a second", at(50), at(99));
 }
 
+/// Opens the directory, and looks sessions up while all are restored. The ids are in the order of the restoration.
+fn restart(dir: &Path, ids: &[SessionId]) -> Result<Persistence, Box<dyn Error>> {
+    let begun = Instant::now();
+    let kept = Persistence::open(dir, Options::new().restore_first(0))?;
+    println!("restart: open after {:.2?}, {} of {} restored", begun.elapsed(), kept.restored().sessions, ids.len());
+    let (sessions, restoration) = (&kept, kept.restoration());
+    let (took, mut latencies) = thread::scope(|scope| {
+        let looking = scope.spawn(move || look_up(sessions, ids));
+        let restored = restoration.wait();
+        assert_eq!(restored.sessions, ids.len() as u64);
+        (begun.elapsed(), looking.join().expect("no look-up panics"))
+    });
+    println!("all restored after {took:.2?}, {:.1} µs each", took.as_secs_f64() * 1e6 / ids.len() as f64);
+    for (what, latencies) in KINDS.iter().zip(&mut latencies) {
+        latencies.sort_unstable();
+        if let Some(longest) = latencies.last() {
+            let at = |percent: usize| latencies[latencies.len() * percent / 100];
+            let count = latencies.len();
+            println!("meanwhile, {what}: p50 {:.1?}, p99 {:.1?}, max {longest:.1?} of {count}", at(50), at(99));
+        }
+    }
+    Ok(kept)
+}
+
+const KINDS: [&str; 3] = ["not restored yet", "restored, first look-up", "looked up before"];
+
+/// The times of look-ups while sessions are restored: from the end of the order, and twice from the beginning.
+fn look_up(kept: &Persistence, ids: &[SessionId]) -> [Vec<Duration>; 3] {
+    let mut latencies = [const { Vec::new() }; 3];
+    let mut look = |kind: usize, id| {
+        let begun = Instant::now();
+        let found = kept.store().get(id, "user").is_some();
+        let took = begun.elapsed();
+        assert!(found);
+        latencies[kind].push(took);
+    };
+    for number in 0.. {
+        let (early, late) = (number, ids.len().saturating_sub(number + 1));
+        let restored = kept.restored().sessions as usize;
+        // Those from the end are among the restored ones too.
+        if late <= restored {
+            break;
+        }
+        look(0, &ids[late]);
+        if restored > 2 * (early + 1) {
+            look(1, &ids[early]);
+            look(2, &ids[early]);
+        }
+        thread::sleep(Duration::from_micros(50));
+    }
+    latencies
+}
+
 fn size(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).expect("it is there").flatten();
     entries.map(|entry| entry.metadata().map_or(0, |file| file.len())).sum()
@@ -97,11 +151,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     kept.close()?;
     println!("close: {:.2?}, {} bytes a session on disk", begun.elapsed(), size(&dir) / sessions as u64);
 
-    let begun = Instant::now();
-    let kept = Persistence::open(&dir, Options::new())?;
-    assert_eq!(kept.restored().sessions, sessions as u64);
-    let took = begun.elapsed();
-    println!("restart: {took:.2?} for {sessions} sessions, {:.1} µs each", took.as_secs_f64() * 1e6 / sessions as f64);
+    all.sort_by_cached_key(|id| Sha256::digest(id.as_bytes()));
+    let kept = restart(&dir, &all)?;
     for round in ["first", "next"] {
         let begun = Instant::now();
         assert!(all.iter().all(|id| kept.store().touch(id)));

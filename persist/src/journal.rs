@@ -10,12 +10,13 @@
 use crate::error::NotDurable;
 use crate::names::Names;
 use crate::options::{Changes, Waiting};
-use cloakroom::{RemovalCause, SessionId};
+use crate::records::Restore;
+use cloakroom::{Principal, RemovalCause, SessionId};
 use crossbeam_queue::SegQueue;
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ pub(crate) struct Journal {
     /// Whether restored sessions may wait under their stand-ins.
     any_waiting: AtomicBool,
     closed: AtomicBool,
+    /// Puts sessions that are not restored yet into the store.
+    restorer: OnceLock<Weak<dyn Restore>>,
     changes: Changes,
     waiting: Waiting,
     progress: Mutex<Progress>,
@@ -87,6 +90,7 @@ impl Journal {
             last_urgent: AtomicU64::new(0),
             any_waiting: AtomicBool::new(true),
             closed: AtomicBool::new(false),
+            restorer: OnceLock::new(),
             changes,
             waiting,
             progress: Mutex::default(),
@@ -246,6 +250,15 @@ impl Journal {
         (result, take_owed(self.address()))
     }
 
+    /// Sets what puts sessions that are not restored yet into the store.
+    pub(crate) fn restore_by(&self, restorer: Weak<dyn Restore>) {
+        let _ = self.restorer.set(restorer);
+    }
+
+    fn restorer(&self) -> Option<Arc<dyn Restore>> {
+        self.restorer.get().and_then(Weak::upgrade)
+    }
+
     pub(crate) fn none_wait_any_more(&self) {
         self.any_waiting.store(false, Ordering::Relaxed);
     }
@@ -321,7 +334,24 @@ impl cloakroom::Journal for Journal {
         if !self.any_waiting.load(Ordering::Relaxed) || self.names.is_stand_in(id) {
             return None;
         }
-        Some(self.names.stand_in(&self.names.disk_key(id)))
+        let key = self.names.disk_key(id);
+        if self.restorer().is_some_and(|restorer| restorer.bring(&key)) {
+            // It has ended just now, and its client is about to hear that.
+            cloakroom::Journal::settle(self);
+        }
+        Some(self.names.stand_in(&key))
+    }
+
+    fn restore_of(&self, principal: &Principal) {
+        if let Some(restorer) = self.restorer() {
+            restorer.bring_of(principal);
+        }
+    }
+
+    fn restore_all(&self) {
+        if let Some(restorer) = self.restorer() {
+            restorer.bring_all();
+        }
     }
 
     fn is_stand_in(&self, id: &SessionId) -> bool {

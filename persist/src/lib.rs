@@ -10,6 +10,8 @@ mod names;
 mod options;
 mod persistence;
 mod record;
+mod records;
+mod restoring;
 mod storage;
 mod time;
 mod writer;
@@ -17,7 +19,8 @@ mod writer;
 pub use cloakroom_codec::Kept;
 pub use error::{NotDurable, OpenError};
 pub use options::{Changes, Options, Waiting, WhenDamaged};
-pub use persistence::{Deferred, Health, Persistence, Restored};
+pub use persistence::{Deferred, Health, Persistence};
+pub use records::{Restoration, Restored};
 #[doc(hidden)]
 pub use storage::{Access, Verdict};
 pub use time::{SystemWall, Wall};

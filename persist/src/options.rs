@@ -68,10 +68,15 @@ pub struct Options {
     pub(crate) wall: Arc<dyn Wall>,
     pub(crate) faults: Option<Faults>,
     pub(crate) progress: Option<Progress>,
+    pub(crate) restore_first: u64,
+    pub(crate) before_each: Option<Progress>,
 }
 
+/// Is told a number.
+pub(crate) type Told = dyn Fn(u64) + Send + Sync;
+
 /// Is called while sessions are restored, with the number of those that were.
-type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+type Progress = Arc<Told>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -84,6 +89,8 @@ impl Default for Options {
             wall: Arc::new(SystemWall),
             faults: None,
             progress: None,
+            restore_first: 10_000,
+            before_each: None,
         }
     }
 }
@@ -127,7 +134,14 @@ impl Options {
         self
     }
 
-    /// Calls `progress` after each 10,000 restored sessions, with their number.
+    /// Restores the sessions before [`Persistence::open`](crate::Persistence::open) returns if there are so many of
+    /// them or fewer: 10,000 if it is not set, which takes some milliseconds. [`u64::MAX`] always does so, 0 never.
+    pub fn restore_first(mut self, most: u64) -> Self {
+        self.restore_first = most;
+        self
+    }
+
+    /// Calls `progress` after each 10,000 restored sessions, with their number, on the thread that restores them.
     pub fn progress(mut self, progress: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
         self
@@ -153,6 +167,13 @@ impl Options {
     /// Replaces the system's clocks, for tests.
     pub fn wall(mut self, wall: impl Wall) -> Self {
         self.wall = Arc::new(wall);
+        self
+    }
+
+    /// Is called before each session that is restored in turn, for tests.
+    #[doc(hidden)]
+    pub fn before_each(mut self, before: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.before_each = Some(Arc::new(before));
         self
     }
 

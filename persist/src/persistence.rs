@@ -1,21 +1,21 @@
 //! A store that is kept on disk.
 
-use crate::disk::{Disk, Found};
+use crate::disk::Disk;
 use crate::error::{NotDurable, OpenError};
 use crate::journal::Journal;
 use crate::names::Names;
 use crate::options::{Changes, Options};
-use crate::record;
+use crate::records::{Records, Restoration, Restore, Restored, Restoring};
 use crate::time::Timeline;
 use crate::writer::{Dirty, Shared, Writer};
-use cloakroom::{Attributes, Carried, SessionStore};
-use cloakroom_codec::{Kept, Refused};
+use cloakroom::{Attributes, SessionStore};
+use cloakroom_codec::Kept;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -50,22 +50,8 @@ use std::time::Duration;
 pub struct Persistence<T: Kept + ?Sized = Attributes> {
     store: Arc<SessionStore<T>>,
     journal: Arc<Journal>,
-    restored: Restored,
+    restoring: Arc<Restoring>,
     threads: Option<(JoinHandle<bool>, JoinHandle<()>)>,
-}
-
-/// Tells what was restored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Restored {
-    /// Sessions that were restored.
-    pub sessions: u64,
-    /// Sessions that had expired.
-    pub expired: u64,
-    /// Sessions that the limits of the store do not allow any more. They have ended.
-    pub refused: u64,
-    /// Whether the process before has closed the directory. If not, it has crashed, or this is the first.
-    pub clean: bool,
 }
 
 /// Tells whether writing works.
@@ -84,7 +70,9 @@ impl Persistence {
     /// Opens a directory, and restores its sessions of string attributes. Makes the directory if there is none; the one
     /// above it must exist.
     ///
-    /// Blocks while it reads the files and restores the sessions.
+    /// Blocks while it reads the files. If there are more sessions than [`Options::restore_first`] says, this returns
+    /// before they are restored, and a thread restores them while the store serves. Operations find every session at
+    /// any time; an operation on all sessions, such as [`SessionStore::for_each`], restores them all first.
     ///
     /// # Errors
     ///
@@ -138,17 +126,29 @@ impl<T: Kept + ?Sized> Persistence<T> {
         };
         let scan = (store.ttl() / 64).clamp(interval.min(Duration::from_secs(1)), Duration::from_secs(60));
         let keys = options.keys.clone();
-        let shared = Arc::new(Shared { store, journal, timeline, keys, scan: scan.max(Duration::from_millis(1)) });
-        let mut later = Dirty::new();
-        let restored = restore(&shared, &disk, found, &options, &mut later)?;
+        let scan = scan.max(Duration::from_millis(1));
+        let records = Records::read::<T>(&disk, &keys)?;
+        let restoring = Arc::new(Restoring::new(records, found.is_some_and(|found| found.clean)));
+        let shared = Arc::new(Shared { store, journal, timeline, keys, scan, restoring });
+        let restorer: Weak<dyn Restore> = Arc::<Shared<T>>::downgrade(&shared);
+        shared.journal.restore_by(restorer);
+        if shared.restoring.total() <= options.restore_first {
+            shared.restore(options.progress.as_deref(), options.before_each.as_deref());
+        }
         // From now on the record is that of a process that has not ended in order.
         let begun = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
         begun.map_err(|error| OpenError::Io(io::Error::other(error)))?;
         let (store, journal) = (Arc::clone(&shared.store), Arc::clone(&shared.journal));
-        let writer = Writer { shared: Arc::clone(&shared), disk, urgent: Dirty::new(), later, next: [0; 24], interval };
+        let restoring = Arc::clone(&shared.restoring);
+        let (urgent, later) = (Dirty::new(), Dirty::new());
+        let writer = Writer { shared: Arc::clone(&shared), disk, urgent, later, next: [0; 24], interval };
         let writing = thread::Builder::new().name("cloakroom-write".into()).spawn(move || writer.run())?;
-        let mut persistence = Self { store, journal, restored, threads: None };
-        match thread::Builder::new().name("cloakroom-scan".into()).spawn(move || shared.scan()) {
+        let mut persistence = Self { store, journal, restoring, threads: None };
+        let scan = move || {
+            shared.restore(options.progress.as_deref(), options.before_each.as_deref());
+            shared.scan();
+        };
+        match thread::Builder::new().name("cloakroom-scan".into()).spawn(scan) {
             Ok(scanning) => persistence.threads = Some((writing, scanning)),
             Err(error) => {
                 persistence.journal.stop();
@@ -165,10 +165,32 @@ impl<T: Kept + ?Sized> Persistence<T> {
         &self.store
     }
 
-    /// Tells what was restored when the directory was opened.
+    /// Tells what was restored so far, and whether that is all. May block for an instant.
     #[must_use]
     pub fn restored(&self) -> Restored {
-        self.restored
+        self.restoring.so_far()
+    }
+
+    /// Waits until all sessions are restored: for async code, before it calls an operation on all sessions, which would
+    /// block until then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom_persist::{Options, Persistence};
+    ///
+    /// # let tmp = tempfile::tempdir()?;
+    /// # let dir = tmp.path().join("sessions");
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let sessions = Persistence::open(&dir, Options::new())?;
+    /// assert!(sessions.restoration().await.done);
+    /// assert!(sessions.restoration().wait().done);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restoration(&self) -> Restoration {
+        Restoration { restoring: Arc::clone(&self.restoring) }
     }
 
     /// Tells whether writing works. May block for an instant.
@@ -219,16 +241,21 @@ impl<T: Kept + ?Sized> Persistence<T> {
         self.journal.wait(self.journal.last_urgent(), false)
     }
 
-    /// Blocks until everything that has happened so far is on disk, except for last uses.
+    /// Blocks until everything that has happened so far is on disk, except for last uses. If the key has changed, also
+    /// until all sessions are restored and written with the new key.
     ///
     /// # Errors
     ///
     /// [`NotDurable`] if the disk fails.
     pub fn flush(&self) -> Result<(), NotDurable> {
+        if self.restoring.any_stale() {
+            self.restoration().wait();
+        }
         self.journal.wait(self.journal.last(), true)
     }
 
-    /// Writes everything, last uses too, and closes the directory, so that the next process can open it. Call it when
+    /// Restores what is not restored yet, writes everything, last uses too, and closes the directory, so that the next
+    /// process can open it. Call it when
     /// the server has stopped: what happens in the store afterwards is lost with the process, ends of sessions too.
     ///
     /// # Errors
@@ -256,65 +283,10 @@ impl<T: Kept + ?Sized> Drop for Persistence<T> {
 impl<T: Kept + ?Sized> fmt::Debug for Persistence<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Persistence")
-            .field("restored", &self.restored)
+            .field("restored", &self.restored())
             .field("health", &self.health())
             .finish_non_exhaustive()
     }
-}
-
-/// Restores the sessions. Those that are not restored go to `later`, so that their records are removed.
-fn restore<T: Kept + ?Sized>(
-    shared: &Shared<T>,
-    disk: &Disk,
-    found: Option<Found>,
-    options: &Options,
-    later: &mut Dirty,
-) -> Result<Restored, OpenError> {
-    let Shared { store, journal, timeline, keys, .. } = shared;
-    let clean = found.is_some_and(|found| found.clean);
-    let mut restored = Restored { clean, ..Restored::default() };
-    let mut buffer = Vec::new();
-    disk.read(|key, bytes| {
-        let (record, stale) = record::read(&key, bytes, keys, &mut buffer).map_err(|_| OpenError::Unreadable)?;
-        let now = timeline.now();
-        let timeout = record.idle_timeout.unwrap_or(store.ttl());
-        // After a crash nobody knows whether the session was used since its last use was written.
-        let unknown = if clean { 0 } else { shared.unwritten_use(timeout) };
-        let last_use = record.last_use.saturating_add(unknown).min(now);
-        let mut carried = Carried::default();
-        carried.idle_for = Duration::from_millis(now - last_use);
-        carried.idle_timeout = record.idle_timeout;
-        carried.ends_in = record.end.map(|end| Duration::from_millis(end.saturating_sub(now)));
-        (carried.principal, carried.version, carried.serial) = (record.principal, record.version, record.serial);
-        (carried.audience, carried.cookie_life) = (record.audience, record.cookie_life);
-        carried.cookie_sent = record.cookie_sent.map(|sent| Duration::from_millis(now.saturating_sub(sent)));
-        let over = record.end.is_some_and(|end| end < now);
-        let result = if over {
-            Err(Refused::Import(cloakroom::ImportError::Expired))
-        } else {
-            T::restore(store, &journal.names.stand_in(&key), &carried, record.content)
-        };
-        match result {
-            Ok(()) => {
-                restored.sessions += 1;
-                if restored.sessions.is_multiple_of(10_000)
-                    && let Some(progress) = &options.progress
-                {
-                    progress(restored.sessions);
-                }
-                if stale {
-                    later.insert(key, None);
-                }
-                return Ok(());
-            }
-            Err(Refused::Import(cloakroom::ImportError::Expired)) => restored.expired += 1,
-            Err(Refused::Import(_)) => restored.refused += 1,
-            Err(_) => return Err(OpenError::Unreadable),
-        }
-        later.insert(key, None);
-        Ok(())
-    })?;
-    Ok(restored)
 }
 
 /// The result of operations whose effect on disk is awaited. Made by [`Persistence::deferred`] and

@@ -40,6 +40,25 @@ pub(crate) struct Record<'a> {
     pub(crate) content: &'a [u8],
 }
 
+impl Record<'_> {
+    /// What belongs to the session at `now`, or `None` if its end is over. The session may have been used up to
+    /// `unknown` milliseconds later than the record says.
+    pub(crate) fn carried(&self, now: u64, unknown: u64) -> Option<Carried> {
+        if self.end.is_some_and(|end| end < now) {
+            return None;
+        }
+        let last_use = self.last_use.saturating_add(unknown).min(now);
+        let mut carried = Carried::default();
+        carried.idle_for = Duration::from_millis(now - last_use);
+        carried.idle_timeout = self.idle_timeout;
+        carried.ends_in = self.end.map(|end| Duration::from_millis(end.saturating_sub(now)));
+        (carried.principal, carried.version, carried.serial) = (self.principal, self.version, self.serial);
+        (carried.audience, carried.cookie_life) = (self.audience, self.cookie_life);
+        carried.cookie_sent = self.cookie_sent.map(|sent| Duration::from_millis(now.saturating_sub(sent)));
+        Some(carried)
+    }
+}
+
 /// Writes a record of a session as it is at `now`. `content` appends the content.
 pub(crate) fn write(
     key: &DiskKey,
@@ -107,23 +126,27 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads a record. Decrypts it into `buffer` if it is encrypted. Returns also whether it should be written again,
-/// because it is not under the present key.
-pub(crate) fn read<'a>(
+/// Decrypts a record into `buffer` if it is encrypted. Returns also whether it should be written again, because it is
+/// not under the present key.
+pub(crate) fn unseal<'a>(
     key: &DiskKey,
     record: &'a [u8],
     keys: &Keys,
     buffer: &'a mut Vec<u8>,
-) -> Result<(Record<'a>, bool), Unreadable> {
+) -> Result<(&'a [u8], bool), Unreadable> {
     let (format, sealed) = record.split_first().ok_or(Unreadable::Format)?;
-    let (plain, stale) = match *format {
-        PLAIN => (record, keys.is_encrypting()),
+    match *format {
+        PLAIN => Ok((record, keys.is_encrypting())),
         ENCRYPTED => {
             let stale = keys.open(key, sealed, buffer)?;
-            (buffer.as_slice(), stale)
+            Ok((buffer.as_slice(), stale))
         }
-        _ => return Err(Unreadable::Format),
-    };
+        _ => Err(Unreadable::Format),
+    }
+}
+
+/// Reads a record that is not encrypted.
+pub(crate) fn parse(plain: &[u8]) -> Result<Record<'_>, Unreadable> {
     let mut reader = Reader(plain);
     let [format, flags] = reader.take()?;
     if format != PLAIN || flags & !(IDLE | END | PRINCIPAL | AUDIENCE | COOKIE | SENT) != 0 {
@@ -142,9 +165,7 @@ pub(crate) fn read<'a>(
     let cookie_life = reader.maybe(flags & COOKIE != 0, Reader::number)?.map(Duration::from_millis);
     let cookie_sent = reader.maybe(flags & SENT != 0, Reader::number)?;
     let content = reader.0;
-    let record =
-        Record { last_use, idle_timeout, end, principal, audience, cookie_life, cookie_sent, version, serial, content };
-    Ok((record, stale))
+    Ok(Record { last_use, idle_timeout, end, principal, audience, cookie_life, cookie_sent, version, serial, content })
 }
 
 #[cfg(test)]
@@ -162,6 +183,16 @@ mod tests {
         carried.cookie_sent = (bits & 32 != 0).then_some(Duration::from_millis(100));
         (carried.version, carried.serial) = (7, 11);
         carried
+    }
+
+    fn read<'a>(
+        key: &DiskKey,
+        record: &'a [u8],
+        keys: &Keys,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<(Record<'a>, bool), Unreadable> {
+        let (plain, stale) = unseal(key, record, keys, buffer)?;
+        Ok((parse(plain)?, stale))
     }
 
     fn written(bits: u8, keys: &Keys) -> Vec<u8> {

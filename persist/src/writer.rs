@@ -5,6 +5,7 @@ use crate::journal::{Journal, Note};
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
+use crate::records::{Restore, Restoring};
 use crate::time::{Timeline, milliseconds};
 use cloakroom::{SessionId, SessionStore, SessionView};
 use cloakroom_codec::Kept;
@@ -38,6 +39,7 @@ pub(crate) struct Shared<T: Kept + ?Sized> {
     pub(crate) keys: Keys,
     /// The time between two looks at all sessions.
     pub(crate) scan: Duration,
+    pub(crate) restoring: Arc<Restoring>,
 }
 
 impl<T: Kept + ?Sized> Shared<T> {
@@ -124,6 +126,10 @@ impl<T: Kept + ?Sized> Writer<T> {
         let (mut due, mut last, mut pause) = (Instant::now() + self.interval, Instant::now(), FIRST_PAUSE);
         loop {
             let work = self.shared.journal.wait_for_work(due);
+            if work.stop {
+                // What has no place in the store is among the notes that are taken now.
+                self.shared.bring_all();
+            }
             let ticket = self.take();
             let rebuilt = if self.disk.has_failed() { self.rebuild(false) } else { Ok(()) };
             let result = rebuilt.and_then(|()| match work.stop {

@@ -1,7 +1,7 @@
 //! A process that is killed at random instants under load, again and again: what it has answered holds.
 //!
 //! The victim is this test itself in a child process. It prints what it is about to do, and what it has done.
-//! `CLOAKROOM_KILLS` sets how many times it is killed.
+//! `CLOAKROOM_KILLS` sets how many times it is killed. It works from the beginning, while its sessions are restored.
 
 mod support;
 
@@ -18,6 +18,11 @@ use support::Dir;
 
 fn options() -> Options {
     Options::new().changes(Changes::Within(Duration::from_millis(30)))
+}
+
+/// The same, and sessions are restored slowly, so that the process is killed in the midst.
+fn slowly() -> Options {
+    options().restore_first(0).before_each(|_| thread::sleep(Duration::from_millis(2)))
 }
 
 /// A number that seems random, and is another one at each call.
@@ -42,7 +47,12 @@ fn hex(id: &SessionId) -> String {
 #[ignore = "the victim of the other test"]
 fn victim() {
     let Some(dir) = std::env::var_os("CLOAKROOM_VICTIM") else { return };
-    let sessions = Persistence::open(Path::new(&dir), options()).unwrap();
+    let sessions = Persistence::open(Path::new(&dir), slowly()).unwrap();
+    let restoration = sessions.restoration();
+    thread::spawn(move || {
+        restoration.wait();
+        say("restored all");
+    });
     let before: Vec<SessionId> =
         std::io::stdin().lines().map(|line| line.unwrap()).filter_map(|line| line.parse().ok()).collect();
     let principals = AtomicU64::new(random());
@@ -102,6 +112,7 @@ fn what_a_killed_process_has_answered_holds() {
     let kills = std::env::var("CLOAKROOM_KILLS").map_or(12, |kills| kills.parse().unwrap());
     let dir = Dir::new();
     let (mut live, mut ended) = (HashSet::new(), HashSet::new());
+    let mut in_the_midst = 0;
     let mut lines_seen = HashMap::<String, usize>::new();
     for kill in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -126,6 +137,7 @@ fn what_a_killed_process_has_answered_holds() {
         // A last line that is cut off is no line.
         let said: Vec<String> = first.into_iter().chain(lines.map_while(Result::ok)).collect();
         assert!(!killer.join().unwrap().success(), "the victim has ended by itself");
+        in_the_midst += usize::from(!said.iter().any(|line| line == "@restored all"));
         for line in said.iter().filter_map(|line| line.strip_prefix('@')) {
             let Some((what, id)) = line.split_once(' ') else { continue };
             let Ok(id) = id.parse::<SessionId>() else { continue };
@@ -147,6 +159,7 @@ fn what_a_killed_process_has_answered_holds() {
         }
         sessions.close().unwrap();
     }
+    assert!(in_the_midst >= kills / 4, "{in_the_midst} of {kills} were killed while sessions were restored");
     for what in ["created", "flushed", "ending", "ended"] {
         assert!(lines_seen.get(what).is_some_and(|lines| *lines >= kills / 4), "{what}: {lines_seen:?}");
     }

@@ -1,6 +1,7 @@
 //! The journal: a component that keeps what has to outlive the process.
 
 use crate::id::SessionId;
+use crate::principal::Principal;
 use crate::table::RemovalCause;
 
 /// Is told of every change that has to outlive the process, and finds restored sessions. For crates that keep sessions
@@ -74,6 +75,15 @@ pub trait Journal: Send + Sync + 'static {
         let _ = id;
         false
     }
+
+    /// Is called before an operation on the sessions of a principal: restored sessions of it have to be in the store,
+    /// under their stand-ins, when this returns.
+    fn restore_of(&self, principal: &Principal) {
+        let _ = principal;
+    }
+
+    /// Is called before an operation on all sessions: all restored sessions have to be in the store when this returns.
+    fn restore_all(&self) {}
 
     /// Is called after the restored session that waited under `stand_in` has got its own id.
     fn claimed(&self, stand_in: &SessionId, id: &SessionId) {

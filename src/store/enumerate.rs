@@ -174,6 +174,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     fn each_key(&self, mut visit: impl FnMut(&Key)) {
+        self.restore_all();
         let mut keys = Vec::new();
         for shard in 0..self.table.shards() {
             self.table.keys(shard, &mut keys);

@@ -22,6 +22,7 @@ use crate::error::{BindError, MissingError};
 use crate::events::{Journal, RemovalCause};
 use crate::expiry::{Tick, limit};
 use crate::id::SessionId;
+use crate::principal::Principal;
 use crate::sync::step;
 use crate::table::{Absence, Change, Former, Refusal};
 use core::time::Duration;
@@ -254,6 +255,21 @@ impl<T: Content + ?Sized> SessionStore<T> {
             self.note_change(id);
         }
         self.settle();
+    }
+
+    /// Lets the journal put the sessions of a principal into the store that are not restored yet.
+    #[inline]
+    pub(super) fn restore_of(&self, principal: &Principal) {
+        if let Some(Journaled { journal, .. }) = &self.journal {
+            journal.restore_of(principal);
+        }
+    }
+
+    /// Lets the journal put all sessions into the store that are not restored yet.
+    pub(super) fn restore_all(&self) {
+        if let Some(Journaled { journal, .. }) = &self.journal {
+            journal.restore_all();
+        }
     }
 
     /// Tells the journal that a session was created or changed.

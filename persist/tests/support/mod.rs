@@ -71,9 +71,15 @@ fn copy(from: &Path, to: &Path) {
 /// Leaves the directory as it would be if the process were killed now: what was written before stays, what the end of
 /// the `Persistence` writes does not.
 pub(crate) fn crash<T: Kept + ?Sized>(sessions: Persistence<T>, dir: &Dir) {
+    crash_and(sessions, dir, || {});
+}
+
+/// The same, with `f` after the crash: for what the end of the `Persistence` would wait for.
+pub(crate) fn crash_and<T: Kept + ?Sized>(sessions: Persistence<T>, dir: &Dir, f: impl FnOnce()) {
     let (path, aside) = (dir.path(), dir.0.path().join("aside"));
     let _ = std::fs::remove_dir_all(&aside);
     copy(&path, &aside);
+    f();
     drop(sessions);
     std::fs::remove_dir_all(&path).unwrap();
     std::fs::rename(&aside, &path).unwrap();

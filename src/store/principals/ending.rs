@@ -66,6 +66,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     }
 
     fn end_all_but(&self, principal: &Principal, kept: Option<&SessionId>) -> usize {
+        self.restore_of(principal);
         let Some(user) = self.index.find(principal.key()) else { return 0 };
         // The clock is read before the sessions end, because it may panic and the rest must not fail.
         let now = self.time.tick();

@@ -30,6 +30,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// ```
     #[must_use]
     pub fn sessions_of(&self, principal: &Principal) -> Vec<SessionId> {
+        self.restore_of(principal);
         let Some(user) = self.index.find(principal.key()) else { return Vec::new() };
         let members = user.members();
         let sessions = members.chunk_by(|one, other| one.serial == other.serial);

@@ -22,6 +22,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         id: &SessionId,
         moment: Moment<'_>,
     ) -> Result<Joined<'_>, CreateError> {
+        self.restore_of(principal);
         let mut user = self.index.open(principal.key());
         let mut place = None;
         loop {
