@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks servers that share their sessions: the layer and the stores over two servers and one engine, with an engine that is
 # stopped, killed and started again; the command of the README; and the comparison of benches/, at a hundredth of its size.
-# Needs redis-server or valkey-server, which it installs where apt-get can. Three minutes on two cores from scratch.
+# Needs redis-server or valkey-server, which it installs where apt-get can. Five minutes on two cores once the crates that it needs are compiled.
 #   CLOAKROOM_ENGINE=/path/to/valkey-server ci/shared.sh     on another engine
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
