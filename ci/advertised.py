@@ -171,6 +171,10 @@ ELSEWHERE = {
     ),
     # At a hundredth of its size.
     "target/release/shared run *": ("shared", '"$target/debug/shared" run'),
+    "cargo run --release -p cloakroom-benches --no-default-features --features sqlite --bin disk": (
+        "persist",
+        "cargo run -p cloakroom-benches --no-default-features --features sqlite --bin disk 400 1",
+    ),
     # Each with its own arguments, up to where it would begin to measure.
     "target/measure/compare *": ("bench", '"$compare" "${words[@]}" --help >/dev/null'),
 }

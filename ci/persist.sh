@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks cloakroom-persist: what comes back after a restart, after a process was killed, from damaged files, and on a disk
-# that fails. Then plays the comparison of engines and the figures at a hundredth of their size; it measures nothing.
-# Four minutes on two cores from scratch.
+# that fails. Then plays the comparison of engines, the comparison with SQLite and the figures at a hundredth of their size; it
+# measures nothing. Seven minutes on two cores from scratch.
 #   CLOAKROOM_KILLS=1000 ci/persist.sh       kills the process a thousand times (12 when not given)
 #   CLOAKROOM_EVERY_BYTE=1 ci/persist.sh     alters and cuts off the files at every byte, for hours
 #   CLOAKROOM_EVERY_FAULT=1 ci/persist.sh    lets every access fail in every way
@@ -13,3 +13,4 @@ cargo run -p cloakroom-persist --example figures 2000
 for engine in redb fjall; do
     cargo run -p cloakroom-benches --no-default-features --features engines --bin engines "$engine" 50000
 done
+cargo run -p cloakroom-benches --no-default-features --features sqlite --bin disk 400 1

@@ -11,16 +11,17 @@
 //! is older than its witness is refused.
 
 use crate::error::OpenError;
+use crate::files::{make_private, private_file, read_witness, remove, rename, sync_dir, sync_witness, write_witness};
 use crate::names::DiskKey;
 use crate::options::WhenDamaged;
 use crate::storage::{Faults, Storage};
 use crate::time::Mark;
+use crate::trace;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
 };
-use sha2::{Digest, Sha256};
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +102,11 @@ impl Disk {
         let database = dir.join(DATABASE);
         let witness = dir.join(WITNESS);
         let older_is_fine = when_damaged == WhenDamaged::RestoreAnyway;
-        match Self::open_files(dir, faults.as_ref(), older_is_fine) {
+        let opened = Self::open_files(dir, faults.as_ref(), older_is_fine);
+        if matches!(opened, Err(OpenError::Damaged)) {
+            trace::damaged(when_damaged);
+        }
+        match opened {
             Ok((found, opened, witness, commits)) => {
                 let dir = dir.to_owned();
                 Ok((Self { dir, _lock: lock, witness, database: Some(opened), commits, faults }, found))
@@ -129,7 +134,9 @@ impl Disk {
         older_is_fine: bool,
     ) -> Result<(Option<Found>, Database, File, u64), OpenError> {
         let path = dir.join(DATABASE);
-        let (there, mut witness, witnessed) = (path.exists(), None, dir.join(WITNESS).exists());
+        let (there, mut witness) = (path.exists(), None);
+        // An empty one without a database is of a process that has ended, or failed, before it wrote to it.
+        let witnessed = dir.join(WITNESS).metadata().is_ok_and(|witness| there || witness.len() > 0);
         let mut least = 0;
         if witnessed {
             let mut file = private_file(&dir.join(WITNESS), false)?;
@@ -148,9 +155,9 @@ impl Disk {
             None => {
                 // Before the database, so that no database is without its witness.
                 let mut file = private_file(&dir.join(WITNESS), true)?;
-                write_witness(&mut file, 0)?;
-                file.sync_all()?;
-                sync_dir(dir)?;
+                write_witness(&mut file, 0, faults)?;
+                sync_witness(&file, faults)?;
+                sync_dir(dir, faults)?;
                 file
             }
         };
@@ -162,14 +169,14 @@ impl Disk {
             opened = open_database(private_file(&path, true)?, faults);
         }
         let opened = opened?;
-        sync_dir(dir)?;
+        sync_dir(dir, faults)?;
         let state = catch_unwind(AssertUnwindSafe(|| read_state(&opened))).unwrap_or(Err(OpenError::Damaged))?;
         let commits = state.as_ref().map_or(0, |(commits, _)| *commits);
         if commits < least && !older_is_fine {
             return Err(OpenError::Damaged);
         }
         if commits < least {
-            write_witness(&mut witness, commits)?;
+            write_witness(&mut witness, commits, faults)?;
         }
         Ok((state.map(|(_, found)| found), opened, witness, commits))
     }
@@ -205,7 +212,7 @@ impl Disk {
     /// Writes a batch. When this returns without an error it is on disk. After an error nobody knows what is, and the
     /// database is given up.
     pub(crate) fn commit(&mut self, changes: &[Change], mark: Mark, clean: bool) -> Result<(), Failure> {
-        self.commit_each(changes.iter().map(|(key, record)| (*key, record.as_deref())), mark, clean)
+        self.commit_each(changes.iter().map(|(key, record)| (*key, record.as_deref())), || mark, clean)
     }
 
     /// The same for changes that are made one after another while the batch is written. Neighbours should follow each
@@ -213,7 +220,7 @@ impl Disk {
     pub(crate) fn commit_each<R: AsRef<[u8]>>(
         &mut self,
         changes: impl Iterator<Item = (DiskKey, Option<R>)>,
-        mark: Mark,
+        mark: impl FnOnce() -> Mark,
         clean: bool,
     ) -> Result<(), Failure> {
         let Some(database) = &self.database else { return Err(Box::new(redb::Error::DatabaseClosed)) };
@@ -225,12 +232,12 @@ impl Disk {
         }
         self.commits = number;
         // It need not be forced to disk: the database may not be older than it, and may be younger.
-        write_witness(&mut self.witness, number).map_err(|error| Box::new(redb::Error::Io(error)))
+        write_witness(&mut self.witness, number, self.faults.as_ref()).map_err(|error| Box::new(redb::Error::Io(error)))
     }
 
     /// Forces the witness to disk.
     pub(crate) fn sync_witness(&self) -> Result<(), Failure> {
-        self.witness.sync_data().map_err(|error| Box::new(redb::Error::Io(error)))
+        sync_witness(&self.witness, self.faults.as_ref()).map_err(|error| Box::new(redb::Error::Io(error)))
     }
 
     /// Makes the database anew of these records, and puts it in place of the present one: because after an error of the
@@ -240,7 +247,7 @@ impl Disk {
     pub(crate) fn rebuild<R: AsRef<[u8]>>(
         &mut self,
         records: impl Iterator<Item = (DiskKey, Option<R>)>,
-        mark: Mark,
+        mark: impl FnOnce() -> Mark,
         clean: bool,
     ) -> Result<(), Failure> {
         let fail = |error: io::Error| Box::new(redb::Error::Io(error));
@@ -254,13 +261,13 @@ impl Disk {
             let _ = remove(&path);
             return Err(error);
         }
-        fs::rename(&path, self.dir.join(DATABASE)).map_err(fail)?;
+        rename(&path, &self.dir.join(DATABASE), self.faults.as_ref()).map_err(fail)?;
         // From now on the present database has no name. It must not be used again, whatever happens.
         self.database = None;
         self.commits = number;
-        sync_dir(&self.dir).map_err(fail)?;
+        sync_dir(&self.dir, self.faults.as_ref()).map_err(fail)?;
         self.database = Some(database);
-        write_witness(&mut self.witness, number).map_err(fail)
+        write_witness(&mut self.witness, number, self.faults.as_ref()).map_err(fail)
     }
 
     /// Closes the database.
@@ -274,7 +281,7 @@ impl Disk {
 fn write<R: AsRef<[u8]>>(
     database: &Database,
     changes: impl Iterator<Item = (DiskKey, Option<R>)>,
-    (number, mark, clean): (u64, Mark, bool),
+    (number, mark, clean): (u64, impl FnOnce() -> Mark, bool),
 ) -> Result<(), Failure> {
     fn boxed(error: impl Into<redb::Error>) -> Failure {
         Box::new(error.into())
@@ -293,7 +300,8 @@ fn write<R: AsRef<[u8]>>(
     state.push(FORMAT);
     state.extend_from_slice(&number.to_le_bytes());
     state.push(u8::from(clean));
-    state.extend_from_slice(&mark.to_bytes());
+    // After the records, whose times must not be later: if the wall clock is set back, the timeline goes on from here.
+    state.extend_from_slice(&mark().to_bytes());
     transaction.open_table(STATE).map_err(boxed)?.insert((), state.as_slice()).map_err(boxed)?;
     transaction.commit().map_err(boxed)
 }
@@ -328,80 +336,4 @@ fn read_state(database: &Database) -> Result<Option<(u64, Found)>, OpenError> {
     let commits = u64::from_le_bytes(*state[1..].first_chunk().expect("as long as it has to be"));
     let mark = Mark::from_bytes(state[10..].first_chunk().expect("as long as it has to be"));
     Ok(Some((commits, Found { mark, clean: state[9] == 1 })))
-}
-
-const WITNESS_LEN: usize = 16;
-
-fn witness_of(commits: u64) -> [u8; WITNESS_LEN] {
-    let mut bytes = [0; WITNESS_LEN];
-    bytes[..8].copy_from_slice(&commits.to_le_bytes());
-    let digest = Sha256::digest([b"cloakroom witness".as_slice(), &bytes[..8]].concat());
-    bytes[8..].copy_from_slice(&digest[..8]);
-    bytes
-}
-
-fn write_witness(file: &mut File, commits: u64) -> io::Result<()> {
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(&witness_of(commits))
-}
-
-/// The number of the last commit, or `None` if the file has no such number.
-fn read_witness(file: &mut File) -> io::Result<Option<u64>> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.take(WITNESS_LEN as u64 + 1).read_to_end(&mut bytes)?;
-    let commits = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    Ok(commits.filter(|commits| bytes == witness_of(*commits)))
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Forces the names of a directory's files to disk.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
-}
-
-/// Makes the directory if there is none, and refuses it if others can use it.
-fn make_private(dir: &Path) -> Result<(), OpenError> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
-    check_private(&fs::metadata(dir)?)
-}
-
-/// Opens a file that only its owner may use. Makes it if `create` is set and there is none.
-fn private_file(path: &Path, create: bool) -> Result<File, OpenError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(create);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    check_private(&file.metadata()?)?;
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn check_private(metadata: &fs::Metadata) -> Result<(), OpenError> {
-    use std::os::unix::fs::MetadataExt;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(OpenError::Owner);
-    }
-    if metadata.mode() & 0o077 != 0 {
-        return Err(OpenError::Mode);
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_private(_: &fs::Metadata) -> Result<(), OpenError> {
-    Ok(())
 }

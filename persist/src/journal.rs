@@ -9,8 +9,9 @@
 
 use crate::error::NotDurable;
 use crate::names::Names;
-use crate::options::{Changes, Waiting};
+use crate::options::{Changes, Waiting, WhenFailing};
 use crate::records::Restore;
+use crate::trace;
 use cloakroom::{Principal, RemovalCause, SessionId};
 use crossbeam_queue::SegQueue;
 use std::cell::RefCell;
@@ -43,6 +44,8 @@ struct Progress {
     closed: bool,
     wakers: Vec<Waker>,
     failure: Option<(Instant, io::ErrorKind)>,
+    /// Attempts to write that have failed.
+    failures: u64,
     commits: u64,
     waiting_to_be_written: usize,
 }
@@ -56,6 +59,9 @@ pub(crate) struct Journal {
     /// Whether restored sessions may wait under their stand-ins.
     any_waiting: AtomicBool,
     closed: AtomicBool,
+    /// Whether the last attempt to write has failed.
+    failing: AtomicBool,
+    when_failing: WhenFailing,
     /// Puts sessions that are not restored yet into the store.
     restorer: OnceLock<Weak<dyn Restore>>,
     changes: Changes,
@@ -82,7 +88,7 @@ pub(crate) struct Work {
 }
 
 impl Journal {
-    pub(crate) fn new(names: Names, changes: Changes, waiting: Waiting) -> Self {
+    pub(crate) fn new(names: Names, changes: Changes, waiting: Waiting, when_failing: WhenFailing) -> Self {
         Self {
             names,
             notes: SegQueue::new(),
@@ -90,6 +96,8 @@ impl Journal {
             last_urgent: AtomicU64::new(0),
             any_waiting: AtomicBool::new(true),
             closed: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+            when_failing,
             restorer: OnceLock::new(),
             changes,
             waiting,
@@ -169,17 +177,27 @@ impl Journal {
             progress.flushed = progress.flushed.max(ticket);
         }
         progress.commits = commits;
-        progress.failure = None;
+        let failure = progress.failure.take();
         progress.waiting_to_be_written = left;
+        self.failing.store(false, Ordering::Relaxed);
         self.wake(progress);
+        if let Some((since, _)) = failure {
+            trace::recovered(since.elapsed());
+        }
     }
 
     /// Tells that writing has failed. Nobody waits until it works again.
     pub(crate) fn failed(&self, kind: io::ErrorKind, left: usize) {
         let mut progress = self.progress();
-        progress.failure = Some((progress.failure.map_or_else(Instant::now, |(since, _)| since), kind));
+        let before = progress.failure;
+        progress.failure = Some((before.map_or_else(Instant::now, |(since, _)| since), kind));
+        progress.failures += 1;
         progress.waiting_to_be_written = left;
+        self.failing.store(true, Ordering::Relaxed);
         self.wake(progress);
+        if before.is_none() {
+            trace::failing(kind, left);
+        }
     }
 
     fn wake(&self, mut progress: MutexGuard<'_, Progress>) {
@@ -263,6 +281,12 @@ impl Journal {
         self.any_waiting.store(false, Ordering::Relaxed);
     }
 
+    /// How many attempts to write have failed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn failures(&self) -> u64 {
+        self.progress().failures
+    }
+
     /// Since when writing has failed and how, how many commits there were, and how many sessions wait to be written.
     pub(crate) fn health(&self) -> (Option<(Instant, io::ErrorKind)>, u64, usize) {
         let progress = self.progress();
@@ -316,6 +340,10 @@ impl cloakroom::Journal for Journal {
 
     fn rotated(&self, old: &SessionId, new: &SessionId) {
         self.push(Note { id: *old, and: Some(*new), urgent: true });
+    }
+
+    fn refuses_rotations(&self) -> bool {
+        self.when_failing == WhenFailing::RefuseRotations && self.failing.load(Ordering::Relaxed)
     }
 
     fn settle(&self) {

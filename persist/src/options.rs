@@ -47,6 +47,27 @@ pub enum WhenDamaged {
     RestoreAnyway,
 }
 
+/// Chooses what happens while the disk is full or fails. Ends of sessions take effect in memory in either case, and are
+/// written once the disk works again. A failure is never taken for "no such session".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFailing {
+    /// The store goes on in memory. [`Persistence::health`](crate::Persistence::health) and each wait for the disk tell
+    /// of the failure.
+    #[default]
+    KeepInMemory,
+    /// In addition, no session gets another id: rotations, logins, `bind` and `unbind` fail with
+    /// [`RotateError::NotDurable`](cloakroom::RotateError::NotDurable) or
+    /// [`BindError::NotDurable`](cloakroom::BindError::NotDurable), and the session stays as it was. A crash cannot
+    /// bring an id back then that a login has replaced.
+    ///
+    /// `delete` and the like do not fail, because a logout has to hold in memory at least.
+    /// [`Persistence::delete`](crate::Persistence::delete) tells whether it is on disk. An operation that was waiting
+    /// for the disk when the failure was found has taken effect in memory:
+    /// [`Persistence::settle`](crate::Persistence::settle) tells.
+    RefuseRotations,
+}
+
 /// The settings of a [`Persistence`](crate::Persistence).
 ///
 /// # Examples
@@ -64,6 +85,7 @@ pub struct Options {
     pub(crate) changes: Changes,
     pub(crate) waiting: Waiting,
     pub(crate) when_damaged: WhenDamaged,
+    pub(crate) when_failing: WhenFailing,
     pub(crate) keys: Keys,
     pub(crate) wall: Arc<dyn Wall>,
     pub(crate) faults: Option<Faults>,
@@ -85,6 +107,7 @@ impl Default for Options {
             changes: Changes::Within(Duration::from_secs(1)),
             waiting: Waiting::default(),
             when_damaged: WhenDamaged::default(),
+            when_failing: WhenFailing::default(),
             keys: Keys::default(),
             wall: Arc::new(SystemWall),
             faults: None,
@@ -131,6 +154,12 @@ impl Options {
     /// Sets what happens when the record is damaged.
     pub fn when_damaged(mut self, policy: WhenDamaged) -> Self {
         self.when_damaged = policy;
+        self
+    }
+
+    /// Sets what happens while the disk is full or fails.
+    pub fn when_failing(mut self, policy: WhenFailing) -> Self {
+        self.when_failing = policy;
         self
     }
 
@@ -193,6 +222,7 @@ impl fmt::Debug for Options {
             .field("changes", &self.changes)
             .field("waiting", &self.waiting)
             .field("when_damaged", &self.when_damaged)
+            .field("when_failing", &self.when_failing)
             .field("keys", &self.keys)
             .field("wall", &self.wall)
             .finish_non_exhaustive()

@@ -7,6 +7,7 @@ use crate::names::Names;
 use crate::options::{Changes, Options};
 use crate::records::{Records, Restoration, Restore, Restored, Restoring};
 use crate::time::Timeline;
+use crate::trace;
 use crate::writer::{Dirty, Shared, Writer};
 use cloakroom::{Attributes, SessionStore};
 use cloakroom_codec::Kept;
@@ -18,7 +19,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Keeps the sessions of a store in a directory.
 ///
@@ -115,9 +116,10 @@ where
 
 impl<T: Kept + ?Sized> Persistence<T> {
     fn open_any(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let begun = Instant::now();
         let (mut disk, found) = Disk::open(dir, options.faults.clone(), options.when_damaged)?;
         let timeline = Timeline::resume(Arc::clone(&options.wall), found.map(|found| found.mark));
-        let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting));
+        let journal = Arc::new(Journal::new(Names::draw()?, options.changes, options.waiting, options.when_failing));
         let told: Arc<dyn cloakroom::Journal> = Arc::<Journal>::clone(&journal);
         let store = Arc::new(options.store.clone().build_with_journal::<T>(told)?);
         let interval = match options.changes {
@@ -136,8 +138,8 @@ impl<T: Kept + ?Sized> Persistence<T> {
             shared.restore(options.progress.as_deref(), options.before_each.as_deref());
         }
         // From now on the record is that of a process that has not ended in order.
-        let begun = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
-        begun.map_err(|error| OpenError::Io(io::Error::other(error)))?;
+        let marked = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
+        marked.map_err(|error| OpenError::Io(io::Error::other(error)))?;
         let (store, journal) = (Arc::clone(&shared.store), Arc::clone(&shared.journal));
         let restoring = Arc::clone(&shared.restoring);
         let (urgent, later) = (Dirty::new(), Dirty::new());
@@ -146,6 +148,8 @@ impl<T: Kept + ?Sized> Persistence<T> {
         let mut persistence = Self { store, journal, restoring, threads: None };
         let scan = move || {
             shared.restore(options.progress.as_deref(), options.before_each.as_deref());
+            let Restored { sessions, expired, refused, clean, .. } = shared.restoring.so_far();
+            trace::restored(sessions, expired, refused, clean, begun.elapsed());
             shared.scan();
         };
         match thread::Builder::new().name("cloakroom-scan".into()).spawn(scan) {
@@ -267,10 +271,19 @@ impl<T: Kept + ?Sized> Persistence<T> {
 
     fn shut(&mut self) -> Result<(), NotDurable> {
         let Some((writing, scanning)) = self.threads.take() else { return Ok(()) };
+        let begun = Instant::now();
         self.journal.stop();
         let scanned = scanning.join();
         let written = writing.join();
-        if scanned.is_ok() && written.unwrap_or(false) { Ok(()) } else { Err(NotDurable) }
+        let all = scanned.is_ok() && written.unwrap_or(false);
+        trace::closed(all, begun.elapsed());
+        if all { Ok(()) } else { Err(NotDurable) }
+    }
+
+    /// How many attempts to write have failed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn failures(&self) -> u64 {
+        self.journal.failures()
     }
 }
 

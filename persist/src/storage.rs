@@ -17,6 +17,8 @@ pub enum Access {
     Write,
     /// What was written is about to be forced to disk.
     Sync,
+    /// A file is about to take the place of another one.
+    Rename,
 }
 
 /// What becomes of an access.
@@ -46,6 +48,14 @@ impl fmt::Debug for Faults {
     }
 }
 
+/// Lets an access that writes all or nothing pass or fail.
+pub(crate) fn admit(faults: Option<&Faults>, access: Access) -> io::Result<()> {
+    match faults.map_or(Verdict::Pass, |Faults(faults)| faults(access)) {
+        Verdict::Pass => Ok(()),
+        Verdict::Fail(kind) | Verdict::Short(kind) => Err(kind.into()),
+    }
+}
+
 /// A file with faults.
 #[derive(Debug)]
 pub(crate) struct Storage {
@@ -59,13 +69,8 @@ impl Storage {
         Ok(Self { file, faults })
     }
 
-    fn admit(&self, access: Access) -> io::Result<bool> {
-        match self.faults.as_ref().map_or(Verdict::Pass, |Faults(faults)| faults(access)) {
-            Verdict::Pass => Ok(true),
-            Verdict::Fail(kind) => Err(kind.into()),
-            Verdict::Short(_) if access != Access::Write => Err(io::ErrorKind::StorageFull.into()),
-            Verdict::Short(_) => Ok(false),
-        }
+    fn admit(&self, access: Access) -> io::Result<()> {
+        admit(self.faults.as_ref(), access)
     }
 }
 
@@ -89,11 +94,14 @@ impl StorageBackend for Storage {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if self.admit(Access::Write)? {
-            return self.file.write(offset, data);
+        match self.faults.as_ref().map_or(Verdict::Pass, |Faults(faults)| faults(Access::Write)) {
+            Verdict::Pass => self.file.write(offset, data),
+            Verdict::Fail(kind) => Err(kind.into()),
+            Verdict::Short(kind) => {
+                self.file.write(offset, &data[..data.len() / 2])?;
+                Err(kind.into())
+            }
         }
-        self.file.write(offset, &data[..data.len() / 2])?;
-        Err(io::ErrorKind::StorageFull.into())
     }
 
     fn close(&self) -> io::Result<()> {

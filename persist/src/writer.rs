@@ -1,5 +1,6 @@
 //! The two threads: one writes, the other looks for sessions that were used.
 
+use crate::commits;
 use crate::disk::{Disk, Failure};
 use crate::journal::{Journal, Note};
 use crate::keys::Keys;
@@ -62,6 +63,11 @@ impl<T: Kept + ?Sized> Shared<T> {
     fn names_of(&self, session: &SessionView<'_, T>) -> (DiskKey, Option<SessionId>) {
         let (id, names) = (session.id(), &self.journal.names);
         (names.disk_key(&id), (!names.is_stand_in(&id)).then_some(id))
+    }
+
+    /// Tells of a commit with so many sessions.
+    fn committed(&self, sessions: usize, begun: Instant) {
+        commits::committed(self.store.cookie_name(), sessions, begun.elapsed());
     }
 
     /// An eighth of an idle timeout, in milliseconds.
@@ -223,7 +229,9 @@ impl<T: Kept + ?Sized> Writer<T> {
         batch.extend(self.urgent.iter().map(|(key, id)| (*key, *id)));
         batch.sort_unstable_by_key(|(key, _)| *key);
         let changes = batch.iter().map(|(key, id)| (*key, shared.record(key, *id)));
-        self.disk.commit_each(changes, shared.timeline.mark(), false)?;
+        let begun = Instant::now();
+        self.disk.commit_each(changes, || shared.timeline.mark(), false)?;
+        shared.committed(batch.len(), begun);
         self.urgent.clear();
         batch.iter().for_each(|(key, _)| _ = self.later.remove(key));
         self.next = next.unwrap_or(self.next);
@@ -236,7 +244,9 @@ impl<T: Kept + ?Sized> Writer<T> {
         shared.store.for_each(|session| sessions.push(shared.names_of(session)));
         sessions.sort_unstable_by_key(|(key, _)| *key);
         let records = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
-        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), shared.timeline.mark(), clean)?;
+        let begun = Instant::now();
+        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), || shared.timeline.mark(), clean)?;
+        shared.committed(sessions.len(), begun);
         self.urgent.clear();
         self.later.clear();
         Ok(())
@@ -258,7 +268,9 @@ impl<T: Kept + ?Sized> Writer<T> {
             sessions.sort_unstable_by_key(|(key, id)| (*key, id.is_none()));
             sessions.dedup_by_key(|(key, _)| *key);
             let changes = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
-            self.disk.commit_each(changes, shared.timeline.mark(), true)?;
+            let begun = Instant::now();
+            self.disk.commit_each(changes, || shared.timeline.mark(), true)?;
+            shared.committed(sessions.len(), begun);
         }
         self.urgent.clear();
         self.later.clear();

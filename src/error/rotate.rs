@@ -23,6 +23,9 @@ pub enum RotateError {
     /// The session would take more bytes under its new id, and the sessions of the store take as many as
     /// [`max_bytes`](crate::SessionConfig#structfield.max_bytes) allows. Only a rotation with a grace takes more.
     BytesFull,
+    /// The end of the old id could not be kept now, and the store's [`Journal`](crate::Journal) refuses rotations as
+    /// long as that is so. Only with a journal.
+    NotDurable,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
 }
@@ -32,6 +35,7 @@ impl fmt::Display for RotateError {
         match self {
             Self::Missing(missing) => missing.fmt(f),
             Self::BytesFull => f.write_str(BYTES_FULL),
+            Self::NotDurable => f.write_str("the end of the old id could not be kept"),
             Self::Random(_) => f.write_str(NO_ID),
         }
     }
@@ -41,7 +45,7 @@ impl Error for RotateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Missing(_) | Self::BytesFull => None,
+            Self::Missing(_) | Self::BytesFull | Self::NotDurable => None,
         }
     }
 }
@@ -87,6 +91,9 @@ pub enum BindError {
     /// The session is bound to another principal, and its content is not for this one.
     /// [`login`](crate::SessionStore::login) ends it and begins a new session.
     OtherPrincipal,
+    /// The end of the old id could not be kept now, and the store's [`Journal`](crate::Journal) refuses rotations as
+    /// long as that is so. Only with a journal.
+    NotDurable,
     /// The operating system gave no random bytes for an id.
     Random(RandomError),
 }
@@ -98,6 +105,7 @@ impl fmt::Display for BindError {
             Self::PrincipalFull => f.write_str(PRINCIPAL_FULL),
             Self::BytesFull => f.write_str(BYTES_FULL),
             Self::OtherPrincipal => f.write_str("the session is bound to another principal"),
+            Self::NotDurable => f.write_str("the end of the old id could not be kept"),
             Self::Random(_) => f.write_str(NO_ID),
         }
     }
@@ -107,7 +115,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Random(cause) => Some(cause),
-            Self::Missing(_) | Self::PrincipalFull | Self::BytesFull | Self::OtherPrincipal => None,
+            Self::Missing(_) | Self::PrincipalFull | Self::BytesFull | Self::OtherPrincipal | Self::NotDurable => None,
         }
     }
 }
@@ -129,6 +137,7 @@ impl From<RotateError> for BindError {
         match error {
             RotateError::Missing(missing) => Self::Missing(missing),
             RotateError::BytesFull => Self::BytesFull,
+            RotateError::NotDurable => Self::NotDurable,
             RotateError::Random(cause) => Self::Random(cause),
         }
     }

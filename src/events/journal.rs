@@ -63,6 +63,14 @@ pub trait Journal: Send + Sync + 'static {
     /// this thread has told it is on disk.
     fn settle(&self);
 
+    /// Tells whether no id may be replaced now, because the end of the old one could not be kept. Is asked before a
+    /// rotation, a login, [`bind`](crate::SessionStore::bind) or [`unbind`](crate::SessionStore::unbind) takes effect,
+    /// which then fails with [`RotateError::NotDurable`](crate::RotateError::NotDurable) or
+    /// [`BindError::NotDurable`](crate::BindError::NotDurable) and changes nothing. `false` by default.
+    fn refuses_rotations(&self) -> bool {
+        false
+    }
+
     /// Returns the id under which the restored session with this id waits, if there may be one. Called when an
     /// operation has found no session.
     fn stand_in(&self, id: &SessionId) -> Option<SessionId> {

@@ -295,6 +295,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
         }
     }
 
+    /// Whether the journal refuses that an id is replaced now.
+    pub(super) fn refuses_rotations(&self) -> bool {
+        self.journal.as_ref().is_some_and(|Journaled { journal, .. }| journal.refuses_rotations())
+    }
+
     /// Lets the journal wait for the disk, at the end of an operation that may have ended sessions.
     #[inline]
     pub(super) fn settle(&self) {

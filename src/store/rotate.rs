@@ -316,6 +316,7 @@ fn without_principal(error: BindError) -> RotateError {
     match error {
         BindError::Missing(missing) => RotateError::Missing(missing),
         BindError::BytesFull => RotateError::BytesFull,
+        BindError::NotDurable => RotateError::NotDurable,
         BindError::Random(cause) => RotateError::Random(cause),
         BindError::PrincipalFull | BindError::OtherPrincipal => unreachable!("the session joins no principal"),
     }
@@ -350,6 +351,9 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         mut build: impl FnMut(EntryRef<'_, T::Payload>, Head<'_>, bool) -> Owned<T::Payload>,
     ) -> Result<SessionId, BindError> {
         let (store, asked) = (self.store, self.id);
+        if store.refuses_rotations() {
+            return Err(BindError::NotDurable);
+        }
         let new = store.on_session(asked, |id| {
             let before = store.binding_at(id).map_err(unrotated)?;
             before.map_or(Ok(()), |(before, _)| check(before))?;

@@ -2,8 +2,8 @@
 
 use crate::support::{TICK, TTL};
 use cloakroom::{
-    Attributes, Audience, Carried, ImportError, Journal, ManualClock, MissingError, Principal, RemovalCause,
-    ReserveError, SessionId, SessionStore, SessionStoreBuilder, Timeouts,
+    Attributes, Audience, BindError, Carried, ImportError, Journal, ManualClock, MissingError, Principal, RemovalCause,
+    ReserveError, RotateError, SessionId, SessionStore, SessionStoreBuilder, Timeouts,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -387,6 +387,38 @@ fn a_waiting_session_is_never_missing_while_threads_bring_it_home() {
         assert_eq!((world.store.sessions_of(&ada), world.store.count()), (vec![new], 1));
         assert_eq!(world.store.get(&new, "theme").as_deref(), Some("dark"));
     }
+}
+
+/// A journal that keeps no end of an id.
+struct Refusing;
+
+impl Journal for Refusing {
+    fn changed(&self, _: &SessionId) {}
+    fn ended(&self, _: &SessionId, _: RemovalCause) {}
+
+    fn rotated(&self, _: &SessionId, _: &SessionId) {
+        panic!("nothing was rotated");
+    }
+
+    fn refuses_rotations(&self) -> bool {
+        true
+    }
+
+    fn settle(&self) {}
+}
+
+#[test]
+fn a_journal_that_refuses_rotations_keeps_ids_as_they_are_and_sessions_can_end() {
+    let store = SessionStore::builder().build_with_journal::<Attributes>(Arc::new(Refusing)).unwrap();
+    let (ada, id) = (Principal::new("ada"), store.create_with([("user", "ada")]).unwrap());
+    assert_eq!(store.rotate_id(&id), Err(RotateError::NotDurable));
+    assert_eq!(store.login(&id, &ada), Err(BindError::NotDurable));
+    assert_eq!(store.bind(&id, &ada), Err(BindError::NotDurable));
+    assert_eq!(store.unbind(&id, |_| true), Err(RotateError::NotDurable));
+    assert_eq!((store.get(&id, "user").as_deref(), store.principal(&id)), (Some("ada"), None));
+    // An unknown id is not told from a live one.
+    assert_eq!(store.rotate_id(&SessionId::random().unwrap()), Err(RotateError::NotDurable));
+    assert!(store.delete(&id) && !store.exists(&id));
 }
 
 #[test]

@@ -162,7 +162,9 @@ impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Gone | Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::Full | Self::Away | Self::Unknown | Self::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NotDurable | Self::Away | Self::Unknown | Self::Unconfirmed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Replaced | Self::PrincipalFull | Self::OtherPrincipal => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::TooManyAttributes { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotANumber

@@ -27,6 +27,9 @@ pub enum SessionError {
     /// The store has as many sessions as allowed ([`max_sessions`](cloakroom::SessionConfig::max_sessions)), or its
     /// sessions take as many bytes ([`max_bytes`](cloakroom::SessionConfig::max_bytes)). 503.
     Full,
+    /// The disk that keeps the sessions fails, and the store was set to give no session another id then: see
+    /// `cloakroom-persist`. 503.
+    NotDurable,
     /// The user has as many sessions as allowed
     /// ([`max_sessions_per_principal`](cloakroom::SessionConfig::max_sessions_per_principal)). 409.
     PrincipalFull,
@@ -77,6 +80,7 @@ impl fmt::Display for SessionError {
             Self::NotLoggedIn => f.write_str("no user is logged in"),
             Self::OtherPrincipal => f.write_str("the session belongs to another user"),
             Self::Full => f.write_str("the store has no room"),
+            Self::NotDurable => f.write_str("the session's new id could not be kept"),
             Self::PrincipalFull => f.write_str("the user has no room for another session"),
             Self::TooLarge { size, limit } => {
                 write!(f, "attributes of {size} bytes exceed the limit of {limit} for a session")
@@ -171,6 +175,7 @@ impl From<RotateError> for SessionError {
         match error {
             RotateError::Random(cause) => Self::Random(cause),
             RotateError::BytesFull => Self::Full,
+            RotateError::NotDurable => Self::NotDurable,
             _ => Self::Gone,
         }
     }
@@ -182,6 +187,7 @@ impl From<BindError> for SessionError {
             BindError::PrincipalFull => Self::PrincipalFull,
             BindError::OtherPrincipal => Self::OtherPrincipal,
             BindError::BytesFull => Self::Full,
+            BindError::NotDurable => Self::NotDurable,
             BindError::Random(cause) => Self::Random(cause),
             _ => Self::Gone,
         }

@@ -100,6 +100,7 @@ async fn errors_are_responses() {
         (SessionError::NotLoggedIn, StatusCode::UNAUTHORIZED),
         (SessionError::OtherPrincipal, StatusCode::CONFLICT),
         (SessionError::Full, StatusCode::SERVICE_UNAVAILABLE),
+        (SessionError::NotDurable, StatusCode::SERVICE_UNAVAILABLE),
         (SessionError::PrincipalFull, StatusCode::CONFLICT),
         (SessionError::TooLarge { size: 2, limit: 1 }, StatusCode::PAYLOAD_TOO_LARGE),
         (SessionError::TooManyAttributes { count: 2, limit: 1 }, StatusCode::PAYLOAD_TOO_LARGE),

@@ -1,5 +1,6 @@
 //! Judges instruction counts: reads the output of the benchmark `counts`, one JSON object a line, and compares it with
-//! the baseline file, or writes that file.
+//! the baseline file, or writes that file. Or reads that of the benchmark `kept`, and compares each operation `x_kept`
+//! with `x`.
 //!
 //! A baseline holds for one compiler and one kind of processor. With another compiler the same source has other counts,
 //! so a higher count need not be the fault of a change. The report says so.
@@ -60,7 +61,15 @@ fn run() -> Result<bool, Box<dyn Error>> {
             now.instructions.iter().for_each(|(name, count)| println!("{name}: {count:.0}"));
             Ok(true)
         }
-        _ => Err("usage: instructions check|bless FILE, with the output of the benchmark on the standard input".into()),
+        ["kept"] => {
+            let (report, passed) = judge_kept(&now.instructions)?;
+            println!("{report}");
+            Ok(passed)
+        }
+        _ => {
+            Err("usage: instructions check|bless FILE or kept, with the output of the benchmark on the standard input"
+                .into())
+        }
     }
 }
 
@@ -130,6 +139,26 @@ fn check(baseline: &Baseline, now: &Baseline) -> (String, bool) {
     (report, passed)
 }
 
+/// How many times the instructions of an operation in memory it may take if the session is kept on disk. An end of a
+/// session wakes the writing thread.
+const MOST_KEPT: [(&str, f64); 4] = [("get", 1.03), ("set", 1.3), ("create", 1.3), ("delete", 2.5)];
+
+/// Returns a table, and whether operations on a store that is kept on disk take no more than [`MOST_KEPT`] says.
+fn judge_kept(counts: &BTreeMap<String, f64>) -> Result<(String, bool), Box<dyn Error>> {
+    let mut report = format!("{:>16} {:>12} {:>12} {:>8}\n", "operation", "in memory", "on disk", "ratio");
+    let mut passed = true;
+    for (name, most) in MOST_KEPT {
+        let count = |name: &str| counts.get(name).copied().ok_or_else(|| format!("{name} is missing"));
+        let (alone, kept) = (count(name)?, count(&format!("{name}_kept"))?);
+        let within = kept <= most * alone;
+        let mark = if within { "" } else { "  TOO MANY" };
+        report += &format!("{name:>16} {alone:>12.0} {kept:>12.0} {:>8.2} of {most}{mark}\n", kept / alone);
+        passed &= within;
+    }
+    report += if passed { "\nwithin the bounds" } else { "\nFAILED: keeping sessions on disk costs too much" };
+    Ok((report, passed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +179,19 @@ mod tests {
     fn a_benchmark_that_is_missing_on_one_side_fails() {
         let (one, two) = (baseline(&[("get", 1.0)]), baseline(&[("get", 1.0), ("set", 1.0)]));
         assert!(!check(&one, &two).1 && !check(&two, &one).1);
+    }
+
+    #[test]
+    fn an_operation_on_disk_is_compared_with_the_same_one_in_memory() {
+        let counts = |set_kept| {
+            let counts = ["get", "set", "create", "delete"].map(|name| [name.to_owned(), format!("{name}_kept")]);
+            let mut counts: BTreeMap<_, _> = counts.into_iter().flatten().map(|name| (name, 1_000.0)).collect();
+            counts.insert("set_kept".to_owned(), set_kept);
+            counts
+        };
+        assert!(judge_kept(&counts(1_300.0)).unwrap().1);
+        assert!(!judge_kept(&counts(1_301.0)).unwrap().1);
+        assert!(judge_kept(&BTreeMap::from([("get".to_owned(), 1.0)])).is_err());
     }
 
     #[test]
