@@ -191,6 +191,20 @@ fn the_sessions_of_a_principal_are_listed_and_ended_in_the_midst() {
 }
 
 #[test]
+fn the_end_of_all_ends_sessions_that_are_not_restored_yet() {
+    let (dir, ids) = filled(20, &Principal::new("ada"));
+    let gate = Gate::at(0);
+    let sessions = Persistence::open(dir.path(), gate.options()).unwrap();
+    sessions.store().end_all();
+    gate.open();
+    sessions.restoration().wait();
+    assert!(!ids.iter().any(|id| sessions.store().exists(id)));
+    crash(sessions, &dir);
+    let sessions = Persistence::open(dir.path(), Options::new()).unwrap();
+    assert!(!ids.iter().any(|id| sessions.store().exists(id)));
+}
+
+#[test]
 fn a_principals_limit_counts_sessions_that_are_not_restored_yet() {
     let ada = Principal::new("ada");
     let (dir, ids) = filled(6, &ada);

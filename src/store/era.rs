@@ -76,6 +76,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// # Ok::<(), cloakroom::CreateError>(())
     /// ```
     pub fn end_all(&self) {
+        // A session that is restored afterwards would be of the next era.
+        self.restore_all();
         if !self.time.begin_era() {
             // At the end of time every session is of an earlier era.
             let end = Tick::new(0).in_era(EraStart::END);
