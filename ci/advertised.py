@@ -165,6 +165,14 @@ ELSEWHERE = {
         "persist",
         'cargo run -p cloakroom-benches --no-default-features --features engines --bin engines "$engine" 50000',
     ),
+    # On ports that are free.
+    "bash adapters/tower/examples/shared.sh": ("shared", "bash adapters/tower/examples/shared.sh"),
+    "cargo build --release -p cloakroom-benches --no-default-features --features shared --bin shared": (
+        "shared",
+        "cargo build -p cloakroom-benches --no-default-features --features shared --bin shared",
+    ),
+    # At a hundredth of its size.
+    "target/release/shared run *": ("shared", '"$target/debug/shared" run'),
     "cargo run --release -p cloakroom-benches --no-default-features --features sqlite --bin disk": (
         "persist",
         "cargo run -p cloakroom-benches --no-default-features --features sqlite --bin disk 400 1",

@@ -81,13 +81,8 @@ impl Stored for Attributes {
         pairs(content).map(Snapshot::detached)
     }
 
-    fn is_readable(mut content: &[u8]) -> bool {
-        while !content.is_empty() {
-            if take(&mut content).and_then(|_| take(&mut content)).is_none() {
-                return false;
-            }
-        }
-        true
+    fn is_readable(content: &[u8]) -> bool {
+        pairs(content).is_some()
     }
 
     fn restore(store: &SessionStore, id: &SessionId, carried: &Carried, content: &[u8]) -> Result<(), Refused> {

@@ -6,6 +6,7 @@ mod address;
 mod arguments;
 mod attributes;
 mod error;
+mod given;
 mod health;
 mod inner;
 mod link;

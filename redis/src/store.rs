@@ -4,7 +4,7 @@ use crate::error::{ConnectError, EngineError, SharedError};
 use crate::health::Health;
 use crate::inner::Inner;
 use crate::link::{Command, Request};
-use crate::near::{Held, until};
+use crate::near::{Held, Micros, until};
 use crate::options::SharedOptions;
 use crate::scripts::Script;
 use crate::{Shared, arguments, names};
@@ -104,11 +104,7 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     /// Returns which application accepts the session's id, and the lifetime that its cookie should have.
     pub async fn ticket(&self, id: &SessionId) -> Result<SharedTicket, SharedError> {
         let now = self.inner.near.now();
-        let ticket = |held: &Held<T::Owned>| SharedTicket {
-            audience: held.audience,
-            max_age: held.cookie.map(|life| held.ends_at.map_or(life, |end| life.min(until(end, now)))),
-        };
-        self.inner.show(id, false, ticket).await
+        self.inner.show(id, false, |held| SharedTicket::of(held, now)).await
     }
 
     /// Changes the given timeouts of a session from now on, and touches the session.
@@ -203,6 +199,13 @@ pub struct SharedTicket {
     pub audience: Option<Audience>,
     /// The lifetime that a cookie that is sent now should have. `None` if the session does not say it.
     pub max_age: Option<Duration>,
+}
+
+impl SharedTicket {
+    pub(crate) fn of<O>(held: &Held<O>, now: Micros) -> Self {
+        let max_age = held.cookie.map(|life| held.ends_at.map_or(life, |end| life.min(until(end, now))));
+        Self { audience: held.audience, max_age }
+    }
 }
 
 /// Creates a session with its own timeouts, a principal or an audience: made by [`SharedStore::new_session`].

@@ -47,13 +47,20 @@
 //!   displaces the login's. A `purge` that arrives late removes the cookie of a later login. actix-session asks the
 //!   store about neither. The layer of [`cloakroom-tower`](https://docs.rs/cloakroom-tower) has neither gap.
 //! * Sessions end with the process, unless they are
-//!   [kept on disk](CloakroomSessionStore#sessions-that-outlive-the-process).
+//!   [kept on disk](CloakroomSessionStore#sessions-that-outlive-the-process), or several servers share them
+//!   (`CloakroomSharedSessionStore`, feature `redis`).
 //! * If two requests change a session at the same time, the later one wins, because actix-session stores the state as a
 //!   whole.
 //!
 //! [actix-session]: https://docs.rs/actix-session
 
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "redis")]
+mod shared;
+
+#[cfg(feature = "redis")]
+pub use shared::CloakroomSharedSessionStore;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -187,6 +194,12 @@ impl fmt::Debug for CloakroomSessionStore {
     }
 }
 
+/// A key that names no session, for an update that has stored nothing.
+fn unused_key() -> Result<SessionKey, UpdateError> {
+    let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
+    Ok(key_of(&unused))
+}
+
 /// The id in a key, or `None` if the key is not one of this store.
 fn id_of(key: &SessionKey) -> Option<SessionId> {
     key.as_ref().parse().ok()
@@ -230,8 +243,7 @@ impl SessionStore for CloakroomSessionStore {
             // The session stays ended, and the late state is dropped.
             Err(SetError::Missing(_)) => {
                 self.check_key(&key).map_err(UpdateError::Other)?;
-                let unused = SessionId::random().map_err(|error| UpdateError::Other(error.into()))?;
-                Ok(key_of(&unused))
+                unused_key()
             }
             Err(error) => Err(UpdateError::Other(error.into())),
         }

@@ -20,6 +20,7 @@
 //! | type | use | `save` |
 //! |---|---|---|
 //! | [`CloakroomStore`] | the only store of the sessions | changes a live session, and never restores one |
+//! | `CloakroomSharedStore` | the only store of sessions that several servers share, in Redis or Valkey (feature `redis`) | changes a live session, and never restores one |
 //! | [`CloakroomCache`] | the cache of a `CachingSessionStore` | changes a live session, or fills the cache after a `load` that missed |
 //!
 //! # Differences from `MemoryStore`
@@ -54,7 +55,8 @@
 //!   application's database in each request.
 //! * Sessions end with the process, unless [`cloakroom-persist`](https://docs.rs/cloakroom-persist) keeps them on disk
 //!   ([`CloakroomStore::over`]). Put its `SettledLayer` around the `SessionManagerLayer`: a response that tells of a
-//!   logout then waits until that is on disk, and no operation blocks.
+//!   logout then waits until that is on disk, and no operation blocks. Several servers can share their sessions
+//!   (`CloakroomSharedStore`, feature `redis`).
 //! * If two requests change a session at the same time, the later `save` wins, because tower-sessions saves the session
 //!   as a whole.
 //!
@@ -65,6 +67,7 @@
 //! | `v0_15` (default) | the traits of tower-sessions 0.15 |
 //! | `v0_14` | the traits of tower-sessions 0.14 (axum-login 0.18) |
 //! | `serde` | `Serialize` and `Deserialize` for what a session [holds](Held), so that it can be kept on disk |
+//! | `redis` | `CloakroomSharedStore`, for sessions that several servers share |
 //! | `deletion-task` | `ExpiredDeletion::continuously_delete_expired` |
 //!
 //! Both versions may be on, and one store may serve both. Their traits have the same text, but are different types
@@ -80,6 +83,8 @@
 
 mod sessions;
 mod settings;
+#[cfg(feature = "redis")]
+mod shared;
 mod size;
 mod stores;
 #[cfg(any(feature = "v0_14", feature = "v0_15"))]
@@ -88,6 +93,8 @@ mod wall;
 
 pub use sessions::{Data, Held};
 pub use settings::Settings;
+#[cfg(feature = "redis")]
+pub use shared::CloakroomSharedStore;
 pub use stores::{CloakroomCache, CloakroomStore};
 
 /// Compiles the program of the README as a test.

@@ -48,7 +48,7 @@ pub(crate) struct Sessions {
 }
 
 /// The id's 16 bytes, followed by zeros. tower-sessions draws them from a cryptographic generator.
-fn key(id: i128) -> SessionId {
+pub(crate) fn key(id: i128) -> SessionId {
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&id.to_le_bytes());
     SessionId::from_bytes(bytes)
@@ -66,11 +66,7 @@ impl Sessions {
 
     /// Refuses data that exceeds the size limit.
     pub(crate) fn check(&self, data: &Data) -> Result<(), InsertError> {
-        let limit = self.max_session_bytes;
-        match size::of(data, limit) {
-            size if size > limit => Err(InsertError::TooLarge { size, limit }),
-            _ => Ok(()),
-        }
+        size::check(data, self.max_session_bytes)
     }
 
     /// Inserts a record, unless there is a live one with its id. Does not store an expired record.

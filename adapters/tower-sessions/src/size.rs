@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cloakroom::InsertError;
 use serde_json::Value;
 
 /// What a value takes besides its texts: at least the size of a [`Value`].
@@ -19,6 +20,14 @@ pub(crate) fn of(data: &HashMap<String, Value>, limit: usize) -> usize {
         }
     }
     size
+}
+
+/// Refuses data that exceeds the limit.
+pub(crate) fn check(data: &HashMap<String, Value>, limit: usize) -> Result<(), InsertError> {
+    match of(data, limit) {
+        size if size > limit => Err(InsertError::TooLarge { size, limit }),
+        _ => Ok(()),
+    }
 }
 
 fn add(value: &Value, size: &mut usize, limit: usize) {

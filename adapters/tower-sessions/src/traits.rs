@@ -83,6 +83,41 @@ macro_rules! implement {
                 }
             }
 
+            #[cfg(feature = "redis")]
+            #[async_trait]
+            impl SessionStore for crate::CloakroomSharedStore {
+                async fn create(&self, record: &mut Record) -> Result<()> {
+                    self.check(&record.data).map_err(backend)?;
+                    while !self.insert(record.id.0, &record.data, record.expiry_date).await.map_err(backend)? {
+                        record.id = Id::default();
+                    }
+                    Ok(())
+                }
+
+                async fn save(&self, record: &Record) -> Result<()> {
+                    self.check(&record.data).map_err(backend)?;
+                    // A session that has ended stays ended. The trait has no error for a late save.
+                    self.replace(record.id.0, &record.data, record.expiry_date).await.map_err(backend)
+                }
+
+                async fn load(&self, id: &Id) -> Result<Option<Record>> {
+                    let found = crate::CloakroomSharedStore::load(self, id.0).await.map_err(backend)?;
+                    Ok(found.map(|content| record(*id, content)))
+                }
+
+                async fn delete(&self, id: &Id) -> Result<()> {
+                    crate::CloakroomSharedStore::delete(self, id.0).await.map_err(backend)
+                }
+            }
+
+            #[cfg(feature = "redis")]
+            #[async_trait]
+            impl ExpiredDeletion for crate::CloakroomSharedStore {
+                async fn delete_expired(&self) -> Result<()> {
+                    Ok(())
+                }
+            }
+
             #[async_trait]
             impl ExpiredDeletion for CloakroomStore {
                 async fn delete_expired(&self) -> Result<()> {

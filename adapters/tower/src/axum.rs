@@ -104,6 +104,9 @@ pub enum LoggedInRejection {
     NotLoggedIn,
     /// There is no session layer around the handler. 500.
     MissingLayer(MissingLayer),
+    /// It is not known whether a user is logged in, because the engine in which servers share their sessions is away.
+    /// The status of the error: 503.
+    Unavailable(SessionError),
 }
 
 impl fmt::Display for LoggedInRejection {
@@ -111,6 +114,7 @@ impl fmt::Display for LoggedInRejection {
         match self {
             Self::NotLoggedIn => f.write_str("not logged in"),
             Self::MissingLayer(_) => f.write_str("there is no session layer"),
+            Self::Unavailable(cause) => cause.fmt(f),
         }
     }
 }
@@ -120,6 +124,7 @@ impl Error for LoggedInRejection {
         match self {
             Self::NotLoggedIn => None,
             Self::MissingLayer(cause) => Some(cause),
+            Self::Unavailable(cause) => cause.source(),
         }
     }
 }
@@ -129,6 +134,7 @@ impl IntoResponse for LoggedInRejection {
         match self {
             Self::NotLoggedIn => (StatusCode::UNAUTHORIZED, self.to_string()).into_response(),
             Self::MissingLayer(cause) => cause.into_response(),
+            Self::Unavailable(cause) => cause.into_response(),
         }
     }
 }
@@ -156,7 +162,9 @@ impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Gone | Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::Full | Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::NotDurable | Self::Away | Self::Unknown | Self::Unconfirmed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Replaced | Self::PrincipalFull | Self::OtherPrincipal => StatusCode::CONFLICT,
             Self::TooLarge { .. } | Self::TooManyAttributes { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotANumber

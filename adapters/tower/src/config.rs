@@ -5,18 +5,36 @@ use crate::cookie::LayerCookie;
 use crate::error::LayerError;
 use crate::login::Login;
 use crate::usage::Predicate;
-use cloakroom::{Audience, Content, NewSession, SessionId, SessionStore, SessionTicket, Timeouts};
+use cloakroom::{Audience, Content, NewSession, SessionConfig, SessionId, SessionStore, SessionTicket, Timeouts};
 use core::time::Duration;
 use http::HeaderValue;
 use std::sync::Arc;
 
-/// The store, the cookie or token, and the settings of one layer.
-pub(crate) struct LayerConfig<T: Content + ?Sized> {
-    pub(crate) store: Arc<SessionStore<T>>,
+/// The store, the cookie or token, and the settings of one layer. `S` is the store.
+pub(crate) struct LayerConfig<S> {
+    pub(crate) store: S,
+    /// What the store gives each session, unless the layer says otherwise.
+    pub(crate) defaults: Defaults,
     pub(crate) carriers: Carriers,
     pub(crate) settings: Settings,
     /// What the application counts as a use of a session.
     pub(crate) counts_as_use: Option<Predicate>,
+}
+
+/// The configuration of a layer over a store of this process.
+pub(crate) type LocalConfig<T> = LayerConfig<Arc<SessionStore<T>>>;
+
+/// The timeouts of a store.
+#[derive(Clone, Copy)]
+pub(crate) struct Defaults {
+    pub(crate) idle: Duration,
+    pub(crate) absolute: Option<Duration>,
+}
+
+impl Defaults {
+    pub(crate) fn of(config: &SessionConfig) -> Self {
+        Self { idle: config.ttl, absolute: config.absolute_timeout }
+    }
 }
 
 /// The settings of a layer that are not part of the cookie.
@@ -45,24 +63,24 @@ impl Default for Settings {
     }
 }
 
-impl<T: Content + ?Sized> Clone for LayerConfig<T> {
+impl<S: Clone> Clone for LayerConfig<S> {
     fn clone(&self) -> Self {
-        let Self { store, carriers, settings, counts_as_use } = self;
-        let (store, carriers, counts_as_use) = (Arc::clone(store), carriers.clone(), counts_as_use.clone());
-        Self { store, carriers, settings: *settings, counts_as_use }
+        let Self { store, defaults, carriers, settings, counts_as_use } = self;
+        let (store, carriers, counts_as_use) = (store.clone(), carriers.clone(), counts_as_use.clone());
+        Self { store, defaults: *defaults, carriers, settings: *settings, counts_as_use }
     }
 }
 
-impl<T: Content + ?Sized> LayerConfig<T> {
-    pub(crate) fn new(store: Arc<SessionStore<T>>, cookie: LayerCookie) -> Self {
-        Self { store, carriers: Carriers::new(cookie), settings: Settings::default(), counts_as_use: None }
+impl<S> LayerConfig<S> {
+    pub(crate) fn over(store: S, defaults: Defaults, cookie: LayerCookie) -> Self {
+        let (carriers, settings) = (Carriers::new(cookie), Settings::default());
+        Self { store, defaults, carriers, settings, counts_as_use: None }
     }
 
     /// Whether the settings agree with each other.
     pub(crate) fn check(&self) -> Result<(), LayerError> {
-        let store = self.store.config();
-        let idle = self.settings.idle_timeout.unwrap_or(store.ttl);
-        let absolute = self.settings.absolute_timeout.or(store.absolute_timeout).unwrap_or(Duration::MAX);
+        let idle = self.settings.idle_timeout.unwrap_or(self.defaults.idle);
+        let absolute = self.settings.absolute_timeout.or(self.defaults.absolute).unwrap_or(Duration::MAX);
         let Carriers { cookie, by_domain, token, .. } = &self.carriers;
         let life = by_domain.iter().chain([cookie]).filter_map(|cookie| cookie.settings().max_age()).max();
         if life > Some(idle.min(absolute)) {
@@ -75,6 +93,31 @@ impl<T: Content + ?Sized> LayerConfig<T> {
             Some(token) if !token.has_its_own_header() => Err(LayerError::TokenHeader),
             _ => Ok(()),
         }
+    }
+
+    /// The timeouts that a login sets. It sets each of them, so that nothing is left of an earlier login.
+    pub(crate) fn timeouts_of(&self, login: Login) -> Timeouts {
+        let (idle, absolute) = match login.remembered {
+            Some(time) => (time, login.absolute.unwrap_or(time)),
+            None => {
+                let absolute = login.absolute.or(self.settings.absolute_timeout).or(self.defaults.absolute);
+                (self.settings.idle_timeout.unwrap_or(self.defaults.idle), absolute.unwrap_or(Duration::MAX))
+            }
+        };
+        Timeouts::default().idle(idle).absolute(absolute).cookie(login.remembered)
+    }
+
+    /// Whether the layer touches a session when its response is ready, if the request counts as a use. Reads do not
+    /// touch it then.
+    pub(crate) fn touches_at_the_response(&self) -> bool {
+        self.settings.rolling || self.counts_as_use.is_some()
+    }
+}
+
+impl<T: Content + ?Sized> LocalConfig<T> {
+    pub(crate) fn new(store: Arc<SessionStore<T>>, cookie: LayerCookie) -> Self {
+        let defaults = Defaults::of(store.config());
+        Self::over(store, defaults, cookie)
     }
 
     /// The ticket of a session that the layer accepts. None if there is no such session.
@@ -95,25 +138,6 @@ impl<T: Content + ?Sized> LayerConfig<T> {
             new = new.audience(audience);
         }
         new
-    }
-
-    /// The timeouts that a login sets. It sets each of them, so that nothing is left of an earlier login.
-    pub(crate) fn timeouts_of(&self, login: Login) -> Timeouts {
-        let store = self.store.config();
-        let (idle, absolute) = match login.remembered {
-            Some(time) => (time, login.absolute.unwrap_or(time)),
-            None => {
-                let absolute = login.absolute.or(self.settings.absolute_timeout).or(store.absolute_timeout);
-                (self.settings.idle_timeout.unwrap_or(store.ttl), absolute.unwrap_or(Duration::MAX))
-            }
-        };
-        Timeouts::default().idle(idle).absolute(absolute).cookie(login.remembered)
-    }
-
-    /// Whether the layer touches a session when its response is ready, if the request counts as a use. Reads do not
-    /// touch it then.
-    pub(crate) fn touches_at_the_response(&self) -> bool {
-        self.settings.rolling || self.counts_as_use.is_some()
     }
 
     /// The value of the header that sends a new id, in this cookie or as a token, if its session is live.

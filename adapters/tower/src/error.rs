@@ -62,6 +62,14 @@ pub enum SessionError {
     TooManyChanges,
     /// The operating system provides no random bytes for an id. 500.
     Random(RandomError),
+    /// The engine in which servers share their sessions does not answer, and nothing has changed. That is not a session
+    /// that has ended: the cookie stays, and the client may repeat the request. 503.
+    Away,
+    /// The engine has not confirmed the change: it has been made, or it has not. 503.
+    Unknown,
+    /// The session is dead on this server, and the response removes the cookie, but the engine has not confirmed the
+    /// end: other servers may still serve the session. The engine is told until it confirms. 503.
+    Unconfirmed,
 }
 
 impl fmt::Display for SessionError {
@@ -86,6 +94,9 @@ impl fmt::Display for SessionError {
             Self::Answered => f.write_str("the response has already been made, without the session's cookie"),
             Self::TooManyChanges => f.write_str("one request has changed the session's id too often"),
             Self::Random(_) => f.write_str("no session id could be made"),
+            Self::Away => f.write_str("the sessions cannot be reached"),
+            Self::Unknown => f.write_str("the change of the session is not confirmed"),
+            Self::Unconfirmed => f.write_str("the session has ended on this server, but that is not confirmed yet"),
         }
     }
 }
@@ -179,6 +190,27 @@ impl From<BindError> for SessionError {
             BindError::NotDurable => Self::NotDurable,
             BindError::Random(cause) => Self::Random(cause),
             _ => Self::Gone,
+        }
+    }
+}
+
+#[cfg(feature = "redis")]
+impl From<cloakroom_redis::SharedError> for SessionError {
+    fn from(error: cloakroom_redis::SharedError) -> Self {
+        use cloakroom_redis::{EngineError, SharedError};
+        match error {
+            SharedError::Missing(MissingError::Replaced) => Self::Replaced,
+            SharedError::Missing(_) => Self::Gone,
+            SharedError::Set(error) => error.into(),
+            SharedError::Increment(error) => error.into(),
+            SharedError::PrincipalFull => Self::PrincipalFull,
+            SharedError::OtherPrincipal => Self::OtherPrincipal,
+            SharedError::Engine(EngineError::Memory) => Self::Full,
+            SharedError::Unknown => Self::Unknown,
+            SharedError::Unconfirmed => Self::Unconfirmed,
+            // A variant that a later version adds is taken for an engine that is away too: never for a session that has
+            // ended.
+            _ => Self::Away,
         }
     }
 }

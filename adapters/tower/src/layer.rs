@@ -1,6 +1,8 @@
 //! The layer: finds the session of each request, and sends its cookie with the response.
 
-use crate::config::{Answered, LayerConfig};
+use crate::brought::Cookies;
+use crate::carrier::Carrier;
+use crate::config::{Answered, LayerConfig, LocalConfig};
 use crate::cookie::LayerCookie;
 use crate::request::RequestState;
 use crate::session::Session;
@@ -8,6 +10,7 @@ use crate::usage::{RequestHead, forbid_storing, is_use, may_carry, vary_by};
 use cloakroom::{Attributes, Content, SessionCookie, SessionStore};
 use core::fmt;
 use core::future::Future;
+use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -103,8 +106,9 @@ use tower_service::Service;
 /// # Ok(())
 /// # }
 /// ```
-pub struct SessionLayer<T: Content + ?Sized = Attributes> {
-    pub(crate) config: Arc<LayerConfig<T>>,
+pub struct SessionLayer<T: Content + ?Sized = Attributes, B = Arc<SessionStore<T>>> {
+    pub(crate) config: Arc<LayerConfig<B>>,
+    content: PhantomData<fn(&T)>,
 }
 
 impl<T: Content + ?Sized> SessionLayer<T> {
@@ -127,7 +131,13 @@ impl<T: Content + ?Sized> SessionLayer<T> {
     #[must_use]
     pub fn new(store: Arc<SessionStore<T>>) -> Self {
         let cookie = LayerCookie::beside_visitors(SessionCookie::of_this_host(&store.config().cookie_name));
-        Self { config: Arc::new(LayerConfig::new(store, cookie)) }
+        Self::of(LocalConfig::new(store, cookie))
+    }
+}
+
+impl<T: Content + ?Sized, B: Clone> SessionLayer<T, B> {
+    pub(crate) fn of(config: LayerConfig<B>) -> Self {
+        Self { config: Arc::new(config), content: PhantomData }
     }
 
     /// Sets the cookie. The store's name for the cookie is then ignored.
@@ -233,20 +243,20 @@ impl<T: Content + ?Sized> SessionLayer<T> {
         self.config.carriers.cookie.settings()
     }
 
-    pub(crate) fn with(self, change: impl FnOnce(&mut LayerConfig<T>)) -> Self {
+    pub(crate) fn with(self, change: impl FnOnce(&mut LayerConfig<B>)) -> Self {
         let mut config = LayerConfig::clone(&self.config);
         change(&mut config);
-        Self { config: Arc::new(config) }
+        Self::of(config)
     }
 }
 
-impl<T: Content + ?Sized> Clone for SessionLayer<T> {
+impl<T: Content + ?Sized, B> Clone for SessionLayer<T, B> {
     fn clone(&self) -> Self {
-        Self { config: Arc::clone(&self.config) }
+        Self { config: Arc::clone(&self.config), content: PhantomData }
     }
 }
 
-impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
+impl<T: Content + ?Sized, B> fmt::Debug for SessionLayer<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LayerConfig { carriers, settings, .. } = &*self.config;
         f.debug_struct("SessionLayer")
@@ -257,30 +267,31 @@ impl<T: Content + ?Sized> fmt::Debug for SessionLayer<T> {
     }
 }
 
-impl<S, T: Content + ?Sized> Layer<S> for SessionLayer<T> {
-    type Service = SessionService<S, T>;
+impl<S, T: Content + ?Sized, B: Clone> Layer<S> for SessionLayer<T, B> {
+    type Service = SessionService<S, T, B>;
 
-    fn layer(&self, inner: S) -> SessionService<S, T> {
+    fn layer(&self, inner: S) -> SessionService<S, T, B> {
         if let Err(error) = self.check() {
             panic!("{error}");
         }
-        SessionService { inner, config: Arc::clone(&self.config) }
+        SessionService { inner, config: Arc::clone(&self.config), content: PhantomData }
     }
 }
 
 /// A service whose requests have sessions. Made by [`SessionLayer`].
-pub struct SessionService<S, T: Content + ?Sized = Attributes> {
-    inner: S,
-    config: Arc<LayerConfig<T>>,
+pub struct SessionService<S, T: Content + ?Sized = Attributes, B = Arc<SessionStore<T>>> {
+    pub(crate) inner: S,
+    pub(crate) config: Arc<LayerConfig<B>>,
+    content: PhantomData<fn(&T)>,
 }
 
-impl<S: Clone, T: Content + ?Sized> Clone for SessionService<S, T> {
+impl<S: Clone, T: Content + ?Sized, B> Clone for SessionService<S, T, B> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), config: Arc::clone(&self.config) }
+        Self { inner: self.inner.clone(), config: Arc::clone(&self.config), content: PhantomData }
     }
 }
 
-impl<S: fmt::Debug, T: Content + ?Sized> fmt::Debug for SessionService<S, T> {
+impl<S: fmt::Debug, T: Content + ?Sized, B> fmt::Debug for SessionService<S, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionService").field("inner", &self.inner).finish_non_exhaustive()
     }
@@ -377,20 +388,31 @@ fn finish<T: Content + ?Sized, Body>(
         is_use: is_use(config.counts_as_use.as_ref(), head, response),
         may_carry: may_carry(response),
     });
+    deliver(response, config, state.brought().carrier, cookies, state.was_asked());
+}
+
+/// Adds to a response what belongs to its cookies, or to the lack of a session.
+pub(crate) fn deliver<B, Body>(
+    response: &mut Response<Body>,
+    config: &LayerConfig<B>,
+    carrier: Carrier,
+    cookies: Cookies,
+    was_asked: bool,
+) {
     let is_refused = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    if is_refused && config.carriers.challenges(state.carrier()) {
+    if is_refused && config.carriers.challenges(carrier) {
         headers.entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
     }
     let mut any = false;
     for cookie in cookies.into_iter().flatten() {
-        config.carriers.deliver(state.carrier(), cookie, headers);
+        config.carriers.deliver(carrier, cookie, headers);
         any = true;
     }
     if any && config.settings.no_store {
         forbid_storing(headers);
     }
-    if state.was_asked() {
+    if was_asked {
         config.carriers.names().for_each(|name| vary_by(headers, name));
     }
 }

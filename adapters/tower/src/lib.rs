@@ -128,6 +128,7 @@
 //! |---|---|
 //! | `axum` | [`Session`] and `LoggedIn` as extractors of axum 0.8, [`SessionError`] as a response |
 //! | `json` | `Session::set_json` and `get_json`: attributes that hold values as JSON, through serde |
+//! | `redis` | the module `shared`: the same over sessions that several servers share, in Redis or Valkey |
 //!
 //! [csrf]: https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
 
@@ -138,17 +139,21 @@
 //
 // | module | imports |
 // |---|---|
+// | `shared` | `axum`, `layer`, `config`, `brought`, `carrier`, `changes`, `cookie`, `usage`, `error`, `login` |
 // | `axum` | `session`, `error` |
 // | `settings` | `layer`, `carrier`, `cookie`, `usage`, `error` |
-// | `layer` | `session`, `request`, `config`, `cookie`, `usage` |
-// | `session` | `request`, `error`, `login` |
-// | `request` | `config`, `carrier`, `cookie` |
+// | `layer` | `session`, `request`, `config`, `brought`, `carrier`, `cookie`, `usage` |
+// | `session` | `request`, `changes`, `config`, `error`, `login` |
+// | `request` | `config`, `changes`, `brought`, `carrier`, `error` |
 // | `config` | `carrier`, `cookie`, `usage`, `error`, `login` |
+// | `brought` | `carrier`, `cookie` |
 // | `carrier` | `cookie` |
-// | `error`, `cookie`, `usage`, `login` | |
+// | `changes`, `error`, `cookie`, `usage`, `login` | |
 #[cfg(feature = "axum")]
 mod axum;
+mod brought;
 mod carrier;
+mod changes;
 mod config;
 mod cookie;
 mod error;
@@ -157,6 +162,8 @@ mod login;
 mod request;
 mod session;
 mod settings;
+#[cfg(feature = "redis")]
+pub mod shared;
 mod usage;
 
 #[cfg(feature = "axum")]
@@ -172,6 +179,6 @@ pub use session::Session;
 pub use usage::Use;
 
 /// Compiles the programs of the README as tests.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

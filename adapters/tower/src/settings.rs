@@ -9,7 +9,7 @@ use cloakroom::{Audience, Content, SessionCookie};
 use core::cmp::Reverse;
 use std::sync::Arc;
 
-impl<T: Content + ?Sized> SessionLayer<T> {
+impl<T: Content + ?Sized, B: Clone> SessionLayer<T, B> {
     /// Chooses the cookie by the host of each request, for a server of several domains: the first of these cookies
     /// whose [`domain`](crate::SessionCookieBuilder::domain) is that of the host or above it, the longest domain first.
     /// For another host, the layer's own [`cookie`](Self::cookie).

@@ -45,6 +45,9 @@ pub(crate) mod disk;
 mod guard;
 #[path = "live.rs"]
 mod live;
+#[allow(dead_code, reason = "the tests of one server leave it out")]
+#[path = "shared.rs"]
+pub(crate) mod shared;
 
 use live::Lookups;
 
@@ -67,8 +70,8 @@ pub(crate) struct Settings {
     pub(crate) secure_cookies: bool,
 }
 
-/// The whole application over a store. Other code may use the store at the same time.
-pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
+/// The page, and the refusals of all other addresses.
+fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -76,10 +79,17 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
     ];
     let script = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
     let style = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
-    let routes = Router::new()
+    Router::new()
         .route("/", get((page, include_str!("page.html"))))
         .route("/page.js", get((script, include_str!("page.js"))))
         .route("/page.css", get((style, include_str!("page.css"))))
+        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is no such page"))
+        .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "this page has no such method"))
+}
+
+/// The whole application over a store. Other code may use the store at the same time.
+pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
+    let routes = page()
         .route("/login", post(login))
         .route("/profile", get(profile))
         .route("/logout", post(logout))
@@ -87,8 +97,6 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .route("/end", post(devices::end))
         .route("/logout-everywhere", post(devices::logout_everywhere))
         .route("/crowd", post(live::crowd))
-        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is no such page"))
-        .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "this page has no such method"))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(sessions(store, settings));
     // Outermost, because a request from another site is refused without its session.
@@ -97,12 +105,13 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
 
 /// The layer. Its cookie is `Secure` and its name has the prefix `__Host-`, unless the settings turn that off.
 fn sessions(store: Arc<SessionStore>, settings: Settings) -> SessionLayer {
-    let insecure = SessionCookie::builder().name(store.cookie_name()).secure(false);
+    let insecure = insecure(store.cookie_name());
     let sessions = SessionLayer::new(store);
-    match settings.secure_cookies {
-        true => sessions,
-        false => sessions.cookie(insecure.build().expect("the store's name for the cookie has no prefix")),
-    }
+    if settings.secure_cookies { sessions } else { sessions.cookie(insecure) }
+}
+
+fn insecure(name: &str) -> SessionCookie {
+    SessionCookie::builder().name(name).secure(false).build().expect("the store's name for the cookie has no prefix")
 }
 
 #[derive(Deserialize)]
@@ -117,17 +126,23 @@ async fn login(
     headers: HeaderMap,
     form: Result<Form<Login>, FormRejection>,
 ) -> Result<Json<serde_json::Value>, Response> {
-    let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()).into_response())?;
-    let user = login.user.trim();
-    if !(1..=MAX_USER_CHARS).contains(&user.chars().count()) || user.chars().any(char::is_control) {
-        // Called by the field's label on the page, where the message is shown.
-        let reason = format!("your name must have 1 to {MAX_USER_CHARS} characters, and no control characters");
-        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason).into_response());
-    }
+    let user = &user_of(form).map_err(IntoResponse::into_response)?;
     let attributes = devices::attributes_at_login(user, &headers).map_err(|error| internal(&error))?;
     session.login(&Principal::new(user)).map_err(not_done)?;
     session.set_each(attributes).map_err(not_done)?;
     Ok(Json(json!({ "user": user })))
+}
+
+/// The name in a login form.
+fn user_of(form: Result<Form<Login>, FormRejection>) -> Result<String, Refusal> {
+    let Form(login) = form.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()))?;
+    let user = login.user.trim();
+    if !(1..=MAX_USER_CHARS).contains(&user.chars().count()) || user.chars().any(char::is_control) {
+        // Called by the field's label on the page, where the message is shown.
+        let reason = format!("your name must have 1 to {MAX_USER_CHARS} characters, and no control characters");
+        return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, &reason));
+    }
+    Ok(user.to_owned())
 }
 
 /// The response to `GET /profile`.
@@ -179,7 +194,10 @@ async fn logout(session: Session) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn refuse(status: StatusCode, reason: &str) -> (StatusCode, Json<serde_json::Value>) {
+/// A response that says why a request is refused.
+type Refusal = (StatusCode, Json<serde_json::Value>);
+
+fn refuse(status: StatusCode, reason: &str) -> Refusal {
     (status, Json(json!({ "error": reason })))
 }
 

@@ -7,12 +7,14 @@
 //! | `PORT` | 3000 | the port on 127.0.0.1; 0 means any free port |
 //! | `SESSION_TTL` | 1800 | the idle timeout in seconds |
 //! | `PERSIST` | | a directory in which sessions outlive the server; it is made if only it is missing |
+//! | `REDIS_URL` | | the engine in which several servers share their sessions, such as `redis://127.0.0.1:6379` |
 //! | `INSECURE_COOKIES` | | `1` omits the cookie's `Secure` attribute, for Safari on plain `http://localhost` |
 //!
 //! | file | contents |
 //! |---|---|
 //! | `main.rs` | starting and stopping the server |
 //! | `app.rs` | the routes |
+//! | `shared.rs`, `node.rs` | the routes over sessions that servers share, and one of those servers |
 //! | `devices.rs`, `live.rs` | the data that the page shows |
 //! | `disk.rs` | sessions that outlive the server |
 //! | `guard.rs` | the refusal of requests from other sites |
@@ -35,6 +37,7 @@ use cloakroom::{SessionStore, Sweeper, WhenFull, WhenPrincipalFull};
 use tokio::{net::TcpListener, sync::oneshot};
 
 mod app;
+mod node;
 
 const MAX_SESSIONS: usize = 100_000;
 
@@ -61,7 +64,10 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let port = number_from("PORT", 3000_u16)?;
     let ttl = Duration::from_secs(number_from("SESSION_TTL", 1800)?);
-    let settings = Settings { secure_cookies: env::var_os("INSECURE_COOKIES").is_none_or(|value| value != "1") };
+    if let Some(url) = env::var_os("REDIS_URL") {
+        return node::run(&url.to_string_lossy(), port, ttl).await;
+    }
+    let settings = settings();
 
     let store = SessionStore::builder()
         .ttl(ttl)
@@ -75,9 +81,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         Some(directory) => Disk::open(Path::new(&directory), store).map(|(disk, store)| (Some(disk), store))?,
         None => (None, Arc::new(store.build()?)),
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))?;
+    let listener = listen(port).await?;
     // Before the address is printed, because a program that has read it may send a signal.
     let stop = stop_signal()?;
     let sweeper = Sweeper::start(Arc::clone(&store), SWEEP_INTERVAL)?;
@@ -96,6 +100,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
     disk.close()?;
     say(&format!("goodbye; sessions kept on disk: {}", store.count()));
     Ok(())
+}
+
+fn settings() -> Settings {
+    Settings { secure_cookies: env::var_os("INSECURE_COOKIES").is_none_or(|value| value != "1") }
+}
+
+async fn listen(port: u16) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}"))
 }
 
 /// Serves until the stop signal, then gives requests in flight the time `GRACE` to complete.

@@ -6,6 +6,9 @@ const part = (id) => document.getElementById(id);
 const forms = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
+// Shown while the engine that has the sessions of several servers is away. No session has ended by that.
+const AWAY = "The sessions cannot be reached; trying again.";
+
 // The time that this session has left, or null when logged out.
 let idle = null;
 // The store's last figures, and its numbers of sessions in the last minute.
@@ -117,9 +120,27 @@ function showDisk(disk) {
   part("disk").textContent = `Sessions restored from disk: ${forms.format(disk.restored)}. ${state}`;
 }
 
+function showNear(near) {
+  for (const id of ["sessions", "hits", "misses", "invalidations", "commands"]) {
+    part(`near-${id}`).textContent = forms.format(near[id]);
+  }
+  part("near-ping").textContent = `${forms.format(near.ping_age)} ms ago`;
+}
+
+// Which of several servers has responded. There is none if the sessions are of one server.
+function showNode(response) {
+  const node = response.headers.get("x-node");
+  if (!node) return;
+  part("node").textContent = `Answered by the server on port ${node}.`;
+  part("node").hidden = part("near").hidden = false;
+  part("store").hidden = true;
+}
+
 async function request(method, path, body) {
   try {
-    return await fetch(path, { method, body });
+    const response = await fetch(path, { method, body });
+    showNode(response);
+    return response;
   } catch {
     say("The server does not respond.");
     return null;
@@ -159,14 +180,18 @@ async function look() {
   looking = false;
   if (!idle) return;
   part("pulse").textContent = response ? "" : "No response; trying again.";
+  if (response) showNode(response);
+  if (response?.status === 503) say(AWAY);
+  else if (part("message").textContent === AWAY) say("");
   if (response?.status === 401) return showLogin("This session has ended.");
   if (!response?.ok) return;
   const live = await response.json();
   if (!idle) return;
   setTimeLeft(live.expires_in, idle.whole);
   showDevices(live.devices);
-  showStore(live.store);
   showDisk(live.disk);
+  if (live.near) showNear(live.near);
+  else showStore(live.store);
 }
 
 async function endDevice(device, button) {

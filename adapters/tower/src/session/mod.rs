@@ -18,9 +18,10 @@ mod principal;
 mod retry;
 mod typed;
 
-use crate::config::LayerConfig;
+use crate::changes::Refused;
+use crate::config::LocalConfig;
 use crate::error::SessionError;
-use crate::request::{Change, Refused, RequestState};
+use crate::request::{Change, RequestState};
 use cloakroom::{Attributes, Content, Hold, Replicate, RotateError, SessionId, SessionStore, Timeouts};
 use core::fmt;
 use core::time::Duration;
@@ -70,7 +71,7 @@ impl<T: Content + ?Sized> Session<T> {
 
     /// Whether this handle of a layer outside serves for a layer of this configuration: both find the same sessions by
     /// the same cookie, and the response is still to come.
-    pub(crate) fn serves(&self, config: &LayerConfig<T>) -> bool {
+    pub(crate) fn serves(&self, config: &LocalConfig<T>) -> bool {
         let own = self.0.config();
         Arc::ptr_eq(&own.store, &config.store)
             && own.settings.audience == config.settings.audience
@@ -99,7 +100,7 @@ impl<T: Content + ?Sized> Session<T> {
     /// requests. Wait-free; allocates nothing.
     #[must_use]
     pub fn is_by_token(&self) -> bool {
-        self.0.carrier().is_token()
+        self.0.brought().carrier.is_token()
     }
 
     /// Returns whether there is a live session, without touching it. Lock-free; allocates nothing.

@@ -1,12 +1,13 @@
 //! How an operation follows a change of the session's id by another handle of the same request.
 //!
-//! An operation takes the current [`Node`] and applies itself to that node's id. If the store does not find the id, and
-//! the current node has changed meanwhile, the operation starts again from the new node. Each repetition means that
-//! another handle has completed a change, so the operations are lock-free.
+//! An operation takes the current [node](IdNode) and applies itself to that node's id. If the store does not find the
+//! id, and the current node has changed meanwhile, the operation starts again from the new node. Each repetition means
+//! that another handle has completed a change, so the operations are lock-free.
 
 use super::Session;
+use crate::changes::Refused;
 use crate::error::SessionError;
-use crate::request::{Change, Node, Refused};
+use crate::request::{Change, IdNode};
 use cloakroom::{Content, MissingError, SessionId, Undo};
 use core::ptr;
 
@@ -99,7 +100,7 @@ impl<T: Content + ?Sized> Session<T> {
     }
 
     /// The id of a node, or why there is none.
-    fn id_at<'a>(&self, at: &'a Node<T>) -> Result<&'a SessionId, SessionError> {
+    fn id_at<'a>(&self, at: &'a IdNode<T>) -> Result<&'a SessionId, SessionError> {
         match at.id() {
             Some(id) => Ok(id),
             None => Err(self.0.may_create(at).err().unwrap_or(SessionError::Gone)),
@@ -116,7 +117,7 @@ impl<T: Content + ?Sized> Session<T> {
     }
 
     /// Checks whether the id may change, before the store does any work.
-    pub(super) fn may_change(&self, at: &Node<T>) -> Result<(), SessionError> {
+    pub(super) fn may_change(&self, at: &IdNode<T>) -> Result<(), SessionError> {
         match () {
             () if self.0.is_closed() => Err(SessionError::Answered),
             () if at.is_last_allowed() => Err(SessionError::TooManyChanges),
@@ -126,7 +127,7 @@ impl<T: Content + ?Sized> Session<T> {
 
     /// Makes `id` the session's id. No other task knows this id yet. If another handle has changed the id first, the
     /// session of `id` is ended. If the response has been made, the change is taken back.
-    pub(super) fn move_to(&self, at: &Node<T>, id: SessionId, change: Change<T>) -> Result<Moved, SessionError> {
+    pub(super) fn move_to(&self, at: &IdNode<T>, id: SessionId, change: Change<T>) -> Result<Moved, SessionError> {
         match self.0.append(at, Some(id), change) {
             Ok(()) => Ok(Moved::Yes),
             Err(Refused::Overtaken(node)) => {

@@ -1,9 +1,10 @@
 //! Operations on a session that holds a value of the application's own type.
 
 use super::Session;
+use crate::changes::Refused;
 use crate::error::SessionError;
 use crate::login::Login;
-use crate::request::{Change, Refused};
+use crate::request::Change;
 use cloakroom::Principal;
 use core::cell::RefCell;
 

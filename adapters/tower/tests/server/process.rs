@@ -146,6 +146,9 @@ fn wait(child: &mut Child) -> ExitStatus {
 pub(crate) fn example(port: &str) -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BUILT.get_or_init(|| build("server")));
-    command.env("PORT", port).env_remove("PERSIST").env_remove("SESSION_TTL").env_remove("INSECURE_COOKIES");
+    command.env("PORT", port);
+    for setting in ["SESSION_TTL", "INSECURE_COOKIES", "PERSIST", "REDIS_URL"] {
+        command.env_remove(setting);
+    }
     command
 }
