@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-crates=(cloakroom cloakroom-tower cloakroom-tower-sessions cloakroom-actix-session cloakroom-dbsc cloakroom-persist)
+crates=(cloakroom cloakroom-tower cloakroom-tower-sessions cloakroom-actix-session cloakroom-dbsc cloakroom-codec cloakroom-persist)
 
 allowed='^(Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json|README\.md|LICENSE-(MIT|APACHE)'
 allowed+='|src/.+\.rs|examples/.+\.(rs|html|css|js)|CHANGELOG\.md|docs/[^/]+\.md)$'

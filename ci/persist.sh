@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash ci/with-tests cargo test -p cloakroom-persist --all-features
+bash ci/with-tests cargo test -p cloakroom-codec -p cloakroom-persist --all-features
 cargo run -p cloakroom-persist --example figures 2000
 for engine in redb fjall; do
     cargo run -p cloakroom-benches --no-default-features --features engines --bin engines "$engine" 50000

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// * If a clock goes back, the last use of some sessions is in the future. Sessions up to one idle timeout ahead stay
 ///   unchanged, and live longer by the time that the clock went back. The last use of a session that is further ahead
 ///   is reset to the present when an operation finds it, so that no session becomes immortal.
-/// * A reading beyond 146 million years counts as 146 million years.
+/// * A reading beyond 104 years counts as 104 years.
 ///
 /// A clock may panic. The operation that read it panics then, and its session is unchanged.
 ///
@@ -300,8 +300,8 @@ impl Ticking for TimeSource {
     #[inline]
     fn tick(&self) -> Tick {
         match self {
-            Self::Coarse(clock) => Tick::ORIGIN.after(clock.0.milliseconds()),
-            Self::Custom(clock) => Tick::ORIGIN.after(Tick::from_reading(clock.now()).get()),
+            Self::Coarse(clock) => Tick::at(clock.0.milliseconds()),
+            Self::Custom(clock) => Tick::from_reading(clock.now()),
         }
     }
 }
@@ -406,7 +406,7 @@ mod tests {
         let shared: Arc<dyn Clock> = Arc::new(Steps);
         assert_eq!((shared.now(), shared.resolution()), (Steps.now(), Steps.resolution()));
         let source = TimeSource::custom(shared);
-        assert_eq!((source.tick(), source.resolution()), (Tick::ORIGIN.after(77), Duration::from_millis(10)));
+        assert_eq!((source.tick(), source.resolution()), (Tick::at(77), Duration::from_millis(10)));
     }
 
     #[test]
@@ -420,7 +420,7 @@ mod tests {
         let clock = CoarseClock::new();
         let source = TimeSource::Coarse(clock);
         assert_eq!(source.resolution(), clock.resolution());
-        let reading = || Tick::ORIGIN.after(Tick::from_reading(clock.now()).get());
+        let reading = || Tick::from_reading(clock.now());
         let ticks = [reading(), source.tick(), reading()];
         assert!(ticks.is_sorted(), "{ticks:?}");
     }

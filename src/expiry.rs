@@ -3,45 +3,115 @@
 //! A [`Tick`] is a millisecond of the store's clock. Readings and stamps are rounded down to whole ticks and the
 //! comparison is strict, so rounding never makes a session expire early: if `floor(now) - floor(stamp) > idle` for a
 //! whole number `idle`, then `now - stamp > idle`. The resolution of a coarse clock is added to the idle timeout.
+//!
+//! # Eras
+//!
+//! The upper bits of a tick number the *era* of the store, which ending all sessions raises. A stamp never leaves its
+//! era: a session of an earlier era is not live. The eras are so far apart that the comparison with the idle timeout,
+//! which look-ups make anyway, tells them apart.
 
 use core::time::Duration;
 
-/// A reading of the store's clock in whole milliseconds, at most [`Tick::MAX`].
+/// A reading of the store's clock in whole milliseconds, at most [`Tick::LAST`], and the era in which it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Tick(u64);
 
 impl Tick {
-    /// The last tick, after 146 million years; later readings count as this one. It leaves two bits free for the
-    /// entry's life word.
-    pub(crate) const MAX: Self = Self(u64::MAX >> 2);
+    /// The last tick of the first era, 104 years after the clock's origin; later readings count as this one.
+    pub(crate) const LAST: Self = Self((1 << 42) - 1);
 
-    /// The tick of a store's clock at its origin. It is not the first, because a restored session may have been used
-    /// last before the clock's origin: 34 years fit in between.
+    /// The tick of a store's clock at its origin, in the first era. It is not the first, because a restored session may
+    /// have been used last before the clock's origin: 34 years fit in between.
     pub(crate) const ORIGIN: Self = Self(1 << 40);
 
+    /// Later than every tick of every era. It leaves two bits free for the entry's life word.
+    pub(crate) const NEVER: Self = Self(u64::MAX >> 2);
+
+    /// The distance between two eras. Ticks of different eras are further apart than [`FOREVER`].
+    const ERA: u64 = 1 << 43;
+
+    /// The number of eras. The last one has no sessions.
+    const ERAS: u64 = (Self::NEVER.0 + 1) / Self::ERA;
+
+    /// The tick of this number, in the first era.
     pub(crate) const fn new(milliseconds: u64) -> Self {
-        if milliseconds > Self::MAX.0 { Self::MAX } else { Self(milliseconds) }
+        if milliseconds > Self::LAST.0 { Self::LAST } else { Self(milliseconds) }
     }
 
-    /// The tick that contains `reading`.
+    /// The tick that a life word holds.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The tick of a clock `milliseconds` after its origin, in the first era.
+    #[inline]
+    pub(crate) fn at(milliseconds: u64) -> Self {
+        Self(Self::ORIGIN.0 + milliseconds.min(Self::LAST.0 - Self::ORIGIN.0))
+    }
+
+    /// The tick that contains `reading`, in the first era.
     pub(crate) fn from_reading(reading: Duration) -> Self {
         let whole = reading.as_secs().saturating_mul(1_000);
-        Self::new(whole.saturating_add(u64::from(reading.subsec_millis())))
+        Self::at(whole.saturating_add(u64::from(reading.subsec_millis())))
     }
 
     pub(crate) const fn get(self) -> u64 {
         self.0
     }
+
+    /// The same tick of a clock, of the first era, in the era that begins at `start`.
+    #[inline]
+    pub(crate) const fn in_era(self, start: EraStart) -> Self {
+        Self(self.0 + start.0)
+    }
+
+    /// The same tick in the era of `other`.
+    pub(crate) const fn in_era_of(self, other: Self) -> Self {
+        Self(self.0 % Self::ERA + (other.0 - other.0 % Self::ERA))
+    }
+
+    const fn era(self) -> u64 {
+        self.0 / Self::ERA
+    }
 }
 
-/// A timeout in ticks: `timeout`, rounded up, plus one `resolution` of the clock.
+/// The beginning of an era.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EraStart(u64);
+
+impl EraStart {
+    /// The first era's.
+    pub(crate) const FIRST: Self = Self(0);
+
+    /// The last era's, in which no session begins: every session is of an earlier one.
+    pub(crate) const END: Self = Self((Tick::ERAS - 1) * Tick::ERA);
+
+    pub(crate) const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    pub(crate) const fn to_word(self) -> u64 {
+        self.0
+    }
+
+    /// The next era, unless this is the last one that sessions can have.
+    pub(crate) fn next(self) -> Option<Self> {
+        let next = Self(self.0 + Tick::ERA);
+        (next != Self::END).then_some(next)
+    }
+}
+
+/// An idle timeout that never ends a session.
+pub(crate) const FOREVER: u64 = Tick::LAST.0;
+
+/// A timeout in ticks: `timeout`, rounded up, plus one `resolution` of the clock. At most [`FOREVER`].
 pub(crate) fn limit(timeout: Duration, resolution: Duration) -> u64 {
-    ticks_up(timeout).saturating_add(ticks_up(resolution))
+    ticks_up(timeout).saturating_add(ticks_up(resolution)).min(FOREVER)
 }
 
 /// The timeout of a [`limit`] in ticks.
 pub(crate) fn timeout(limit: u64, resolution: Duration) -> Duration {
-    if limit == u64::MAX { Duration::MAX } else { span(limit.saturating_sub(ticks_up(resolution))) }
+    if limit == FOREVER { Duration::MAX } else { span(limit.saturating_sub(ticks_up(resolution))) }
 }
 
 /// The whole ticks of a span.
@@ -57,28 +127,27 @@ pub(crate) const fn span(ticks: u64) -> Duration {
 impl Limits {
     /// The ticks from `now` until the absolute timeout, if there is one.
     pub(crate) fn left_until_end(self, now: Tick) -> Option<u64> {
-        (self.end != Tick::MAX).then(|| self.end.0.saturating_sub(now.0))
+        (self.end != Tick::NEVER).then(|| self.end.0.saturating_sub(now.0))
     }
 
     /// The remaining ticks, at `now`, of a session that was last touched at `stamp`, if it is not touched again.
+    /// `u64::MAX` if it never expires.
     pub(crate) fn left(self, stamp: Tick, now: Tick) -> u64 {
         let untouched = now.0.saturating_sub(stamp.0);
-        let idle = if self.idle == u64::MAX { u64::MAX } else { self.idle.saturating_sub(untouched) };
-        let end = if self.end == Tick::MAX { u64::MAX } else { self.end.0.saturating_sub(now.0) };
+        let idle = if self.idle == FOREVER { u64::MAX } else { self.idle.saturating_sub(untouched) };
+        let end = if self.end == Tick::NEVER { u64::MAX } else { self.end.0.saturating_sub(now.0) };
         idle.min(end)
     }
 }
 
 impl Tick {
-    /// The tick `ticks` earlier.
+    /// The tick `ticks` earlier, or the first one of the era.
     pub(crate) fn before(self, ticks: u64) -> Self {
-        Self(self.0.saturating_sub(ticks))
+        Self(self.0 - ticks.min(self.0 % Self::ERA))
     }
 
-    /// The tick `ticks` later.
-    #[inline]
     pub(crate) fn after(self, ticks: u64) -> Self {
-        Self::new(self.0.saturating_add(ticks))
+        if ticks >= Self::LAST.0.saturating_sub(self.0 % Self::ERA) { Self::NEVER } else { Self(self.0 + ticks) }
     }
 }
 
@@ -90,7 +159,7 @@ fn ticks_up(span: Duration) -> u64 {
 /// The limits on a session's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// The idle timeout in ticks.
+    /// The idle timeout in ticks, at most [`FOREVER`].
     pub(crate) idle: u64,
     /// The last tick before the absolute timeout.
     pub(crate) end: Tick,
@@ -112,6 +181,8 @@ pub(crate) enum Verdict {
     Live,
     /// Beyond a limit.
     Expired(Expiry),
+    /// Of an earlier era: all sessions of the store were ended.
+    EarlierEra,
     /// Further ahead of the clock than the idle timeout: the clock was set back. Such a stamp would keep its session
     /// alive until the clock catches up, so the caller resets it to this tick, which was read after the stamp was
     /// loaded.
@@ -147,7 +218,7 @@ pub(crate) struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     /// A moment at which no session has expired.
-    pub(crate) const TIMELESS: Moment<'static> = Moment { now: Tick(0), idle: u64::MAX, clock: &Tick(0) };
+    pub(crate) const TIMELESS: Moment<'static> = Moment { now: Tick(0), idle: FOREVER, clock: &Tick(0) };
 
     /// A moment with the reading `now` of `clock`, and the idle timeout `idle` for sessions without their own limits.
     #[inline]
@@ -173,7 +244,7 @@ impl<'a> Moment<'a> {
     /// `None`.
     ///
     /// The reading may be old, because the thread may have been suspended. Then this may return true for a session that
-    /// has expired since, and never false for a live one.
+    /// has ended since, and never false for a live one.
     #[inline(always)]
     pub(crate) fn finds_live(self, stamp: Tick, own: Option<Limits>) -> bool {
         match own {
@@ -187,7 +258,7 @@ impl<'a> Moment<'a> {
         if self.finds_live(stamp, own) {
             return Verdict::Live;
         }
-        self.judge_afresh(stamp, own.unwrap_or(Limits { idle: self.idle, end: Tick::MAX }))
+        self.judge_afresh(stamp, own.unwrap_or(Limits { idle: self.idle, end: Tick::NEVER }))
     }
 
     /// Judges by a new reading of the clock, which is younger than the stamp. The operation's first reading may be
@@ -196,7 +267,12 @@ impl<'a> Moment<'a> {
     #[cold]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = self.afresh();
-        if fresh > limits.end {
+        if stamp.era() < fresh.era() {
+            Verdict::EarlierEra
+        } else if stamp.era() > fresh.era() {
+            // The clock of an operation that does not read it again. The session began in a later era.
+            Verdict::Live
+        } else if fresh > limits.end {
             Verdict::Expired(Expiry::Absolute)
         } else if fresh.0.abs_diff(stamp.0) <= limits.idle {
             Verdict::Live
@@ -241,7 +317,7 @@ mod tests {
 
     #[test]
     fn an_infinite_limit_leaves_infinite_time() {
-        let infinite = Limits { idle: limit(Duration::MAX, Duration::ZERO), end: Tick::MAX };
+        let infinite = Limits { idle: limit(Duration::MAX, Duration::ZERO), end: Tick::NEVER };
         assert_eq!(infinite.left(Tick::new(3), Tick::new(9)), u64::MAX);
         assert_eq!(Limits { end: Tick::new(10), ..infinite }.left(Tick::new(3), Tick::new(9)), 1);
         assert_eq!(Limits { idle: 7, ..infinite }.left(Tick::new(3), Tick::new(9)), 1);
@@ -250,9 +326,9 @@ mod tests {
     #[test]
     fn an_infinite_limit_never_expires() {
         let infinite = limit(Duration::MAX, Duration::ZERO);
-        assert_eq!(infinite, u64::MAX);
-        assert_eq!(judge(Tick::MAX.get(), 0, infinite), Verdict::Live);
-        assert_eq!(judge(0, Tick::MAX.get(), infinite), Verdict::Live);
+        assert_eq!(infinite, FOREVER);
+        assert_eq!(judge(Tick::LAST.get(), 0, infinite), Verdict::Live);
+        assert_eq!(judge(0, Tick::LAST.get(), infinite), Verdict::Live);
     }
 
     #[test]
@@ -289,8 +365,8 @@ mod tests {
     #[test]
     fn a_session_that_never_expires_has_infinite_time_left_even_when_idle() {
         let left = |idle, end| Limits { idle, end }.left(Tick::new(100), Tick::new(130));
-        assert_eq!(left(u64::MAX, Tick::MAX), u64::MAX);
-        assert_eq!([left(u64::MAX, Tick::new(150)), left(40, Tick::MAX), left(40, Tick::new(135))], [20, 10, 5]);
+        assert_eq!(left(FOREVER, Tick::NEVER), u64::MAX);
+        assert_eq!([left(FOREVER, Tick::new(150)), left(40, Tick::NEVER), left(40, Tick::new(135))], [20, 10, 5]);
     }
 
     #[test]
@@ -311,6 +387,52 @@ mod tests {
     #[test]
     fn readings_round_down_and_stop_at_the_last_tick() {
         assert_eq!(Tick::from_reading(Duration::from_micros(1_999)), Tick::new(1));
-        assert_eq!(Tick::from_reading(Duration::MAX), Tick::MAX);
+        assert_eq!(Tick::from_reading(Duration::MAX), Tick::LAST);
+    }
+
+    fn era(number: u64) -> EraStart {
+        (0..number).fold(EraStart::FIRST, |start, _| start.next().expect("one of the first eras"))
+    }
+
+    /// Whatever the limits, the readings and the era.
+    #[test]
+    fn a_stamp_of_an_earlier_era_is_not_live() {
+        for (before, after) in [(0, 1), (1, 2), (0, 9)] {
+            for now in [Tick::new(0), Tick::new(5), Tick::LAST].map(|now| now.in_era(era(after))) {
+                for stamp in [Tick::new(0), Tick::new(5), Tick::LAST].map(|stamp| stamp.in_era(era(before))) {
+                    let moment = Moment::new(now, FOREVER, &now);
+                    assert_eq!(moment.judge(stamp, None), Verdict::EarlierEra);
+                    let own = Limits { idle: FOREVER, end: Tick::NEVER };
+                    assert_eq!(moment.judge(stamp, Some(own)), Verdict::EarlierEra);
+                }
+            }
+        }
+    }
+
+    /// The operation began in an earlier era than the session that it meets.
+    #[test]
+    fn a_stamp_of_a_later_era_is_judged_by_a_new_reading() {
+        let (before, after) = (Tick::new(7), Tick::new(9).in_era(era(1)));
+        assert_eq!(Moment::new(before, 30, &|| after).judge(after, None), Verdict::Live);
+        assert_eq!(Moment::new(before, 30, &|| after.after(31)).judge(after, None), Verdict::Expired(Expiry::Idle));
+        assert_eq!(Moment::new(before, 30, &before).judge(after, None), Verdict::Live);
+    }
+
+    #[test]
+    fn a_tick_keeps_its_era_or_is_beyond_all() {
+        let tick = Tick::new(7).in_era(era(3));
+        assert_eq!((tick.after(2), tick.after(FOREVER)), (Tick::new(9).in_era(era(3)), Tick::NEVER));
+        assert_eq!((Tick::new(0).after(FOREVER), tick.after(FOREVER - 7)), (Tick::NEVER, Tick::NEVER));
+        assert_eq!(tick.after(FOREVER - 8).get() + 1, Tick::LAST.in_era(era(3)).get());
+        assert_eq!((Tick::new(8).in_era_of(tick), tick.in_era_of(Tick::new(8))), (tick.after(1), Tick::new(7)));
+    }
+
+    #[test]
+    fn the_last_era_is_later_than_every_stamp_and_not_entered() {
+        let last = EraStart::from_word(EraStart::END.to_word() - Tick::ERA);
+        assert_eq!(last.next(), None);
+        assert!(Tick::LAST.in_era(EraStart::END) < Tick::NEVER && Tick::LAST.in_era(last) < Tick(EraStart::END.0));
+        let end = Tick::new(0).in_era(EraStart::END);
+        assert_eq!(Moment::new(end, 30, &end).judge(Tick::LAST.in_era(last), None), Verdict::EarlierEra);
     }
 }

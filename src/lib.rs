@@ -44,6 +44,7 @@
 //! | Sessions of a user | [`Principal`], [`sessions_of`], [`end_sessions_of`], [`end_other_sessions_of`] |
 //! | A full store | [`WhenFull`], [`WhenPrincipalFull`] |
 //! | Ids of your own | [`insert_with`], [`replace_with`] |
+//! | A cache in front of another store | [`reserve`], [`Reservation`], [`delete_and_bar`], [`end_all`] |
 //! | All sessions | [`for_each`], [`delete_where`], [`evict_expired`], [`Sweeper`] |
 //! | The cookie, without an adapter | [`SessionCookie`]; its lifetime: [`ticket`], [`renew_cookie`] |
 //! | Several applications on one store | [`Audience`] |
@@ -128,6 +129,9 @@
 //! [`end_other_sessions_of`]: SessionStore::end_other_sessions_of
 //! [`insert_with`]: SessionStore#method.insert_with
 //! [`replace_with`]: SessionStore#method.replace_with
+//! [`reserve`]: SessionStore::reserve
+//! [`delete_and_bar`]: SessionStore::delete_and_bar
+//! [`end_all`]: SessionStore::end_all
 //! [`for_each`]: SessionStore::for_each
 //! [`delete_where`]: SessionStore::delete_where
 //! [`evict_expired`]: SessionStore::evict_expired
@@ -175,8 +179,9 @@ pub use config::{CookieName, SessionConfig, WhenFull};
 pub use content::{Content, Replicate};
 pub use cookie::{SameSite, SessionCookie, SessionCookieBuilder, SessionIds, SetCookie};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, ImportError, IncrementError, InsertError, MissingError,
-    ParseIdError, RandomError, RotateError, SessionCookieError, SetError, SetIfError, TryUpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, FulfilError, ImportError, IncrementError, InsertError,
+    MissingError, ParseIdError, RandomError, ReserveError, RotateError, SessionCookieError, SetError, SetIfError,
+    TryUpdateError,
 };
 #[cfg(feature = "json")]
 pub use error::{GetJsonError, SetJsonError};
@@ -186,7 +191,7 @@ pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use memory::Memory;
 pub use principal::{Principal, WhenPrincipalFull};
 pub use store::{
-    Carried, Eviction, Hold, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionTicket, SessionView,
-    Stats, Timeouts, Undo,
+    Carried, Eviction, Hold, NewSession, Reservation, Rotation, SessionStore, SessionStoreBuilder, SessionTicket,
+    SessionView, Stats, Timeouts, Undo,
 };
 pub use sweeper::Sweeper;

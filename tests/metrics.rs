@@ -76,6 +76,7 @@ fn every_figure_is_exported_under_its_name() {
         ("cloakroom_sessions_removed_total{store=sid,cause=absolute_timeout}", DebugValue::Counter(1)),
         ("cloakroom_sessions_removed_total{store=sid,cause=capacity}", DebugValue::Counter(3)),
         ("cloakroom_sessions_removed_total{store=sid,cause=deleted}", DebugValue::Counter(1)),
+        ("cloakroom_sessions_removed_total{store=sid,cause=end_all}", DebugValue::Counter(0)),
         ("cloakroom_sessions_removed_total{store=sid,cause=idle_timeout}", DebugValue::Counter(0)),
         ("cloakroom_sessions_removed_total{store=sid,cause=principal}", DebugValue::Counter(0)),
         ("cloakroom_sessions_removed_total{store=sid,cause=principal_limit}", DebugValue::Counter(0)),

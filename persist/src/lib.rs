@@ -5,7 +5,6 @@
 mod disk;
 mod error;
 mod journal;
-mod kept;
 mod keys;
 mod names;
 mod options;
@@ -15,8 +14,8 @@ mod storage;
 mod time;
 mod writer;
 
+pub use cloakroom_codec::Kept;
 pub use error::{NotDurable, OpenError};
-pub use kept::Kept;
 pub use options::{Changes, Options, Waiting, WhenDamaged};
 pub use persistence::{Deferred, Health, Persistence, Restored};
 #[doc(hidden)]

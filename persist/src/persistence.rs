@@ -3,13 +3,13 @@
 use crate::disk::{Disk, Found};
 use crate::error::{NotDurable, OpenError};
 use crate::journal::Journal;
-use crate::kept::{Kept, Refused};
 use crate::names::Names;
 use crate::options::{Changes, Options};
 use crate::record;
 use crate::time::Timeline;
 use crate::writer::{Dirty, Shared, Writer};
 use cloakroom::{Attributes, Carried, SessionStore};
+use cloakroom_codec::{Kept, Refused};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -307,9 +307,9 @@ fn restore<T: Kept + ?Sized>(
                 }
                 return Ok(());
             }
-            Err(Refused::Content) => return Err(OpenError::Unreadable),
             Err(Refused::Import(cloakroom::ImportError::Expired)) => restored.expired += 1,
             Err(Refused::Import(_)) => restored.refused += 1,
+            Err(_) => return Err(OpenError::Unreadable),
         }
         later.insert(key, None);
         Ok(())

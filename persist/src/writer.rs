@@ -2,12 +2,12 @@
 
 use crate::disk::{Change, Disk, Failure};
 use crate::journal::{Journal, Note};
-use crate::kept::Kept;
 use crate::keys::Keys;
 use crate::names::DiskKey;
 use crate::record;
 use crate::time::{Timeline, milliseconds};
 use cloakroom::{SessionId, SessionStore, SessionView};
+use cloakroom_codec::Kept;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;

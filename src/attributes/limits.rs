@@ -1,7 +1,7 @@
 //! The limits on the number of attributes of a session, and on their size.
 
 use super::layout::LEAST_SIZE;
-use crate::error::{CreateError, ImportError, InsertError, SetError};
+use crate::error::{CreateError, FulfilError, ImportError, InsertError, SetError};
 
 /// The limits on the attributes of one session.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub(crate) enum Excess {
 
 impl Limits {
     /// For attributes that belong to no session yet.
-    pub(super) const NONE: Self = Self { count: usize::MAX, bytes: usize::MAX };
+    pub(crate) const NONE: Self = Self { count: usize::MAX, bytes: usize::MAX };
 
     /// Returns the size if the number and the size are within the limits. The number is checked first.
     #[inline]
@@ -64,6 +64,15 @@ impl From<Excess> for ImportError {
         match excess {
             Excess::Count { count, limit } => Self::TooManyAttributes { count, limit },
             Excess::Bytes { size, limit } => Self::TooLarge { size, limit },
+        }
+    }
+}
+
+impl From<Excess> for FulfilError {
+    fn from(excess: Excess) -> Self {
+        match excess {
+            Excess::Bytes { size, limit } => Self::TooLarge { size, limit },
+            Excess::Count { count, limit } => Self::TooManyAttributes { count, limit },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The name of a version of a session, and an owned copy of a version.
 
 use super::Attributes;
+use core::borrow::Borrow;
 use core::fmt;
 use core::ops::Deref;
 
@@ -56,6 +57,14 @@ impl Snapshot {
         Self { packed: attributes.packed.into(), version }
     }
 
+    pub(crate) fn at(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
+    pub(crate) fn packed(&self) -> &str {
+        &self.packed
+    }
+
     /// Returns the version that this is a copy of.
     #[inline]
     #[must_use]
@@ -70,6 +79,13 @@ impl Deref for Snapshot {
     #[inline]
     fn deref(&self) -> &Attributes {
         Attributes::from_packed(&self.packed)
+    }
+}
+
+impl Borrow<Attributes> for Snapshot {
+    #[inline]
+    fn borrow(&self) -> &Attributes {
+        self
     }
 }
 

@@ -59,7 +59,7 @@ impl Life {
     #[inline]
     fn from_word(word: u64) -> Self {
         match word & STATE {
-            LIVE => Self::Live(Tick::new(word >> 2)),
+            LIVE => Self::Live(Tick::from_bits(word >> 2)),
             SUPERSEDED => Self::Superseded,
             PENDING => Self::Pending,
             _ => Self::Dead,
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_state_survives_its_word() {
-        for life in [Life::Pending, Life::Live(tick(0)), Life::Live(Tick::MAX), Life::Superseded, Life::Dead] {
+        for life in [Life::Pending, Life::Live(tick(0)), Life::Live(Tick::NEVER), Life::Superseded, Life::Dead] {
             assert_eq!(Life::from_word(life.to_word()), life);
         }
     }

@@ -36,7 +36,7 @@ use core::marker::PhantomData;
 use core::mem::{needs_drop, offset_of};
 use core::ptr::{self, NonNull};
 use life::{Life, LifeWord};
-use overrides::{Shape, write_forward};
+use overrides::{Shape, write_forward, write_reservation};
 
 /// The key of an entry: the bytes of a session id.
 pub(crate) type Key = [u8; 32];
@@ -78,6 +78,9 @@ impl<P: Payload> Entry<P> {
 
 /// The longest text of an entry, in bytes.
 pub(crate) const LONGEST_TEXT: u32 = Shape::LONGEST_TEXT;
+
+/// The number of the reservations that nobody can fulfil.
+pub(crate) const BAR: u64 = 0;
 
 /// A version without its content.
 pub(crate) struct Head<'a> {
@@ -128,6 +131,12 @@ impl<P: Payload> Owned<P> {
         let head = version.next_head(stamp, &Overrides::NONE);
         let shape = if parting { Shape::PARTING } else { Shape::FORWARD };
         Self::with_tail(head, shape, payload, |tail| write_forward(to, end, tail))
+    }
+
+    /// A reservation of `key` from `stamp` until `end`, with this number.
+    pub(crate) fn reservation(key: Key, stamp: Tick, payload: P, number: u64, end: Tick) -> Self {
+        let head = Head::first(key, stamp, &Overrides::NONE);
+        Self::with_tail(head, Shape::RESERVATION, payload, |tail| write_reservation(number, end, tail))
     }
 
     fn with_tail(head: Head<'_>, shape: Shape, payload: P, fill: impl FnOnce(&mut [u8])) -> Self {
@@ -309,7 +318,25 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         if shape.is_plain() { Overrides::NONE } else { shape.overrides(self.tail()) }
     }
 
-    /// Whether the version has no overrides, and is not a forward.
+    /// Whether this version is a session's: neither a forward nor a reservation.
+    #[inline]
+    pub(crate) fn is_session(self) -> bool {
+        self.header().shape.is_session()
+    }
+
+    /// The number of a reservation.
+    #[inline]
+    pub(crate) fn reservation(self) -> Option<u64> {
+        self.header().shape.reservation(self.tail())
+    }
+
+    /// Whether this version is a reservation that nobody can fulfil.
+    #[inline]
+    pub(crate) fn is_bar(self) -> bool {
+        self.reservation() == Some(BAR)
+    }
+
+    /// Whether the version is a session's, and has no overrides.
     #[inline]
     pub(crate) fn is_plain(self) -> bool {
         self.header().shape.is_plain()

@@ -7,14 +7,17 @@
 //! ```text
 //! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | ticket (32) | text ... |
 //! a forward:  | limits: idle, end (16) | key (32) |
+//! a reservation: | limits: idle, end (16) | number (8) |
 //! ```
 //!
 //! A *forward* is the last version under a session's former key. It is not a session and has no content. It leads to
 //! the key under which the session lives on, until its `end`.
+//!
+//! A *reservation* is a version that has its key's slot and is no session either, until its `end`. Its successor is.
 
 use super::Key;
 use super::account::Binding;
-use crate::expiry::{Limits, Tick};
+use crate::expiry::{FOREVER, Limits, Tick};
 
 /// The optional parts of a version. Each version of a session inherits them.
 #[derive(Clone, Copy)]
@@ -46,14 +49,14 @@ impl Ticket {
     /// No audience, and no lifetime of the cookie.
     pub(crate) const NONE: Self = Self { audience: [0; 16], cookie_life: 0, sent: Tick::new(0) };
 
-    pub(crate) const UNSENT: Tick = Tick::MAX;
+    pub(crate) const UNSENT: Tick = Tick::NEVER;
 
     fn says_something(&self) -> bool {
         self.cookie_life != 0 || self.audience != Self::NONE.audience
     }
 }
 
-/// The parts that a version has, and the length of its text; or that it is a forward.
+/// The parts that a version has, and the length of its text; or that it is a forward or a reservation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape(u32);
 
@@ -63,12 +66,13 @@ const ORIGIN: u32 = 1 << 29;
 const TICKET: u32 = 1 << 28;
 const KEY_LEN: usize = size_of::<Key>();
 const LIMITS_LEN: usize = 16;
-const ORIGIN_LEN: usize = KEY_LEN + 8;
+const NUMBER_LEN: usize = 8;
+const ORIGIN_LEN: usize = KEY_LEN + NUMBER_LEN;
 const TICKET_LEN: usize = 32;
 
 impl Shape {
     /// The longest text of a version.
-    pub(super) const LONGEST_TEXT: u32 = TICKET - 3;
+    pub(super) const LONGEST_TEXT: u32 = TICKET - 4;
 
     /// The shape of a forward. No session has it, because the length of its text would be above the maximum.
     pub(super) const FORWARD: Self = Self(u32::MAX);
@@ -76,6 +80,9 @@ impl Shape {
     /// The shape of a forward to a session that is no longer bound to the principal of the version before. No session
     /// has it either.
     pub(super) const PARTING: Self = Self(u32::MAX - 1);
+
+    /// The shape of a reservation. No session has it either.
+    pub(super) const RESERVATION: Self = Self(u32::MAX - 2);
 
     /// # Panics
     ///
@@ -89,13 +96,24 @@ impl Shape {
         Self(text_len | limits | binding | origin | flag(overrides.ticket.says_something(), TICKET))
     }
 
+    /// Whether the version is a session's: neither a forward nor a reservation.
+    #[inline]
+    pub(super) fn is_session(self) -> bool {
+        self.0 < Self::RESERVATION.0
+    }
+
+    #[inline]
+    pub(super) fn is_reservation(self) -> bool {
+        self == Self::RESERVATION
+    }
+
     /// The shape of a session's first version: bound to a principal or not, with a serial number or without.
     pub(super) fn of_first(bound: bool, numbered: bool, text_len: u32) -> Self {
         let Self(plain) = Self::new(&Overrides::NONE, text_len);
         Self(plain | if bound { BINDING } else { 0 } | if numbered { ORIGIN } else { 0 })
     }
 
-    /// Whether the version has no overrides and is not a forward.
+    /// Whether the version is a session's and has no overrides.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
         self.0 < TICKET
@@ -118,7 +136,7 @@ impl Shape {
 
     #[inline]
     pub(super) fn is_bound(self) -> bool {
-        self.has(BINDING) && !self.is_forward()
+        self.has(BINDING) && self.is_session()
     }
 
     #[inline]
@@ -132,8 +150,8 @@ impl Shape {
         if self.is_plain() {
             return 0;
         }
-        if self.is_forward() {
-            return LIMITS_LEN + KEY_LEN;
+        if !self.is_session() {
+            return LIMITS_LEN + if self.is_forward() { KEY_LEN } else { NUMBER_LEN };
         }
         self.before_ticket() + self.part(TICKET, TICKET_LEN)
     }
@@ -143,7 +161,7 @@ impl Shape {
         if self.is_plain() {
             return self.0 as usize;
         }
-        if self.is_forward() { 0 } else { (self.0 & (TICKET - 1)) as usize }
+        if self.is_session() { (self.0 & (TICKET - 1)) as usize } else { 0 }
     }
 
     /// The size of the parts before the ticket.
@@ -167,7 +185,7 @@ impl Shape {
         if !self.has(LIMITS) {
             return None;
         }
-        Some(Limits { idle: number(tail, 0), end: Tick::new(number(tail, 8)) })
+        Some(Limits { idle: number(tail, 0), end: Tick::from_bits(number(tail, 8)) })
     }
 
     #[inline]
@@ -185,18 +203,24 @@ impl Shape {
 
     #[inline]
     pub(super) fn ticket(self, tail: &[u8]) -> Ticket {
-        if !self.has(TICKET) || self.is_forward() {
+        if !self.has(TICKET) || !self.is_session() {
             return Ticket::NONE;
         }
         let at = self.before_ticket();
-        let sent = Tick::new(number(tail, at + 24));
+        let sent = Tick::from_bits(number(tail, at + 24));
         Ticket { audience: array(tail, at), cookie_life: number(tail, at + 16), sent }
+    }
+
+    /// The number of a reservation.
+    #[inline]
+    pub(super) fn reservation(self, tail: &[u8]) -> Option<u64> {
+        self.is_reservation().then(|| number(tail, LIMITS_LEN))
     }
 
     /// Reads what [`Overrides::write`] wrote.
     pub(super) fn overrides(self, tail: &[u8]) -> Overrides {
         let at = self.part(LIMITS, LIMITS_LEN) + self.part(BINDING, Binding::LEN);
-        let has_origin = self.has(ORIGIN) && !self.is_forward();
+        let has_origin = self.has(ORIGIN) && self.is_session();
         let former = if has_origin { array(tail, at) } else { NO_KEY };
         let serial = if has_origin { number(tail, at + KEY_LEN) } else { 0 };
         let former = (former != NO_KEY).then_some(former);
@@ -240,8 +264,15 @@ impl Overrides {
 /// Writes the tail of a forward.
 pub(super) fn write_forward(to: &Key, end: Tick, tail: &mut [u8]) {
     let mut tail = Writer(tail);
-    tail.put_limits(Limits { idle: u64::MAX, end });
+    tail.put_limits(Limits { idle: FOREVER, end });
     tail.put(to);
+}
+
+/// Writes the tail of a reservation.
+pub(super) fn write_reservation(number: u64, end: Tick, tail: &mut [u8]) {
+    let mut tail = Writer(tail);
+    tail.put_limits(Limits { idle: FOREVER, end });
+    tail.put(&number.to_le_bytes());
 }
 
 struct Writer<'a>(&'a mut [u8]);
@@ -277,7 +308,7 @@ mod tests {
     fn every_combination_of_overrides_is_read_back_with_the_length_of_the_text() {
         for bits in 0..64 {
             let overrides = Overrides {
-                limits: (bits & 1 != 0).then_some(Limits { idle: 7, end: Tick::new(9) }),
+                limits: (bits & 1 != 0).then_some(Limits { idle: 7, end: Tick::NEVER }),
                 binding: (bits & 2 != 0).then(Binding::dangling),
                 former: (bits & 4 != 0).then_some([4; 32]),
                 serial: if bits & 8 != 0 { u64::MAX } else { 0 },
@@ -301,7 +332,7 @@ mod tests {
                     overrides.binding.map(|binding| binding.to_bytes())
                 );
                 assert_eq!(shape.tail_len() - shape.overrides_len(), text_len as usize);
-                assert!(!shape.is_forward() && shape.forward(&tail).is_none());
+                assert!(shape.is_session() && shape.forward(&tail).is_none() && shape.reservation(&tail).is_none());
                 assert_eq!((shape.is_plain(), shape.is_bound()), (bits == 0, bits & 2 != 0));
             }
         }
@@ -314,11 +345,24 @@ mod tests {
             write_forward(&[3; 32], Tick::new(9), &mut tail);
             assert_eq!(shape.forward(&tail), Some([3; 32]));
             let read = shape.overrides(&tail);
-            assert_eq!(read.limits, Some(Limits { idle: u64::MAX, end: Tick::new(9) }));
+            assert_eq!(read.limits, Some(Limits { idle: FOREVER, end: Tick::new(9) }));
             assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0 && read.ticket == Ticket::NONE);
             assert!(shape.is_forward() && !shape.is_plain() && !shape.is_bound());
             assert_eq!((shape.text_len(), shape.is_parting()), (0, parting));
         }
+    }
+
+    #[test]
+    fn a_reservation_has_its_end_and_its_number_and_nothing_else() {
+        let shape = Shape::RESERVATION;
+        let mut tail = vec![0; shape.tail_len()];
+        write_reservation(7, Tick::new(9), &mut tail);
+        assert_eq!((shape.reservation(&tail), Shape::FORWARD.reservation(&tail)), (Some(7), None));
+        let read = shape.overrides(&tail);
+        assert_eq!(read.limits, Some(Limits { idle: FOREVER, end: Tick::new(9) }));
+        assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0);
+        assert!(shape.is_reservation() && !shape.is_session() && !shape.is_plain() && !shape.is_bound());
+        assert!(!shape.is_forward() && shape.forward(&tail).is_none() && shape.text_len() == 0);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod create;
 mod input;
 #[cfg(feature = "json")]
 mod json;
+mod reserve;
 mod rotate;
 
 pub use change::{IncrementError, SetError, SetIfError, TryUpdateError};
@@ -22,6 +23,7 @@ pub use create::{CreateError, ImportError, InsertError};
 pub use input::{ConfigError, CookieNameError, ParseIdError, RandomError};
 #[cfg(feature = "json")]
 pub use json::{GetJsonError, SetJsonError};
+pub use reserve::{FulfilError, ReserveError};
 pub use rotate::{BindError, RotateError};
 
 use core::error::Error;
@@ -110,6 +112,15 @@ mod tests {
             Box::new(ImportError::PrincipalFull),
             Box::new(InsertError::Occupied),
             Box::new(InsertError::Full),
+            Box::new(ReserveError::Occupied),
+            Box::new(ReserveError::Reserved),
+            Box::new(ReserveError::Barred),
+            Box::new(ReserveError::Full),
+            Box::new(FulfilError::Ended),
+            Box::new(FulfilError::Full),
+            Box::new(FulfilError::BytesFull),
+            Box::new(FulfilError::TooLarge { size: 23, limit: 16 }),
+            Box::new(FulfilError::TooManyAttributes { count: 23, limit: 16 }),
             Box::new(InsertError::BytesFull),
             Box::new(MissingError::NotFound),
             Box::new(MissingError::Expired),

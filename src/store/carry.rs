@@ -78,7 +78,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 if version.is_bound() != principal.is_some() {
                     return None;
                 }
-                let carried = self.carried(version, &view, principal, moment.now());
+                let carried = self.carried(version, &view, principal, view.now());
                 f.take().map(|f| f(&view, &carried))
             });
             match shown {
@@ -165,7 +165,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let Carried { idle_for, idle_timeout, ends_in, .. } = carried;
         let limits = (idle_timeout.is_some() || ends_in.is_some()).then(|| Limits {
             idle: idle_timeout.map_or(self.idle, |timeout| limit(timeout, self.time.resolution())),
-            end: ends_in.map_or(Tick::MAX, |left| moment.now().after(ticks_down(left))),
+            end: ends_in.map_or(Tick::NEVER, |left| moment.now().after(ticks_down(left))),
         });
         let idle = ticks_down(*idle_for);
         if idle > limits.map_or(self.idle, |limits| limits.idle) {

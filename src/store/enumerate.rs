@@ -3,7 +3,7 @@
 use super::SessionStore;
 use crate::content::Content;
 use crate::entry::life::Life;
-use crate::entry::{EntryRef, Key};
+use crate::entry::{BAR, EntryRef, Key};
 use crate::events::RemovalCause;
 use crate::expiry::{Tick, span, timeout};
 use crate::id::SessionId;
@@ -27,9 +27,14 @@ impl<'a, T: Content + ?Sized> SessionView<'a, T> {
     /// `None` if the version has been superseded or is dead.
     pub(super) fn new(store: &'a SessionStore<T>, version: EntryRef<'a, T::Payload>, now: Tick) -> Option<Self> {
         match version.life().load() {
-            Life::Live(stamp) => Some(Self { store, version, stamp, now }),
+            Life::Live(stamp) => Some(Self { store, version, stamp, now: now.in_era_of(stamp) }),
             Life::Pending | Life::Superseded | Life::Dead => None,
         }
+    }
+
+    /// The tick at which the session is shown, in the era of its stamp.
+    pub(super) fn now(&self) -> Tick {
+        self.now
     }
 
     /// Returns the content of the session.
@@ -138,6 +143,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The sessions that are shown, and the rules for the closure, are those of [`for_each`](Self::for_each). A session
     /// that exists throughout the call, and for which the closure always returns true, has ended when this returns.
     ///
+    /// A [reservation](Self::reserve) that exists throughout the call ends too, whatever the closure returns, because
+    /// the session that is being fetched for it may be one to end.
+    ///
     /// Lock-free if the closure is; allocates as `for_each` does. Takes effect for each session when its live version
     /// dies.
     ///
@@ -183,7 +191,11 @@ impl<T: Content + ?Sized> SessionStore<T> {
                 Ok::<_, Infallible>(change)
             });
             match (result, verdict) {
-                (Err(_), _) => return false,
+                (Err(_), _) => {
+                    // The session that is being fetched for a reservation might be one to end.
+                    self.table.end_reservation(key, |number| number != BAR);
+                    return false;
+                }
                 (Ok(()), Some(ended)) => return ended,
                 // The version was replaced or ended after it was found and before it was shown.
                 (Ok(()), None) => {}

@@ -64,7 +64,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// | `cloakroom_table_longest_probe` | gauge | |
     ///
     /// The causes are those of [`RemovalCause`]: `idle_timeout`, `absolute_timeout`, `deleted`, `rotated`, `capacity`,
-    /// `principal`, `principal_limit`.
+    /// `principal`, `principal_limit`, `end_all`.
     ///
     /// Each metric has the label `store`, which is the name of the store's cookie. Give the stores of one process
     /// different cookie names to tell them apart.

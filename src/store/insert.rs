@@ -8,10 +8,10 @@ use crate::attributes::pack;
 use crate::content::{Content, Stored, packed_entry, typed_entry};
 use crate::entry::{EntryRef, Head, Overrides, Owned, Ticket};
 use crate::error::{CreateError, InsertError, MissingError, SetError};
-use crate::expiry::Tick;
+use crate::expiry::{Moment, Tick};
 use crate::id::SessionId;
 use crate::sync::Ordering;
-use crate::table::Change;
+use crate::table::{Change, Taken};
 
 impl<T: Content + ?Sized> SessionStore<T> {
     fn insert_entry(
@@ -54,7 +54,38 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let ticket = Self::ticket_after(Ticket::NONE, timeouts, moment.now());
         let overrides = Overrides { limits, serial, ticket, ..Overrides::NONE };
         let new = build(Head::first(*id.as_bytes(), moment.now(), &overrides));
-        self.table.insert(place, new, moment).map_err(|_| InsertError::Occupied)
+        match self.table.insert(place, new, moment) {
+            Ok(()) => Ok(()),
+            Err(new) => self.insert_over_reservation(id, new, text_len, moment),
+        }
+    }
+
+    /// Inserts a session that something is in the way of, if that is a reservation.
+    ///
+    /// Lock-free: repeats its steps only if another thread has reserved the id anew.
+    #[cold]
+    fn insert_over_reservation(
+        &self,
+        id: &SessionId,
+        mut new: Owned<T::Payload>,
+        text_len: usize,
+        moment: Moment<'_>,
+    ) -> Result<(), InsertError> {
+        loop {
+            if !matches!(self.table.taken(id.as_bytes(), moment), Some(Taken::Reservation(_) | Taken::Bar)) {
+                return Err(InsertError::Occupied);
+            }
+            self.end_reservation(id);
+            let bytes = self.bytes_of_new(false, true, text_len);
+            let place = bytes.and_then(|bytes| self.enter(None, id, false, bytes, moment)).map_err(|full| {
+                self.refused(full);
+                if full == CreateError::BytesFull { InsertError::BytesFull } else { InsertError::Full }
+            })?;
+            match self.table.insert(place, new, moment) {
+                Ok(()) => return Ok(()),
+                Err(back) => new = back,
+            }
+        }
     }
 
     fn is_occupied(&self, id: &SessionId) -> bool {
@@ -84,9 +115,9 @@ impl SessionStore {
     /// secure generator. If the store may make the id, prefer [`create_with`](Self::create_with).
     ///
     /// If a session of this id has expired, it ends and does not prevent the new one. The same holds for a deleted
-    /// session. The new session has nothing of the former one, and its [`version`](Self::version)s start again. So a
-    /// caller that inserts an id for a second time decides that a revoked id becomes valid again. If several threads
-    /// insert the same id at once, one of them creates the session.
+    /// session, and for a [reservation](Self::reserve) of the id. The new session has nothing of the former one, and
+    /// its [`version`](Self::version)s start again. So a caller that inserts an id for a second time decides that a
+    /// revoked id becomes valid again. If several threads insert the same id at once, one of them creates the session.
     ///
     /// Do not insert ids that this store has made. The grace of a rotation, or a call of
     /// [`end_sessions_of`](Self::end_sessions_of) in progress, may still refer to the former session of such an id and
@@ -166,7 +197,7 @@ impl SessionStore {
         let moment = self.moment();
         self.edit_at(id, moment, |version, stamp| {
             let packed = packed.as_ref().map_err(|&excess| SetError::from(excess))?;
-            let overrides = self.overrides_after(version, timeouts, moment.now());
+            let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok(Change::Replace(packed_entry(version.next_head(stamp, &overrides), packed)))
         })
     }
@@ -237,7 +268,7 @@ impl<T: Send + Sync + 'static> SessionStore<T> {
     ) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.update_version(id, moment, |version, stamp| {
-            let overrides = self.overrides_after(version, timeouts, moment.now());
+            let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok::<_, MissingError>(Change::Replace(typed_entry(version.next_head(stamp, &overrides), f(T::of(version)))))
         });
         result.map_err(error_of)

@@ -10,8 +10,11 @@
 //! | `create` | creating a session |
 //! | `room` | making room for a session that is created or becomes larger |
 //! | `carry` | taking a session to another store |
+//! | `detached` | attributes outside of a store |
 //! | `journal` | restored sessions, and what the journal is told |
 //! | `insert` | creating a session under a given id; replacing the whole content |
+//! | `reserve` | reserving an id for a session that is fetched from elsewhere |
+//! | `era` | ending all sessions at once |
 //! | `attributes`, `edit`, `json` | reading and changing string attributes; values as JSON |
 //! | `typed` | creating and updating a session that holds a value |
 //! | `enumerate` | on all sessions, one after the other |
@@ -28,8 +31,10 @@ mod attributes;
 mod builder;
 mod carry;
 mod create;
+mod detached;
 mod edit;
 mod enumerate;
+mod era;
 mod evict;
 #[cfg(feature = "metrics")]
 mod export;
@@ -40,6 +45,7 @@ mod journal;
 mod json;
 mod principals;
 mod replaced;
+mod reserve;
 mod room;
 mod rotate;
 mod stats;
@@ -54,6 +60,7 @@ pub use create::NewSession;
 pub use enumerate::SessionView;
 pub use evict::Eviction;
 pub use hold::Hold;
+pub use reserve::Reservation;
 pub use rotate::Rotation;
 pub use stats::Stats;
 pub use ticket::SessionTicket;
@@ -79,6 +86,7 @@ use crate::registry::tentative::Tentative;
 use crate::sync::AtomicU64;
 use crate::table::{Absence, Change, Refusal, Table};
 use core::fmt;
+use era::StoreTime;
 use journal::Journaled;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,7 +163,7 @@ use std::time::Duration;
 pub struct SessionStore<T: Content + ?Sized = Attributes> {
     table: Table<T::Payload>,
     config: SessionConfig,
-    time: TimeSource,
+    time: StoreTime,
     /// The idle timeout in ticks.
     idle: u64,
     /// The sessions of each principal.
@@ -200,6 +208,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let observer = tracer.observer(Box::new(registrar));
         let table = Table::new(config.shard_count(), config.max_sessions);
         let table = table.within_bytes(config.max_sessions, config.max_bytes).observed_by(observer);
+        let time = StoreTime::new(time);
         let (inserted, rejections) = (AtomicU64::new(0), stats::Rejections::default());
         Self {
             table,
@@ -354,7 +363,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// `None` if there is no such session.
     ///
     /// The number is 0 if the store made the id, because no other session ever has that id. The sessions that
-    /// [`insert_with`](SessionStore#method.insert_with) creates are numbered from 1.
+    /// [`insert_with`](SessionStore#method.insert_with) creates, and the [reservations](Self::reserve) that sessions
+    /// are made of, are numbered from 1.
     ///
     /// [`Removal::serial`](crate::Removal::serial) has it too. The thread that ends a session calls the listener after
     /// the end. If the id is inserted again at once, the listener may receive the end of the former session when the
@@ -389,7 +399,9 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// grace takes effect first, the deletion of the old id returns false, and the session lives on under its new id.
     /// As long as that rotation is [tentative](crate::Undo), the deletion of the old id ends the session.
     ///
-    /// Lock-free; allocates nothing. Takes effect when the session's live version dies.
+    /// If the id is only [reserved](Self::reserve), this ends the reservation and returns false.
+    ///
+    /// Lock-free; allocates nothing. Takes effect when the session's live version, or the reservation, dies.
     ///
     /// # Examples
     ///

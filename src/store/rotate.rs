@@ -398,12 +398,16 @@ impl<T: Content + ?Sized> Rotation<'_, T> {
         let (copies, mut copied) = (copies.filter(|_| announced.is_some()), None);
         // Before the rotation takes effect, so that a look-up which misses the session finds that its id was replaced.
         store.remember(asked, Fate::Replaced, moment.now());
-        let fresh = Overrides { limits: store.limits(moment.now(), timeouts), ..Overrides::NONE };
         let mut copy = |version: EntryRef<'_, T::Payload>, stamp| {
             copied = copies.map(|replicate| copy_of::<T>(version, id, replicate));
-            let before = if kept { store.overrides_after(version, timeouts, moment.now()) } else { fresh };
+            let now = moment.now().in_era_of(stamp);
+            let before = if kept {
+                store.overrides_after(version, timeouts, now)
+            } else {
+                Overrides { limits: store.limits(now, timeouts), ..Overrides::NONE }
+            };
             let binding = seat.binding().or(before.binding);
-            let ticket = store.ticket_of_new_id(version.ticket(), kept, timeouts, moment.now());
+            let ticket = store.ticket_of_new_id(version.ticket(), kept, timeouts, now);
             let overrides = Overrides { binding, former: grace.map(|_| *id.as_bytes()), ticket, ..before };
             let head = if kept {
                 version.next_head(stamp, &overrides)

@@ -18,6 +18,8 @@ use crossbeam_utils::CachePadded;
 pub struct Stats {
     /// Sessions in the store, including expired sessions that are not removed yet: [`SessionStore::count`].
     pub live: usize,
+    /// [Reservations](SessionStore::reserve), including expired ones that are not removed yet.
+    pub reservations: usize,
     /// Sessions created since the store was made. A rotation creates none. A login creates one only if it ends a
     /// session of another principal.
     pub created: u64,
@@ -102,13 +104,15 @@ impl Stats {
 
 impl fmt::Debug for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { live, created, rejected_full, rejected_bytes_full, rejected_principal_full, .. } = self;
+        let Self { live, reservations, created, rejected_full, rejected_bytes_full, rejected_principal_full, .. } =
+            self;
         let Self { rejected_too_large, rejected_too_many_attributes, rejected_random, rejected_changes, .. } = self;
         let Self { replays, remembered, bytes, counted_bytes, retired_bytes, .. } = self;
         let Self { slots, slots_taken, growth_steps, longest_probe, .. } = self;
         let removed = RemovalCause::ALL.map(|cause| (cause, self.removed(cause)));
         f.debug_struct("Stats")
             .field("live", live)
+            .field("reservations", reservations)
             .field("created", created)
             .field("removed", &removed)
             .field("rejected_full", rejected_full)
@@ -201,6 +205,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Stats {
             live: table.len(),
+            reservations: table.reservations(),
             created: counts.created,
             rejected_full: read(&rejected.full),
             rejected_bytes_full: read(&rejected.bytes_full),

@@ -101,7 +101,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
             let Some(SessionTicket { max_age, .. }) = ticket else { return Ok(Change::Keep) };
             renewed = max_age;
             let before = version.overrides();
-            let overrides = Overrides { ticket: Ticket { sent: moment.now(), ..before.ticket }, ..before };
+            let overrides =
+                Overrides { ticket: Ticket { sent: moment.now().in_era_of(stamp), ..before.ticket }, ..before };
             let noted = T::copied(version, version.next_head(stamp, &overrides));
             Ok(noted.map_or(Change::Keep, Change::Replace))
         });

@@ -52,13 +52,44 @@ impl Timeouts {
         self
     }
 
-    /// These timeouts, with those of `other` that are set in their place.
-    pub(super) fn and(self, other: Self) -> Self {
+    /// Returns these timeouts, with those of `other` that are set in their place.
+    pub fn and(self, other: Self) -> Self {
         Self {
             idle: other.idle.or(self.idle),
             absolute: other.absolute.or(self.absolute),
             cookie: other.cookie.or(self.cookie),
         }
+    }
+
+    /// Returns the idle timeout, if it is set.
+    #[must_use]
+    pub const fn idle_timeout(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// Returns the absolute timeout, if it is set.
+    #[must_use]
+    pub const fn absolute_timeout(&self) -> Option<Duration> {
+        self.absolute
+    }
+
+    /// Returns how long the browser is to keep the cookie, if that is set: `Some(None)` means that the session does not
+    /// say it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom::Timeouts;
+    /// use std::time::Duration;
+    ///
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let timeouts = Timeouts::default().idle(minute).cookie(None).and(Timeouts::default().idle(hour));
+    /// assert_eq!((timeouts.idle_timeout(), timeouts.absolute_timeout()), (Some(hour), None));
+    /// assert_eq!(timeouts.cookie_lifetime(), Some(None));
+    /// ```
+    #[must_use]
+    pub const fn cookie_lifetime(&self) -> Option<Option<Duration>> {
+        self.cookie
     }
 
     /// Sets how long the browser is to keep the session's cookie, for "remember me". `None` means that the session does
@@ -100,7 +131,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// The limits of a session that has none of its own.
     fn own_limits(&self) -> Limits {
-        Limits { idle: self.idle, end: Tick::MAX }
+        Limits { idle: self.idle, end: Tick::NEVER }
     }
 
     /// The limits of a session after a change. None if they are the store's, so that they take no room.
@@ -141,7 +172,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
 
     /// The remaining time of a session that was last touched at `stamp`.
     pub(super) fn time_left<P: Payload>(&self, version: EntryRef<'_, P>, stamp: Tick, now: Tick) -> Duration {
-        match self.limits_of(version).left(stamp, now) {
+        match self.limits_of(version).left(stamp, now.in_era_of(stamp)) {
             u64::MAX => Duration::MAX,
             ticks => span(ticks).saturating_sub(self.time.resolution()),
         }
@@ -211,7 +242,7 @@ impl<T: Replicate + ?Sized> SessionStore<T> {
     pub fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), MissingError> {
         let moment = self.moment();
         let result = self.update_version(id, moment, |version, stamp| {
-            let overrides = self.overrides_after(version, timeouts, moment.now());
+            let overrides = self.overrides_after(version, timeouts, moment.now().in_era_of(stamp));
             Ok::<_, MissingError>(Change::Replace(T::replicate(version, version.next_head(stamp, &overrides))))
         });
         result.map_err(error_of)

@@ -22,6 +22,8 @@ pub enum RemovalCause {
     /// It was ended to make room for another session of its principal, at
     /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
     PrincipalLimit,
+    /// All sessions of the store were ended ([`end_all`](crate::SessionStore::end_all)).
+    EndAll,
 }
 
 impl From<Expiry> for RemovalCause {
@@ -35,7 +37,7 @@ impl From<Expiry> for RemovalCause {
 
 impl RemovalCause {
     /// The number of causes.
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 
     /// All causes, in the order of their declaration.
     #[cfg_attr(loom, allow(dead_code, reason = "the models ask for no figures"))]
@@ -47,6 +49,7 @@ impl RemovalCause {
         Self::Capacity,
         Self::Principal,
         Self::PrincipalLimit,
+        Self::EndAll,
     ];
 
     /// The name of the cause in metrics and events.
@@ -60,6 +63,7 @@ impl RemovalCause {
             Self::Capacity => "capacity",
             Self::Principal => "principal",
             Self::PrincipalLimit => "principal_limit",
+            Self::EndAll => "end_all",
         }
     }
 }

@@ -170,7 +170,7 @@ fn holds(array: &Array, word: Word) -> bool {
 fn live_version<P: Payload>(mut version: EntryRef<'_, P>) -> Option<EntryRef<'_, P>> {
     loop {
         match version.life().load() {
-            Life::Live(_) => return Some(version).filter(|version| !version.is_forward()),
+            Life::Live(_) => return Some(version).filter(|version| version.is_session()),
             Life::Dead | Life::Pending => return None,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }

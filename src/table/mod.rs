@@ -35,7 +35,7 @@ mod tests;
 
 pub use cause::RemovalCause;
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model uses them all"))]
-pub(crate) use ops::{Change, Former, Part, Refusal, Room, Unlimited, Whose};
+pub(crate) use ops::{Change, Former, Part, Refusal, Room, Taken, Unlimited, Whose};
 #[cfg_attr(loom, allow(unused_imports, reason = "not every model observes removals"))]
 pub(crate) use removals::{Bound, Captured, Ended, Observer};
 pub(crate) use search::Absence;
@@ -174,6 +174,11 @@ impl<P: Payload> Table<P> {
     /// The number of sessions, expired ones included. Exact when no operation is under way.
     pub(crate) fn len(&self) -> usize {
         self.population.count(self.shards.iter().map(Shard::sessions))
+    }
+
+    /// The number of reservations, expired ones included.
+    pub(crate) fn reservations(&self) -> usize {
+        self.population.reservations()
     }
 
     /// Counts of what has happened since the table was made.

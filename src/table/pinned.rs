@@ -56,10 +56,13 @@ pub(super) enum Judgement {
     Live,
     /// It is a forward that has not expired.
     Forward,
+    /// It is a reservation that has not expired.
+    Reserved,
     /// It had expired, and this thread has ended it.
     Expired,
-    /// It was revoked together with other sessions of its principal. Any thread may clear it.
-    Revoked,
+    /// It ended together with other sessions: all of its principal, or all of the store. Any thread may kill it, for
+    /// this cause.
+    Revoked(RemovalCause),
     /// Its life word has changed. The caller has to look again.
     Changed,
 }
@@ -113,11 +116,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     #[inline(never)]
     fn judge_with_overrides(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         let live = self.moment.finds_live(stamp, version.limits()) && !self.is_revoked(version);
-        match live {
-            true if version.is_forward() => Judgement::Forward,
-            true => Judgement::Live,
-            false => self.judge_afresh(version, stamp),
-        }
+        if live { judgement_of_live(version) } else { self.judge_afresh(version, stamp) }
     }
 
     #[inline]
@@ -130,13 +129,14 @@ impl<'g, P: Payload> Pinned<'g, P> {
     #[cold]
     fn judge_afresh(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         if self.is_revoked(version) {
-            return Judgement::Revoked;
+            return Judgement::Revoked(RemovalCause::Principal);
         }
         match self.moment.judge(stamp, version.limits()) {
-            Verdict::Live if version.is_forward() => Judgement::Forward,
-            Verdict::Live => Judgement::Live,
+            Verdict::Live => judgement_of_live(version),
+            Verdict::EarlierEra => Judgement::Revoked(RemovalCause::EndAll),
             Verdict::Expired(Expiry::Idle) if self.is_held(version, stamp) => {
-                let fresh = self.moment.afresh();
+                // Of the era that was judged: if all sessions end meanwhile, this one ends with them.
+                let fresh = self.moment.afresh().in_era_of(stamp);
                 if fresh > stamp {
                     // Whether this call or another thread's moved it, the stamp has changed.
                     let _ = version.life().touch(stamp, fresh);
@@ -180,10 +180,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
 
     /// Ends the session whose live version has this stamp. True if this call did it.
     ///
-    /// A forward is not a session: it has no place below the limit, and its end is not reported.
+    /// Neither a forward nor a reservation is a session: it has no place below the limit, and its end is not reported.
     pub(super) fn kill(&self, version: EntryRef<'g, P>, stamp: Tick, cause: RemovalCause) -> bool {
         let killed = self.kill_keeping_the_place(version, stamp, cause);
-        if killed && !version.is_forward() {
+        if killed && version.is_session() {
             self.table.population.leave(self.shard.sessions(), || version.charge());
             step("place given back");
         }
@@ -195,10 +195,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
         let killed = version.life().kill(stamp).is_ok();
         if killed {
             step("killed");
-            if !version.is_forward() {
+            if version.is_session() {
                 self.shard.counters().removed(cause);
                 self.removals.note(version, cause, cause == RemovalCause::Rotated, self.guard);
                 self.end_forward_to(version);
+            } else if !version.is_forward() && !version.is_bar() {
+                self.table.population.reservation_ended();
             }
         }
         killed
@@ -243,5 +245,17 @@ impl<'g, P: Payload> Pinned<'g, P> {
         unsafe { entry.retire(size, self.guard) }
         step("retired");
         self.shard.count_out();
+    }
+}
+
+/// The judgement of a version that is within its limits.
+#[inline]
+fn judgement_of_live<P: Payload>(version: EntryRef<'_, P>) -> Judgement {
+    if version.is_session() {
+        Judgement::Live
+    } else if version.is_forward() {
+        Judgement::Forward
+    } else {
+        Judgement::Reserved
     }
 }

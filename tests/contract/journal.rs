@@ -2,8 +2,8 @@
 
 use crate::support::{TICK, TTL};
 use cloakroom::{
-    Attributes, Audience, Carried, ImportError, Journal, ManualClock, MissingError, Principal, RemovalCause, SessionId,
-    SessionStore, SessionStoreBuilder, Timeouts,
+    Attributes, Audience, Carried, ImportError, Journal, ManualClock, MissingError, Principal, RemovalCause,
+    ReserveError, SessionId, SessionStore, SessionStoreBuilder, Timeouts,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -387,4 +387,56 @@ fn a_waiting_session_is_never_missing_while_threads_bring_it_home() {
         assert_eq!((world.store.sessions_of(&ada), world.store.count()), (vec![new], 1));
         assert_eq!(world.store.get(&new, "theme").as_deref(), Some("dark"));
     }
+}
+
+#[test]
+fn the_journal_is_not_told_of_reservations_but_of_the_sessions_that_come_of_them() {
+    let World { store, notes, clock } = world();
+    let id = SessionId::from_bytes([9; 32]);
+    let wait = Duration::from_secs(10);
+    let changes = || notes.take().into_iter().filter(|told| *told != Told::Settle).collect::<Vec<_>>();
+
+    drop(store.reserve(&id, wait).unwrap());
+    store.reserve(&id, wait).unwrap().detach();
+    assert!(!store.delete(&id) && !store.delete_and_bar(&id, wait));
+    clock.advance(wait + TICK);
+    assert_eq!((store.evict_expired(), changes()), (0, vec![]));
+
+    let reservation = store.reserve(&id, wait).unwrap();
+    assert!(store.export(&id, |_, _| ()).is_none());
+    store.for_each(|_| panic!("a reservation is no session"));
+    reservation.fulfil_with(Timeouts::default(), [("user", "ada")]).unwrap();
+    assert_eq!(notes.take(), [Told::Changed(id), Told::Settle]);
+    assert!(store.delete_and_bar(&id, wait));
+    assert_eq!(changes(), [Told::Ended(id, RemovalCause::Deleted)]);
+}
+
+#[test]
+fn an_id_whose_restored_session_waits_is_not_reserved() {
+    let world = world();
+    let wait = Duration::from_secs(10);
+    let id = world.waiting(&Carried::default());
+    assert_eq!(world.store.reserve(&id, wait).err(), Some(ReserveError::Occupied));
+    assert_eq!(world.store.get(&id, "user").as_deref(), Some("ada"));
+
+    let other = world.waiting(&Carried::default());
+    assert!(world.store.delete_and_bar(&other, wait), "it ends under its stand-in");
+    assert!(!world.store.exists(&other) && !world.store.exists(&stand_in(&other)));
+    assert_eq!(world.store.reserve(&other, wait).err(), Some(ReserveError::Barred));
+}
+
+/// So that none of them is there again after a restart.
+#[test]
+fn the_journal_is_told_of_each_session_that_ends_with_all_others() {
+    let world = world();
+    let waiting = world.waiting(&Carried::default());
+    let live = world.store.create().unwrap();
+    world.notes.take();
+    world.store.end_all();
+    let mut told = world.notes.take();
+    assert_eq!(told.pop(), Some(Told::Settle));
+    let ended = |id| Told::Ended(id, RemovalCause::EndAll);
+    assert!(told.len() == 2 && told.contains(&ended(live)) && told.contains(&ended(stand_in(&waiting))), "{told:?}");
+    assert!(!world.store.exists(&waiting));
+    assert_eq!(world.store.count(), 0);
 }

@@ -13,8 +13,9 @@
 //! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]; taken from it:
 //! [`unbinding`]), the removal listener
 //! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
-//! ([`insertion`]), figures ([`stats`]), ids that were replaced or logged out ([`replaced`]), rotations that are taken
-//! back ([`undo`]) and sessions that are held in use ([`hold`]).
+//! ([`insertion`]), reservations ([`reservations`]), the end of all sessions ([`end_all`]), figures ([`stats`]), ids that were
+//! replaced or logged out ([`replaced`]), rotations that are taken back ([`undo`]) and sessions that are held in use
+//! ([`hold`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
 //! ([`resilience`]). The cookie that carries an id: [`cookie`];
@@ -30,6 +31,7 @@ mod capacity;
 mod clock_abuse;
 mod cookie;
 mod editing;
+mod end_all;
 mod enumeration;
 mod eviction;
 mod expiry;
@@ -46,6 +48,7 @@ mod many;
 mod principals;
 mod removals;
 mod replaced;
+mod reservations;
 mod resilience;
 mod rotation;
 mod secrets;

@@ -20,7 +20,7 @@
 //! | type | use | `save` |
 //! |---|---|---|
 //! | [`CloakroomStore`] | the only store of the sessions | changes a live session, and never restores one |
-//! | [`CloakroomCache`] | the cache of a `CachingSessionStore` | inserts a session that is not in the cache |
+//! | [`CloakroomCache`] | the cache of a `CachingSessionStore` | changes a live session, or fills the cache after a `load` that missed |
 //!
 //! # Differences from `MemoryStore`
 //!

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use cloakroom::{InsertError, SessionId, SessionStore, Timeouts};
+use cloakroom::{FulfilError, InsertError, ReserveError, SessionId, SessionStore, Timeouts};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -18,6 +18,14 @@ pub type Data = HashMap<String, Value>;
 
 /// The time for which a sweep runs before it yields to other tasks of the executor.
 const SWEPT_AT_ONCE: Duration = Duration::from_micros(500);
+
+/// The longest time from a look-up in a cache that misses to the save that fills the cache. A fill that takes longer is
+/// not cached.
+const FILLED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The time after a deletion from a cache in which the cache takes no copy of the session from the store behind it: the
+/// store may be deleting it still, and another request may have loaded it before.
+const BARRED_FOR: Duration = Duration::from_secs(60);
 
 /// The content of a session in the table: a record without its id.
 struct Held {
@@ -80,19 +88,47 @@ impl Sessions {
         self.table.replace_with(&key(id), Timeouts::default().absolute(left), held).is_ok()
     }
 
-    /// Inserts a record, or replaces the live one with its id.
+    /// Replaces the live record with this id, or puts the record in place of the reservation of its id. Otherwise it
+    /// does nothing: a record without a reservation may be of a session that has been deleted.
     ///
-    /// Lock-free: it repeats its two steps only if another thread has inserted or ended the session between them.
-    pub(crate) fn fill(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> Result<(), InsertError> {
+    /// Lock-free: it repeats its steps only if another thread has filled or ended the session between them.
+    pub(crate) fn fill(&self, id: i128, data: &Data, expiry_date: OffsetDateTime) -> Result<(), FulfilError> {
         loop {
             if self.replace(id, data, expiry_date) {
                 return Ok(());
             }
-            match self.insert(id, data, expiry_date) {
-                Err(InsertError::Occupied) => {}
+            let Some(reservation) = self.table.reservation(&key(id)) else {
+                if self.table.exists(&key(id)) {
+                    continue;
+                }
+                return Ok(());
+            };
+            let Some(left) = self.wall.until(expiry_date) else { return Ok(()) };
+            let held = Held { data: data.clone(), expiry_date };
+            match reservation.fulfil_with(Timeouts::default().absolute(left), held) {
+                Err(FulfilError::Ended) => {}
                 other => return other,
             }
         }
+    }
+
+    /// The live record with this id. If there is none, reserves the id for the record that is fetched next.
+    pub(crate) fn load_or_reserve(&self, id: i128) -> Option<Content> {
+        self.load(id).or_else(|| match self.table.reserve(&key(id), FILLED_WITHIN) {
+            Ok(reservation) => {
+                reservation.detach();
+                None
+            }
+            // Another request has filled it.
+            Err(ReserveError::Occupied) => self.load(id),
+            // Another request is fetching it, or it has been deleted, or too many are being fetched.
+            Err(_) => None,
+        })
+    }
+
+    /// Ends a session and takes no copy of it for a while.
+    pub(crate) fn delete_and_bar(&self, id: i128) {
+        self.table.delete_and_bar(&key(id), BARRED_FOR);
     }
 
     /// The live record with this id.

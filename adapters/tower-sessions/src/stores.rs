@@ -56,19 +56,37 @@ pub struct CloakroomStore(pub(crate) Arc<Sessions>);
 
 /// A cache in front of another store, for a `CachingSessionStore`.
 ///
-/// It differs from [`CloakroomStore`] in `save`, which **inserts** the record if there is no session with its id,
-/// because `CachingSessionStore` fills the cache with `save`. If the cache is full, `save` fails with `Error::Backend`,
-/// or ends another session if [`Settings::when_full`] says so, which is the better policy for a cache. A record that
-/// exceeds [`Settings::max_session_bytes`] is not kept, and read from the store behind it each time. `create` draws
-/// another id if the cache has a session with the record's id, as other caches do. The store behind the cache has
-/// already drawn an unused id, so this happens only if two random ids are equal or if the cache is stale.
+/// It differs from [`CloakroomStore`] in these operations:
 ///
-/// # A cache can lose a logout
+/// | operation | effect |
+/// |---|---|
+/// | `load` | If it finds no session, it reserves the id for ten seconds, because `CachingSessionStore` asks the store behind the cache next. Takes effect when the reservation is put into its slot. |
+/// | `save` | Replaces a live session, or puts the record in place of the reservation of its id. **If there is neither, it does nothing and returns `Ok`.** If the cache is full, it fails with `Error::Backend`, or ends another session if [`Settings::when_full`] says so, which is the better policy for a cache. A record that exceeds [`Settings::max_session_bytes`] is not kept, and read from the store behind the cache each time. |
+/// | `delete` | Ends the session and the reservation of its id, and for a minute takes no copy of the session from the store behind it. |
+/// | `create` | Draws another id if the cache has a session with the record's id, as other caches do. The store behind the cache has already drawn an unused id, so this happens only if two random ids are equal or if the cache is stale. |
+///
+/// # A logout wins
 ///
 /// `CachingSessionStore::load` looks in the cache, then in the store behind it, and saves the record from there to the
-/// cache. If the session is deleted from both between the last two steps, the late copy stays live in the cache until
-/// its expiry date or the next `delete`. A cache cannot detect this. A `save` that is in flight during a `delete` has
-/// the same effect. Where revocation must win, use a [`CloakroomStore`] as the only store.
+/// cache. If the session is deleted between two of these steps, other caches keep the late copy, and the visitor stays
+/// logged in. Here the deletion has ended the reservation, so the late copy is not kept. The same holds for the late
+/// `save` of a request that had loaded the session before it was deleted.
+///
+/// `CachingSessionStore::delete` deletes from the cache and from the store at the same time. So a request may find
+/// nothing in the cache, and may still load the session from the store. Because of that the cache takes no copy for a
+/// minute after a `delete`. The trait does not say when the store has deleted the session, so **a call of the store
+/// behind the cache must take no longer than half a minute**: give its client a timeout.
+///
+/// What remains:
+///
+/// * The store behind the cache has to keep deleted sessions deleted itself. Most stores insert in `save`.
+/// * A request that changes a session saves it to the cache and the store at the same time. If another request loads
+///   the session from the store just before and fills the cache just afterwards, the cache has the earlier data until
+///   the next `save`. No session is restored by that.
+/// * A `load` of an id that the store does not know leaves a reservation, of about 200 bytes, for ten seconds. There
+///   are no more of them than [`Settings::max_sessions`], if it is set. While there are as many, misses are not cached.
+/// * [`delete_where`](CloakroomCache::delete_where) ends sessions and reservations of the cache, and bars nothing.
+///   Delete the sessions from the store behind it first.
 ///
 /// # Examples
 ///

@@ -10,7 +10,7 @@ macro_rules! implement {
             use $tower_sessions_core::session::{Id, Record};
             use $tower_sessions_core::session_store::{Error, ExpiredDeletion, Result};
 
-            use crate::sessions::Sessions;
+            use crate::sessions::{Content, Sessions};
             use crate::{CloakroomCache, CloakroomStore};
 
             fn create(sessions: &Sessions, record: &mut Record) -> Result<()> {
@@ -22,11 +22,11 @@ macro_rules! implement {
                 }
             }
 
-            fn load(sessions: &Sessions, id: Id) -> Option<Record> {
-                sessions.load(id.0).map(|(data, expiry_date)| Record { id, data, expiry_date })
+            fn record(id: Id, (data, expiry_date): Content) -> Record {
+                Record { id, data, expiry_date }
             }
 
-            fn backend(error: InsertError) -> Error {
+            fn backend(error: impl core::error::Error) -> Error {
                 Error::Backend(error.to_string())
             }
 
@@ -45,7 +45,7 @@ macro_rules! implement {
                 }
 
                 async fn load(&self, id: &Id) -> Result<Option<Record>> {
-                    Ok(load(&self.0, *id))
+                    Ok(self.0.load(id.0).map(|content| record(*id, content)))
                 }
 
                 async fn delete(&self, id: &Id) -> Result<()> {
@@ -69,15 +69,16 @@ macro_rules! implement {
                         self.0.delete(record.id.0);
                         return Ok(());
                     }
+                    // Never restores a session that has been deleted. The trait has no error for a late save.
                     self.0.fill(record.id.0, &record.data, record.expiry_date).map_err(backend)
                 }
 
                 async fn load(&self, id: &Id) -> Result<Option<Record>> {
-                    Ok(load(&self.0, *id))
+                    Ok(self.0.load_or_reserve(id.0).map(|content| record(*id, content)))
                 }
 
                 async fn delete(&self, id: &Id) -> Result<()> {
-                    self.0.delete(id.0);
+                    self.0.delete_and_bar(id.0);
                     Ok(())
                 }
             }

@@ -316,7 +316,11 @@ macro_rules! version {
             use cloakroom::{ManualClock, WhenFull};
             use cloakroom_tower_sessions::{CloakroomCache, CloakroomStore, Settings};
             use serde_json::{Value, json};
+            use std::future::poll_fn;
+            use std::pin::{Pin, pin};
+            use std::sync::Arc;
             use std::sync::atomic::{AtomicBool, Ordering};
+            use std::task::{Context, Poll, Waker};
             use std::thread;
             use $tower_sessions::session::{Id, Record};
             use $tower_sessions::session_store::Error;
@@ -439,14 +443,20 @@ macro_rules! version {
                 }
             }
 
+            /// What a `CachingSessionStore` does after a `load` that missed.
+            async fn fill(cache: &CloakroomCache, record: &Record) -> Result<(), Error> {
+                assert_eq!(cache.load(&record.id).await?, None);
+                cache.save(record).await
+            }
+
             #[tokio::test]
-            async fn save_inserts_into_a_cache() {
+            async fn save_fills_a_cache_only_after_a_load_that_missed() {
                 let (cache, clock) = store(CloakroomCache::with);
                 let mut record = new_record();
                 cache.save(&record).await.unwrap();
+                assert_eq!(cache.count(), 0);
+                fill(&cache, &record).await.unwrap();
                 assert_eq!(cache.load(&record.id).await.unwrap().as_ref(), Some(&record));
-                cache.delete(&record.id).await.unwrap();
-                cache.save(&record).await.unwrap();
                 clock.advance(31 * MINUTE);
                 assert_eq!(cache.load(&record.id).await.unwrap(), None);
                 record.expiry_date += 60 * MINUTE;
@@ -456,17 +466,139 @@ macro_rules! version {
             }
 
             #[tokio::test]
+            async fn a_cache_takes_no_copy_for_a_minute_after_a_delete() {
+                let (cache, clock) = store(CloakroomCache::with);
+                let record = new_record();
+                fill(&cache, &record).await.unwrap();
+                cache.delete(&record.id).await.unwrap();
+                clock.advance(MINUTE);
+                fill(&cache, &record).await.unwrap();
+                assert_eq!(cache.count(), 0);
+                clock.advance(MINUTE / 60_000);
+                fill(&cache, &record).await.unwrap();
+                assert_eq!(cache.count(), 1);
+            }
+
+            #[tokio::test]
+            async fn a_fill_that_takes_too_long_is_not_cached() {
+                let (cache, clock) = store(CloakroomCache::with);
+                let record = new_record();
+                assert_eq!(cache.load(&record.id).await.unwrap(), None);
+                clock.advance(MINUTE / 5);
+                cache.save(&record).await.unwrap();
+                assert_eq!(cache.count(), 0);
+            }
+
+            #[tokio::test]
+            async fn an_expired_record_is_not_cached() {
+                let (cache, clock) = store(CloakroomCache::with);
+                let record = new_record();
+                clock.advance(31 * MINUTE);
+                fill(&cache, &record).await.unwrap();
+                assert_eq!(cache.count(), 0);
+            }
+
+            #[tokio::test]
             async fn a_full_cache_refuses_a_save_or_ends_the_idlest_session() {
                 let (cache, _) = store(|settings| CloakroomCache::with(settings.max_sessions(1)));
-                cache.save(&new_record()).await.unwrap();
-                assert!(matches!(cache.save(&new_record()).await, Err(Error::Backend(_))));
+                fill(&cache, &new_record()).await.unwrap();
+                assert!(matches!(fill(&cache, &new_record()).await, Err(Error::Backend(_))));
 
                 let idlest = |settings: Settings| settings.max_sessions(1).when_full(WhenFull::EndIdlest);
                 let (cache, _) = store(|settings| CloakroomCache::with(idlest(settings)));
-                cache.save(&new_record()).await.unwrap();
+                fill(&cache, &new_record()).await.unwrap();
                 let new = new_record();
-                cache.save(&new).await.unwrap();
+                fill(&cache, &new).await.unwrap();
                 assert_eq!((cache.count(), cache.load(&new.id).await.unwrap()), (1, Some(new)));
+            }
+
+            /// A store whose answers wait for a gate. What a `load` answers is settled before it waits.
+            #[derive(Clone, Debug)]
+            struct Gated {
+                store: CloakroomStore,
+                open: Arc<AtomicBool>,
+            }
+
+            impl Gated {
+                fn new(store: CloakroomStore) -> Self {
+                    Self { store, open: Arc::default() }
+                }
+
+                fn open(&self) {
+                    self.open.store(true, Ordering::Release);
+                }
+
+                async fn pass(&self) {
+                    poll_fn(|_| if self.open.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }).await;
+                }
+            }
+
+            #[async_trait::async_trait]
+            impl SessionStore for Gated {
+                async fn save(&self, record: &Record) -> Result<(), Error> {
+                    self.store.save(record).await
+                }
+
+                async fn load(&self, id: &Id) -> Result<Option<Record>, Error> {
+                    let found = self.store.load(id).await;
+                    self.pass().await;
+                    found
+                }
+
+                async fn delete(&self, id: &Id) -> Result<(), Error> {
+                    self.pass().await;
+                    self.store.delete(id).await
+                }
+            }
+
+            /// A cache, a store with a record, and the two behind each other. The gate is shut.
+            async fn gated() -> (CloakroomCache, CloakroomStore, Gated, Record) {
+                let ((cache, _), (behind, _)) = (store(CloakroomCache::with), store(CloakroomStore::with));
+                let mut record = new_record();
+                behind.create(&mut record).await.unwrap();
+                (cache, behind.clone(), Gated::new(behind), record)
+            }
+
+            fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+                future.poll(&mut Context::from_waker(Waker::noop()))
+            }
+
+            /// The race that other caches of a `CachingSessionStore` have.
+            #[tokio::test]
+            async fn a_session_deleted_during_a_load_is_not_cached() {
+                let (cache, behind, gated, record) = gated().await;
+                let caching = CachingSessionStore::new(cache.clone(), gated.clone());
+                let mut load = pin!(caching.load(&record.id));
+                assert!(poll(load.as_mut()).is_pending(), "the store behind the cache is asked");
+                CachingSessionStore::new(cache.clone(), behind).delete(&record.id).await.unwrap();
+                gated.open();
+                assert_eq!(load.await.unwrap().as_ref(), Some(&record), "it was loaded before the deletion");
+                assert_eq!(cache.count(), 0);
+                assert_eq!(caching.load(&record.id).await.unwrap(), None);
+            }
+
+            #[tokio::test]
+            async fn a_session_loaded_during_a_deletion_is_not_cached() {
+                let (cache, behind, gated, record) = gated().await;
+                let slow = CachingSessionStore::new(cache.clone(), gated.clone());
+                let fast = CachingSessionStore::new(cache.clone(), behind);
+                let mut delete = pin!(slow.delete(&record.id));
+                assert!(poll(delete.as_mut()).is_pending(), "the store behind the cache has not deleted it yet");
+                assert_eq!(fast.load(&record.id).await.unwrap().as_ref(), Some(&record));
+                gated.open();
+                delete.await.unwrap();
+                assert_eq!((cache.count(), fast.load(&record.id).await.unwrap()), (0, None));
+            }
+
+            #[tokio::test]
+            async fn a_request_that_saves_after_a_deletion_fills_no_cache() {
+                let (cache, behind, _, record) = gated().await;
+                let caching = CachingSessionStore::new(cache.clone(), behind);
+                let loaded = caching.load(&record.id).await.unwrap().unwrap();
+                assert_eq!(cache.count(), 1);
+                caching.delete(&record.id).await.unwrap();
+                caching.save(&loaded).await.unwrap();
+                assert_eq!((cache.count(), caching.load(&record.id).await.unwrap()), (0, None));
             }
 
             #[test]
@@ -478,6 +610,7 @@ macro_rules! version {
                         scope.spawn(|| {
                             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
                             for turn in 0..1_000 {
+                                let _ = runtime.block_on(cache.load(&record.id)).unwrap();
                                 runtime.block_on(cache.save(&record)).unwrap();
                                 if turn % 3 == 0 {
                                     runtime.block_on(cache.delete(&record.id)).unwrap();

@@ -9,7 +9,6 @@ use crate::entry::life::Life;
 use crate::entry::{Key, Owned, Payload};
 use crate::expiry::Moment;
 use crate::sync::step;
-use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned, Target};
 use crate::table::structure::array::Array;
@@ -246,10 +245,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
             Life::Pending => return Met::Taken,
             Life::Live(stamp) => {
                 let taken = match self.judge(entry, stamp) {
-                    Judgement::Live => true,
+                    Judgement::Live | Judgement::Reserved => true,
                     Judgement::Forward => !self.end_idle_forward(entry, stamp),
-                    Judgement::Revoked => {
-                        self.kill(entry, stamp, RemovalCause::Principal);
+                    Judgement::Revoked(cause) => {
+                        self.kill(entry, stamp, cause);
                         false
                     }
                     Judgement::Expired | Judgement::Changed => false,

@@ -8,6 +8,7 @@
 //! | `update` | replaces the live version of a session |
 //! | `remove` | ends a session |
 //! | `rotate`, `forward` | give a session another key; follow its former key |
+//! | `reserve` | reserves a key for a session that is fetched from elsewhere |
 //! | `revoke` | reclaims sessions that were ended together with their principal's other sessions |
 //! | `sweep`, `round` | end expired sessions, at once or in small pieces shared among threads |
 //! | `room` | ends a session to make room in a full table |
@@ -20,6 +21,7 @@ mod keys;
 #[allow(unsafe_code, reason = "it reads the account that a binding points to")]
 pub(super) mod read;
 mod remove;
+mod reserve;
 mod revoke;
 mod room;
 #[allow(unsafe_code, reason = "it shares an entry that it has just inserted")]
@@ -29,6 +31,7 @@ mod sweep;
 #[allow(unsafe_code, reason = "it retires replaced entries")]
 mod update;
 
+pub(crate) use reserve::Taken;
 #[cfg(all(test, not(loom)))]
 pub(in crate::table) use room::SAMPLE;
 pub(crate) use room::{Room, Whose};

@@ -143,10 +143,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Live | Judgement::Changed => {}
                     // Not touched, because its stamp says when the session was used last before the rotation.
                     Judgement::Forward => return Err(NotHere::Forward(version)),
-                    Judgement::Revoked => return Err(NotHere::Absent(Absence::Unknown)),
+                    Judgement::Revoked(_) | Judgement::Reserved => return Err(NotHere::Absent(Absence::Unknown)),
                     Judgement::Expired => {
                         (*self).clear_key(target);
-                        let absence = if version.is_forward() { Absence::Unknown } else { Absence::Expired };
+                        let absence = if version.is_session() { Absence::Expired } else { Absence::Unknown };
                         return Err(NotHere::Absent(absence));
                     }
                 },
@@ -164,8 +164,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Superseded => version = found.successor(),
                 Life::Live(stamp) => match self.judge(found, stamp) {
                     Judgement::Live => return true,
-                    Judgement::Forward | Judgement::Expired | Judgement::Revoked => return false,
                     Judgement::Changed => {}
+                    Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Revoked(_) => {
+                        return false;
+                    }
                 },
             }
         }

@@ -103,12 +103,19 @@ impl<'g, P: Payload> Pinned<'g, P> {
         while let Some(found) = self.locate(target) {
             match self.judge(found.entry, found.stamp) {
                 Judgement::Changed => {}
-                Judgement::Revoked => return Removal::Absent,
+                Judgement::Revoked(_) => return Removal::Absent,
                 Judgement::Expired => {
                     self.clear_found(&found, target);
                     return Removal::Absent;
                 }
                 Judgement::Forward => return Removal::Forwards(found.entry),
+                Judgement::Reserved if found.entry.is_bar() => return Removal::Absent,
+                Judgement::Reserved => {
+                    if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
+                        self.clear_found(&found, target);
+                        return Removal::Absent;
+                    }
+                }
                 Judgement::Live => {
                     if self.kill(found.entry, found.stamp, RemovalCause::Deleted) {
                         self.clear_found(&found, target);

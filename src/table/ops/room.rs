@@ -100,8 +100,10 @@ impl<P: Payload> Table<P> {
             let Some(found) = pinned.locate(target) else { return Room::Again };
             let cause = match pinned.judge(found.entry, found.stamp) {
                 Judgement::Live => RemovalCause::Capacity,
-                Judgement::Revoked => RemovalCause::Principal,
-                Judgement::Forward | Judgement::Expired | Judgement::Changed => return Room::Again,
+                Judgement::Revoked(cause) => cause,
+                Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Changed => {
+                    return Room::Again;
+                }
             };
             if found.stamp != choice.stamp || found.entry.is_bound() != choice.bound {
                 return Room::Again;
@@ -158,7 +160,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Life::Dead | Life::Pending => break,
                     Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                     Life::Live(stamp) => {
-                        if !version.is_forward() && version.key() != newcomer {
+                        if version.is_session() && version.key() != newcomer {
                             sample.add(version.key(), stamp, version.is_bound());
                         }
                         break;

@@ -57,12 +57,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
             let found = self.locate(target).ok_or(Refusal::NotFound)?;
             match self.judge(found.entry, found.stamp) {
                 Judgement::Live if found.entry == old => {}
-                Judgement::Live | Judgement::Forward => return Ok(None),
+                Judgement::Live | Judgement::Forward | Judgement::Reserved => return Ok(None),
                 Judgement::Changed => continue,
-                Judgement::Revoked => return Err(Refusal::NotFound),
+                Judgement::Revoked(_) => return Err(Refusal::NotFound),
                 Judgement::Expired => {
                     self.clear_found(&found, target);
-                    return Err(if found.entry.is_forward() { Refusal::NotFound } else { Refusal::Expired });
+                    return Err(if found.entry.is_session() { Refusal::Expired } else { Refusal::NotFound });
                 }
             }
             if let Some(first) = old.successor() {
@@ -99,6 +99,16 @@ impl<'g, P: Payload> Pinned<'g, P> {
     }
 }
 
+impl<P: Payload> Pinned<'_, P> {
+    /// The tick of this operation, or a later one at which the version was used.
+    fn stamp_after(&self, version: EntryRef<'_, P>) -> Tick {
+        match version.life().load() {
+            Life::Live(stamp) => self.moment.now().max(stamp),
+            Life::Pending | Life::Superseded | Life::Dead => self.moment.now(),
+        }
+    }
+}
+
 impl<P: Payload> Table<P> {
     /// Moves a session to another key. `build` copies the version that it is given, under the new key and with the
     /// stamp that it is given. It may be called several times. What a larger copy needs is taken from `bytes`, and
@@ -119,7 +129,7 @@ impl<P: Payload> Table<P> {
             let (stamp, old) = loop {
                 // Not touched before the rotation takes effect, because other threads would see the touch.
                 let old = pinned.live_version(target, false).map_err(Absence::from)?;
-                let new = build(old, moment.now());
+                let new = build(old, pinned.stamp_after(old));
                 if let Some(bytes) = &mut bytes
                     && !bytes.reserve_for(old, new.borrow())
                 {

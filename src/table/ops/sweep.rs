@@ -5,7 +5,6 @@ use crate::entry::{EntryRef, Payload};
 use crate::expiry::Moment;
 use crate::memory::{self, FreesMany};
 use crate::sync::{Ordering, step};
-use crate::table::RemovalCause;
 use crate::table::Table;
 use crate::table::pinned::{Judgement, Pinned};
 use crate::table::structure::array::Array;
@@ -168,10 +167,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Dead | Life::Pending => return false,
                 Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
                 Life::Live(stamp) => match self.judge(version, stamp) {
-                    Judgement::Live | Judgement::Forward => return false,
-                    Judgement::Expired => return !version.is_forward(),
-                    Judgement::Revoked if self.kill(version, stamp, RemovalCause::Principal) => return true,
-                    Judgement::Revoked | Judgement::Changed => {}
+                    Judgement::Live | Judgement::Forward | Judgement::Reserved => return false,
+                    Judgement::Expired => return version.is_session(),
+                    Judgement::Revoked(cause) if self.kill(version, stamp, cause) => return version.is_session(),
+                    Judgement::Revoked(_) | Judgement::Changed => {}
                 },
             }
         }

@@ -6,6 +6,8 @@
 //! keeps its place taken: a creation may then be refused early, and nothing else is affected.
 //!
 //! The place of a session also holds its bytes, if those are limited ([`budget`](super::budget)).
+//!
+//! Reservations are counted apart: there may be as many as sessions.
 
 use super::budget::Budget;
 use crate::sync::{AtomicUsize, Ordering, ordered};
@@ -19,13 +21,15 @@ pub(crate) struct Population {
     limited: bool,
     total: CachePadded<AtomicUsize>,
     budget: Budget,
+    reservations: CachePadded<AtomicUsize>,
 }
 
 impl Population {
     /// At most `limit` sessions, which together take at most `bytes` bytes (0: any number).
     pub(crate) fn new(limit: usize, bytes: usize) -> Self {
-        let total = CachePadded::new(AtomicUsize::new(0));
-        Self { limit, limited: limit > 0 || bytes > 0, total, budget: Budget::new(bytes) }
+        let zero = || CachePadded::new(AtomicUsize::new(0));
+        let (total, reservations) = (zero(), zero());
+        Self { limit, limited: limit > 0 || bytes > 0, total, budget: Budget::new(bytes), reservations }
     }
 
     /// The bytes of the sessions.
@@ -84,6 +88,24 @@ impl Population {
         }
     }
 
+    /// Counts one more reservation, if there are fewer than the limit. Lock-free.
+    pub(crate) fn count_reservation(&self) -> Option<CountedReservation<'_>> {
+        let one_more = |count: usize| (self.limit == 0 || count < self.limit).then(|| count + 1);
+        // Relaxed, as below: a mere number.
+        self.reservations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(CountedReservation(self))
+    }
+
+    /// Counts a reservation out that has ended or has been fulfilled.
+    pub(crate) fn reservation_ended(&self) {
+        self.reservations.fetch_sub(1, Ordering::Relaxed); // Relaxed: a mere number.
+    }
+
+    /// The number of reservations.
+    pub(crate) fn reservations(&self) -> usize {
+        self.reservations.load(Ordering::Relaxed) // Relaxed: a mere number.
+    }
+
     /// The number of sessions, given the shards' own counts.
     pub(crate) fn count<'a>(&self, stripes: impl Iterator<Item = &'a AtomicUsize>) -> usize {
         if self.limit == 0 {
@@ -136,6 +158,22 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.population.budget.give_back(self.bytes);
         self.population.vacate(self.stripe);
+    }
+}
+
+/// A reservation that is counted. Dropping it counts it out, unless it is in the table.
+pub(crate) struct CountedReservation<'a>(&'a Population);
+
+impl CountedReservation<'_> {
+    /// Leaves the count to the reservation in the table. The thread that ends or fulfils it counts it out.
+    pub(crate) fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for CountedReservation<'_> {
+    fn drop(&mut self) {
+        self.0.reservation_ended();
     }
 }
 

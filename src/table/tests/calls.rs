@@ -66,6 +66,10 @@ pub(super) enum Doing {
     Round,
     /// Noting the keys of all sessions.
     Keys,
+    /// Reserving the victim's key.
+    Reserve,
+    /// Fulfilling the reservation of the victim's key with this value.
+    Fulfil(u64),
 }
 
 /// What it returned.
@@ -86,6 +90,11 @@ impl Doing {
                 fixture.keys();
                 Done::Swept(0)
             }
+            Self::Reserve => {
+                fixture.reserve(VICTIM, 1);
+                Done::Swept(0)
+            }
+            Self::Fulfil(value) => Done::Answered(fixture.fulfil(VICTIM, 1, value).then_some(0)),
         }
     }
 }

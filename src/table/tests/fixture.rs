@@ -81,12 +81,40 @@ impl Fixture {
     }
 
     pub(super) fn insert_with(&self, number: usize, value: u64) -> bool {
-        let Some(mut place) = self.table.enter(&key(number)) else { return false };
-        let new = self.version(number, self.now(), value);
-        if self.sized {
-            assert!(place.resize(new.borrow().charge()), "there is no limit");
+        let mut new = self.version(number, self.now(), value);
+        loop {
+            let Some(mut place) = self.table.enter(&key(number)) else { return false };
+            if self.sized {
+                assert!(place.resize(new.borrow().charge()), "there is no limit");
+            }
+            match self.timed(|moment| self.table.insert(place, new, moment)) {
+                Ok(()) => return true,
+                Err(back) => new = back,
+            }
+            // A reservation is in no insert's way, in the store.
+            if !self.is_reserved(number) {
+                return false;
+            }
+            self.table.end_reservation(&key(number), |_| true);
         }
-        self.timed(|moment| self.table.insert(place, new, moment)).is_ok()
+    }
+
+    fn is_reserved(&self, number: usize) -> bool {
+        matches!(self.timed(|moment| self.table.taken(&key(number), moment)), Some(Taken::Reservation(_)))
+    }
+
+    pub(super) fn reserve(&self, number: usize, reservation: u64) -> bool {
+        let absent = Version { value: 0, _token: self.tokens.clone() };
+        let end = self.now().after(10 * IDLE);
+        self.timed(|moment| self.table.reserve_key(&key(number), reservation, end, absent, moment)).is_ok()
+    }
+
+    pub(super) fn fulfil(&self, number: usize, reservation: u64, value: u64) -> bool {
+        let Some(place) = self.table.enter(&key(number)) else { return false };
+        self.timed(|moment| {
+            let build = |stamp| self.version(number, stamp, value);
+            self.table.fulfil(&key(number), reservation, place, moment, build)
+        })
     }
 
     /// Inserts a session that is bound to a principal or not.
@@ -266,7 +294,7 @@ impl Fixture {
 fn live_version(mut version: EntryRef<'_, Version>) -> Option<EntryRef<'_, Version>> {
     loop {
         match version.life().load() {
-            Life::Live(_) => return Some(version).filter(|version| !version.is_forward()),
+            Life::Live(_) => return Some(version).filter(|version| version.is_session()),
             Life::Dead | Life::Pending => return None,
             Life::Superseded => version = version.successor().expect("a superseded version has a successor"),
         }

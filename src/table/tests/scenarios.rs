@@ -28,6 +28,8 @@ pub(super) struct Scenario {
     first: bool,
     /// Whether the victim's session got its key by a rotation that has left a forward.
     forwarded: bool,
+    /// Whether the victim's key is reserved, under the number 1.
+    reserved: bool,
     /// Whether sessions count bytes, of which each version needs others.
     sized: bool,
     /// The step at which an earlier operation on the victim's session is given up.
@@ -49,6 +51,7 @@ const PLAIN: Scenario = Scenario {
     table: Table::Of(20),
     first: true,
     forwarded: false,
+    reserved: false,
     sized: false,
     given_up: None,
     doing: Doing::Sweep,
@@ -62,6 +65,9 @@ const REMOVE: Scenario = Scenario { doing: Doing::Call(Call::Remove), ..PLAIN };
 
 const ROTATE: Scenario = Scenario { doing: Doing::Call(Call::Rotate), ..PLAIN };
 const FORWARD: Scenario = Scenario { doing: Doing::Call(Call::Forward), ..PLAIN };
+
+const RESERVE: Scenario = Scenario { doing: Doing::Reserve, state: None, ..PLAIN };
+const FULFIL: Scenario = Scenario { doing: Doing::Fulfil(8), state: None, reserved: true, ..PLAIN };
 
 /// A version that has been superseded and left in its slot.
 const CHAIN: Scenario = Scenario { given_up: Some(("superseded", Call::Append(5))), state: Some(95), ..PLAIN };
@@ -129,6 +135,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "rotation of a forwarded session", forwarded: true, ..ROTATE },
     Scenario { name: "rotation with a forward of a forwarded session", forwarded: true, ..FORWARD },
     Scenario { name: "remove of a forwarded session", forwarded: true, ..REMOVE },
+    Scenario { name: "reservation", ..RESERVE },
+    Scenario { name: "reservation during a growth", table: Table::Of(BRINK + 1), ..RESERVE },
+    Scenario { name: "reservation where a dead version lies", doing: RESERVE.doing, ..CORPSE },
+    Scenario { name: "fulfilment", ..FULFIL },
+    Scenario { name: "fulfilment in the array that is left", table: Table::Of(BRINK), ..FULFIL },
+    Scenario { name: "fulfilment in the next array", table: Table::Of(BRINK + 1), first: false, ..FULFIL },
     Scenario { name: "sweep", table: Table::Expired(20), state: None, ..PLAIN },
     Scenario { name: "sweep during a growth", table: Table::Expired(BRINK), state: None, ..PLAIN },
     Scenario { name: "sweep over chains", ..CHAIN },
@@ -160,6 +172,9 @@ impl Scenario {
                 } else {
                     assert!(fixture.insert_with(VICTIM, 9));
                 }
+            }
+            if self.reserved && self.first == first {
+                assert!(fixture.reserve(VICTIM, 1));
             }
         };
         insert(true);

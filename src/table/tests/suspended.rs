@@ -211,6 +211,11 @@ fn run(scenario: &Scenario, name: &'static str, nth: usize, work: Work) -> bool 
             }
             pending.push(Pending { call, answer: Some(answer) });
         }
+        // A reservation that was fulfilled is like an insert, and one that had ended has changed nothing.
+        (Done::Answered(Some(answer)), Doing::Fulfil(value)) => {
+            pending.push(Pending { call: Call::Insert(value), answer: Some(Some(answer)) });
+        }
+        (Done::Answered(None), Doing::Fulfil(_)) => assert!(stopped, "{at}: nothing has ended the reservation"),
         (Done::Answered(_), _) => unreachable!("sweeps do not answer"),
         (Done::Swept(swept), _) => account.swept += swept,
     }
@@ -295,6 +300,16 @@ fn a_remove_stopped_anywhere_blocks_no_other_thread() {
 #[test]
 fn a_rotation_stopped_anywhere_blocks_no_other_thread() {
     stop_everywhere("rotation");
+}
+
+#[test]
+fn a_reservation_stopped_anywhere_blocks_no_other_thread() {
+    stop_everywhere("reservation");
+}
+
+#[test]
+fn a_fulfilment_stopped_anywhere_blocks_no_other_thread() {
+    stop_everywhere("fulfilment");
 }
 
 #[test]

@@ -15,11 +15,13 @@ pub use clock::{Clock, CoarseClock, ManualClock};
 pub use config::{CookieName, SessionConfig};
 pub use content::{Content, Replicate};
 pub use error::{
-    BindError, ConfigError, CookieNameError, CreateError, IncrementError, InsertError, MissingError, ParseIdError,
-    RandomError, RotateError, SetError, SetIfError, TryUpdateError,
+    BindError, ConfigError, CookieNameError, CreateError, FulfilError, IncrementError, InsertError, MissingError,
+    ParseIdError, RandomError, ReserveError, RotateError, SetError, SetIfError, TryUpdateError,
 };
 pub use events::{Removal, RemovalCause};
 pub use fingerprint::Fingerprint;
 pub use id::{HexId, SESSION_ID_HEX_LEN, SESSION_ID_LEN, SessionId};
 pub use principal::{Principal, WhenPrincipalFull};
-pub use store::{Eviction, NewSession, Rotation, SessionStore, SessionStoreBuilder, SessionView, Timeouts};
+pub use store::{
+    Eviction, NewSession, Reservation, Rotation, SessionStore, SessionStoreBuilder, SessionView, Timeouts,
+};

@@ -1,0 +1,123 @@
+//! Sessions with string attributes.
+
+use crate::error::{SharedError, TryUpdateError};
+use crate::inner::written;
+use crate::store::{NewShared, SharedStore};
+use cloakroom::{Attributes, Draft, IncrementError, SessionId, Snapshot};
+
+impl SharedStore {
+    /// Creates a session without attributes.
+    pub async fn create(&self) -> Result<SessionId, SharedError> {
+        self.new_session().create().await
+    }
+
+    /// Creates a session with these attributes.
+    pub async fn create_with<I, K, V>(&self, attributes: I) -> Result<SessionId, SharedError>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        self.new_session().create_with(attributes).await
+    }
+
+    /// Returns the value of an attribute, and touches the session. `None` if it has no such attribute.
+    pub async fn get(&self, id: &SessionId, key: &str) -> Result<Option<String>, SharedError> {
+        self.read(id, |attributes| attributes.get(key).map(str::to_owned)).await
+    }
+
+    /// Returns a copy of a session's attributes, and touches the session.
+    pub async fn snapshot(&self, id: &SessionId) -> Result<Snapshot, SharedError> {
+        self.inner.show(id, true, |held| held.content.clone().numbered(held.version)).await
+    }
+
+    /// Sets an attribute, and touches the session. Never creates a session.
+    pub async fn set(&self, id: &SessionId, key: &str, value: &str) -> Result<(), SharedError> {
+        self.update(id, |draft| draft.set(key, value)).await
+    }
+
+    /// Sets several attributes in one step, and touches the session.
+    pub async fn set_each<I, K, V>(&self, id: &SessionId, attributes: I) -> Result<(), SharedError>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let attributes = Snapshot::detached(attributes);
+        self.update(id, |draft| attributes.iter().for_each(|(key, value)| draft.set(key, value))).await
+    }
+
+    /// Removes an attribute, and touches the session. Returns whether the attribute was there.
+    pub async fn remove(&self, id: &SessionId, key: &str) -> Result<bool, SharedError> {
+        self.update(id, |draft| draft.remove(key)).await
+    }
+
+    /// Removes an attribute and returns its value, and touches the session.
+    pub async fn take(&self, id: &SessionId, key: &str) -> Result<Option<String>, SharedError> {
+        self.update(id, |draft| draft.take(key)).await
+    }
+
+    /// Removes all attributes, and touches the session, which stays.
+    pub async fn clear(&self, id: &SessionId) -> Result<(), SharedError> {
+        self.update(id, |draft| draft.clear()).await
+    }
+
+    /// Adds a number to an attribute that holds one in decimal digits, touches the session, and returns the sum.
+    pub async fn increment(&self, id: &SessionId, key: &str, by: i64) -> Result<i64, SharedError> {
+        let added = self.try_update(id, |draft| {
+            let before = draft.get(key).map_or(Ok(0), str::parse::<i64>).map_err(|_| IncrementError::NotANumber)?;
+            let sum = before.checked_add(by).ok_or(IncrementError::Overflow)?;
+            draft.set(key, &sum.to_string());
+            Ok(sum)
+        });
+        added.await.map_err(|error| match error {
+            TryUpdateError::Abandoned(error) => SharedError::Increment(error),
+            TryUpdateError::Shared(error) => error,
+        })
+    }
+
+    /// Changes attributes by a closure, all in one step, and touches the session. `f` may be called several times.
+    pub async fn update<R>(&self, id: &SessionId, mut f: impl FnMut(&mut Draft<'_>) -> R) -> Result<R, SharedError> {
+        match self.try_update::<R, core::convert::Infallible>(id, |draft| Ok(f(draft))).await {
+            Ok(result) => Ok(result),
+            Err(TryUpdateError::Shared(error)) => Err(error),
+            Err(TryUpdateError::Abandoned(never)) => match never {},
+        }
+    }
+
+    /// Does the same as `update`, unless `f` returns an error. Then nothing has changed.
+    pub async fn try_update<R, E>(
+        &self,
+        id: &SessionId,
+        mut f: impl FnMut(&mut Draft<'_>) -> Result<R, E>,
+    ) -> Result<R, TryUpdateError<E>> {
+        let config = &self.inner.config;
+        let edit = |before: &Snapshot| {
+            let (result, after) = before.edited(config, &mut f).map_err(SharedError::from)?;
+            let result = result.map_err(TryUpdateError::Abandoned)?;
+            let changed = after.version() != before.version();
+            Ok((result, changed.then_some(after)))
+        };
+        self.inner.change(id, edit).await
+    }
+}
+
+impl NewShared<'_> {
+    /// Creates the session without attributes.
+    pub async fn create(self) -> Result<SessionId, SharedError> {
+        self.create_with([("", ""); 0]).await
+    }
+
+    /// Creates the session with these attributes.
+    pub async fn create_with<I, K, V>(self, attributes: I) -> Result<SessionId, SharedError>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let attributes = Snapshot::detached(attributes);
+        // The limits apply to it as to any change.
+        attributes.edited(self.store.config(), |_| ())?;
+        self.create_written(written::<Attributes>(&attributes)).await
+    }
+}

@@ -1,0 +1,189 @@
+//! Ends of sessions: what the engine is told until it confirms, and what it is told again after a failover.
+
+use super::Answer;
+use super::job::Command;
+use crate::error::SharedError;
+use crate::names::Hash;
+use crate::scripts::Script;
+use core::time::Duration;
+use std::collections::HashMap;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// For how long a confirmed end is told again to each engine that is connected: a failover may have lost it.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// When an end that the engine has refused is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// The most ends that wait for the engine to confirm. A client cannot fill the memory with them.
+const MOST: usize = 1 << 16;
+
+pub(super) struct End<R> {
+    pub(super) command: Command,
+    to: Option<oneshot::Sender<Answer<R>>>,
+    /// When its caller is told that it is not confirmed.
+    until: Instant,
+    confirmed: Option<Instant>,
+    pub(super) tries: u32,
+    retry: Option<Instant>,
+    /// Whether the engine has had the session.
+    remembered: bool,
+}
+
+impl<R> End<R> {
+    fn new(command: Command, until: Instant, to: oneshot::Sender<Answer<R>>) -> Self {
+        Self { command, to: Some(to), until, confirmed: None, tries: 0, retry: None, remembered: false }
+    }
+
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed.is_some()
+    }
+
+    fn answer(&mut self, answer: Answer<R>) {
+        if let Some(to) = self.to.take() {
+            // The caller may have gone.
+            let _ = to.send(answer);
+        }
+    }
+
+    fn confirm(&mut self, answer: Answer<R>) {
+        self.answer(answer);
+        (self.confirmed, self.retry) = (Some(Instant::now()), None);
+    }
+
+    /// Returns whether its caller was told now.
+    fn expire(&mut self, now: Instant) -> bool {
+        let late = self.to.is_some() && now >= self.until;
+        if late {
+            self.answer(Err(SharedError::Unconfirmed));
+        }
+        late
+    }
+
+    fn is_old(&self, now: Instant) -> bool {
+        self.confirmed.is_some_and(|confirmed| now.duration_since(confirmed) >= REMEMBERED)
+    }
+
+    fn is_to_be_retried(&mut self, now: Instant) -> bool {
+        let due = self.retry.is_some_and(|retry| now >= retry);
+        if due {
+            self.retry = None;
+        }
+        due
+    }
+}
+
+/// The end of all sessions of a principal.
+pub(super) struct EndAll {
+    pub(super) owner: Hash,
+    /// The session that is kept.
+    pub(super) keep: Option<Hash>,
+    pub(super) end: End<u64>,
+}
+
+#[derive(Default)]
+pub(super) struct Ends {
+    pub(super) sessions: HashMap<Hash, End<bool>>,
+    pub(super) principals: HashMap<[u8; 16], EndAll>,
+}
+
+impl Ends {
+    /// Whether the session is dead on this server, whatever the engine says.
+    pub(super) fn bars(&self, hash: &Hash, owner: Option<&Hash>) -> bool {
+        self.sessions.contains_key(hash)
+            || owner.is_some_and(|owner| {
+                let mut all = self.principals.values().filter(|all| !all.end.is_confirmed());
+                all.any(|all| all.owner == *owner && all.keep != Some(*hash))
+            })
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.sessions.len() + self.principals.len() >= MOST
+    }
+
+    pub(super) fn unconfirmed(&self) -> u64 {
+        let sessions = self.sessions.values().filter(|end| !end.is_confirmed()).count();
+        (sessions + self.principals.values().filter(|all| !all.end.is_confirmed()).count()) as u64
+    }
+
+    pub(super) fn add(&mut self, hash: Hash, command: Command, until: Instant, to: oneshot::Sender<Answer<bool>>) {
+        if let Some(end) = self.sessions.get_mut(&hash) {
+            // The later caller learns from the next reply; the earlier one has ended nothing more.
+            end.answer(Err(SharedError::Unconfirmed));
+            if end.confirmed.take().is_some() {
+                end.tries = 0;
+            }
+            (end.to, end.until) = (Some(to), until);
+        } else {
+            self.sessions.insert(hash, End::new(command, until, to));
+        }
+    }
+
+    pub(super) fn add_all(
+        &mut self,
+        (name, owner, keep): ([u8; 16], Hash, Option<Hash>),
+        command: Command,
+        until: Instant,
+        to: oneshot::Sender<Answer<u64>>,
+    ) {
+        self.principals.insert(name, EndAll { owner, keep, end: End::new(command, until, to) });
+    }
+
+    /// The engine has ended a session, or has found none. A session that was not there is not remembered.
+    pub(super) fn confirm(&mut self, hash: &Hash, ended: bool) {
+        let Some(end) = self.sessions.get_mut(hash) else { return };
+        // What an earlier try has ended is not found by a later one.
+        let ended = ended || end.tries > 1;
+        end.confirm(Ok(ended));
+        end.remembered |= ended;
+        if !end.remembered {
+            self.sessions.remove(hash);
+        }
+    }
+
+    /// The engine has raised the generation of a principal to `generation`, and ended this number of sessions. From now
+    /// on it is told to raise it to that number at least, which ends no later session.
+    pub(super) fn confirm_all(&mut self, name: &[u8; 16], ended: u64, generation: u64) {
+        let Some(all) = self.principals.get_mut(name) else { return };
+        all.end.confirm(Ok(ended));
+        let arguments = vec![all.owner.to_vec(), generation.to_string().into_bytes(), name.to_vec()];
+        all.end.command = Command::Script(Script::Raise, arguments);
+    }
+
+    /// The session that was to be kept is not there.
+    pub(super) fn give_up(&mut self, name: &[u8; 16], error: SharedError) {
+        if let Some(mut all) = self.principals.remove(name) {
+            all.end.answer(Err(error));
+        }
+    }
+
+    /// The engine has refused.
+    pub(super) fn retry(&mut self, hash: &Hash) {
+        if let Some(end) = self.sessions.get_mut(hash) {
+            end.retry = Some(Instant::now() + RETRY);
+        }
+    }
+
+    pub(super) fn retry_all(&mut self, name: &[u8; 16]) {
+        if let Some(all) = self.principals.get_mut(name) {
+            all.end.retry = Some(Instant::now() + RETRY);
+        }
+    }
+
+    /// Tells callers that their ends are not confirmed in time, and forgets old ends. Returns how many were told, and
+    /// what is to be tried again.
+    pub(super) fn tick(&mut self, now: Instant) -> (u64, Vec<Hash>, Vec<[u8; 16]>) {
+        let mut told = 0;
+        self.sessions.retain(|_, end| {
+            told += u64::from(end.expire(now));
+            !end.is_old(now)
+        });
+        self.principals.retain(|_, all| {
+            told += u64::from(all.end.expire(now));
+            !all.end.is_old(now)
+        });
+        let sessions = self.sessions.iter_mut().filter_map(|(hash, end)| end.is_to_be_retried(now).then_some(*hash));
+        let sessions = sessions.collect();
+        let all = self.principals.iter_mut().filter_map(|(name, all)| all.end.is_to_be_retried(now).then_some(*name));
+        (told, sessions, all.collect())
+    }
+}

@@ -1,0 +1,178 @@
+//! The thread of the link: reads, writes, and reconnects.
+
+use super::engine::{self, Connection, Wanted};
+use super::keeper::Keeper;
+use super::{Link, Request, Settings};
+use crate::Shared;
+use crate::error::ConnectError;
+use crate::near::Near;
+use crate::resp;
+use core::time::Duration;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// The shortest and the longest time between two attempts to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
+/// How much is read at a time.
+const CHUNK: usize = 16 * 1024;
+/// The most requests that are taken before the connection is looked at again.
+const BATCH: usize = 256;
+
+type Requests<T> = mpsc::UnboundedReceiver<Request<<T as cloakroom_codec::Stored>::Owned>>;
+
+/// Starts the link, and waits for its first connection.
+pub(crate) async fn start<T: Shared + ?Sized>(
+    near: Arc<Near<T::Owned>>,
+    settings: Settings,
+) -> Result<Link<T::Owned>, ConnectError> {
+    let (requests, receiver) = mpsc::unbounded_channel();
+    let (connected, first) = oneshot::channel();
+    // Its own thread and runtime, so that one that is blocked or busy does not let the near cache grow old.
+    thread::Builder::new().name("cloakroom-redis".to_owned()).spawn(move || {
+        match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+            Ok(runtime) => runtime.block_on(run::<T>(&near, &settings, receiver, connected)),
+            Err(error) => _ = connected.send(Err(error.into())),
+        }
+        near.serve_until(0);
+    })?;
+    first.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))?;
+    Ok(Link { requests })
+}
+
+async fn run<T: Shared + ?Sized>(
+    near: &Near<T::Owned>,
+    settings: &Settings,
+    mut requests: Requests<T>,
+    connected: oneshot::Sender<Result<(), ConnectError>>,
+) {
+    let wanted = Wanted { tracking: settings.near, within: settings.command_timeout };
+    let mut connection = match engine::connect(&settings.address, wanted).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let _ = connected.send(Err(error));
+            return;
+        }
+    };
+    let mut keeper = Keeper::<T>::new(near, settings);
+    let mut connected = Some(connected);
+    loop {
+        keeper.connected();
+        if serve(&mut keeper, connection, &mut requests, &mut connected).await.is_none() {
+            return;
+        }
+        keeper.disconnected();
+        let Some(next) = reconnect(&mut keeper, wanted, &mut requests).await else { return };
+        connection = next;
+    }
+}
+
+/// Half to one and a half of a time, at random, so that servers do not all come back at the same instant.
+fn jittered(pause: Duration) -> Duration {
+    let mut random = [0];
+    // Without randomness they do.
+    let _ = getrandom::fill(&mut random);
+    pause / 2 + pause * u32::from(random[0]) / 256
+}
+
+/// Connects again. `None` if nobody needs it any more.
+async fn reconnect<T: Shared + ?Sized>(
+    keeper: &mut Keeper<'_, T>,
+    wanted: Wanted,
+    requests: &mut Requests<T>,
+) -> Option<Connection> {
+    let mut pause = PAUSES.0;
+    loop {
+        let address = &keeper.settings.address;
+        let at = Instant::now() + jittered(pause);
+        let attempt = async {
+            sleep_until(at).await;
+            engine::connect(address, wanted).await
+        };
+        let mut attempt = core::pin::pin!(attempt);
+        let mut tick = Instant::now() + interval(keeper.settings);
+        loop {
+            tokio::select! {
+                made = &mut attempt => match made {
+                    Ok(connection) => return Some(connection),
+                    Err(_) => break,
+                },
+                request = requests.recv() => keeper.take(request?),
+                () = sleep_until(tick) => {
+                    keeper.tick();
+                    tick = Instant::now() + interval(keeper.settings);
+                }
+            }
+        }
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+fn interval(settings: &Settings) -> Duration {
+    settings.staleness / 5
+}
+
+/// Serves until the connection is lost. `None` if nobody needs it any more.
+async fn serve<T: Shared + ?Sized>(
+    keeper: &mut Keeper<'_, T>,
+    connection: Connection,
+    requests: &mut Requests<T>,
+    connected: &mut Option<oneshot::Sender<Result<(), ConnectError>>>,
+) -> Option<()> {
+    let (mut reader, mut writer) = tokio::io::split(connection.socket);
+    let mut read = connection.read;
+    let mut tick = Instant::now() + interval(keeper.settings);
+    loop {
+        let mut used = 0;
+        loop {
+            match resp::read(&read[used..]) {
+                Ok(Some((value, len))) => {
+                    used += len;
+                    keeper.receive(value);
+                }
+                Ok(None) => break,
+                Err(resp::Malformed) => return Some(()),
+            }
+        }
+        read.drain(..used);
+        if keeper.broken {
+            return Some(());
+        }
+        if keeper.near.has_answered()
+            && let Some(connected) = connected.take()
+        {
+            let _ = connected.send(Ok(()));
+        }
+        if keeper.written == keeper.out.len() {
+            keeper.out.clear();
+            keeper.written = 0;
+        }
+        read.reserve(CHUNK);
+        tokio::select! {
+            bytes = reader.read_buf(&mut read) => match bytes {
+                Ok(0) | Err(_) => return Some(()),
+                Ok(_) => {}
+            },
+            bytes = writer.write(&keeper.out[keeper.written..]), if !keeper.out.is_empty() => match bytes {
+                Ok(0) | Err(_) => return Some(()),
+                Ok(bytes) => keeper.written += bytes,
+            },
+            request = requests.recv() => {
+                keeper.take(request?);
+                for _ in 1..BATCH {
+                    let Ok(request) = requests.try_recv() else { break };
+                    keeper.take(request);
+                }
+            }
+            () = sleep_until(tick) => {
+                if !keeper.tick() {
+                    return Some(());
+                }
+                tick = Instant::now() + interval(keeper.settings);
+            }
+        }
+    }
+}

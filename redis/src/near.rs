@@ -1,0 +1,197 @@
+//! The near cache: sessions in use, until the engine says that they have changed, or says nothing.
+//!
+//! Any thread reads it. The thread of the [link](crate::link) alone fills it, and ends its sessions in the order in which
+//! the engine tells of changes. A deletion on this server ends its session from any thread.
+//!
+//! # The bound
+//!
+//! `fresh_until` is the instant of the last answered ping plus the bound, by the coarse clock and less one of its steps.
+//! A read looks at it first, and then looks the session up. The link stores it after it has ended all sessions of which
+//! the engine has told before the ping's answer.
+
+use crate::health::Health;
+use cloakroom::{Audience, Clock, CoarseClock, ConfigError, Principal, SessionStore, SessionStoreBuilder, WhenFull};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+
+/// Microseconds of the coarse clock.
+pub(crate) type Micros = u64;
+
+pub(crate) fn micros(span: Duration) -> Micros {
+    span.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(span.subsec_micros()))
+}
+
+/// A session as it was in the engine.
+#[derive(Debug)]
+pub(crate) struct Held<O> {
+    pub(crate) content: O,
+    pub(crate) version: u32,
+    pub(crate) principal: Option<Principal>,
+    pub(crate) audience: Option<Audience>,
+    pub(crate) cookie: Option<Duration>,
+    pub(crate) idle: Duration,
+    /// When the engine drops the session, if it is not touched.
+    pub(crate) gone_at: Micros,
+    /// The absolute deadline.
+    pub(crate) ends_at: Option<Micros>,
+    /// From when on a use has to be told to the engine.
+    pub(crate) touch_at: Micros,
+    pub(crate) touched: AtomicBool,
+}
+
+impl<O: Clone> Held<O> {
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            content: self.content.clone(),
+            // Relaxed: see `is_due`.
+            touched: AtomicBool::new(self.touched.load(Ordering::Relaxed)),
+            ..*self
+        }
+    }
+}
+
+impl<O> Held<O> {
+    /// Whether the engine has to be told of a use at this instant. True once.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Micros) -> bool {
+        // Relaxed: of several threads that find it due, one tells.
+        now >= self.touch_at && !self.touched.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl<O> Held<O> {
+    /// The time that is left if the session is not used.
+    pub(crate) fn left(&self, now: Micros) -> Duration {
+        // The engine keeps it an eighth longer.
+        let idle = until(self.gone_at, now).saturating_sub(self.idle / 8);
+        self.ends_at.map_or(idle, |end| idle.min(until(end, now)))
+    }
+}
+
+pub(crate) fn until(instant: Micros, now: Micros) -> Duration {
+    Duration::from_micros(instant.saturating_sub(now))
+}
+
+/// The counters of one of several threads.
+#[derive(Default)]
+struct Counters {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// Counts on the cache lines of the calling thread.
+const STRIPES: usize = 16;
+
+fn stripe() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        // Relaxed: any number will do.
+        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES;
+    }
+    // A thread that is ending counts with another one.
+    MINE.try_with(|mine| *mine).unwrap_or(0)
+}
+
+/// The figures that the link counts.
+#[derive(Default)]
+pub(crate) struct Figures {
+    pub(crate) fills: AtomicU64,
+    pub(crate) late_fills: AtomicU64,
+    pub(crate) invalidations: AtomicU64,
+    pub(crate) flushes: AtomicU64,
+    pub(crate) refusals: AtomicU64,
+    pub(crate) unconfirmed: AtomicU64,
+    pub(crate) connections: AtomicU64,
+    pub(crate) commands: AtomicU64,
+    /// When the last answered ping was sent; 0 if there is none.
+    pub(crate) ping: AtomicU64,
+}
+
+pub(crate) fn count(counter: &AtomicU64) {
+    // Relaxed: only the number matters.
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(crate) struct Near<O: Send + Sync + 'static> {
+    pub(crate) table: Arc<SessionStore<Held<O>>>,
+    clock: CoarseClock,
+    fresh_until: CachePadded<AtomicU64>,
+    counters: Box<[CachePadded<Counters>; STRIPES]>,
+    pub(crate) figures: Figures,
+}
+
+impl<O: Send + Sync + 'static> Near<O> {
+    /// The sessions of the builder's settings. Where they are full, the idlest one makes room.
+    pub(crate) fn new(settings: SessionStoreBuilder) -> Result<Self, ConfigError> {
+        let table = settings.max_sessions_per_principal(0).when_full(WhenFull::EndIdlest).build_typed()?;
+        Ok(Self {
+            table: Arc::new(table),
+            clock: CoarseClock::new(),
+            fresh_until: CachePadded::default(),
+            counters: Box::default(),
+            figures: Figures::default(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Micros {
+        micros(self.clock.now())
+    }
+
+    pub(crate) fn step(&self) -> Micros {
+        micros(self.clock.resolution())
+    }
+
+    /// Whether a read that begins now may be served from here.
+    #[inline]
+    pub(crate) fn is_fresh(&self, now: Micros) -> bool {
+        // Acquire: what the link has ended before it stored this is ended for the look-up that follows. Pairs with the
+        // Release in `serve_until`.
+        now < self.fresh_until.load(Ordering::Acquire)
+    }
+
+    /// Lets reads be served until then: 0 for no longer.
+    pub(crate) fn serve_until(&self, until: Micros) {
+        // Release: pairs with the Acquire in `is_fresh`.
+        self.fresh_until.store(until, Ordering::Release);
+    }
+
+    /// Whether the engine has answered a ping.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.figures.ping.load(Ordering::Relaxed) != 0
+    }
+
+    #[inline]
+    pub(crate) fn hit(&self) {
+        count(&self.counters[stripe()].hits);
+    }
+
+    pub(crate) fn miss(&self) {
+        count(&self.counters[stripe()].misses);
+    }
+
+    /// The figures. `bound`: an engine that has said nothing for longer is away.
+    pub(crate) fn health(&self, bound: Duration) -> Health {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let sum = |counter: fn(&Counters) -> &AtomicU64| self.counters.iter().map(|stripe| read(counter(stripe))).sum();
+        let figures = &self.figures;
+        let ping_age = Duration::from_micros(self.now().saturating_sub(read(&figures.ping)));
+        Health {
+            away_for: (ping_age > bound).then_some(ping_age),
+            ping_age,
+            hits: sum(|counters| &counters.hits),
+            misses: sum(|counters| &counters.misses),
+            fills: read(&figures.fills),
+            late_fills: read(&figures.late_fills),
+            invalidations: read(&figures.invalidations),
+            flushes: read(&figures.flushes),
+            refusals: read(&figures.refusals),
+            unconfirmed: read(&figures.unconfirmed),
+            connections: read(&figures.connections),
+            commands: read(&figures.commands),
+            near: self.table.count() as u64,
+        }
+    }
+}
