@@ -21,6 +21,14 @@ pub(crate) fn of_principal(principal: &Principal) -> Hash {
     Sha256::digest(principal.to_bytes()).into()
 }
 
+pub(crate) fn session_key(prefix: &[u8], hash: &[u8]) -> Vec<u8> {
+    [prefix, b":s:", hash].concat()
+}
+
+pub(crate) fn generation_key(prefix: &[u8], owner: &Hash) -> Vec<u8> {
+    [prefix, b":p:", owner.as_slice()].concat()
+}
+
 /// What the engine has declared to have changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Changed {

@@ -64,9 +64,12 @@ impl<O> Held<O> {
 impl<O> Held<O> {
     /// The time that is left if the session is not used.
     pub(crate) fn left(&self, now: Micros) -> Duration {
-        // The engine keeps it an eighth longer.
-        let idle = until(self.gone_at, now).saturating_sub(self.idle / 8);
-        self.ends_at.map_or(idle, |end| idle.min(until(end, now)))
+        match self.ends_at {
+            // The engine keeps it until then, used or not.
+            Some(end) if self.touch_at == Micros::MAX => until(end, now),
+            // The engine keeps it an eighth longer.
+            _ => until(self.gone_at, now).saturating_sub(self.idle / 8),
+        }
     }
 }
 

@@ -30,8 +30,23 @@ pub(crate) struct Record<'a> {
     pub(crate) idle: u64,
     pub(crate) cookie: Option<Duration>,
     pub(crate) audience: Option<Audience>,
-    pub(crate) owner: Option<(Hash, Principal)>,
+    /// The principal, and its generation when the session was bound.
+    pub(crate) owner: Option<Owner>,
     pub(crate) content: &'a [u8],
+}
+
+/// To whom a session belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) hash: Hash,
+    pub(crate) principal: Principal,
+    pub(crate) generation: u64,
+}
+
+/// The generation of a principal, as its key holds it.
+pub(crate) fn generation(value: &[u8]) -> Option<u64> {
+    let digits = value.split(|byte| *byte == b'|').next()?;
+    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -54,7 +69,7 @@ impl<'a> Record<'a> {
             return None;
         }
         let version = u32::from_le_bytes(take(&mut bytes)?);
-        let [deadline, idle, _created, cookie, _generation] = {
+        let [deadline, idle, _created, cookie, generation] = {
             let mut numbers = [0; 5];
             for place in &mut numbers {
                 *place = number(&mut bytes)?;
@@ -69,7 +84,7 @@ impl<'a> Record<'a> {
             idle,
             cookie: (cookie > 0).then(|| Duration::from_millis(cookie)),
             audience,
-            owner: (flags == 1).then_some((hash, principal)),
+            owner: (flags == 1).then_some(Owner { hash, principal, generation }),
             content: bytes,
         })
     }
@@ -98,7 +113,8 @@ mod tests {
         let record = Record::read(&bytes).unwrap();
         assert_eq!((record.version, record.deadline, record.idle), (7, Some(5_000), 60_000));
         assert_eq!((record.cookie, record.audience), (Some(Duration::from_secs(9)), Some(Audience::new("site"))));
-        assert_eq!((record.owner, record.content), (Some(([4; 32], Principal::new("ada"))), b"content".as_slice()));
+        let owner = Owner { hash: [4; 32], principal: Principal::new("ada"), generation: 3 };
+        assert_eq!((record.owner, record.content), (Some(owner), b"content".as_slice()));
         assert_eq!(Record::read(&written(false)).unwrap().owner, None);
     }
 
@@ -114,6 +130,11 @@ mod tests {
         assert_eq!(Record::read(&[&[1, 2], &bytes[2..]].concat()), None);
         let nan = [&bytes[..6], &f64::NAN.to_le_bytes(), &bytes[14..]].concat();
         assert_eq!(Record::read(&nan), None);
+    }
+
+    #[test]
+    fn a_generation_comes_before_the_name_of_its_operation() {
+        assert_eq!([generation(b"12|"), generation(b"12|x|y"), generation(b"|x")], [Some(12), Some(12), None]);
     }
 
     #[test]

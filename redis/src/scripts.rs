@@ -1,5 +1,6 @@
 //! The scripts that the engine runs, each as one step.
 
+use crate::names;
 use sha1::{Digest, Sha1};
 use std::sync::LazyLock;
 
@@ -44,6 +45,12 @@ pub(crate) static SCRIPTS: LazyLock<[Text; 8]> = LazyLock::new(|| {
 impl Script {
     pub(crate) fn text(self) -> &'static Text {
         &SCRIPTS[self as usize]
+    }
+
+    /// The key that is declared to the engine. Some engines track the keys that a script reads, others those that were
+    /// declared, if it reads anything.
+    pub(crate) fn tracked_key(self, prefix: &[u8], arguments: &[Vec<u8>]) -> Option<Vec<u8>> {
+        (self == Self::Fetch).then(|| names::session_key(prefix, &arguments[0]))
     }
 }
 

@@ -96,6 +96,10 @@ impl Ends {
             })
     }
 
+    pub(super) fn owner(&self, name: &[u8; 16]) -> Option<Hash> {
+        self.principals.get(name).map(|all| all.owner)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.sessions.len() + self.principals.len() >= MOST
     }

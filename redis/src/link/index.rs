@@ -12,11 +12,18 @@ struct Entry {
     owner: Option<Hash>,
 }
 
+#[derive(Default)]
+struct Owner {
+    sessions: HashSet<Hash>,
+    /// The generation, if it is known and the engine tells of its changes.
+    generation: Option<u64>,
+}
+
 /// Has every session that is near. It may have more, until it is [pruned](Self::prune).
 pub(super) struct Index {
     /// By the first byte of the hash, so that pruning takes a part at a time.
     parts: Vec<HashMap<Hash, Entry>>,
-    owners: HashMap<Hash, HashSet<Hash>>,
+    owners: HashMap<Hash, Owner>,
     next: usize,
 }
 
@@ -28,7 +35,7 @@ impl Index {
     pub(super) fn insert(&mut self, hash: Hash, id: SessionId, owner: Option<Hash>) {
         self.parts[usize::from(hash[0])].insert(hash, Entry { id, owner });
         if let Some(owner) = owner {
-            self.owners.entry(owner).or_default().insert(hash);
+            self.owners.entry(owner).or_default().sessions.insert(hash);
         }
     }
 
@@ -40,8 +47,20 @@ impl Index {
 
     /// Removes the sessions of a principal.
     pub(super) fn remove_owner(&mut self, owner: &Hash) -> Vec<SessionId> {
-        let hashes = self.owners.remove(owner).unwrap_or_default();
-        hashes.iter().filter_map(|hash| self.remove(hash)).collect()
+        let owner = self.owners.remove(owner).unwrap_or_default();
+        owner.sessions.iter().filter_map(|hash| self.remove(hash)).collect()
+    }
+
+    /// The generation of a principal, if it is known and the engine tells of its changes.
+    pub(super) fn generation(&self, owner: &Hash) -> Option<u64> {
+        self.owners.get(owner).and_then(|owner| owner.generation)
+    }
+
+    /// Notes the generation of a principal that has sessions here.
+    pub(super) fn set_generation(&mut self, owner: &Hash, generation: u64) {
+        if let Some(owner) = self.owners.get_mut(owner) {
+            owner.generation = Some(generation);
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -65,9 +84,9 @@ impl Index {
 
     fn forget(&mut self, hash: &Hash, owner: Option<Hash>) {
         let Some(owner) = owner else { return };
-        if let Some(hashes) = self.owners.get_mut(&owner) {
-            hashes.remove(hash);
-            if hashes.is_empty() {
+        if let Some(entry) = self.owners.get_mut(&owner) {
+            entry.sessions.remove(hash);
+            if entry.sessions.is_empty() {
                 self.owners.remove(&owner);
             }
         }
@@ -104,6 +123,17 @@ mod tests {
         rest.sort_by_key(|id| *id.as_bytes());
         assert_eq!(rest, [id(2), id(3)]);
         assert_eq!(index.len(), (1, 0));
+    }
+
+    #[test]
+    fn a_generation_is_known_as_long_as_there_are_sessions_and_no_news() {
+        let mut index = index();
+        index.set_generation(&[9; 32], 5);
+        index.set_generation(&[8; 32], 5);
+        assert_eq!((index.generation(&[9; 32]), index.generation(&[8; 32])), (Some(5), None));
+        index.remove_owner(&[9; 32]);
+        index.insert([1; 32], id(1), Some([9; 32]));
+        assert_eq!(index.generation(&[9; 32]), None);
     }
 
     #[test]

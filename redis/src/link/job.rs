@@ -26,10 +26,13 @@ impl Command {
         match self {
             Self::Plain(words) => resp::command(to, words.iter()),
             Self::Script(script, arguments) => {
-                resp::begin(to, arguments.len() + 4);
+                let key = script.tracked_key(prefix, arguments);
+                resp::begin(to, arguments.len() + 4 + usize::from(key.is_some()));
                 let text = script.text();
                 let (command, script) = if by_text { ("EVAL", &text.source) } else { ("EVALSHA", &text.name) };
-                [command.as_bytes(), script.as_bytes(), b"0", prefix].iter().for_each(|word| resp::word(to, word));
+                let keys: &[u8] = if key.is_some() { b"1" } else { b"0" };
+                [command.as_bytes(), script.as_bytes(), keys].iter().for_each(|word| resp::word(to, word));
+                key.iter().map(Vec::as_slice).chain([prefix]).for_each(|word| resp::word(to, word));
                 arguments.iter().for_each(|argument| resp::word(to, argument));
             }
         }
@@ -42,6 +45,8 @@ pub(super) enum Purpose<O> {
     Ping,
     /// The near cache, and those who wait for this session.
     Fill(SessionId),
+    /// The generation of a principal, on which sessions that were fetched depend.
+    Generation(Hash),
     /// One reader, whatever is near.
     Fresh(SessionId, oneshot::Sender<Answer<Arc<Held<O>>>>),
     /// The caller. `ends`: what is near of this session is out of date then.

@@ -8,6 +8,7 @@ use crate::Shared;
 use crate::error::SharedError;
 use crate::names;
 use crate::near::{Held, Micros, Near, count};
+use crate::record::Owner;
 use crate::scripts::Script;
 use cloakroom::{MissingError, Reservation, SessionId};
 use core::sync::atomic::Ordering;
@@ -24,6 +25,14 @@ pub(super) struct Fetching<'n, O: Send + Sync + 'static> {
     sent_at: Micros,
 }
 
+/// A session that was fetched, and whose principal's generation is being asked for: until it is known and tracked, the
+/// session is not near.
+pub(super) struct Unproven<'n, O: Send + Sync + 'static> {
+    pub(super) reservation: Reservation<'n, Held<O>>,
+    pub(super) held: Held<O>,
+    pub(super) owner: Owner,
+}
+
 pub(super) struct Keeper<'n, T: Shared + ?Sized> {
     pub(super) near: &'n Near<T::Owned>,
     pub(super) settings: &'n Settings,
@@ -35,6 +44,7 @@ pub(super) struct Keeper<'n, T: Shared + ?Sized> {
     /// What waits for a connection.
     waiting: VecDeque<Job<T::Owned>>,
     pub(super) fetches: HashMap<SessionId, Fetching<'n, T::Owned>>,
+    pub(super) unproven: HashMap<SessionId, Unproven<'n, T::Owned>>,
     pub(super) index: Index,
     pub(super) ends: Ends,
     connected: bool,
@@ -54,6 +64,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
             flight: VecDeque::new(),
             waiting: VecDeque::new(),
             fetches: HashMap::new(),
+            unproven: HashMap::new(),
             index: Index::new(),
             ends: Ends::default(),
             connected: false,
@@ -86,6 +97,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
             self.near.serve_until(0);
             self.flush();
         }
+        self.unproven.clear();
         for fetching in self.fetches.values_mut() {
             fetching.reservation = None;
         }
@@ -103,6 +115,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
     pub(super) fn flush(&mut self) {
         self.near.table.end_all();
         self.index.clear();
+        self.unproven.clear();
         count(&self.near.figures.flushes);
     }
 
@@ -135,7 +148,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
                 count(&self.near.figures.refusals);
             }
             // They are told again when there is a connection, or have been told before.
-            Purpose::Ping | Purpose::End(_) | Purpose::EndAll(_) | Purpose::Again => {}
+            Purpose::Ping | Purpose::Generation(_) | Purpose::End(_) | Purpose::EndAll(_) | Purpose::Again => {}
         }
     }
 
@@ -146,7 +159,8 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         self.near.figures.refusals.fetch_add(told, Ordering::Relaxed);
         self.near.figures.unconfirmed.store(self.ends.unconfirmed(), Ordering::Relaxed);
         let near = self.near;
-        self.index.prune(|id| near.table.exists(id));
+        let unproven = &self.unproven;
+        self.index.prune(|id| near.table.exists(id) || unproven.contains_key(id));
         if !self.connected {
             self.expire();
             return true;
@@ -256,7 +270,10 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
 
     /// Ends what is near of a session, whose change was told or is known. A reservation stays: the reply for which it
     /// waits is behind the news, and so newer.
-    pub(super) fn end_near(&self, id: &SessionId) {
+    pub(super) fn end_near(&mut self, id: &SessionId) {
+        if self.unproven.remove(id).is_some() {
+            return;
+        }
         if self.fetches.get(id).is_none_or(|fetching| fetching.reservation.is_none()) {
             self.near.table.delete(id);
         }

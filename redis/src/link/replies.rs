@@ -1,15 +1,15 @@
 //! What becomes of replies and of news of changes, in the order in which the engine sends them.
 
-use super::job::{Failure, Job, Purpose};
-use super::keeper::Keeper;
+use super::job::{Command, Failure, Job, Purpose};
+use super::keeper::{Keeper, Unproven};
 use crate::Shared;
 use crate::error::{EngineError, SharedError};
 use crate::names::{self, Changed, Hash};
-use crate::near::{Held, Micros, count};
-use crate::record::Record;
+use crate::near::{Held, Micros, count, until};
+use crate::record::{self, Owner, Record};
 use crate::resp::Value;
 use crate::scripts::Status;
-use cloakroom::{MissingError, SessionId, Timeouts};
+use cloakroom::{MissingError, Reservation, SessionId, Timeouts};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use std::sync::Arc;
 /// What a fetch has found.
 struct Found<O> {
     held: Held<O>,
-    owner: Option<Hash>,
+    owner: Option<Owner>,
     /// The engine has written for it, and does not track it.
     changed: bool,
     /// The id leads to a session under another id.
     forwarded: bool,
 }
 
-impl<T: Shared + ?Sized> Keeper<'_, T> {
+impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
     /// Takes the next message of the engine.
     pub(super) fn receive(&mut self, value: Value) {
         match value {
@@ -100,6 +100,7 @@ impl<T: Shared + ?Sized> Keeper<'_, T> {
         match job.purpose {
             Purpose::Ping => self.alive(job.sent_at),
             Purpose::Fill(id) => self.filled(id, job.sent_at, &value),
+            Purpose::Generation(owner) => self.generation(&owner, &value),
             Purpose::Fresh(id, to) => {
                 let found = self.found(&id, job.sent_at, &value);
                 let _ = to.send(found.map(|found| Arc::new(found.held)));
@@ -145,6 +146,9 @@ impl<T: Shared + ?Sized> Keeper<'_, T> {
     }
 
     fn ended_all(&mut self, name: &[u8; 16], value: &Value) {
+        if let Some(owner) = self.ends.owner(name) {
+            self.end_owner(&owner);
+        }
         let values = value.list().unwrap_or_default();
         let number = |at: usize| values.get(at).and_then(Value::int).and_then(|number| u64::try_from(number).ok());
         match (values.first().and_then(Value::int).and_then(Status::of), number(1), number(2)) {
@@ -171,13 +175,7 @@ impl<T: Shared + ?Sized> Keeper<'_, T> {
                 } else if let Some(reservation) = fetching.reservation
                     && !found.forwarded
                 {
-                    self.index.insert(names::of_session(&id), id, found.owner);
-                    let left = |until: Micros| Duration::from_micros(until.saturating_sub(self.near.now()));
-                    let absolute = found.held.ends_at.map_or(Duration::MAX, left);
-                    let timeouts = Timeouts::default().idle(found.held.idle).absolute(absolute);
-                    let figures = &self.near.figures;
-                    let late = reservation.fulfil_with(timeouts, found.held).is_err();
-                    count(if late { &figures.late_fills } else { &figures.fills });
+                    self.keep_near(id, reservation, found.held, found.owner);
                 }
                 Ok(held)
             }
@@ -185,6 +183,47 @@ impl<T: Shared + ?Sized> Keeper<'_, T> {
         for to in fetching.waiting {
             // Whoever waited may have gone.
             let _ = to.send(answer.clone());
+        }
+    }
+
+    /// Puts a session into the near cache once it depends on nothing of whose changes the engine does not tell.
+    fn keep_near(
+        &mut self,
+        id: SessionId,
+        reservation: Reservation<'n, Held<T::Owned>>,
+        held: Held<T::Owned>,
+        owner: Option<Owner>,
+    ) {
+        self.index.insert(names::of_session(&id), id, owner.map(|owner| owner.hash));
+        let Some(owner) = owner.filter(|owner| self.index.generation(&owner.hash) != Some(owner.generation)) else {
+            return self.fulfil(reservation, held);
+        };
+        self.unproven.insert(id, Unproven { reservation, held, owner });
+        let key = names::generation_key(&self.settings.prefix, &owner.hash);
+        let command = Command::Plain(vec![b"GET".to_vec(), key]);
+        self.send(Job::new(Purpose::Generation(owner.hash), command, Duration::ZERO));
+    }
+
+    fn fulfil(&self, reservation: Reservation<'n, Held<T::Owned>>, held: Held<T::Owned>) {
+        let absolute = held.ends_at.map_or(Duration::MAX, |end| until(end, self.near.now()));
+        let timeouts = Timeouts::default().idle(held.idle).absolute(absolute);
+        let figures = &self.near.figures;
+        let late = reservation.fulfil_with(timeouts, held).is_err();
+        count(if late { &figures.late_fills } else { &figures.fills });
+    }
+
+    /// The engine tells of changes of this generation from now on. Sessions of another one have ended.
+    fn generation(&mut self, owner: &Hash, value: &Value) {
+        let known = value.bytes().and_then(record::generation);
+        known.inspect(|generation| self.index.set_generation(owner, *generation));
+        let fetched: Vec<_> = self.unproven.extract_if(|_, unproven| unproven.owner.hash == *owner).collect();
+        for (id, Unproven { reservation, held, owner }) in fetched {
+            if known == Some(owner.generation) {
+                self.fulfil(reservation, held);
+            } else {
+                drop(reservation);
+                self.index.remove(&names::of_session(&id));
+            }
         }
     }
 
@@ -196,8 +235,8 @@ impl<T: Shared + ?Sized> Keeper<'_, T> {
         let number = |value: &Value| value.int().and_then(|number| u64::try_from(number).ok()).ok_or(no_record);
         let (left, now) = (number(left)?, number(now)?);
         let record = record.bytes().and_then(Record::read).ok_or(no_record)?;
-        let owner = record.owner.map(|(owner, _)| owner);
-        if self.ends.bars(&names::of_session(id), owner.as_ref()) {
+        let owner = record.owner;
+        if self.ends.bars(&names::of_session(id), owner.map(|owner| owner.hash).as_ref()) {
             return Err(MissingError::NotFound.into());
         }
         let later = |milliseconds: u64| sent_at.saturating_add(milliseconds.saturating_mul(1_000));
@@ -207,7 +246,7 @@ impl<T: Shared + ?Sized> Keeper<'_, T> {
         let held = Held {
             content: decoded::<T>(record.content).ok_or(no_record)?,
             version: record.version,
-            principal: record.owner.map(|(_, principal)| principal),
+            principal: owner.map(|owner| owner.principal),
             audience: record.audience,
             cookie: record.cookie,
             idle: Duration::from_millis(record.idle),

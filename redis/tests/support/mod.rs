@@ -1,9 +1,9 @@
 //! Engines that tests start and stop.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use cloakroom_redis::{SharedOptions, SharedStore};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -147,8 +147,9 @@ impl Server {
     /// A figure of `INFO`.
     pub fn figure(&self, section: &str, name: &str) -> u64 {
         let info = String::from_utf8(self.command(&["INFO", section]).into_bytes()).unwrap();
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_else(|| panic!("no {name}")).trim().parse().unwrap()
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        let line = line.unwrap_or_else(|| panic!("no {name}")).trim_start_matches(':');
+        line.split(',').next().unwrap().trim().parse().unwrap()
     }
 }
 
