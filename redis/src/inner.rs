@@ -4,6 +4,7 @@ use crate::error::{ConnectError, SharedError};
 use crate::link::{self, Answer, Command, Link, Request, Settings};
 use crate::near::{Held, Near};
 use crate::options::{SharedOptions, WhenAway};
+use crate::record::milliseconds;
 use crate::resp::Value;
 use crate::scripts::{Script, Status};
 use crate::{Shared, address::Address, arguments, names};
@@ -38,6 +39,9 @@ impl<T: Shared + ?Sized> Inner<T> {
             WhenAway::ServeFor(time) => options.staleness.max(time),
             WhenAway::Refuse => options.staleness,
         };
+        // The connection answers nothing else meanwhile, and hits must go on.
+        let wait = |time: Duration| milliseconds(time.min(options.staleness / 2));
+        let replicas = options.replicas.filter(|(replicas, _)| *replicas > 0);
         let prefix = options.prefix.into_bytes();
         let settings = Settings {
             address,
@@ -46,6 +50,7 @@ impl<T: Shared + ?Sized> Inner<T> {
             staleness: options.staleness,
             serve_for,
             command_timeout: options.command_timeout,
+            replicas: replicas.map(|(replicas, time)| (replicas, wait(time))),
         };
         let link = link::start::<T>(Arc::clone(&near), settings).await?;
         let sweeper = Sweeper::start(Arc::clone(&near.table), SWEEPS)?;

@@ -98,8 +98,9 @@ impl SharedOptions {
         self
     }
 
-    /// Waits for this number of replicas to have the end of a session before the call returns, for at most this time.
-    /// Off by default. See the [losses](https://github.com/cloakroom-rs/cloakroom/blob/main/docs/shared.md#losses).
+    /// Confirms the end of a session only when this number of replicas have it. They are waited for this time at most,
+    /// and half of the bound of staleness at most, because the server asks the engine nothing else meanwhile; then the
+    /// end is told again. Off by default. See the [losses](https://github.com/cloakroom-rs/cloakroom/blob/main/docs/shared.md#losses).
     pub fn wait_for_replicas(mut self, replicas: u32, timeout: Duration) -> Self {
         self.replicas = Some((replicas, timeout));
         self

@@ -17,7 +17,15 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The most ends that wait for the engine to confirm. A client cannot fill the memory with them.
 const MOST: usize = 1 << 16;
 
-pub(super) struct End<R> {
+/// Whose replicas are waited for.
+#[derive(Clone, Copy)]
+pub(super) enum Waited {
+    Session(Hash),
+    Principal([u8; 16]),
+}
+
+/// The answer `R` is for the caller, and `N` is noted while replicas are waited for.
+pub(super) struct End<R, N> {
     pub(super) command: Command,
     to: Option<oneshot::Sender<Answer<R>>>,
     /// When its caller is told that it is not confirmed.
@@ -27,11 +35,13 @@ pub(super) struct End<R> {
     retry: Option<Instant>,
     /// Whether the engine has had the session.
     remembered: bool,
+    /// What the engine has answered, while its replicas are waited for.
+    answered: Option<N>,
 }
 
-impl<R> End<R> {
+impl<R, N> End<R, N> {
     fn new(command: Command, until: Instant, to: oneshot::Sender<Answer<R>>) -> Self {
-        Self { command, to: Some(to), until, confirmed: None, tries: 0, retry: None, remembered: false }
+        Self { command, to: Some(to), until, confirmed: None, tries: 0, retry: None, remembered: false, answered: None }
     }
 
     pub(super) fn is_confirmed(&self) -> bool {
@@ -77,12 +87,12 @@ pub(super) struct EndAll {
     pub(super) owner: Hash,
     /// The session that is kept.
     pub(super) keep: Option<Hash>,
-    pub(super) end: End<u64>,
+    pub(super) end: End<u64, (u64, u64)>,
 }
 
 #[derive(Default)]
 pub(super) struct Ends {
-    pub(super) sessions: HashMap<Hash, End<bool>>,
+    pub(super) sessions: HashMap<Hash, End<bool, bool>>,
     pub(super) principals: HashMap<[u8; 16], EndAll>,
 }
 
@@ -130,6 +140,36 @@ impl Ends {
         to: oneshot::Sender<Answer<u64>>,
     ) {
         self.principals.insert(name, EndAll { owner, keep, end: End::new(command, until, to) });
+    }
+
+    /// The engine has ended a session or all of a principal, but its replicas are waited for.
+    pub(super) fn note(&mut self, hash: &Hash, ended: bool) {
+        if let Some(end) = self.sessions.get_mut(hash) {
+            end.answered = Some(ended || end.answered == Some(true));
+        }
+    }
+
+    pub(super) fn note_all(&mut self, name: &[u8; 16], ended: u64, generation: u64) {
+        if let Some(all) = self.principals.get_mut(name) {
+            all.end.answered = Some((all.end.answered.map_or(ended, |(before, _)| before.max(ended)), generation));
+        }
+    }
+
+    /// Enough replicas have what was noted.
+    pub(super) fn confirm_noted(&mut self, end: &Waited) {
+        match end {
+            Waited::Session(hash) => {
+                if let Some(ended) = self.sessions.get_mut(hash).and_then(|end| end.answered.take()) {
+                    self.confirm(hash, ended);
+                }
+            }
+            Waited::Principal(name) => {
+                if let Some((ended, generation)) = self.principals.get_mut(name).and_then(|all| all.end.answered.take())
+                {
+                    self.confirm_all(name, ended, generation);
+                }
+            }
+        }
     }
 
     /// The engine has ended a session, or has found none. A session that was not there is not remembered.

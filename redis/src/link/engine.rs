@@ -20,6 +20,8 @@ pub(super) struct Connection {
     pub(super) socket: Box<dyn Socket>,
     /// What was read and not used yet.
     pub(super) read: Vec<u8>,
+    /// Where sentinels have named it.
+    pub(super) place: Option<(String, u16)>,
 }
 
 /// What to do with a new connection.
@@ -28,6 +30,18 @@ pub(super) struct Wanted {
     /// Whether the engine is to tell of changes.
     pub(super) tracking: bool,
     pub(super) within: Duration,
+}
+
+/// Returns when most sentinels name another primary than the one at `place`, and never if there are none.
+///
+/// A primary that was cut off from its replicas answers as before, but the changes of others go to the next one.
+pub(super) async fn superseded(address: &Address, place: Option<(String, u16)>, within: Duration) {
+    let (Place::Sentinels { hosts, primary }, Some(place)) = (&address.place, place) else {
+        return core::future::pending().await;
+    };
+    while elected(hosts, primary, within).await.is_none_or(|named| named == place) {
+        tokio::time::sleep(within).await;
+    }
 }
 
 /// Connects. Each step takes `within` at most.
@@ -39,30 +53,31 @@ pub(super) async fn connect(address: &Address, wanted: Wanted) -> Result<Connect
         }
         Place::Socket(path) => timeout(wanted.within, local(address, path, wanted.tracking)).await.map_err(late)?,
         Place::Sentinels { hosts, primary } => {
-            let mut why = ConnectError::NoPrimary;
-            for (host, port) in hosts {
-                match timeout(wanted.within, ask(host, *port, primary)).await {
-                    Ok(Ok(Some((host, port)))) => {
-                        let made = timeout(wanted.within, server(address, (&host, port), wanted.tracking)).await;
-                        match made.map_err(late).flatten() {
-                            Ok(connection) => return Ok(connection),
-                            // Another sentinel may know a later primary.
-                            Err(error) => why = error,
-                        }
-                    }
-                    Ok(Ok(None)) => {}
-                    Ok(Err(error)) => why = error,
-                    Err(elapsed) => why = late(elapsed),
-                }
-            }
-            Err(why)
+            let (host, port) = elected(hosts, primary, wanted.within).await.ok_or(ConnectError::NoPrimary)?;
+            let made =
+                timeout(wanted.within, server(address, (&host, port), wanted.tracking)).await.map_err(late)??;
+            Ok(Connection { place: Some((host, port)), ..made })
         }
     }
 }
 
+/// The address of the primary that most sentinels name.
+async fn elected(sentinels: &[(String, u16)], primary: &str, within: Duration) -> Option<(String, u16)> {
+    let mut votes: Vec<((String, u16), usize)> = Vec::new();
+    for (host, port) in sentinels {
+        let Ok(Ok(Some(place))) = timeout(within, ask(host, *port, primary)).await else { continue };
+        match votes.iter_mut().find(|(named, _)| *named == place) {
+            Some((_, votes)) => *votes += 1,
+            None => votes.push((place, 1)),
+        }
+    }
+    votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(place, _)| place)
+}
+
 /// Asks a sentinel for the address of the primary.
 async fn ask(host: &str, port: u16, primary: &str) -> Result<Option<(String, u16)>, ConnectError> {
-    let mut sentinel = Connection { socket: Box::new(TcpStream::connect((host, port)).await?), read: Vec::new() };
+    let mut sentinel =
+        Connection { socket: Box::new(TcpStream::connect((host, port)).await?), read: Vec::new(), place: None };
     let answer = sentinel.call(&[b"SENTINEL", b"get-master-addr-by-name", primary.as_bytes()]).await?;
     let Some([host, port]) = answer.list() else { return Ok(None) };
     let text = |value: &Value| value.bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
@@ -91,7 +106,7 @@ async fn local(_: &Address, _: &std::path::Path, _: bool) -> Result<Connection, 
 
 /// Signs in, checks the engine, loads the scripts, and asks to be told of changes.
 async fn prepare(socket: Box<dyn Socket>, address: &Address, tracking: bool) -> Result<Connection, ConnectError> {
-    let mut connection = Connection { socket, read: Vec::new() };
+    let mut connection = Connection { socket, read: Vec::new(), place: None };
     let mut hello: Vec<&[u8]> = vec![b"HELLO", b"3"];
     if let Some(password) = &address.password {
         let user = address.user.as_deref().unwrap_or("default");

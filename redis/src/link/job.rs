@@ -1,6 +1,7 @@
 //! What is asked of the engine.
 
 use super::Answer;
+use super::ends::Waited;
 use crate::error::{EngineError, SharedError};
 use crate::names::Hash;
 use crate::near::{Held, Micros};
@@ -55,7 +56,9 @@ pub(super) enum Purpose<O> {
     End(Hash),
     /// The end of all sessions of a principal, by the name of the operation.
     EndAll([u8; 16]),
-    /// The same once more.
+    /// The replicas that have an end.
+    Waited(Waited),
+    /// An end once more.
     Again,
 }
 

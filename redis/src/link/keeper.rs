@@ -1,15 +1,15 @@
 //! What is under way, and what becomes of it when the connection is lost.
 
-use super::ends::Ends;
+use super::ends::{Ends, Waited};
 use super::index::Index;
 use super::job::{Command, Job, Purpose};
 use super::{Answer, Request, Settings};
 use crate::Shared;
 use crate::error::SharedError;
-use crate::names;
 use crate::near::{Held, Micros, Near, count};
 use crate::record::Owner;
 use crate::scripts::Script;
+use crate::{arguments, names};
 use cloakroom::{MissingError, Reservation, SessionId};
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -22,6 +22,8 @@ use tokio::time::Instant;
 pub(super) struct Fetching<'n, O: Send + Sync + 'static> {
     pub(super) reservation: Option<Reservation<'n, Held<O>>>,
     pub(super) waiting: Vec<oneshot::Sender<Answer<Arc<Held<O>>>>>,
+    /// The session was used meanwhile.
+    pub(super) used: bool,
     sent_at: Micros,
 }
 
@@ -135,20 +137,25 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         match job.purpose {
             Purpose::Fill(id) => {
                 for to in self.fetches.remove(&id).map(|fetching| fetching.waiting).unwrap_or_default() {
-                    let _ = to.send(Err(error));
                     count(&self.near.figures.refusals);
+                    let _ = to.send(Err(error));
                 }
             }
             Purpose::Fresh(_, to) => {
-                let _ = to.send(Err(error));
                 count(&self.near.figures.refusals);
+                let _ = to.send(Err(error));
             }
             Purpose::Call { to, .. } => {
-                let _ = to.send(Err(error));
                 count(&self.near.figures.refusals);
+                let _ = to.send(Err(error));
             }
             // They are told again when there is a connection, or have been told before.
-            Purpose::Ping | Purpose::Generation(_) | Purpose::End(_) | Purpose::EndAll(_) | Purpose::Again => {}
+            Purpose::Ping
+            | Purpose::Generation(_)
+            | Purpose::End(_)
+            | Purpose::EndAll(_)
+            | Purpose::Waited(_)
+            | Purpose::Again => {}
         }
     }
 
@@ -179,17 +186,31 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
     fn send_end(&mut self, hash: names::Hash) {
         let Some(end) = self.ends.sessions.get_mut(&hash) else { return };
         end.tries += 1;
-        let purpose = if end.is_confirmed() { Purpose::Again } else { Purpose::End(hash) };
+        let confirmed = end.is_confirmed();
+        let purpose = if confirmed { Purpose::Again } else { Purpose::End(hash) };
         let job = Job::new(purpose, end.command.clone(), Duration::ZERO);
         self.send(job);
+        self.wait_for_replicas(confirmed, Waited::Session(hash));
     }
 
     fn send_end_all(&mut self, name: [u8; 16]) {
         let Some(all) = self.ends.principals.get_mut(&name) else { return };
         all.end.tries += 1;
-        let purpose = if all.end.is_confirmed() { Purpose::Again } else { Purpose::EndAll(name) };
+        let confirmed = all.end.is_confirmed();
+        let purpose = if confirmed { Purpose::Again } else { Purpose::EndAll(name) };
         let job = Job::new(purpose, all.end.command.clone(), Duration::ZERO);
         self.send(job);
+        self.wait_for_replicas(confirmed, Waited::Principal(name));
+    }
+
+    fn wait_for_replicas(&mut self, confirmed: bool, end: Waited) {
+        if confirmed {
+            return;
+        }
+        if let Some((replicas, timeout)) = self.settings.replicas {
+            let words = [b"WAIT".to_vec(), arguments::number(replicas.into()), arguments::number(timeout)];
+            self.send(Job::new(Purpose::Waited(end), Command::Plain(words.to_vec()), Duration::ZERO));
+        }
     }
 
     /// Sends a command, or lets it wait for a connection.
@@ -208,14 +229,17 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
             && let Some(fetching) = self.fetches.get_mut(id)
         {
             fetching.sent_at = job.sent_at;
-            if self.settings.near && fetching.reservation.is_none() {
-                // Twice the time, because the connection counts as lost after once.
-                fetching.reservation = self.near.table.reserve(id, 2 * self.settings.command_timeout).ok();
+            if fetching.reservation.is_none() {
+                fetching.reservation = reserved(self.near, self.settings, id);
             }
         }
         job.command.write(&mut self.out, &self.settings.prefix, job.by_text);
         count(&self.near.figures.commands);
         self.flight.push_back(job);
+    }
+
+    pub(super) fn reserve(&self, id: &SessionId) -> Option<Reservation<'n, Held<T::Owned>>> {
+        reserved(self.near, self.settings, id)
     }
 
     /// Takes a request of another thread.
@@ -224,7 +248,9 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         match request {
             Request::Fetch { id, touch, fresh, to } => self.fetch(id, touch, fresh, to),
             Request::Touch(id) => {
-                if !self.fetches.contains_key(&id) {
+                if let Some(fetching) = self.fetches.get_mut(&id) {
+                    fetching.used = true;
+                } else {
                     self.fill(id, true, Vec::new());
                 }
             }
@@ -313,9 +339,18 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         touch: bool,
         waiting: Vec<oneshot::Sender<Answer<Arc<Held<T::Owned>>>>>,
     ) {
-        self.fetches.insert(id, Fetching { reservation: None, waiting, sent_at: self.near.now() });
+        self.fetches.insert(id, Fetching { reservation: None, waiting, used: false, sent_at: self.near.now() });
         self.send(Job::new(Purpose::Fill(id), fetch_command(&id, touch), self.settings.command_timeout));
     }
+}
+
+fn reserved<'n, O: Send + Sync + 'static>(
+    near: &'n Near<O>,
+    settings: &Settings,
+    id: &SessionId,
+) -> Option<Reservation<'n, Held<O>>> {
+    // Twice the time, because the connection counts as lost after once.
+    settings.near.then(|| near.table.reserve(id, 2 * settings.command_timeout).ok()).flatten()
 }
 
 fn fetch_command(id: &SessionId, touch: bool) -> Command {

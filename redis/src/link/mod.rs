@@ -72,6 +72,8 @@ pub(crate) struct Settings {
     /// For how long hits are served without a sign of the engine: the bound, or longer if that is allowed.
     pub(crate) serve_for: Duration,
     pub(crate) command_timeout: Duration,
+    /// How many replicas have to have an end, and for how many milliseconds they are waited for.
+    pub(crate) replicas: Option<(u32, u64)>,
 }
 
 impl Settings {

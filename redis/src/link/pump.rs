@@ -125,6 +125,8 @@ async fn serve<T: Shared + ?Sized>(
     let (mut reader, mut writer) = tokio::io::split(connection.socket);
     let mut read = connection.read;
     let mut tick = Instant::now() + interval(keeper.settings);
+    let superseded = engine::superseded(&keeper.settings.address, connection.place, keeper.settings.staleness);
+    let mut superseded = core::pin::pin!(superseded);
     loop {
         let mut used = 0;
         loop {
@@ -167,6 +169,7 @@ async fn serve<T: Shared + ?Sized>(
                     keeper.take(request);
                 }
             }
+            () = &mut superseded => return Some(()),
             () = sleep_until(tick) => {
                 if !keeper.tick() {
                     return Some(());

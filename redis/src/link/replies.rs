@@ -1,5 +1,6 @@
 //! What becomes of replies and of news of changes, in the order in which the engine sends them.
 
+use super::ends::Waited;
 use super::job::{Command, Failure, Job, Purpose};
 use super::keeper::{Keeper, Unproven};
 use crate::Shared;
@@ -86,8 +87,8 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
     /// The engine has not done it.
     fn refused(&mut self, job: Job<T::Owned>, error: SharedError) {
         match job.purpose {
-            Purpose::End(hash) => self.ends.retry(&hash),
-            Purpose::EndAll(name) => self.ends.retry_all(&name),
+            Purpose::End(hash) | Purpose::Waited(Waited::Session(hash)) => self.ends.retry(&hash),
+            Purpose::EndAll(name) | Purpose::Waited(Waited::Principal(name)) => self.ends.retry_all(&name),
             _ => self.give_up(job, error),
         }
     }
@@ -123,10 +124,25 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
                 if let Some(target) = value.list().and_then(|values| values.get(2)).and_then(hash_of) {
                     self.end_own(&target, None);
                 }
-                self.ends.confirm(&hash, ended == Some(1));
+                if self.settings.replicas.is_some() {
+                    self.ends.note(&hash, ended == Some(1));
+                } else {
+                    self.ends.confirm(&hash, ended == Some(1));
+                }
             }
             Purpose::EndAll(name) => self.ended_all(&name, &value),
+            Purpose::Waited(end) => self.waited(&end, &value),
             Purpose::Again => {}
+        }
+    }
+
+    /// So many replicas have an end.
+    fn waited(&mut self, end: &Waited, value: &Value) {
+        let enough = self.settings.replicas.is_none_or(|(least, _)| value.int().is_some_and(|n| n >= least.into()));
+        match end {
+            _ if enough => self.ends.confirm_noted(end),
+            Waited::Session(hash) => self.ends.retry(hash),
+            Waited::Principal(name) => self.ends.retry_all(name),
         }
     }
 
@@ -152,6 +168,9 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         let values = value.list().unwrap_or_default();
         let number = |at: usize| values.get(at).and_then(Value::int).and_then(|number| u64::try_from(number).ok());
         match (values.first().and_then(Value::int).and_then(Status::of), number(1), number(2)) {
+            (Some(Status::Done), Some(ended), Some(generation)) if self.settings.replicas.is_some() => {
+                self.ends.note_all(name, ended, generation);
+            }
             (Some(Status::Done), Some(ended), Some(generation)) => self.ends.confirm_all(name, ended, generation),
             (Some(Status::Missing), ..) => self.ends.give_up(name, MissingError::NotFound.into()),
             _ => self.ends.retry_all(name),
@@ -172,10 +191,13 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
                     if self.settings.near && !found.forwarded {
                         self.fill(id, false, Vec::new());
                     }
-                } else if let Some(reservation) = fetching.reservation
-                    && !found.forwarded
-                {
-                    self.keep_near(id, reservation, found.held, found.owner);
+                } else if !found.forwarded {
+                    if let Some(reservation) = fetching.reservation.or_else(|| self.reserve_anew(&id)) {
+                        self.keep_near(id, reservation, found.held, found.owner);
+                    }
+                    if fetching.used {
+                        self.fill(id, true, Vec::new());
+                    }
                 }
                 Ok(held)
             }
@@ -184,6 +206,13 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
             // Whoever waited may have gone.
             let _ = to.send(answer.clone());
         }
+    }
+
+    /// Takes the place of what was near when the session was fetched: the reply is newer.
+    fn reserve_anew(&mut self, id: &SessionId) -> Option<Reservation<'n, Held<T::Owned>>> {
+        self.unproven.remove(id);
+        self.near.table.delete(id);
+        self.reserve(id)
     }
 
     /// Puts a session into the near cache once it depends on nothing of whose changes the engine does not tell.
@@ -242,7 +271,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         let later = |milliseconds: u64| sent_at.saturating_add(milliseconds.saturating_mul(1_000));
         // Only an absolute deadline makes the time that is left shorter than it was to be; touches change nothing then.
         let until_deadline = record.deadline.map(|deadline| deadline.saturating_sub(now));
-        let capped = until_deadline.is_some_and(|until| until <= left + 1);
+        let capped = until_deadline.is_some_and(|until| until <= left + 3);
         let held = Held {
             content: decoded::<T>(record.content).ok_or(no_record)?,
             version: record.version,

@@ -31,11 +31,12 @@ local function packed(h, content)
     .. h.audience .. h.owner .. h.principal .. content
 end
 
--- How long the engine keeps the record from now on: a touch comes when an eighth of the idle timeout has passed.
+-- How long the engine keeps the record from now on: a touch comes when an eighth of the idle timeout has passed. Two
+-- milliseconds more, because the engine counts from the beginning of the script, and in whole milliseconds.
 local function lifetime(h)
   local ttl = math.ceil(h.idle * 9 / 8)
   if h.deadline > 0 then ttl = math.min(ttl, h.deadline - now) end
-  return math.max(ttl, 1)
+  return math.max(ttl, 1) + 2
 end
 
 local function generation(owner)
@@ -78,7 +79,7 @@ end
 -- whether anything was written: then the engine does not track the keys any more.
 local function touch(h)
   local left, ttl = redis.call('PTTL', h.key), lifetime(h)
-  if left > h.idle or ttl <= left + 1 then return left, 0 end
+  if left > h.idle or ttl <= left + 3 then return left, 0 end
   local done = redis.pcall('PEXPIRE', h.key, ttl, 'GT')
   if type(done) == 'table' then return left, 0 end
   if h.bound then keep(h.owner, ttl) end
@@ -88,7 +89,7 @@ end
 -- Applies timeouts: '' leaves one as it is, '0' takes it away.
 local function limit(h, idle, absolute, cookie)
   if idle ~= '' then h.idle = tonumber(idle) end
-  if absolute ~= '' then h.deadline = absolute == '0' and 0 or now + tonumber(absolute) end
+  if absolute ~= '' then h.deadline = absolute == '0' and 0 or now + 1 + tonumber(absolute) end
   if cookie ~= '' then h.cookie = tonumber(cookie) end
 end
 

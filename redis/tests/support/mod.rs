@@ -18,7 +18,7 @@ pub enum Engine {
 
 impl Engine {
     /// The server, or a panic that says how to install it.
-    fn program(self) -> PathBuf {
+    pub fn program(self) -> PathBuf {
         let (variable, name, install) = match self {
             Self::Redis => ("REDIS_SERVER", "redis-server", "apt-get install redis-server redis-sentinel"),
             Self::Valkey => ("VALKEY_SERVER", "valkey-server", "bash ci/redis.sh, which gets it from PyPI"),

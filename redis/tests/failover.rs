@@ -1,0 +1,121 @@
+//! Replicas and sentinels.
+
+mod support;
+
+use cloakroom::{MissingError, Principal};
+use cloakroom_redis::{SharedError, SharedOptions, SharedStore};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{Engine, Server, eventually, free_port};
+
+const NOT_FOUND: SharedError = SharedError::Missing(MissingError::NotFound);
+const SOON: Duration = Duration::from_secs(30);
+
+on_each_engine! {
+    an_end_is_confirmed_when_enough_replicas_have_it
+}
+
+async fn replicated(engine: Engine, primary: &Server) -> Server {
+    let replica = Server::with(engine, &["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    let linked = async || {
+        let info = primary.command(&["INFO", "replication"]).into_bytes();
+        String::from_utf8(info).unwrap().contains(&format!("port={},state=online", replica.port))
+    };
+    eventually("the replica follows", SOON, linked).await;
+    replica
+}
+
+async fn an_end_is_confirmed_when_enough_replicas_have_it(engine: Engine) {
+    let primary = Server::with(engine, &["--repl-diskless-sync-delay", "0"]);
+    let replica = replicated(engine, &primary).await;
+    let options = primary.options().wait_for_replicas(1, Duration::from_millis(200));
+    let store = SharedStore::connect(options.command_timeout(Duration::from_millis(800))).await.unwrap();
+    // A replica that has just connected does not confirm at once.
+    let confirmed = async || store.delete(&store.create().await.unwrap()).await == Ok(true);
+    eventually("the replica confirms", SOON, confirmed).await;
+    let ada = Principal::new("ada");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(store.create().await.unwrap());
+        store.login(None, &ada).await.unwrap();
+    }
+    assert_eq!(store.delete(&ids[0]).await, Ok(true));
+    let sessions = replica.keys().into_iter().filter(|key| key.starts_with(b"cr:s:")).count();
+    assert_eq!(sessions, 3, "the replica has the end when the call returns");
+    assert_eq!(store.end_sessions_of(&ada).await, Ok(2));
+    replica.suspend();
+    assert_eq!(store.delete(&ids[1]).await, Err(SharedError::Unconfirmed));
+    assert_eq!(store.read(&ids[1], |_| ()).await, Err(NOT_FOUND));
+    replica.resume();
+    eventually("the replica has it", SOON, async || store.health().unconfirmed == 0).await;
+}
+
+struct Sentinel(Child, std::path::PathBuf, u16);
+
+impl Sentinel {
+    fn start(primary: &Server) -> Self {
+        let port = free_port();
+        let directory = std::env::temp_dir().join(format!("cloakroom-sentinel-{}-{port}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("sentinel.conf");
+        let settings = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor main 127.0.0.1 {} 2\n\
+             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n",
+            directory.display(),
+            primary.port
+        );
+        std::fs::write(&file, settings).unwrap();
+        let mut command = Command::new(Engine::Redis.program());
+        command.arg(&file).arg("--sentinel").stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().expect("a sentinel can be started"), directory, port)
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = std::fs::remove_dir_all(&self.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_follows_the_primary_that_the_sentinels_name() {
+    let primary = Server::with(Engine::Redis, &["--repl-diskless-sync-delay", "0"]);
+    let replicas = [replicated(Engine::Redis, &primary).await, replicated(Engine::Redis, &primary).await];
+    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(&primary)).collect();
+    let places: Vec<String> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.2)).collect();
+    let url = format!("redis+sentinel://{}/main", places.join(","));
+    let options = || SharedOptions::new(&url).command_timeout(Duration::from_millis(500));
+    let begun = Instant::now();
+    let store = loop {
+        match SharedStore::connect(options()).await {
+            Ok(store) => break store,
+            Err(error) => assert!(begun.elapsed() < SOON, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let (kept, ended) = (store.create_with([("user", "ada")]).await.unwrap(), store.create().await.unwrap());
+    store.read(&kept, |_| ()).await.unwrap();
+    store.read(&ended, |_| ()).await.unwrap();
+    // The sentinels have to know of the replicas and of each other before one of them can lead.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    primary.command(&["WAIT", "2", "1000"]);
+    // The primary stops, connections and all, as if it were cut off.
+    primary.suspend();
+    let deleted = store.delete(&ended).await;
+    assert!(matches!(deleted, Err(SharedError::Unconfirmed)), "{deleted:?}");
+    let back = async || store.get(&kept, "user").await == Ok(Some("ada".to_owned()));
+    eventually("a replica has taken over", SOON, back).await;
+    eventually("the end is confirmed", SOON, async || store.health().unconfirmed == 0).await;
+    assert_eq!(store.read(&ended, |_| ()).await, Err(NOT_FOUND), "it does not come back");
+    let other = SharedStore::connect(options()).await.unwrap();
+    assert_eq!(other.read(&ended, |_| ()).await, Err(NOT_FOUND));
+    assert_eq!(other.exists(&kept).await, Ok(true));
+    let masters = replicas.iter().filter(|replica| {
+        let info = replica.command(&["INFO", "replication"]).into_bytes();
+        String::from_utf8(info).unwrap().contains("role:master")
+    });
+    assert_eq!(masters.count(), 1);
+    primary.resume();
+}
