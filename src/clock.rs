@@ -4,7 +4,7 @@
 //! wait. No clock of this module is the wall clock, because setting the wall clock would end sessions or keep them
 //! alive.
 
-use crate::expiry::{Tick, Ticking};
+use crate::expiry::LONGEST_READING;
 use core::fmt;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// * If a clock goes back, the last use of some sessions is in the future. Sessions up to one idle timeout ahead stay
 ///   unchanged, and live longer by the time that the clock went back. The last use of a session that is further ahead
 ///   is reset to the present when an operation finds it, so that no session becomes immortal.
-/// * A reading beyond 104 years counts as 104 years.
+/// * A reading beyond 139 years counts as 139 years.
 ///
 /// A clock may panic. The operation that read it panics then, and its session is unchanged.
 ///
@@ -158,12 +158,12 @@ mod coarse {
         }
     }
 
-    /// Cannot panic. The kernel counts from its start, so no part is negative and the product does not overflow. If
-    /// they were or did, the reading would be wrong, which the store tolerates of any clock.
+    /// Cannot panic, and is below [`LONGEST_READING`](super::LONGEST_READING). The kernel counts from its start, so no
+    /// part is negative, and the seconds have 32 bits for 136 years. If it were otherwise, the reading would be wrong,
+    /// which the store tolerates of any clock.
     #[inline]
     pub(super) fn milliseconds(time: Timespec) -> u64 {
-        let whole = (time.tv_sec as u64).wrapping_mul(1_000);
-        whole.wrapping_add(time.tv_nsec as u64 / 1_000_000)
+        u64::from(time.tv_sec as u32) * 1_000 + u64::from(time.tv_nsec as u32 / 1_000_000)
     }
 
     /// Cannot panic: a negative part counts as zero, and the sum saturates.
@@ -196,7 +196,7 @@ mod precise {
 
         #[inline]
         pub(super) fn milliseconds(self) -> u64 {
-            u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX)
+            super::whole_milliseconds(self.now())
         }
 
         pub(super) fn resolution(self) -> Duration {
@@ -294,16 +294,21 @@ impl TimeSource {
             Self::Custom(clock) => clock.resolution(),
         }
     }
-}
 
-impl Ticking for TimeSource {
+    /// The time since the clock's origin in whole milliseconds, at most [`LONGEST_READING`].
     #[inline]
-    fn tick(&self) -> Tick {
+    pub(crate) fn milliseconds(&self) -> u64 {
         match self {
-            Self::Coarse(clock) => Tick::at(clock.0.milliseconds()),
-            Self::Custom(clock) => Tick::from_reading(clock.now()),
+            Self::Coarse(clock) => clock.0.milliseconds(),
+            Self::Custom(clock) => whole_milliseconds(clock.now()),
         }
     }
+}
+
+/// The whole milliseconds of a reading, at most [`LONGEST_READING`].
+fn whole_milliseconds(reading: Duration) -> u64 {
+    let whole = reading.as_secs().saturating_mul(1_000);
+    whole.saturating_add(u64::from(reading.subsec_millis())).min(LONGEST_READING)
 }
 
 impl Default for TimeSource {
@@ -406,7 +411,7 @@ mod tests {
         let shared: Arc<dyn Clock> = Arc::new(Steps);
         assert_eq!((shared.now(), shared.resolution()), (Steps.now(), Steps.resolution()));
         let source = TimeSource::custom(shared);
-        assert_eq!((source.tick(), source.resolution()), (Tick::at(77), Duration::from_millis(10)));
+        assert_eq!((source.milliseconds(), source.resolution()), (77, Duration::from_millis(10)));
     }
 
     #[test]
@@ -420,8 +425,28 @@ mod tests {
         let clock = CoarseClock::new();
         let source = TimeSource::Coarse(clock);
         assert_eq!(source.resolution(), clock.resolution());
-        let reading = || Tick::from_reading(clock.now());
-        let ticks = [reading(), source.tick(), reading()];
-        assert!(ticks.is_sorted(), "{ticks:?}");
+        let reading = || whole_milliseconds(clock.now());
+        let readings = [reading(), source.milliseconds(), reading()];
+        assert!(readings.is_sorted(), "{readings:?}");
+    }
+
+    #[test]
+    fn readings_round_down_and_stop_at_the_longest() {
+        assert_eq!(whole_milliseconds(Duration::from_micros(1_999)), 1);
+        assert_eq!(whole_milliseconds(Duration::MAX), LONGEST_READING);
+        let clock = ManualClock::new();
+        clock.set(Duration::MAX);
+        assert_eq!(TimeSource::custom(clock).milliseconds(), LONGEST_READING);
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn no_timespec_is_beyond_the_longest_reading() {
+        use rustix::time::Timespec;
+        let milliseconds = |tv_sec, tv_nsec| platform::milliseconds(Timespec { tv_sec, tv_nsec });
+        assert_eq!(milliseconds(3, 999_999_999), 3_999);
+        for (seconds, nanoseconds) in [(-1, -1), (i64::MAX, 0), (i64::MAX, i64::MAX), (i64::MIN, i64::MIN)] {
+            assert!(milliseconds(seconds, nanoseconds) <= LONGEST_READING);
+        }
     }
 }

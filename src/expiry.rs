@@ -17,8 +17,8 @@ use core::time::Duration;
 pub(crate) struct Tick(u64);
 
 impl Tick {
-    /// The last tick of the first era, 104 years after the clock's origin; later readings count as this one.
-    pub(crate) const LAST: Self = Self((1 << 42) - 1);
+    /// The last tick of the first era, 139 years after the clock's origin; later readings count as this one.
+    pub(crate) const LAST: Self = Self(Self::ORIGIN.0 + (1 << 42) - 1);
 
     /// The tick of a store's clock at its origin, in the first era. It is not the first, because a restored session may
     /// have been used last before the clock's origin: 34 years fit in between.
@@ -28,7 +28,7 @@ impl Tick {
     pub(crate) const NEVER: Self = Self(u64::MAX >> 2);
 
     /// The distance between two eras. Ticks of different eras are further apart than [`FOREVER`].
-    const ERA: u64 = 1 << 43;
+    const ERA: u64 = 1 << 44;
 
     /// The number of eras. The last one has no sessions.
     const ERAS: u64 = (Self::NEVER.0 + 1) / Self::ERA;
@@ -43,48 +43,34 @@ impl Tick {
         Self(bits)
     }
 
-    /// The tick of a clock `milliseconds` after its origin, in the first era.
-    #[inline]
-    pub(crate) fn at(milliseconds: u64) -> Self {
-        Self(Self::ORIGIN.0 + milliseconds.min(Self::LAST.0 - Self::ORIGIN.0))
-    }
-
-    /// The tick that contains `reading`, in the first era.
-    pub(crate) fn from_reading(reading: Duration) -> Self {
-        let whole = reading.as_secs().saturating_mul(1_000);
-        Self::at(whole.saturating_add(u64::from(reading.subsec_millis())))
-    }
-
     pub(crate) const fn get(self) -> u64 {
         self.0
     }
 
-    /// The same tick of a clock, of the first era, in the era that begins at `start`.
-    #[inline]
+    /// The same tick of the first era in the era of `start`.
     pub(crate) const fn in_era(self, start: EraStart) -> Self {
-        Self(self.0 + start.0)
+        Self(self.0 + start.0 - Self::ORIGIN.0)
     }
 
     /// The same tick in the era of `other`.
     pub(crate) const fn in_era_of(self, other: Self) -> Self {
         Self(self.0 % Self::ERA + (other.0 - other.0 % Self::ERA))
     }
-
-    const fn era(self) -> u64 {
-        self.0 / Self::ERA
-    }
 }
 
-/// The beginning of an era.
+/// The longest reading of a clock, in milliseconds; longer ones count as this one.
+pub(crate) const LONGEST_READING: u64 = Tick::LAST.0 - Tick::ORIGIN.0;
+
+/// The tick of an era at which the store's clock is at its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EraStart(u64);
 
 impl EraStart {
     /// The first era's.
-    pub(crate) const FIRST: Self = Self(0);
+    pub(crate) const FIRST: Self = Self(Tick::ORIGIN.0);
 
     /// The last era's, in which no session begins: every session is of an earlier one.
-    pub(crate) const END: Self = Self((Tick::ERAS - 1) * Tick::ERA);
+    pub(crate) const END: Self = Self(Tick::ORIGIN.0 + (Tick::ERAS - 1) * Tick::ERA);
 
     pub(crate) const fn from_word(word: u64) -> Self {
         Self(word)
@@ -92,6 +78,12 @@ impl EraStart {
 
     pub(crate) const fn to_word(self) -> u64 {
         self.0
+    }
+
+    /// The tick of this era at which a clock reads `milliseconds`, which are [`LONGEST_READING`] at most.
+    #[inline]
+    pub(crate) const fn tick(self, milliseconds: u64) -> Tick {
+        Tick(self.0 + milliseconds)
     }
 
     /// The next era, unless this is the last one that sessions can have.
@@ -172,6 +164,8 @@ pub(crate) enum Expiry {
     Idle,
     /// The absolute timeout.
     Absolute,
+    /// The end of its era: all sessions of the store were ended.
+    Era,
 }
 
 /// The verdict on a stamp at a moment.
@@ -181,8 +175,6 @@ pub(crate) enum Verdict {
     Live,
     /// Beyond a limit.
     Expired(Expiry),
-    /// Of an earlier era: all sessions of the store were ended.
-    EarlierEra,
     /// Further ahead of the clock than the idle timeout: the clock was set back. Such a stamp would keep its session
     /// alive until the clock catches up, so the caller resets it to this tick, which was read after the stamp was
     /// loaded.
@@ -264,23 +256,35 @@ impl<'a> Moment<'a> {
     /// Judges by a new reading of the clock, which is younger than the stamp. The operation's first reading may be
     /// older than the stamp, so that the stamp is ahead although the clock is right. Or the clock was set back between
     /// the two, so that the stamp is far behind although it is new.
-    #[cold]
+    #[inline(always)]
     fn judge_afresh(self, stamp: Tick, limits: Limits) -> Verdict {
         let fresh = self.afresh();
-        if stamp.era() < fresh.era() {
-            Verdict::EarlierEra
-        } else if stamp.era() > fresh.era() {
-            // The clock of an operation that does not read it again. The session began in a later era.
-            Verdict::Live
+        let behind = fresh.0.wrapping_sub(stamp.0);
+        if behind > FOREVER {
+            judge_other(stamp, fresh, limits)
         } else if fresh > limits.end {
             Verdict::Expired(Expiry::Absolute)
-        } else if fresh.0.abs_diff(stamp.0) <= limits.idle {
+        } else if behind <= limits.idle {
             Verdict::Live
-        } else if fresh > stamp {
-            Verdict::Expired(Expiry::Idle)
         } else {
-            Verdict::Ahead(fresh)
+            Verdict::Expired(Expiry::Idle)
         }
+    }
+}
+
+/// Judges a stamp that is ahead of the new reading, or of another era.
+#[cold]
+fn judge_other(stamp: Tick, fresh: Tick, limits: Limits) -> Verdict {
+    let apart = fresh.0.abs_diff(stamp.0);
+    if apart > FOREVER {
+        // An operation that does not read its clock again may meet a session of a later era.
+        if stamp < fresh { Verdict::Expired(Expiry::Era) } else { Verdict::Live }
+    } else if fresh > limits.end {
+        Verdict::Expired(Expiry::Absolute)
+    } else if apart <= limits.idle {
+        Verdict::Live
+    } else {
+        Verdict::Ahead(fresh)
     }
 }
 
@@ -385,9 +389,10 @@ mod tests {
     }
 
     #[test]
-    fn readings_round_down_and_stop_at_the_last_tick() {
-        assert_eq!(Tick::from_reading(Duration::from_micros(1_999)), Tick::new(1));
-        assert_eq!(Tick::from_reading(Duration::MAX), Tick::LAST);
+    fn the_longest_reading_is_the_last_tick_of_its_era() {
+        assert_eq!(EraStart::FIRST.tick(0), Tick::ORIGIN);
+        assert_eq!(EraStart::FIRST.tick(LONGEST_READING), Tick::LAST);
+        assert_eq!(era(3).tick(LONGEST_READING), Tick::LAST.in_era(era(3)));
     }
 
     fn era(number: u64) -> EraStart {
@@ -401,9 +406,9 @@ mod tests {
             for now in [Tick::new(0), Tick::new(5), Tick::LAST].map(|now| now.in_era(era(after))) {
                 for stamp in [Tick::new(0), Tick::new(5), Tick::LAST].map(|stamp| stamp.in_era(era(before))) {
                     let moment = Moment::new(now, FOREVER, &now);
-                    assert_eq!(moment.judge(stamp, None), Verdict::EarlierEra);
+                    assert_eq!(moment.judge(stamp, None), Verdict::Expired(Expiry::Era));
                     let own = Limits { idle: FOREVER, end: Tick::NEVER };
-                    assert_eq!(moment.judge(stamp, Some(own)), Verdict::EarlierEra);
+                    assert_eq!(moment.judge(stamp, Some(own)), Verdict::Expired(Expiry::Era));
                 }
             }
         }
@@ -431,8 +436,11 @@ mod tests {
     fn the_last_era_is_later_than_every_stamp_and_not_entered() {
         let last = EraStart::from_word(EraStart::END.to_word() - Tick::ERA);
         assert_eq!(last.next(), None);
-        assert!(Tick::LAST.in_era(EraStart::END) < Tick::NEVER && Tick::LAST.in_era(last) < Tick(EraStart::END.0));
+        assert!(
+            Tick::LAST.in_era(EraStart::END) < Tick::NEVER
+                && Tick::LAST.in_era(last) < Tick::new(0).in_era(EraStart::END)
+        );
         let end = Tick::new(0).in_era(EraStart::END);
-        assert_eq!(Moment::new(end, 30, &end).judge(Tick::LAST.in_era(last), None), Verdict::EarlierEra);
+        assert_eq!(Moment::new(end, 30, &end).judge(Tick::LAST.in_era(last), None), Verdict::Expired(Expiry::Era));
     }
 }

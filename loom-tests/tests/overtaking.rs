@@ -42,6 +42,8 @@ struct World {
 enum Before {
     /// A visitor has a session.
     Visitor,
+    /// A visitor's session is held, and would have expired otherwise.
+    Held,
     /// The visitor's login is tentative.
     Login,
     /// A rotation of a session of ada's is tentative.
@@ -61,10 +63,14 @@ impl World {
         let mut undo = None;
         let rotation = store.rotation(&old).undo(&mut undo);
         let new = match before {
-            Before::Visitor => None,
+            Before::Visitor | Before::Held => None,
             Before::Login => Some(rotation.login(&ada).expect("it is live")),
             Before::Rotation => Some(rotation.rotate().expect("it is live")),
         };
+        if before == Before::Held {
+            core::mem::forget(Hold::new(&store, &old).expect("it is live"));
+            clock.advance(TTL + TTL);
+        }
         boundary();
         Self { store, clock, ada, old, rotated: new.zip(undo), returned: Mutex::default() }
     }
@@ -253,4 +259,20 @@ fn the_begin_of_a_hold_against_expiry() {
         boundary();
     };
     explore(Before::Visitor, &[hold, evict], |world| assert_eq!(world.store.count(), 0));
+}
+
+/// A look-up that finds a held session idle touches it, and does not take it across the end of all sessions.
+#[test]
+fn a_lookup_of_a_held_session_against_the_end_of_all() {
+    let look_up = |world: &World| {
+        let _ = world.store.exists(&world.old);
+        boundary();
+    };
+    let end_all = |world: &World| {
+        boundary();
+        world.store.end_all();
+        assert!(!world.store.exists(&world.old), "no session from before the end of all is found");
+        boundary();
+    };
+    explore(Before::Held, &[look_up, end_all], |world| assert!(!world.store.exists(&world.old)));
 }

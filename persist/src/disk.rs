@@ -16,8 +16,7 @@ use crate::options::WhenDamaged;
 use crate::storage::{Faults, Storage};
 use crate::time::Mark;
 use redb::{
-    Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    TableError,
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
 };
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -206,9 +205,20 @@ impl Disk {
     /// Writes a batch. When this returns without an error it is on disk. After an error nobody knows what is, and the
     /// database is given up.
     pub(crate) fn commit(&mut self, changes: &[Change], mark: Mark, clean: bool) -> Result<(), Failure> {
+        self.commit_each(changes.iter().map(|(key, record)| (*key, record.as_deref())), mark, clean)
+    }
+
+    /// The same for changes that are made one after another while the batch is written. Neighbours should follow each
+    /// other: a page that several of them are in is written once.
+    pub(crate) fn commit_each<R: AsRef<[u8]>>(
+        &mut self,
+        changes: impl Iterator<Item = (DiskKey, Option<R>)>,
+        mark: Mark,
+        clean: bool,
+    ) -> Result<(), Failure> {
         let Some(database) = &self.database else { return Err(Box::new(redb::Error::DatabaseClosed)) };
         let number = self.commits + 1;
-        let committed = write(database, changes, Some((number, mark, clean)));
+        let committed = write(database, changes, (number, mark, clean));
         if let Err(error) = committed {
             self.database = None;
             return Err(error);
@@ -223,24 +233,32 @@ impl Disk {
         self.witness.sync_data().map_err(|error| Box::new(redb::Error::Io(error)))
     }
 
-    /// Makes the database anew with the records that `fill` gives in batches, and puts it in place of the one that has
-    /// failed: after an error of the system, what it has kept of the old file cannot be relied on.
-    pub(crate) fn rebuild(
+    /// Makes the database anew of these records, and puts it in place of the present one: because after an error of the
+    /// system, what the system has kept of the old file cannot be relied on, or because most records have changed. The
+    /// records should be in the order of their keys. After an error the present database is still in use, unless
+    /// [`has_failed`](Self::has_failed) says that there is none.
+    pub(crate) fn rebuild<R: AsRef<[u8]>>(
         &mut self,
+        records: impl Iterator<Item = (DiskKey, Option<R>)>,
         mark: Mark,
-        fill: impl FnOnce(&mut dyn FnMut(&[Change]) -> Result<(), Failure>) -> Result<(), Failure>,
+        clean: bool,
     ) -> Result<(), Failure> {
         let fail = |error: io::Error| Box::new(redb::Error::Io(error));
         let path = self.dir.join(SUCCESSOR);
         remove(&path).map_err(fail)?;
         let file = private_file(&path, true).map_err(|error| fail(io::Error::other(error)))?;
         let database = open_database(file, self.faults.as_ref()).map_err(|error| fail(io::Error::other(error)))?;
-        fill(&mut |changes| write(&database, changes, None))?;
         let number = self.commits + 1;
-        write(&database, &[], Some((number, mark, false)))?;
+        if let Err(error) = write(&database, records, (number, mark, clean)) {
+            drop(database);
+            let _ = remove(&path);
+            return Err(error);
+        }
         fs::rename(&path, self.dir.join(DATABASE)).map_err(fail)?;
-        sync_dir(&self.dir).map_err(fail)?;
+        // From now on the present database has no name. It must not be used again, whatever happens.
+        self.database = None;
         self.commits = number;
+        sync_dir(&self.dir).map_err(fail)?;
         self.database = Some(database);
         write_witness(&mut self.witness, number).map_err(fail)
     }
@@ -252,32 +270,31 @@ impl Disk {
     }
 }
 
-/// Writes a batch: for good with the state of the commit, or as a part of a file that is being made.
-fn write(database: &Database, changes: &[Change], commit: Option<(u64, Mark, bool)>) -> Result<(), Failure> {
+/// Writes a batch with the state of the commit.
+fn write<R: AsRef<[u8]>>(
+    database: &Database,
+    changes: impl Iterator<Item = (DiskKey, Option<R>)>,
+    (number, mark, clean): (u64, Mark, bool),
+) -> Result<(), Failure> {
     fn boxed(error: impl Into<redb::Error>) -> Failure {
         Box::new(error.into())
     }
-    let mut transaction = database.begin_write().map_err(boxed)?;
-    if commit.is_none() {
-        transaction.set_durability(Durability::None).map_err(boxed)?;
-    }
+    let transaction = database.begin_write().map_err(boxed)?;
     {
         let mut table = transaction.open_table(SESSIONS).map_err(boxed)?;
         for (key, record) in changes {
             match record {
-                Some(record) => drop(table.insert(key, record.as_slice()).map_err(boxed)?),
-                None => drop(table.remove(key).map_err(boxed)?),
+                Some(record) => drop(table.insert(&key, record.as_ref()).map_err(boxed)?),
+                None => drop(table.remove(&key).map_err(boxed)?),
             }
         }
     }
-    if let Some((number, mark, clean)) = commit {
-        let mut state = Vec::with_capacity(STATE_LEN);
-        state.push(FORMAT);
-        state.extend_from_slice(&number.to_le_bytes());
-        state.push(u8::from(clean));
-        state.extend_from_slice(&mark.to_bytes());
-        transaction.open_table(STATE).map_err(boxed)?.insert((), state.as_slice()).map_err(boxed)?;
-    }
+    let mut state = Vec::with_capacity(STATE_LEN);
+    state.push(FORMAT);
+    state.extend_from_slice(&number.to_le_bytes());
+    state.push(u8::from(clean));
+    state.extend_from_slice(&mark.to_bytes());
+    transaction.open_table(STATE).map_err(boxed)?.insert((), state.as_slice()).map_err(boxed)?;
     transaction.commit().map_err(boxed)
 }
 

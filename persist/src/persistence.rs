@@ -145,7 +145,7 @@ impl<T: Kept + ?Sized> Persistence<T> {
         let begun = disk.commit(&[], shared.timeline.mark(), false).and_then(|()| disk.sync_witness());
         begun.map_err(|error| OpenError::Io(io::Error::other(error)))?;
         let (store, journal) = (Arc::clone(&shared.store), Arc::clone(&shared.journal));
-        let writer = Writer { shared: Arc::clone(&shared), disk, urgent: Dirty::new(), later, interval };
+        let writer = Writer { shared: Arc::clone(&shared), disk, urgent: Dirty::new(), later, next: [0; 24], interval };
         let writing = thread::Builder::new().name("cloakroom-write".into()).spawn(move || writer.run())?;
         let mut persistence = Self { store, journal, restored, threads: None };
         match thread::Builder::new().name("cloakroom-scan".into()).spawn(move || shared.scan()) {

@@ -1,6 +1,6 @@
 //! The two threads: one writes, the other looks for sessions that were used.
 
-use crate::disk::{Change, Disk, Failure};
+use crate::disk::{Disk, Failure};
 use crate::journal::{Journal, Note};
 use crate::keys::Keys;
 use crate::names::DiskKey;
@@ -8,13 +8,20 @@ use crate::record;
 use crate::time::{Timeline, milliseconds};
 use cloakroom::{SessionId, SessionStore, SessionView};
 use cloakroom_codec::Kept;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The most sessions of a commit besides the urgent ones, so that these do not wait long.
-const CHUNK: usize = 1_024;
+/// The number of sessions that go into a commit besides the urgent ones. A commit takes the longer the more pages it
+/// writes, and the urgent ones wait for it. The more sessions have to be written, the more of them are in one page.
+fn chunk(left: usize) -> usize {
+    (left / 32).clamp(1_024, 32_768)
+}
+
+/// If more than one session in this many has changed, a new file takes less time than changing the present one, which
+/// writes a page of 4 KiB for a session of some hundred bytes.
+const MOST_CHANGED: usize = 8;
 
 /// The most time between two commits, so that the timeline's mark is not old after a crash.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -47,6 +54,12 @@ impl<T: Kept + ?Sized> Shared<T> {
             })
         });
         record.flatten()
+    }
+
+    /// The key of a session on disk, and its id if it has got it back.
+    fn names_of(&self, session: &SessionView<'_, T>) -> (DiskKey, Option<SessionId>) {
+        let (id, names) = (session.id(), &self.journal.names);
+        (names.disk_key(&id), (!names.is_stand_in(&id)).then_some(id))
     }
 
     /// An eighth of an idle timeout, in milliseconds.
@@ -89,8 +102,9 @@ impl<T: Kept + ?Sized> Shared<T> {
     }
 }
 
-/// Sessions whose records have to be written, with their ids if these are known.
-pub(crate) type Dirty = HashMap<DiskKey, Option<SessionId>>;
+/// Sessions whose records have to be written, with their ids if these are known. In the order of the database, whose
+/// pages hold neighbours: a page that several of them are in is written once.
+pub(crate) type Dirty = BTreeMap<DiskKey, Option<SessionId>>;
 
 /// The writing thread.
 pub(crate) struct Writer<T: Kept + ?Sized> {
@@ -98,6 +112,8 @@ pub(crate) struct Writer<T: Kept + ?Sized> {
     pub(crate) disk: Disk,
     pub(crate) urgent: Dirty,
     pub(crate) later: Dirty,
+    /// Where the next chunk of `later` begins.
+    pub(crate) next: DiskKey,
     /// The time between two commits of what is not urgent.
     pub(crate) interval: Duration,
 }
@@ -109,7 +125,7 @@ impl<T: Kept + ?Sized> Writer<T> {
         loop {
             let work = self.shared.journal.wait_for_work(due);
             let ticket = self.take();
-            let rebuilt = if self.disk.has_failed() { self.rebuild() } else { Ok(()) };
+            let rebuilt = if self.disk.has_failed() { self.rebuild(false) } else { Ok(()) };
             let result = rebuilt.and_then(|()| match work.stop {
                 true => self.finish(),
                 false => self.write(ticket, work.all, &mut last),
@@ -178,7 +194,7 @@ impl<T: Kept + ?Sized> Writer<T> {
         let beat = last.elapsed() >= HEARTBEAT;
         let mut ticket = ticket;
         loop {
-            self.commit(if all { CHUNK } else { 0 }, false)?;
+            self.commit(all)?;
             *last = Instant::now();
             if !all || self.later.is_empty() {
                 break;
@@ -190,35 +206,31 @@ impl<T: Kept + ?Sized> Writer<T> {
         if beat { self.disk.sync_witness() } else { Ok(()) }
     }
 
-    /// Commits what is urgent, and up to `most` others.
-    fn commit(&mut self, most: usize, clean: bool) -> Result<(), Failure> {
-        let others = self.later.iter().take(most);
-        let sessions: Vec<_> = self.urgent.iter().chain(others).map(|(key, id)| (*key, *id)).collect();
-        let mut changes: Vec<Change> = sessions.iter().map(|(key, id)| (*key, self.shared.record(key, *id))).collect();
-        // Neighbours are in the same page.
-        changes.sort_unstable_by_key(|(key, _)| *key);
-        self.disk.commit(&changes, self.shared.timeline.mark(), clean)?;
+    /// Commits what is urgent, and a chunk of the rest if `more` is set.
+    fn commit(&mut self, more: bool) -> Result<(), Failure> {
+        let shared = Arc::clone(&self.shared);
+        let most = if more { chunk(self.later.len()) } else { 0 };
+        // Each chunk goes on where the one before has ended, so that none waits for ever.
+        let (before, from) = (self.later.range(..self.next), self.later.range(self.next..));
+        let mut batch: Vec<_> = from.chain(before).take(most).map(|(key, id)| (*key, *id)).collect();
+        let next = batch.last().map(|(key, _)| *key);
+        batch.extend(self.urgent.iter().map(|(key, id)| (*key, *id)));
+        batch.sort_unstable_by_key(|(key, _)| *key);
+        let changes = batch.iter().map(|(key, id)| (*key, shared.record(key, *id)));
+        self.disk.commit_each(changes, shared.timeline.mark(), false)?;
         self.urgent.clear();
-        sessions.iter().for_each(|(key, _)| _ = self.later.remove(key));
+        batch.iter().for_each(|(key, _)| _ = self.later.remove(key));
+        self.next = next.unwrap_or(self.next);
         Ok(())
     }
 
     /// Makes the database anew from the sessions in memory.
-    fn rebuild(&mut self) -> Result<(), Failure> {
-        let (shared, mut ids) = (Arc::clone(&self.shared), Vec::new());
-        shared.store.for_each(|session| ids.push(session.id()));
-        self.disk.rebuild(shared.timeline.mark(), |write| {
-            for chunk in ids.chunks(4 * CHUNK) {
-                let records = chunk.iter().map(|id| {
-                    let key = shared.journal.names.disk_key(id);
-                    (key, shared.record(&key, Some(*id)))
-                });
-                let mut records: Vec<Change> = records.filter(|(_, record)| record.is_some()).collect();
-                records.sort_unstable_by_key(|(key, _)| *key);
-                write(&records)?;
-            }
-            Ok(())
-        })?;
+    fn rebuild(&mut self, clean: bool) -> Result<(), Failure> {
+        let (shared, mut sessions) = (Arc::clone(&self.shared), Vec::new());
+        shared.store.for_each(|session| sessions.push(shared.names_of(session)));
+        sessions.sort_unstable_by_key(|(key, _)| *key);
+        let records = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
+        self.disk.rebuild(records.filter(|(_, record)| record.is_some()), shared.timeline.mark(), clean)?;
         self.urgent.clear();
         self.later.clear();
         Ok(())
@@ -226,17 +238,24 @@ impl<T: Kept + ?Sized> Writer<T> {
 
     /// Commits everything, and the last uses of sessions.
     fn finish(&mut self) -> Result<(), Failure> {
-        let (shared, later) = (&self.shared, &mut self.later);
+        let (shared, mut all) = (Arc::clone(&self.shared), 0);
+        let mut sessions: Vec<_> = self.urgent.iter().chain(&self.later).map(|(key, id)| (*key, *id)).collect();
         shared.store.for_each(|session| {
+            all += 1;
             if milliseconds(session.idle_for()) <= shared.unwritten_use(session.idle_timeout()) {
-                let (id, names) = (session.id(), &shared.journal.names);
-                later.insert(names.disk_key(&id), (!names.is_stand_in(&id)).then_some(id));
+                sessions.push(shared.names_of(session));
             }
         });
-        while !self.later.is_empty() || !self.urgent.is_empty() {
-            self.commit(4 * CHUNK, false)?;
+        // If there is no room for two files, the one that is there will do.
+        if sessions.len() < all / MOST_CHANGED || self.rebuild(true).is_err() {
+            // Of two notes of a session, the one that knows its id comes first.
+            sessions.sort_unstable_by_key(|(key, id)| (*key, id.is_none()));
+            sessions.dedup_by_key(|(key, _)| *key);
+            let changes = sessions.iter().map(|(key, id)| (*key, shared.record(key, *id)));
+            self.disk.commit_each(changes, shared.timeline.mark(), true)?;
         }
-        self.commit(0, true)?;
+        self.urgent.clear();
+        self.later.clear();
         self.disk.sync_witness()
     }
 }

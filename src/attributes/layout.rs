@@ -95,6 +95,7 @@ impl Bounds {
     }
 
     /// The pair with this key. Compares bytes; a later cut of the block into strings is checked.
+    #[inline(always)]
     pub(super) fn of(packed: &str, key: &str) -> Option<Self> {
         let block = packed.as_bytes();
         let mut start = 0;

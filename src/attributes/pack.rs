@@ -25,6 +25,7 @@ pub(crate) struct Assignment<'a> {
 }
 
 impl<'a> Assignment<'a> {
+    #[inline(always)]
     pub(crate) fn new(before: &'a Attributes, key: &'a str, value: &'a str) -> Self {
         let before = &before.packed;
         let pair = Pair { key, value };

@@ -7,7 +7,7 @@
 //! ```text
 //! a session:  | limits: idle, end (16) | binding (20) | former key, serial (40) | ticket (32) | text ... |
 //! a forward:  | limits: idle, end (16) | key (32) |
-//! a reservation: | limits: idle, end (16) | number (8) |
+//! a reservation: | limits: idle, end (16) | number (8) | unused (24) |
 //! ```
 //!
 //! A *forward* is the last version under a session's former key. It is not a session and has no content. It leads to
@@ -66,8 +66,7 @@ const ORIGIN: u32 = 1 << 29;
 const TICKET: u32 = 1 << 28;
 const KEY_LEN: usize = size_of::<Key>();
 const LIMITS_LEN: usize = 16;
-const NUMBER_LEN: usize = 8;
-const ORIGIN_LEN: usize = KEY_LEN + NUMBER_LEN;
+const ORIGIN_LEN: usize = KEY_LEN + 8;
 const TICKET_LEN: usize = 32;
 
 impl Shape {
@@ -151,7 +150,7 @@ impl Shape {
             return 0;
         }
         if !self.is_session() {
-            return LIMITS_LEN + if self.is_forward() { KEY_LEN } else { NUMBER_LEN };
+            return LIMITS_LEN + KEY_LEN;
         }
         self.before_ticket() + self.part(TICKET, TICKET_LEN)
     }

@@ -26,7 +26,8 @@ pub enum ReserveError {
     Reserved,
     /// The id is barred by [`delete_and_bar`](crate::SessionStore::delete_and_bar).
     Barred,
-    /// There are as many reservations as [`max_sessions`](crate::SessionConfig#structfield.max_sessions) allows.
+    /// There are as many reservations as [`max_sessions`](crate::SessionConfig#structfield.max_sessions) allows, or
+    /// 262,144 if it is not set.
     Full,
 }
 

@@ -392,6 +392,7 @@ pub(super) fn close() -> Option<Deferred> {
 /// # Panics
 ///
 /// Panics as [`Block::new`] does.
+#[inline(always)]
 pub(crate) fn allocate(layout: Layout) -> Block {
     if REUSED
         && let Some(block) = take_youngest()
@@ -403,7 +404,7 @@ pub(crate) fn allocate(layout: Layout) -> Block {
 }
 
 /// Takes the youngest cached object apart.
-#[inline]
+#[inline(always)]
 pub(super) fn take_youngest() -> Option<Block> {
     let youngest = with_cache(|cache| {
         if cache.ready.is_empty() {

@@ -5,9 +5,11 @@ use super::{SessionStore, SessionStoreBuilder};
 use crate::attributes::{Attributes, Snapshot, Version};
 use crate::clock::TimeSource;
 use crate::config::SessionConfig;
-use crate::content::Stored;
+use crate::content::{Packed, Stored};
+use crate::entry::EntryRef;
 use crate::error::CreateError;
 use crate::id::SessionId;
+use crate::table::Absence;
 
 impl SessionStore {
     /// Returns a builder with the default settings. Wait-free; allocates the name of the cookie.
@@ -120,7 +122,20 @@ impl SessionStore {
     /// ```
     #[must_use]
     pub fn get(&self, id: &SessionId, key: &str) -> Option<String> {
-        self.read(id, |attributes| attributes.get(key).map(str::to_owned)).flatten()
+        let mut value = None;
+        let found = self.table.read(id.as_bytes(), true, self.moment(), |version| value = value_in(version, key));
+        if found == Err(Absence::Unknown) && self.journal.is_some() {
+            return self.get_restored(id, key);
+        }
+        value
+    }
+
+    /// Does the same for a session that was not found under the id. With a look-up of its own, so that the other one is
+    /// inlined as without a journal.
+    #[cold]
+    #[inline(never)]
+    fn get_restored(&self, id: &SessionId, key: &str) -> Option<String> {
+        self.show_restored(id, true, |version| value_in(version, key)).ok().flatten()
     }
 
     /// Returns the values of several attributes, all of one version, and touches the session even if it has none of
@@ -246,4 +261,10 @@ impl SessionStore {
     pub fn version(&self, id: &SessionId) -> Option<Version> {
         self.read_version(id, false, |version| Version::new(version.version())).ok()
     }
+}
+
+/// A copy of an attribute's value.
+#[inline(always)]
+fn value_in(version: EntryRef<'_, Packed>, key: &str) -> Option<String> {
+    Attributes::of(version).get(key).map(str::to_owned)
 }

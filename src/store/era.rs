@@ -40,7 +40,8 @@ impl StoreTime {
 impl Ticking for StoreTime {
     #[inline]
     fn tick(&self) -> Tick {
-        self.source.tick().in_era(EraStart::from_word(self.era.load(Ordering::Relaxed))) // Relaxed: see `begin_era`.
+        let era = EraStart::from_word(self.era.load(Ordering::Relaxed)); // Relaxed: see `begin_era`.
+        era.tick(self.source.milliseconds())
     }
 }
 
@@ -58,7 +59,10 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// creation that needs a place. The listener of [`on_removal`](crate::SessionStoreBuilder::on_removal) is told
     /// then, with the cause [`EndAll`](crate::RemovalCause::EndAll).
     ///
-    /// Lock-free; allocates nothing. Takes effect when the store's era is raised. A store has 500,000 eras. If they are
+    /// **With a [`Journal`](crate::Journal)** the sessions also end at one instant, but the call then removes them one
+    /// after the other, so that the journal is told of each before this returns.
+    ///
+    /// Lock-free; allocates nothing. Takes effect when the store's era is raised. A store has 260,000 eras. If they are
     /// used up, a call ends the sessions one after the other, as `evict_expired` does.
     ///
     /// # Examples

@@ -151,7 +151,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     /// The same for a session that was not found under the id.
     #[cold]
     #[inline(never)]
-    fn show_restored<R>(
+    pub(super) fn show_restored<R>(
         &self,
         id: &SessionId,
         touch: bool,

@@ -35,7 +35,8 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// A reservation is not a session: it has no place below
     /// [`max_sessions`](crate::SessionConfig#structfield.max_sessions), so that requests with forged ids end no
-    /// sessions. But there may be no more reservations than `max_sessions`.
+    /// sessions. But there may be no more reservations than `max_sessions`, and no more than 262,144 if that is not
+    /// set. One takes about 200 bytes, until it has ended and, if it has expired, is removed as an expired session is.
     ///
     /// Lock-free; allocates. Takes effect when the reservation is put into its slot.
     ///

@@ -10,6 +10,8 @@ pub enum RemovalCause {
     IdleTimeout,
     /// It was older than its absolute timeout.
     AbsoluteTimeout,
+    /// All sessions of the store were ended ([`end_all`](crate::SessionStore::end_all)).
+    EndAll,
     /// It was deleted, by its id or by a condition, or another principal has logged in to it
     /// ([`login`](crate::SessionStore#method.login)).
     Deleted,
@@ -22,8 +24,6 @@ pub enum RemovalCause {
     /// It was ended to make room for another session of its principal, at
     /// [`max_sessions_per_principal`](crate::SessionConfig::max_sessions_per_principal).
     PrincipalLimit,
-    /// All sessions of the store were ended ([`end_all`](crate::SessionStore::end_all)).
-    EndAll,
 }
 
 impl From<Expiry> for RemovalCause {
@@ -31,6 +31,7 @@ impl From<Expiry> for RemovalCause {
         match limit {
             Expiry::Idle => Self::IdleTimeout,
             Expiry::Absolute => Self::AbsoluteTimeout,
+            Expiry::Era => Self::EndAll,
         }
     }
 }
@@ -44,12 +45,12 @@ impl RemovalCause {
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::IdleTimeout,
         Self::AbsoluteTimeout,
+        Self::EndAll,
         Self::Deleted,
         Self::Rotated,
         Self::Capacity,
         Self::Principal,
         Self::PrincipalLimit,
-        Self::EndAll,
     ];
 
     /// The name of the cause in metrics and events.

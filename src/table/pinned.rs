@@ -60,9 +60,8 @@ pub(super) enum Judgement {
     Reserved,
     /// It had expired, and this thread has ended it.
     Expired,
-    /// It ended together with other sessions: all of its principal, or all of the store. Any thread may kill it, for
-    /// this cause.
-    Revoked(RemovalCause),
+    /// It ended together with other sessions: those of its principal, or all of the store. Any thread may clear it.
+    Revoked,
     /// Its life word has changed. The caller has to look again.
     Changed,
 }
@@ -129,11 +128,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
     #[cold]
     fn judge_afresh(self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
         if self.is_revoked(version) {
-            return Judgement::Revoked(RemovalCause::Principal);
+            return Judgement::Revoked;
         }
         match self.moment.judge(stamp, version.limits()) {
             Verdict::Live => judgement_of_live(version),
-            Verdict::EarlierEra => Judgement::Revoked(RemovalCause::EndAll),
             Verdict::Expired(Expiry::Idle) if self.is_held(version, stamp) => {
                 // Of the era that was judged: if all sessions end meanwhile, this one ends with them.
                 let fresh = self.moment.afresh().in_era_of(stamp);
@@ -143,6 +141,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 }
                 Judgement::Changed
             }
+            Verdict::Expired(Expiry::Era) => Judgement::Revoked,
             Verdict::Expired(limit) => {
                 step("found expired");
                 if version.is_forward() {
@@ -176,6 +175,11 @@ impl<'g, P: Payload> Pinned<'g, P> {
             let _ = version.life().touch(stamp, self.moment.now());
         }
         spared
+    }
+
+    /// The cause for which a version ended that was judged revoked.
+    pub(super) fn cause_of_revoked(&self, version: EntryRef<'g, P>) -> RemovalCause {
+        if self.is_revoked(version) { RemovalCause::Principal } else { RemovalCause::EndAll }
     }
 
     /// Ends the session whose live version has this stamp. True if this call did it.

@@ -11,11 +11,10 @@
 //! | every operation from any thread | [`threads`] |
 //!
 //! Beyond the guide: sessions of a principal ([`principals`], and at their limit [`accounts`]; taken from it:
-//! [`unbinding`]), the removal listener
-//! ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]), sessions under ids of the caller
-//! ([`insertion`]), reservations ([`reservations`]), the end of all sessions ([`end_all`]), figures ([`stats`]), ids that were
-//! replaced or logged out ([`replaced`]), rotations that are taken back ([`undo`]) and sessions that are held in use
-//! ([`hold`]).
+//! [`unbinding`]), the removal listener ([`removals`]), values of any type ([`typed`]), enumeration ([`enumeration`]),
+//! sessions under ids of the caller ([`insertion`]), reservations ([`reservations`]), the end of all sessions
+//! ([`end_all`]), figures ([`stats`]), ids that were replaced or logged out ([`replaced`]), rotations that are taken
+//! back ([`undo`]) and sessions that are held in use ([`hold`]).
 //!
 //! Also not in the guide: no secret is printed ([`secrets`]), and closures that panic or call the store do no harm
 //! ([`resilience`]). The cookie that carries an id: [`cookie`];

@@ -306,3 +306,32 @@ fn late_fills_lose_against_deletions_of_other_threads() {
     store.evict_expired();
     assert_eq!((store.count(), store.stats().reservations), (0, 0));
 }
+
+/// Requests with forged ids, whose fetches never come back.
+#[test]
+fn reservations_are_bounded_in_a_store_without_a_limit_and_freed_when_they_have_expired() {
+    const MOST: u64 = 262_144;
+    let (store, clock) = store();
+    let forged = |number: u64| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+        SessionId::from_bytes(bytes)
+    };
+    let live = session(&store);
+    let (slots, bytes) = (store.stats().slots, store.stats().bytes);
+    for number in 0..MOST {
+        store.reserve(&forged(number), WAIT).expect("within the limit").detach();
+    }
+    assert_eq!(store.reserve(&forged(MOST), WAIT).err(), Some(ReserveError::Full));
+    assert!(store.stats().bytes - bytes < 300 * MOST && store.exists(&live));
+    assert!(store.create().is_ok(), "reservations take no place of a session");
+
+    clock.advance(WAIT + TICK);
+    assert!(store.reserve(&forged(MOST), WAIT).is_ok(), "an expired one makes room");
+    assert_eq!(store.evict_expired(), 0, "a reservation is no session");
+    while store.stats().slots > slots {
+        store.evict_expired();
+    }
+    assert_eq!((store.count(), store.stats().reservations), (2, 0));
+    assert!(store.stats().bytes <= bytes + 300 && store.exists(&live));
+}

@@ -247,8 +247,8 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 let taken = match self.judge(entry, stamp) {
                     Judgement::Live | Judgement::Reserved => true,
                     Judgement::Forward => !self.end_idle_forward(entry, stamp),
-                    Judgement::Revoked(cause) => {
-                        self.kill(entry, stamp, cause);
+                    Judgement::Revoked => {
+                        self.kill(entry, stamp, self.cause_of_revoked(entry));
                         false
                     }
                     Judgement::Expired | Judgement::Changed => false,

@@ -143,7 +143,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Live | Judgement::Changed => {}
                     // Not touched, because its stamp says when the session was used last before the rotation.
                     Judgement::Forward => return Err(NotHere::Forward(version)),
-                    Judgement::Revoked(_) | Judgement::Reserved => return Err(NotHere::Absent(Absence::Unknown)),
+                    Judgement::Revoked | Judgement::Reserved => return Err(NotHere::Absent(Absence::Unknown)),
                     Judgement::Expired => {
                         (*self).clear_key(target);
                         let absence = if version.is_session() { Absence::Expired } else { Absence::Unknown };
@@ -165,9 +165,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Live(stamp) => match self.judge(found, stamp) {
                     Judgement::Live => return true,
                     Judgement::Changed => {}
-                    Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Revoked(_) => {
-                        return false;
-                    }
+                    Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Revoked => return false,
                 },
             }
         }

@@ -103,7 +103,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
         while let Some(found) = self.locate(target) {
             match self.judge(found.entry, found.stamp) {
                 Judgement::Changed => {}
-                Judgement::Revoked(_) => return Removal::Absent,
+                Judgement::Revoked => return Removal::Absent,
                 Judgement::Expired => {
                     self.clear_found(&found, target);
                     return Removal::Absent;

@@ -13,7 +13,8 @@
 //! the reservation: readers, migrations and other writers treat it as any update. Its owner is not pinned between the
 //! two steps, so it recognises its reservation by a number that no other one has.
 //!
-//! A reservation takes no place below the limit of sessions. There may be as many reservations as sessions.
+//! A reservation takes no place below the limit of sessions. There may be as many reservations as sessions,
+//! and a fixed number if sessions are not limited.
 //!
 //! A *bar* is a reservation that nobody can fulfil. It has the number [`BAR`], and keeps others from reserving the key.
 
@@ -152,7 +153,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     self.clear_found(&found, target);
                     return false;
                 }
-                Judgement::Revoked(_) | Judgement::Live | Judgement::Forward => return false,
+                Judgement::Revoked | Judgement::Live | Judgement::Forward => return false,
             }
         };
         // Of the reservation's era, because it was judged live: if the era ends meanwhile, the session ends with it.
@@ -179,7 +180,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     Judgement::Live | Judgement::Forward => return Some(Taken::Session),
                     Judgement::Reserved if version.is_bar() => return Some(Taken::Bar),
                     Judgement::Reserved => return version.reservation().map(Taken::Reservation),
-                    Judgement::Expired | Judgement::Revoked(_) => return None,
+                    Judgement::Expired | Judgement::Revoked => return None,
                     Judgement::Changed => {}
                 },
             }

@@ -82,13 +82,12 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Ends the session if it has been revoked. Returns whether it had not expired before.
     fn end_if_revoked(&self, target: Target<'_>, listed: bool) -> Option<bool> {
         while let Some(found) = self.locate(target) {
-            if !matches!(self.judge(found.entry, found.stamp), Judgement::Revoked(_)) {
+            if self.judge(found.entry, found.stamp) != Judgement::Revoked {
                 return None;
             }
             // Judged by the reading from before the revocation: a session that had expired by then was not ended by it.
             let (counts, cause) = match self.moment.judge(found.stamp, found.entry.limits()) {
                 Verdict::Expired(limit) => (false, limit.into()),
-                Verdict::EarlierEra => (false, RemovalCause::EndAll),
                 Verdict::Live | Verdict::Ahead(_) => (true, RemovalCause::Principal),
             };
             if self.kill(found.entry, found.stamp, cause) {

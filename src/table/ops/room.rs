@@ -100,7 +100,7 @@ impl<P: Payload> Table<P> {
             let Some(found) = pinned.locate(target) else { return Room::Again };
             let cause = match pinned.judge(found.entry, found.stamp) {
                 Judgement::Live => RemovalCause::Capacity,
-                Judgement::Revoked(cause) => cause,
+                Judgement::Revoked => pinned.cause_of_revoked(found.entry),
                 Judgement::Forward | Judgement::Reserved | Judgement::Expired | Judgement::Changed => {
                     return Room::Again;
                 }

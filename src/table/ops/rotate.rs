@@ -59,7 +59,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Judgement::Live if found.entry == old => {}
                 Judgement::Live | Judgement::Forward | Judgement::Reserved => return Ok(None),
                 Judgement::Changed => continue,
-                Judgement::Revoked(_) => return Err(Refusal::NotFound),
+                Judgement::Revoked => return Err(Refusal::NotFound),
                 Judgement::Expired => {
                     self.clear_found(&found, target);
                     return Err(if found.entry.is_session() { Refusal::Expired } else { Refusal::NotFound });

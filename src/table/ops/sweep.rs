@@ -169,8 +169,10 @@ impl<'g, P: Payload> Pinned<'g, P> {
                 Life::Live(stamp) => match self.judge(version, stamp) {
                     Judgement::Live | Judgement::Forward | Judgement::Reserved => return false,
                     Judgement::Expired => return version.is_session(),
-                    Judgement::Revoked(cause) if self.kill(version, stamp, cause) => return version.is_session(),
-                    Judgement::Revoked(_) | Judgement::Changed => {}
+                    Judgement::Revoked if self.kill(version, stamp, self.cause_of_revoked(version)) => {
+                        return version.is_session();
+                    }
+                    Judgement::Revoked | Judgement::Changed => {}
                 },
             }
         }

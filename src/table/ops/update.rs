@@ -111,7 +111,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
                     self.clear_found(&found, target);
                     return Err(if found.entry.is_session() { Refusal::Expired } else { Refusal::NotFound });
                 }
-                Judgement::Forward | Judgement::Reserved | Judgement::Revoked(_) => return Err(Refusal::NotFound),
+                Judgement::Forward | Judgement::Reserved | Judgement::Revoked => return Err(Refusal::NotFound),
             }
             if let Some(first) = found.entry.successor() {
                 self.complete(&found, first, target);

@@ -7,11 +7,15 @@
 //!
 //! The place of a session also holds its bytes, if those are limited ([`budget`](super::budget)).
 //!
-//! Reservations are counted apart: there may be as many as sessions.
+//! Reservations are counted apart: there may be as many as sessions, and [`MOST_RESERVATIONS`] if sessions are not
+//! limited.
 
 use super::budget::Budget;
 use crate::sync::{AtomicUsize, Ordering, ordered};
 use crossbeam_utils::CachePadded;
+
+/// The most reservations of a table whose sessions are not limited. Each takes some 200 bytes.
+const MOST_RESERVATIONS: usize = 1 << 18;
 
 /// The count of sessions of a whole table.
 pub(crate) struct Population {
@@ -90,7 +94,8 @@ impl Population {
 
     /// Counts one more reservation, if there are fewer than the limit. Lock-free.
     pub(crate) fn count_reservation(&self) -> Option<CountedReservation<'_>> {
-        let one_more = |count: usize| (self.limit == 0 || count < self.limit).then(|| count + 1);
+        let limit = if self.limit == 0 { MOST_RESERVATIONS } else { self.limit };
+        let one_more = |count: usize| (count < limit).then(|| count + 1);
         // Relaxed, as below: a mere number.
         self.reservations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(CountedReservation(self))
