@@ -110,9 +110,10 @@ impl Placed {
             What::Missing if state.is_none() => vec![None],
             What::Incremented(number) if state == Some(number - 1) => vec![Some(number)],
             What::Read(_) | What::Fresh(_) | What::Missing | What::Incremented(_) => vec![],
-            What::MayBeIncremented => vec![state, state.map(|number| number + 1)],
+            // Without an effect they are left to the end.
+            What::MayBeIncremented => state.map(|number| Some(number + 1)).into_iter().collect(),
             What::Ended | What::Lost => vec![None],
-            What::MayBeEnded | What::MayBeReplaced => vec![state, None],
+            What::MayBeEnded | What::MayBeReplaced => vec![None],
         }
     }
 }
