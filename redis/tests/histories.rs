@@ -46,8 +46,12 @@ fn seed() -> u64 {
     seed
 }
 
-fn options(url: &str) -> SharedOptions {
-    SharedOptions::new(url).command_timeout(Duration::from_millis(400))
+/// A ping may be on its way for longer than the bound before the connection counts as lost.
+const PATIENT: Duration = Duration::from_millis(1_500);
+const IMPATIENT: Duration = Duration::from_millis(400);
+
+fn options(url: &str, command_timeout: Duration) -> SharedOptions {
+    SharedOptions::new(url).command_timeout(command_timeout)
 }
 
 /// An engine that has on disk what it has answered.
@@ -121,13 +125,13 @@ struct Tally {
     hits: u64,
 }
 
-async fn threads(engine: Engine, settings: &[&str]) {
+async fn threads(engine: Engine, settings: &[&str], command_timeout: Duration) {
     let mut random = Random(seed());
     let mut server = durable(engine, settings);
     let mut proxies: Vec<_> = (0..NODES).map(|_| Proxy::before(server.port)).collect();
     let mut stores = Vec::new();
     for proxy in &proxies {
-        stores.push(SharedStore::connect(options(&proxy.url())).await.expect("the engine is there"));
+        stores.push(SharedStore::connect(options(&proxy.url(), command_timeout)).await.expect("the engine is there"));
     }
     let mut tally = Tally { rounds: 0, events: 0, hits: 0 };
     let begun = Instant::now();
@@ -161,17 +165,17 @@ async fn threads(engine: Engine, settings: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_on_redis_are_explained() {
-    threads(Engine::Redis, &[]).await;
+    threads(Engine::Redis, &[], PATIENT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_on_valkey_are_explained() {
-    threads(Engine::Valkey, &[]).await;
+    threads(Engine::Valkey, &[], IMPATIENT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn histories_with_a_tracking_table_of_ten_keys_are_explained() {
-    threads(Engine::Redis, &["--tracking-table-max-keys", "10"]).await;
+    threads(Engine::Redis, &["--tracking-table-max-keys", "10"], PATIENT).await;
 }
 
 /// Another process, which plays the part of a node once.
@@ -195,7 +199,7 @@ async fn a_node_of_its_own() {
     let round = Round { number: number(words[3]), sessions: sessions.collect() };
     let begun = Instant::now();
     let store = loop {
-        match SharedStore::connect(options(words[1])).await {
+        match SharedStore::connect(options(words[1], PATIENT)).await {
             Ok(store) => break store,
             Err(error) => assert!(begun.elapsed() < Duration::from_secs(30), "{error}"),
         }
@@ -212,7 +216,7 @@ async fn histories_of_processes_are_explained() {
     let mut random = Random(seed());
     let mut server = durable(Engine::Redis, &[]);
     let proxies: Vec<_> = (0..NODES).map(|_| Proxy::before(server.port)).collect();
-    let store = SharedStore::connect(options(&server.url())).await.expect("the engine is there");
+    let store = SharedStore::connect(options(&server.url(), PATIENT)).await.expect("the engine is there");
     let begun = Instant::now();
     let mut rounds = 0;
     while begun.elapsed() < Duration::from_secs(seconds()) {

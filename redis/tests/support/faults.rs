@@ -55,9 +55,8 @@ impl Fault {
         match self {
             Self::Nothing => sleep(time),
             Self::Delay => {
-                let delays = [random.below(300), random.below(300)].map(Duration::from_millis);
-                proxy.delay(delays[0], delays[1]);
-                sleep(time);
+                proxy.delay(Duration::from_millis(random.below(200)), Duration::from_millis(random.below(1_000)));
+                sleep(time + Duration::from_millis(300));
                 proxy.heal();
             }
             Self::SwallowReplies | Self::SwallowRequests => {

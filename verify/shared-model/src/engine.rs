@@ -1,7 +1,7 @@
 //! The engine: keys with versions and deadlines, a generation, and the tracking table.
 
 use crate::rules::Rule;
-use crate::scenario::Setup;
+use crate::scenario::{Filling, Setup};
 use crate::{Key, Time};
 
 /// What the engine keeps of a session.
@@ -18,6 +18,8 @@ pub(crate) enum Request {
     Track,
     /// Reads a session and the generation of its principal at one instant.
     Fetch(Key),
+    /// Reads the generation alone.
+    Generation,
     Ping,
     Create(Key),
     Delete(Key),
@@ -39,8 +41,9 @@ pub(crate) enum Request {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Answer {
-    /// The session, if it stands, with the time that its key has left.
-    Fetched(Option<(u8, Time)>),
+    /// The session, if it stands: its version, the time that its key has left, and its generation.
+    Fetched(Option<(u8, Time, u8)>),
+    Generation(Option<u8>),
     Done(bool),
     /// Nothing was executed.
     Refused,
@@ -101,7 +104,13 @@ impl Engine {
                 self.track(key, connection, setup);
                 let stands = self.stands(key, now, setup);
                 let stored = self.sessions[key as usize].filter(|_| stands);
-                Answer::Fetched(stored.map(|stored| (stored.version, stored.expires - now)))
+                Answer::Fetched(stored.map(|stored| (stored.version, stored.expires - now, stored.generation)))
+            }
+            Request::Generation => {
+                if let Some(connection) = connection {
+                    self.tracked[Key::Principal as usize] |= 1 << connection;
+                }
+                Answer::Generation(self.generation)
             }
             Request::Create(key) => Answer::Done(self.create(key, 1, now, setup, &mut written)),
             Request::Copy { version } => Answer::Done(self.create(Key::New, version, now, setup, &mut written)),
@@ -150,7 +159,7 @@ impl Engine {
     fn track(&mut self, key: Key, connection: Option<usize>, setup: Setup) {
         if let Some(connection) = connection {
             self.tracked[key as usize] |= 1 << connection;
-            if !setup.breaks(Rule::GenerationNotTracked) {
+            if setup.filling == Filling::ByTasks && !setup.breaks(Rule::GenerationNotTracked) {
                 self.tracked[Key::Principal as usize] |= 1 << connection;
             }
         }

@@ -10,6 +10,7 @@
 //! | `engine.rs` | keys, versions, deadlines, the generation, the tracking table |
 //! | `wire.rs` | the connections: what is sent, delivered, cut, and made anew |
 //! | `near.rs` | the near cache: reserve, fulfil, kill, bar |
+//! | `reader.rs` | how the store fills it |
 //! | `node.rs`, `tasks.rs` | what a node knows, and the steps of its operations |
 //! | `world.rs` | all of it, and the actions that lead on |
 //! | `promises.rs` | what must not happen |
@@ -20,6 +21,7 @@ mod engine;
 mod near;
 mod node;
 mod promises;
+mod reader;
 mod rules;
 mod scenario;
 mod search;
@@ -28,7 +30,7 @@ mod wire;
 mod world;
 
 pub use rules::Rule;
-pub use scenario::{Op, SCENARIOS, Scenario, Setup};
+pub use scenario::{Filling, Op, SCENARIOS, Scenario, Setup};
 pub use search::{Counterexample, Explored, search};
 
 /// Ticks of the one clock that all have.

@@ -2,6 +2,7 @@
 
 use crate::engine::Answer;
 use crate::near::{Cached, Near};
+use crate::reader::Unproven;
 use crate::{Key, Time};
 
 /// How far a task has come with its present operation.
@@ -22,7 +23,7 @@ pub(crate) enum Step {
     /// For the answer to the fetch of the other task.
     Joined,
     /// The reader has handed over the answer.
-    Answered { reserved: bool, sent: Time, answer: Answer },
+    Answered { reserved: bool, joined: bool, sent: Time, answer: Answer },
 }
 
 /// The lowest version that an answer may show: `GONE` if the session has to be gone.
@@ -64,6 +65,12 @@ pub(crate) struct Node {
     pub(crate) unconfirmed: u8,
     /// For each key: what a read that begins now on this node may return at least.
     pub(crate) floor: [Floor; 2],
+    /// What the reader has fetched, and does not know the generation of.
+    pub(crate) unproven: [Option<Unproven>; 2],
+    /// The generation, if the reader knows it and the engine tells of its changes.
+    pub(crate) generation: Option<u8>,
+    /// The fetches under way that have a reservation, as bits.
+    pub(crate) reserved: u8,
     /// Whether tracking was asked for on this connection.
     pub(crate) tracking_sent: bool,
 }
@@ -78,6 +85,9 @@ impl Node {
             tasks: vec![Task::NEW; tasks],
             unconfirmed: 0,
             floor: [0; 2],
+            unproven: [None; 2],
+            generation: None,
+            reserved: 0,
             tracking_sent: false,
         }
     }
@@ -88,6 +98,9 @@ impl Node {
         self.fresh = None;
         self.ping = None;
         self.late.clear();
+        self.unproven = [None; 2];
+        self.generation = None;
+        self.reserved = 0;
         self.floor = [0; 2];
     }
 }

@@ -1,7 +1,9 @@
 //! The rules of the protocol, each of which the model can break.
 
+use crate::scenario::Filling;
+
 macro_rules! rules {
-    ($($(#[$doc:meta])* $rule:ident $name:literal by $scenario:literal,)*) => {
+    ($($(#[$doc:meta])* $rule:ident $name:literal by $scenario:literal $($filling:ident)?,)*) => {
         /// A rule of the protocol. The README says of each what goes wrong without it.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Rule {
@@ -17,6 +19,15 @@ macro_rules! rules {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$rule => $name,)*
+                }
+            }
+
+            /// Returns how the near cache is filled where the rule is broken.
+            #[must_use]
+            pub const fn filling(self) -> Filling {
+                match self {
+                    $($(Self::$rule => Filling::$filling,)?)*
+                    _ => Filling::ByTasks,
                 }
             }
 
@@ -98,4 +109,10 @@ rules! {
     OwnWriteFulfilled "own-write-fulfilled" by "update-against-logout",
     /// The engine sends the invalidations of own writes too.
     NoLoop "no-loop" by "update-against-logout",
+    /// The reader waits for a generation that is tracked before a session is near.
+    GenerationNotCompared "generation-not-compared" by "end-of-all-elsewhere" ByReader,
+    /// A session that waits for its generation is killed by an invalidation.
+    UnprovenSurvivesInvalidation "unproven-survives-invalidation" by "logout-elsewhere" ByReader,
+    /// A generation that was known is not after it has changed.
+    KnownGenerationSurvivesRevocation "known-generation-survives-revocation" by "end-of-all-of-two" ByReader,
 }

@@ -99,6 +99,12 @@ pub const SCENARIOS: &[Scenario] = &[
         ..CALM
     },
     Scenario {
+        name: "end-of-all-of-two",
+        nodes: [&[&[Read(Old), Rotate, Read(New), Read(New)]], &[&[EndAll]]],
+        ticks: 2,
+        ..CALM
+    },
+    Scenario {
         name: "end-of-all-elsewhere",
         nodes: [&[&[Read(Old), Read(Old)]], &[&[EndAll]]],
         pings: 2,
@@ -164,6 +170,15 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
+/// How answers get into the near cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filling {
+    /// By the tasks that have asked: anything may happen between the arrival of an answer and its use.
+    ByTasks,
+    /// By the reader, as it arrives. The generation is asked for separately.
+    ByReader,
+}
+
 /// A scenario, with a rule broken or none.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
@@ -171,6 +186,8 @@ pub struct Setup {
     pub scenario: &'static Scenario,
     /// The rule that is broken.
     pub broken: Option<Rule>,
+    /// How the near cache is filled.
+    pub filling: Filling,
 }
 
 impl Setup {
@@ -182,7 +199,11 @@ impl Setup {
     #[must_use]
     pub fn breaking(rule: Rule) -> Self {
         let scenario = SCENARIOS.iter().find(|scenario| scenario.name == rule.scenario());
-        Self { scenario: scenario.expect("each rule names a scenario"), broken: Some(rule) }
+        Self { scenario: scenario.expect("each rule names a scenario"), broken: Some(rule), filling: rule.filling() }
+    }
+
+    pub(crate) fn by_reader(self) -> bool {
+        self.filling == Filling::ByReader
     }
 
     pub(crate) fn breaks(self, rule: Rule) -> bool {

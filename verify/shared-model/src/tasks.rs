@@ -24,7 +24,7 @@ impl World {
     }
 
     /// The number of a reservation: no other fetch of the node has it.
-    fn number(&self, node: usize, task: usize) -> u8 {
+    pub(crate) fn number(&self, node: usize, task: usize) -> u8 {
         self.nodes[node].tasks[task].at * 4 + task as u8
     }
 
@@ -51,8 +51,11 @@ impl World {
             Step::LookedUp(found) => return self.hit(node, task, found.filter(|_| fresh)),
             Step::Reserve => self.reserve(node, task, key, setup),
             Step::Send { reserved } => self.send_fetch(node, task, key, reserved, setup),
-            Step::Answered { reserved, sent, answer } => {
-                return self.use_answer(node, task, key, reserved, sent, answer, setup);
+            Step::Answered { reserved, joined, sent, answer } => {
+                if reserved && !setup.by_reader() {
+                    self.fill(node, task, key, sent, answer, setup);
+                }
+                return self.return_answer(node, task, joined, answer);
             }
             Step::Waiting { .. } | Step::Joined => unreachable!("the reader goes on"),
         }
@@ -106,42 +109,36 @@ impl World {
             self.send(node, Sent { request: Request::Track, task: crate::wire::NOBODY, at: 0 });
             self.nodes[node].tracking_sent = true;
         }
+        let number = self.number(node, task);
+        self.nodes[node].reserved |= u8::from(reserved && setup.by_reader()) << number;
         self.nodes[node].tasks[task].step = Step::Waiting { reserved, sent: self.now };
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of a step")]
-    fn use_answer(
-        &mut self,
-        node: usize,
-        task: usize,
-        key: Key,
-        reserved: bool,
-        sent: Time,
-        answer: Answer,
-        setup: Setup,
-    ) -> Result<(), Violation> {
-        let Answer::Fetched(session) = answer else { unreachable!("a read fetches") };
+    /// Fulfils the reservation of a fetch.
+    fn fill(&mut self, node: usize, task: usize, key: Key, sent: Time, answer: Answer, setup: Setup) {
         let number = self.number(node, task);
         let this = &mut self.nodes[node];
-        if reserved {
-            if setup.breaks(Rule::ReservedAfterTheAnswer) {
-                this.near.reserve(key, number);
-            }
-            match session {
-                Some((version, left)) => {
-                    let from = if setup.breaks(Rule::DeadlineFromTheAnswer) { self.now } else { sent };
-                    this.near.fulfil(key, number, Cached { version, until: from.saturating_add(left) }, setup);
-                }
-                None => this.near.abandon(key, number),
-            }
+        if setup.breaks(Rule::ReservedAfterTheAnswer) {
+            this.near.reserve(key, number);
         }
-        let task = &mut this.tasks[task];
-        // One that has joined gets what a hit might show.
-        let floor = if reserved { task.floor_of_fetch } else { task.floor_of_hit };
-        task.read = session.map(|(version, _)| version);
+        match answer {
+            Answer::Fetched(Some((version, left, _))) => {
+                let from = if setup.breaks(Rule::DeadlineFromTheAnswer) { self.now } else { sent };
+                this.near.fulfil(key, number, Cached { version, until: from.saturating_add(left) }, setup);
+            }
+            _ => this.near.abandon(key, number),
+        }
+    }
+
+    /// Returns what was fetched. A read that has joined the fetch of another one gets what a hit might show.
+    fn return_answer(&mut self, node: usize, task: usize, joined: bool, answer: Answer) -> Result<(), Violation> {
+        let Answer::Fetched(session) = answer else { unreachable!("a read fetches") };
+        let task = &mut self.nodes[node].tasks[task];
+        let floor = if joined { task.floor_of_hit } else { task.floor_of_fetch };
+        task.read = session.map(|(version, ..)| version);
         let version = task.read;
         task.next();
-        Self::check_read(version, floor, !reserved)
+        Self::check_read(version, floor, joined)
     }
 
     fn step_of_write(&mut self, node: usize, task: usize, operation: Op, setup: Setup) {
@@ -193,25 +190,33 @@ impl World {
 
     /// A write returns.
     fn answered(&mut self, node: usize, task: usize, operation: Op, answer: Answer, setup: Setup) {
+        // The reader has done it already.
+        let by_reader = setup.by_reader();
         let this = &mut self.nodes[node];
         match (operation, answer) {
             (_, Answer::Refused) => return self.fail(node, task, setup),
             (Op::Delete(key), _) => {
-                this.near.lift_bar(key);
+                if !by_reader {
+                    this.near.lift_bar(key);
+                }
                 self.ended_here(node, key);
             }
             (Op::EndAll, _) => {
-                this.near.kill_all(true);
+                if !by_reader {
+                    this.near.kill_all(true);
+                }
                 Key::SESSIONS.into_iter().for_each(|key| self.ended_here(node, key));
             }
             (Op::Rotate, Answer::Done(true)) => {
-                this.near.kill(Key::Old, true);
+                if !by_reader {
+                    this.near.kill(Key::Old, true);
+                }
                 self.ended_here(node, Key::Old);
             }
             (Op::Update(key), Answer::Written(Some(version))) => {
                 if setup.breaks(Rule::OwnWriteFulfilled) {
                     this.near.put(key, Cached { version, until: Time::MAX });
-                } else if !setup.breaks(Rule::OwnWriteNotKilled) {
+                } else if !by_reader && !setup.breaks(Rule::OwnWriteNotKilled) {
                     this.near.kill(key, true);
                 }
                 let floor = &mut this.floor[key as usize];
@@ -235,6 +240,7 @@ impl World {
     pub(crate) fn notice(&mut self, node: usize, setup: Setup) {
         self.links[node].line = Line::Down;
         self.nodes[node].ping = None;
+        self.forget_unproven(node);
         for task in 0..self.nodes[node].tasks.len() {
             if matches!(self.nodes[node].tasks[task].step, Step::Waiting { .. } | Step::Joined) {
                 self.fail(node, task, setup);
@@ -248,7 +254,10 @@ impl World {
         let number = self.number(node, task);
         let this = &mut self.nodes[node];
         match operation {
-            Some(Op::Read(key)) => this.near.abandon(key, number),
+            Some(Op::Read(key)) => {
+                this.near.abandon(key, number);
+                this.reserved &= !(1 << number);
+            }
             Some(Op::Delete(key)) => {
                 // Unconfirmed: retried on the next connection, and dead here.
                 this.unconfirmed |= key.bit();

@@ -123,15 +123,22 @@ impl World {
             Push::Invalidate(key) if setup.breaks(Rule::InvalidationHandledLate) => self.nodes[node].late.push(key),
             Push::Invalidate(key) => self.obey(node, key, setup),
             Push::InvalidateAll if setup.breaks(Rule::FlushOfTheEngineIgnored) => {}
-            Push::InvalidateAll => self.nodes[node].near.kill_all(true),
+            Push::InvalidateAll => {
+                self.nodes[node].near.kill_all(true);
+                self.forget_unproven(node);
+            }
             Push::Pong => self.answered_ping(node, setup),
+            Push::Answer { answer: Answer::Generation(generation), .. } => self.proved(node, generation, setup),
             Push::Answer { to, answer } if to.task == NOBODY => self.confirmed(node, to.request, answer),
-            Push::Answer { to, answer } => self.hand_over(node, to, answer),
+            Push::Answer { to, answer } => self.hand_over(node, to, answer, setup),
         }
     }
 
     /// The reader has met an invalidation.
     pub(crate) fn obey(&mut self, node: usize, key: Key, setup: Setup) {
+        if setup.by_reader() {
+            return self.news(node, key, setup);
+        }
         let near = &mut self.nodes[node].near;
         match key {
             Key::Principal => near.kill_all(!setup.breaks(Rule::ReservationSurvivesRevocation)),
@@ -148,13 +155,19 @@ impl World {
     }
 
     /// Gives an answer to the task that waits for it, and to one that has joined it.
-    fn hand_over(&mut self, node: usize, to: Sent, answer: Answer) {
+    fn hand_over(&mut self, node: usize, to: Sent, answer: Answer, setup: Setup) {
+        let waits = &self.nodes[node].tasks[to.task as usize];
+        if let (true, Step::Waiting { sent, .. }, true) = (waits.at == to.at, waits.step, setup.by_reader()) {
+            let number = self.number(node, to.task as usize);
+            let operation = self.operation(node, to.task as usize, setup);
+            operation.inspect(|&operation| self.use_at_once(node, operation, number, sent, answer, setup));
+        }
         let tasks = &mut self.nodes[node].tasks;
         let task = &mut tasks[to.task as usize];
         let (true, Step::Waiting { reserved, sent }) = (task.at == to.at, task.step) else { return };
-        task.step = Step::Answered { reserved, sent, answer };
+        task.step = Step::Answered { reserved, joined: false, sent, answer };
         for other in tasks.iter_mut().filter(|other| other.step == Step::Joined) {
-            other.step = Step::Answered { reserved: false, sent, answer };
+            other.step = Step::Answered { reserved: false, joined: true, sent, answer };
         }
     }
 
@@ -173,7 +186,9 @@ impl World {
         link.line = Line::Cut;
         link.to_node.clear();
         let stragglers = link.to_engine.drain(..).map(|sent| sent.request);
-        link.stragglers.extend(stragglers.filter(|request| !matches!(request, Request::Ping | Request::Fetch(_))));
+        link.stragglers.extend(
+            stragglers.filter(|request| !matches!(request, Request::Ping | Request::Fetch(_) | Request::Generation)),
+        );
         for tracked in &mut self.engine.tracked {
             *tracked &= !(1 << node);
         }
@@ -195,6 +210,7 @@ impl World {
             this.near.kill_all(!setup.breaks(Rule::ReservationSurvivesReconnect));
         }
         let unconfirmed = this.unconfirmed;
+        self.forget_unproven(node);
         for key in Key::SESSIONS.into_iter().filter(|key| unconfirmed & key.bit() != 0) {
             if setup.breaks(Rule::FlushLiftsBars) {
                 self.nodes[node].near.lift_bar(key);

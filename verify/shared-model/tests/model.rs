@@ -1,14 +1,23 @@
 //! The protocol keeps its promises, and none of its rules can be left out.
 
-use shared_model::{Rule, SCENARIOS, Setup, search};
+use shared_model::{Filling, Rule, SCENARIOS, Setup, search};
 
-#[test]
-fn every_scenario_keeps_the_promises() {
+fn explore(filling: Filling) {
     for scenario in SCENARIOS {
-        let explored = search(Setup { scenario, broken: None });
+        let explored = search(Setup { scenario, broken: None, filling });
         let explored = explored.unwrap_or_else(|counterexample| panic!("{}: {counterexample}", scenario.name));
         println!("{}: {} states", scenario.name, explored.states);
     }
+}
+
+#[test]
+fn every_scenario_keeps_the_promises_if_tasks_fill_the_near_cache() {
+    explore(Filling::ByTasks);
+}
+
+#[test]
+fn every_scenario_keeps_the_promises_if_the_reader_fills_the_near_cache() {
+    explore(Filling::ByReader);
 }
 
 #[test]
