@@ -4,10 +4,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-crates=(cloakroom cloakroom-tower cloakroom-tower-sessions cloakroom-actix-session cloakroom-dbsc cloakroom-codec cloakroom-persist)
+crates=(cloakroom cloakroom-tower cloakroom-tower-sessions cloakroom-actix-session cloakroom-dbsc cloakroom-codec cloakroom-persist cloakroom-redis)
 
 allowed='^(Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json|README\.md|LICENSE-(MIT|APACHE)'
-allowed+='|src/.+\.rs|examples/.+\.(rs|html|css|js)|CHANGELOG\.md|docs/[^/]+\.md)$'
+allowed+='|src/.+\.(rs|lua)|examples/.+\.(rs|html|css|js)|CHANGELOG\.md|docs/[^/]+\.md)$'
 required=(Cargo.toml README.md LICENSE-MIT LICENSE-APACHE src/lib.rs)
 most_packed=$((384 * 1024))
 most_unpacked=$((1408 * 1024))

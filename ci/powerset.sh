@@ -16,7 +16,7 @@ trap 'rm -f "$log"' EXIT
 # takes no `--no-dev-deps`, for which cargo-hack would rewrite the manifests under the feet of whatever runs beside it.
 cargo hack check --feature-powerset --exclude-features default --lib \
     -p cloakroom -p cloakroom-tower -p cloakroom-tower-sessions -p cloakroom-actix-session -p cloakroom-dbsc \
-    -p cloakroom-codec -p cloakroom-persist 2>&1 | tee "$log"
+    -p cloakroom-codec -p cloakroom-persist -p cloakroom-redis 2>&1 | tee "$log"
 
 # `-D warnings` by way of the compiler's flags would have everything else built again for it.
 if grep -q '^warning' "$log"; then

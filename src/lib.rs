@@ -67,7 +67,8 @@
 //! * **Others**: this crate. [`SessionCookie`] finds the id among a request's headers and makes the `Set-Cookie`. Send
 //!   a new one after each login ([`login`]).
 //!
-//! [`cloakroom-persist`] keeps the sessions on disk, so that a restart logs nobody out.
+//! [`cloakroom-persist`] keeps the sessions on disk, so that a restart logs nobody out. [`cloakroom-redis`] shares them
+//! among servers.
 //!
 //! # Features
 //!
@@ -93,6 +94,7 @@
 //! [`cloakroom-actix-session`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/actix-session
 //! [`cloakroom-dbsc`]: https://github.com/cloakroom-rs/cloakroom/tree/main/adapters/dbsc
 //! [`cloakroom-persist`]: https://github.com/cloakroom-rs/cloakroom/tree/main/persist
+//! [`cloakroom-redis`]: https://github.com/cloakroom-rs/cloakroom/tree/main/redis
 //! [recipes]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/recipes.md
 //! [promises]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/promises.md
 //! [migration page]: https://github.com/cloakroom-rs/cloakroom/blob/main/docs/migration.md

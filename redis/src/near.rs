@@ -1,13 +1,13 @@
 //! The near cache: sessions in use, until the engine says that they have changed, or says nothing.
 //!
-//! Any thread reads it. The thread of the [link](crate::link) alone fills it, and ends its sessions in the order in which
-//! the engine tells of changes. A deletion on this server ends its session from any thread.
+//! Any thread reads it. The thread of the [link](crate::link) alone fills it, and ends its sessions in the order in
+//! which the engine tells of changes. A deletion on this server ends its session from any thread.
 //!
 //! # The bound
 //!
-//! `fresh_until` is the instant of the last answered ping plus the bound, by the coarse clock and less one of its steps.
-//! A read looks at it first, and then looks the session up. The link stores it after it has ended all sessions of which
-//! the engine has told before the ping's answer.
+//! `fresh_until` is the instant at which the last answered ping was sent, plus the bound, by the coarse clock and less
+//! one of its steps. A read looks at it first, and then looks the session up. The link stores it after it has ended all
+//! sessions of which the engine has told before the ping's answer.
 
 use crate::health::Health;
 use cloakroom::{Audience, Clock, CoarseClock, ConfigError, Principal, SessionStore, SessionStoreBuilder, WhenFull};
@@ -23,22 +23,23 @@ pub(crate) fn micros(span: Duration) -> Micros {
     span.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(span.subsec_micros()))
 }
 
-/// A session as it was in the engine.
+/// A session as it was in the engine. In this order, so that a hit finds what it needs together.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Held<O> {
     pub(crate) content: O,
+    /// From when on a use has to be told to the engine.
+    pub(crate) touch_at: Micros,
+    pub(crate) touched: AtomicBool,
     pub(crate) version: u32,
-    pub(crate) principal: Option<Principal>,
-    pub(crate) audience: Option<Audience>,
-    pub(crate) cookie: Option<Duration>,
     pub(crate) idle: Duration,
     /// When the engine drops the session, if it is not touched.
     pub(crate) gone_at: Micros,
     /// The absolute deadline.
     pub(crate) ends_at: Option<Micros>,
-    /// From when on a use has to be told to the engine.
-    pub(crate) touch_at: Micros,
-    pub(crate) touched: AtomicBool,
+    pub(crate) cookie: Option<Duration>,
+    pub(crate) audience: Option<Audience>,
+    pub(crate) principal: Option<Principal>,
 }
 
 impl<O: Clone> Held<O> {

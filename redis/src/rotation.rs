@@ -10,6 +10,18 @@ use cloakroom::{Attributes, Principal, SessionId, Snapshot, Timeouts};
 use core::fmt;
 use core::time::Duration;
 
+impl<T: Shared + ?Sized> SharedStore<T> {
+    /// Gives a session a new id. The old one is dead.
+    pub async fn rotate(&self, id: &SessionId) -> Result<SessionId, SharedError> {
+        self.rotation(id).rotate().await
+    }
+
+    /// Begins a rotation with a grace, other timeouts or a login.
+    pub fn rotation<'s>(&'s self, id: &'s SessionId) -> SharedRotation<'s, T> {
+        SharedRotation::new(self, id)
+    }
+}
+
 /// Gives a session another id, with a grace for the old one, other timeouts, or a login: made by
 /// [`SharedStore::rotation`].
 #[must_use = "nothing happens before `rotate`, `login` or `unbind` is called"]

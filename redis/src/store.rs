@@ -6,7 +6,6 @@ use crate::inner::Inner;
 use crate::link::{Command, Request};
 use crate::near::{Held, until};
 use crate::options::SharedOptions;
-use crate::rotation::SharedRotation;
 use crate::scripts::Script;
 use crate::{Shared, arguments, names};
 use cloakroom::{Attributes, Audience, Principal, SessionConfig, SessionId, Timeouts};
@@ -137,16 +136,6 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     /// Does the same as `delete`, and remembers for a minute that the id was logged out (`lookup`).
     pub async fn log_out(&self, id: &SessionId) -> Result<bool, SharedError> {
         self.end(id, self.inner.config.remember_replaced).await
-    }
-
-    /// Gives a session a new id. The old one is dead.
-    pub async fn rotate(&self, id: &SessionId) -> Result<SessionId, SharedError> {
-        self.rotation(id).rotate().await
-    }
-
-    /// Begins a rotation with a grace, other timeouts or a login.
-    pub fn rotation<'s>(&'s self, id: &'s SessionId) -> SharedRotation<'s, T> {
-        SharedRotation::new(self, id)
     }
 
     async fn end(&self, id: &SessionId, remember: Duration) -> Result<bool, SharedError> {

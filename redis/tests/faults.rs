@@ -18,6 +18,7 @@ on_each_engine! {
     flushing_the_scripts_is_harmless
     an_engine_that_stands_still_is_away_and_never_a_missing_session
     a_logout_that_is_not_confirmed_is_dead_here_and_told_until_it_is
+    a_fetch_under_way_does_not_bring_back_what_was_ended
     hits_are_served_for_the_time_that_was_allowed_and_no_longer
     an_engine_that_was_replaced_by_an_empty_one_has_no_sessions
     ends_that_the_engine_has_forgotten_are_told_again
@@ -124,6 +125,32 @@ async fn a_logout_that_is_not_confirmed_is_dead_here_and_told_until_it_is(engine
         assert_eq!(one.read(id, |_| ()).await, Err(NOT_FOUND));
     }
     assert!(confirmed.elapsed() < 2 * BOUND);
+}
+
+async fn a_fetch_under_way_does_not_bring_back_what_was_ended(engine: Engine) {
+    let server = Server::start(engine);
+    let store = connect(server.options().command_timeout(SOON)).await;
+    for _ in 0..5 {
+        let id = store.create().await.unwrap();
+        // The fetch is on its way when the session is ended, and is executed before that.
+        server.suspend();
+        let reader = tokio::spawn({
+            let store = store.clone();
+            async move { store.read(&id, |_| ()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let deleter = tokio::spawn({
+            let store = store.clone();
+            async move { store.delete(&id).await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        server.resume();
+        assert_eq!(deleter.await.unwrap(), Ok(true));
+        assert_eq!(store.cached(&id, |_| ()), None);
+        assert_eq!(store.read(&id, |_| ()).await, Err(NOT_FOUND));
+        let read = reader.await.unwrap();
+        assert!(matches!(read, Ok(()) | Err(NOT_FOUND)), "{read:?}");
+    }
 }
 
 async fn hits_are_served_for_the_time_that_was_allowed_and_no_longer(engine: Engine) {

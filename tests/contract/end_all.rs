@@ -116,6 +116,8 @@ fn a_sweeper_removes_what_has_ended() {
     drop(sweeper);
 }
 
+type Operation = fn(&SessionStore, &SessionId);
+
 /// A clock that ends all sessions when it has been read so often.
 struct Ending {
     time: ManualClock,
@@ -136,7 +138,7 @@ impl Clock for Ending {
 /// Whichever reading of the clock the end of all comes after, in each operation that reads it several times.
 #[test]
 fn no_operation_takes_a_session_across_the_end_of_all() {
-    let operations: [(&str, fn(&SessionStore, &SessionId)); 7] = [
+    let operations: [(&str, Operation); 7] = [
         ("a look-up", |store, id| _ = store.touch(id)),
         ("a set", |store, id| _ = store.set(id, "a", "1")),
         ("other timeouts", |store, id| _ = store.set_timeouts(id, Timeouts::default().absolute(TTL))),

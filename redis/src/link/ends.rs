@@ -1,7 +1,7 @@
 //! Ends of sessions: what the engine is told until it confirms, and what it is told again after a failover.
 
 use super::Answer;
-use super::job::Command;
+use super::job::{Command, Waited};
 use crate::error::SharedError;
 use crate::names::Hash;
 use crate::scripts::Script;
@@ -16,13 +16,6 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_millis(500);
 /// The most ends that wait for the engine to confirm. A client cannot fill the memory with them.
 const MOST: usize = 1 << 16;
-
-/// Whose replicas are waited for.
-#[derive(Clone, Copy)]
-pub(super) enum Waited {
-    Session(Hash),
-    Principal([u8; 16]),
-}
 
 /// The answer `R` is for the caller, and `N` is noted while replicas are waited for.
 pub(super) struct End<R, N> {

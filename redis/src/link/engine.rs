@@ -1,19 +1,15 @@
 //! Making a connection: finding the engine, signing in, and checking that it will do.
 
+use super::socket::{Socket, secured};
 use crate::address::{Address, Place};
 use crate::error::ConnectError;
 use crate::resp::{self, Value};
 use crate::scripts::SCRIPTS;
 use core::time::Duration;
 use std::io;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-/// The socket.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Socket for S {}
 
 /// A connection to an engine that will do.
 pub(super) struct Connection {
@@ -89,7 +85,7 @@ async fn server(address: &Address, place: (&str, u16), tracking: bool) -> Result
     let stream = TcpStream::connect(place).await?;
     stream.set_nodelay(true)?;
     if address.tls {
-        return prepare(crate::link::tls::wrap(stream, place.0).await?, address, tracking).await;
+        return prepare(secured(stream, place.0).await?, address, tracking).await;
     }
     prepare(Box::new(stream), address, tracking).await
 }

@@ -1,7 +1,6 @@
 //! What is asked of the engine.
 
 use super::Answer;
-use super::ends::Waited;
 use crate::error::{EngineError, SharedError};
 use crate::names::Hash;
 use crate::near::{Held, Micros};
@@ -38,6 +37,13 @@ impl Command {
             }
         }
     }
+}
+
+/// Whose replicas are waited for.
+#[derive(Clone, Copy)]
+pub(super) enum Waited {
+    Session(Hash),
+    Principal([u8; 16]),
 }
 
 /// What its reply is for.

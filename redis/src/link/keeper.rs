@@ -1,8 +1,8 @@
 //! What is under way, and what becomes of it when the connection is lost.
 
-use super::ends::{Ends, Waited};
+use super::ends::Ends;
 use super::index::Index;
-use super::job::{Command, Job, Purpose};
+use super::job::{Command, Job, Purpose, Waited};
 use super::{Answer, Request, Settings};
 use crate::Shared;
 use crate::error::SharedError;
@@ -18,10 +18,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+/// Those who wait for a session.
+type Waiting<O> = Vec<oneshot::Sender<Answer<Arc<Held<O>>>>>;
+
 /// A session that is being fetched for the near cache, and those who wait for it.
 pub(super) struct Fetching<'n, O: Send + Sync + 'static> {
     pub(super) reservation: Option<Reservation<'n, Held<O>>>,
-    pub(super) waiting: Vec<oneshot::Sender<Answer<Arc<Held<O>>>>>,
+    pub(super) waiting: Waiting<O>,
     /// The session was used meanwhile.
     pub(super) used: bool,
     sent_at: Micros,
@@ -334,12 +337,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
     }
 
     /// Fetches a session for the near cache.
-    pub(super) fn fill(
-        &mut self,
-        id: SessionId,
-        touch: bool,
-        waiting: Vec<oneshot::Sender<Answer<Arc<Held<T::Owned>>>>>,
-    ) {
+    pub(super) fn fill(&mut self, id: SessionId, touch: bool, waiting: Waiting<T::Owned>) {
         self.fetches.insert(id, Fetching { reservation: None, waiting, used: false, sent_at: self.near.now() });
         self.send(Job::new(Purpose::Fill(id), fetch_command(&id, touch), self.settings.command_timeout));
     }

@@ -1,10 +1,12 @@
-//! The link to the engine: a thread of its own with one connection, which answers requests, keeps the near cache true,
-//! and asks the engine five times in each bound of staleness whether it is there.
+//! The link to the engine: a thread of its own with one connection.
+//!
+//! It answers requests, keeps the near cache true, and asks the engine five times in each bound of staleness whether it
+//! is there.
 //!
 //! | file | |
 //! |---|---|
 //! | `mod` | the requests, and the handle to which threads send them |
-//! | `engine`, `tls` | making a connection |
+//! | `engine`, `socket` | making a connection |
 //! | `pump` | the thread: reads, writes, reconnects |
 //! | `keeper` | what is under way, and what becomes of it when the connection is lost |
 //! | `replies` | what becomes of replies and of news of changes |
@@ -14,8 +16,9 @@
 //!
 //! # Order
 //!
-//! One thread handles everything that the engine sends, in the order in which it was sent, and nothing else changes the
-//! near cache but deletions. A reply is used where it stands among the news of changes: what arrives behind it is newer,
+//! One thread handles everything that the engine sends, in the order in which it was sent. Nothing else changes the
+//! One thread handles everything that the engine sends, in the order in which it was sent. Nothing else changes the near
+//! cache, except deletions. A reply is used where it stands among the news of changes: what arrives behind it is newer,
 //! what arrived before it is older. So a reply that arrives late is still put into the near cache in time.
 //!
 //! (A client whose replies are handed to the tasks that wait for them has the order of news only: between the arrival
@@ -29,7 +32,7 @@ mod job;
 mod keeper;
 mod pump;
 mod replies;
-mod tls;
+mod socket;
 
 pub(crate) use job::Command;
 pub(crate) use pump::start;

@@ -1,7 +1,6 @@
 //! What becomes of replies and of news of changes, in the order in which the engine sends them.
 
-use super::ends::Waited;
-use super::job::{Command, Failure, Job, Purpose};
+use super::job::{Command, Failure, Job, Purpose, Waited};
 use super::keeper::{Keeper, Unproven};
 use crate::Shared;
 use crate::error::{EngineError, SharedError};
