@@ -122,8 +122,8 @@ async fn the_store_follows_the_primary_that_the_sentinels_name() {
     primary.resume();
 }
 
-/// What was acknowledged while the replicas were cut off is lost, but for the ends that a server has told within the last
-/// minute: it tells them again.
+/// What was acknowledged while the replicas were cut off is lost, but for the ends that a server has told within the
+/// last minute: it tells them again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_loses_what_was_not_replicated_and_ends_are_told_again() {
     let primary = Server::with(Engine::Redis, &["--repl-diskless-sync-delay", "0"]);

@@ -1,5 +1,5 @@
-//! Three servers use the same sessions while engines and connections fail. What the operations returned is recorded, and
-//! some order has to explain it.
+//! Three servers use the same sessions while engines and connections fail. What the operations returned is recorded,
+//! and some order has to explain it.
 //!
 //! ```sh
 //! CLOAKROOM_HISTORY_SECONDS=600 CLOAKROOM_SEED=7 cargo test -p cloakroom-redis --test histories

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// An operation that was called at one time and returned at a later one. One that returns at `usize::MAX` may never take
-/// effect.
+/// An operation that was called at one time and returned at a later one. One that returns at `usize::MAX` may never
+/// take effect.
 pub(crate) trait Timed {
     fn called(&self) -> usize;
     fn returned(&self) -> usize;

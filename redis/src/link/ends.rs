@@ -105,8 +105,8 @@ impl Ends {
         self.principals.get(name).map(|all| all.owner)
     }
 
-    /// Makes room for one more. Confirmed ends are forgotten for it, the oldest session first. Returns false if too many
-    /// are unconfirmed.
+    /// Makes room for one more. Confirmed ends are forgotten for it, the oldest session first. Returns false if too
+    /// many are unconfirmed.
     pub(super) fn make_room(&mut self) -> bool {
         while self.sessions.len() + self.principals.len() >= MOST {
             if let Some(hash) = self.order.pop_front() {

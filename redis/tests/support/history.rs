@@ -1,8 +1,8 @@
 //! Recorded operations on one session, and whether some order of them explains what they returned.
 //!
 //! A session holds a number, which operations increment. An order has to respect real time, except that a read of the
-//! near cache may show what was true up to the bound before it. A change that was answered `Unknown`, and an end that was
-//! answered `Unconfirmed`, may have taken effect at any time since, or never.
+//! near cache may show what was true up to the bound before it. A change that was answered `Unknown`, and an end that
+//! was answered `Unconfirmed`, may have taken effect at any time since, or never.
 
 use super::search::{self, Timed};
 

@@ -1,7 +1,7 @@
 //! The engine: keys with versions and deadlines, a generation, and the tracking table.
 
-use crate::rules::Rule;
-use crate::scenario::{Filling, Setup};
+use crate::rules::{Filling, Rule};
+use crate::scenario::Setup;
 use crate::{Key, Time};
 
 /// What the engine keeps of a session.

@@ -8,29 +8,25 @@
 //! | file | what it has |
 //! |---|---|
 //! | `engine.rs` | keys, versions, deadlines, the generation, the tracking table |
-//! | `wire.rs` | the connections: what is sent, delivered, cut, and made anew |
+//! | `world/wire.rs` | the connections: what is sent, delivered, cut, and made anew |
 //! | `near.rs` | the near cache: reserve, fulfil, kill, bar |
-//! | `reader.rs` | how the store fills it |
-//! | `node.rs`, `tasks.rs` | what a node knows, and the steps of its operations |
-//! | `world.rs` | all of it, and the actions that lead on |
-//! | `promises.rs` | what must not happen |
+//! | `world/reader.rs` | how the store fills it |
+//! | `node.rs`, `world/tasks.rs` | what a node knows, and the steps of its operations |
+//! | `world/mod.rs` | all of it, and the actions that lead on |
+//! | `world/promises.rs` | what must not happen |
 //! | `rules.rs`, `scenario.rs` | what can be broken, and who does what |
 //! | `search.rs` | the search |
 
 mod engine;
 mod near;
 mod node;
-mod promises;
-mod reader;
 mod rules;
 mod scenario;
 mod search;
-mod tasks;
-mod wire;
 mod world;
 
-pub use rules::Rule;
-pub use scenario::{Filling, Op, SCENARIOS, Scenario, Setup};
+pub use rules::{Filling, Rule};
+pub use scenario::{Op, SCENARIOS, Scenario, Setup};
 pub use search::{Counterexample, Explored, search};
 
 /// Ticks of the one clock that all have.

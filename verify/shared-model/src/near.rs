@@ -21,6 +21,14 @@ pub(crate) enum Slot {
     Barred,
 }
 
+/// A session that was fetched, and is not near before its generation is known and tracked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Unproven {
+    pub(crate) number: u8,
+    pub(crate) cached: Cached,
+    pub(crate) generation: u8,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Near {
     slots: [Slot; 2],

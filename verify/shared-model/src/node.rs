@@ -1,8 +1,7 @@
 //! A node: the state of its connection's reader, of its pings and of its tasks.
 
 use crate::engine::Answer;
-use crate::near::{Cached, Near};
-use crate::reader::Unproven;
+use crate::near::{Cached, Near, Unproven};
 use crate::{Key, Time};
 
 /// How far a task has come with its present operation.

@@ -1,6 +1,13 @@
 //! The rules of the protocol, each of which the model can break.
 
-use crate::scenario::Filling;
+/// How answers get into the near cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filling {
+    /// By the tasks that have asked: anything may happen between the arrival of an answer and its use.
+    ByTasks,
+    /// By the reader, as it arrives. The generation is asked for separately.
+    ByReader,
+}
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident $name:literal by $scenario:literal $($filling:ident)?,)*) => {
@@ -114,5 +121,5 @@ rules! {
     /// A session that waits for its generation is killed by an invalidation.
     UnprovenSurvivesInvalidation "unproven-survives-invalidation" by "logout-elsewhere" ByReader,
     /// A generation that was known is not after it has changed.
-    KnownGenerationSurvivesRevocation "known-generation-survives-revocation" by "end-of-all-of-two" ByReader,
+    KnownGenerationSurvivesRevocation "known-generation-survives-revocation" by "end-of-all-after-an-eviction" ByReader,
 }

@@ -1,6 +1,6 @@
 //! Who does what, and which faults may happen meanwhile.
 
-use crate::rules::Rule;
+use crate::rules::{Filling, Rule};
 use crate::{Key, Time};
 
 /// An operation of a task.
@@ -99,9 +99,10 @@ pub const SCENARIOS: &[Scenario] = &[
         ..CALM
     },
     Scenario {
-        name: "end-of-all-of-two",
-        nodes: [&[&[Read(Old), Rotate, Read(New), Read(New)]], &[&[EndAll]]],
+        name: "end-of-all-after-an-eviction",
+        nodes: [&[&[Read(Old), Read(Old), Read(Old)]], &[&[EndAll]]],
         ticks: 2,
+        evictions: 1,
         ..CALM
     },
     Scenario {
@@ -169,15 +170,6 @@ pub const SCENARIOS: &[Scenario] = &[
         ..CALM
     },
 ];
-
-/// How answers get into the near cache.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Filling {
-    /// By the tasks that have asked: anything may happen between the arrival of an answer and its use.
-    ByTasks,
-    /// By the reader, as it arrives. The generation is asked for separately.
-    ByReader,
-}
 
 /// A scenario, with a rule broken or none.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,13 @@
 //! The steps of a node's operations.
 
+use super::World;
+use super::promises::Violation;
+use super::wire::{Line, Sent};
 use crate::engine::{Answer, Request};
 use crate::near::{Cached, Slot};
 use crate::node::{GONE, Step};
-use crate::promises::Violation;
 use crate::rules::Rule;
 use crate::scenario::{Op, Setup};
-use crate::wire::{Line, Sent};
-use crate::world::World;
 use crate::{Key, STALENESS, Time};
 
 impl World {
@@ -106,7 +106,7 @@ impl World {
         let at = self.nodes[node].tasks[task].at;
         self.send(node, Sent { request: Request::Fetch(key), task: task as u8, at });
         if setup.breaks(Rule::TrackingAfterTheFirstFetch) && !self.nodes[node].tracking_sent {
-            self.send(node, Sent { request: Request::Track, task: crate::wire::NOBODY, at: 0 });
+            self.send(node, Sent { request: Request::Track, task: super::wire::NOBODY, at: 0 });
             self.nodes[node].tracking_sent = true;
         }
         let number = self.number(node, task);
@@ -184,7 +184,7 @@ impl World {
         this.step = Step::Waiting { reserved: false, sent: self.now };
         self.send(node, sent);
         if let Request::Copy { .. } = request {
-            self.send(node, Sent { request: Request::Delete(Key::Old), task: crate::wire::NOBODY, at: 0 });
+            self.send(node, Sent { request: Request::Delete(Key::Old), task: super::wire::NOBODY, at: 0 });
         }
     }
 

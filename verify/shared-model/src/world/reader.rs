@@ -3,21 +3,13 @@
 //!
 //! An invalidation leaves the reservation of a fetch that is under way: the answer behind it is newer.
 
+use super::World;
+use super::wire::{NOBODY, Sent};
 use crate::engine::{Answer, Request};
-use crate::near::{Cached, Slot};
+use crate::near::{Cached, Slot, Unproven};
 use crate::rules::Rule;
 use crate::scenario::{Op, Setup};
-use crate::wire::{NOBODY, Sent};
-use crate::world::World;
 use crate::{Key, Time};
-
-/// A session that was fetched, and is not near before its generation is known and tracked.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Unproven {
-    number: u8,
-    cached: Cached,
-    generation: u8,
-}
 
 impl World {
     /// The reader uses an answer, before a task learns of it.

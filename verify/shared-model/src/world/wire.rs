@@ -1,12 +1,12 @@
 //! The connections: each has two queues, keeps their order, may delay anything, and may be cut.
 
+use super::World;
+use super::promises::Violation;
 use crate::Key;
 use crate::engine::{Answer, Request};
 use crate::node::Step;
-use crate::promises::Violation;
 use crate::rules::Rule;
 use crate::scenario::Setup;
-use crate::world::World;
 
 /// The task of a request that no task waits for.
 pub(crate) const NOBODY: u8 = u8::MAX;

@@ -1,11 +1,16 @@
 //! All of the model, and the actions that lead from one state to the next.
 
+mod promises;
+mod reader;
+mod tasks;
+mod wire;
+
+use self::promises::{Past, Violation};
+use self::wire::{Line, Link, NOBODY, Push, Sent};
 use crate::engine::{Engine, Request};
 use crate::node::{Node, Step};
-use crate::promises::{Past, Violation};
 use crate::rules::Rule;
 use crate::scenario::{Op, Setup};
-use crate::wire::{Line, Link, NOBODY, Push, Sent};
 use crate::{Key, STALENESS, Time};
 
 /// How much is left of what a scenario allows.

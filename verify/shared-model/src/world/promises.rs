@@ -1,9 +1,9 @@
 //! What the protocol promises, and what has happened so far that the promises are about.
 
+use super::World;
 use crate::engine::Executed;
 use crate::node::{Floor, GONE};
 use crate::scenario::Setup;
-use crate::world::World;
 use crate::{Key, STALENESS, Time};
 
 /// A promise that was broken.
