@@ -19,8 +19,7 @@
 //! One thread handles everything that the engine sends, in the order in which it was sent. Nothing else changes the
 //! One thread handles everything that the engine sends, in the order in which it was sent. Nothing else changes the
 //! near cache, except deletions. A reply is used where it stands among the news of changes: what arrives behind it is
-//! newer,
-//! what arrived before it is older. So a reply that arrives late is still put into the near cache in time.
+//! newer, what arrived before it is older. So a reply that arrives late is still put into the near cache in time.
 //!
 //! (A client whose replies are handed to the tasks that wait for them has the order of news only: between the arrival
 //! of a reply and its use by the task, any number of changes may have been told. That is why this crate reads the

@@ -42,7 +42,7 @@ pub(crate) fn now() -> u64 {
 
 impl Round {
     pub(crate) fn principal(&self, session: usize) -> Principal {
-        Principal::new(&format!("{} {}", self.number, session / 2))
+        Principal::new(format!("{} {}", self.number, session / 2))
     }
 
     /// Plays the part of a node, and returns what happened.
