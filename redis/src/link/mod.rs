@@ -17,7 +17,6 @@
 //! # Order
 //!
 //! One thread handles everything that the engine sends, in the order in which it was sent. Nothing else changes the
-//! One thread handles everything that the engine sends, in the order in which it was sent. Nothing else changes the
 //! near cache, except deletions. A reply is used where it stands among the news of changes: what arrives behind it is
 //! newer, what arrived before it is older. So a reply that arrives late is still put into the near cache in time.
 //!
