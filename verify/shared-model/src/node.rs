@@ -69,7 +69,7 @@ pub(crate) struct Node {
     /// The generation, if the reader knows it and the engine tells of its changes.
     pub(crate) generation: Option<u8>,
     /// The fetches under way that have a reservation, as bits.
-    pub(crate) reserved: u8,
+    pub(crate) reserved: u16,
     /// Whether tracking was asked for on this connection.
     pub(crate) tracking_sent: bool,
 }

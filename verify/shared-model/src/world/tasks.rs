@@ -110,7 +110,7 @@ impl World {
             self.nodes[node].tracking_sent = true;
         }
         let number = self.number(node, task);
-        self.nodes[node].reserved |= u8::from(reserved && setup.by_reader()) << number;
+        self.nodes[node].reserved |= u16::from(reserved && setup.by_reader()) << number;
         self.nodes[node].tasks[task].step = Step::Waiting { reserved, sent: self.now };
     }
 
