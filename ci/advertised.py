@@ -177,6 +177,12 @@ ELSEWHERE = {
         "persist",
         "cargo run -p cloakroom-benches --no-default-features --features sqlite --bin disk 400 1",
     ),
+    # The whole of it takes minutes; the tests explore the same.
+    "cargo run --release -p shared-model*": ("shared-model", "cargo run -q --release -p shared-model -- age-from-the-answer"),
+    "cargo run --release -p cloakroom-redis --example figures redis://127.0.0.1:6379": (
+        "redis",
+        'cargo run -p cloakroom-redis --example figures "redis://127.0.0.1:$port" 100',
+    ),
     # Each with its own arguments, up to where it would begin to measure.
     "target/measure/compare *": ("bench", '"$compare" "${words[@]}" --help >/dev/null'),
 }
@@ -289,17 +295,17 @@ def main():
             for way in ways if request else []:
                 way.curls.append(request)
             how = f"sent to {example_in(where)}"
+        elif pattern:
+            used.add(pattern)
+            script = ELSEWHERE[pattern][0]
+            findings.require(there, f"{where}: ci/{script}.sh, of .ci/run, no longer has what stands for `{command}`")
+            how = f"as ci/{script}.sh"
         elif found := example_of(command):
             example, package = found
             findings.require(example in EXAMPLES, f"{where}: ci/advertised.py says not how to run `{command}`")
             owner = examples.get(example) and package_of(examples[example])
             findings.require(owner and package in (None, owner), f"{where}: no such example: `{command}`")
             how = "run here"
-        elif pattern:
-            used.add(pattern)
-            script = ELSEWHERE[pattern][0]
-            findings.require(there, f"{where}: ci/{script}.sh, of .ci/run, no longer has what stands for `{command}`")
-            how = f"as ci/{script}.sh"
         elif command in NOT_RUN:
             used.add(command)
             how = f"not run: {NOT_RUN[command]}"

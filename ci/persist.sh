@@ -5,6 +5,7 @@
 #   CLOAKROOM_KILLS=1000 ci/persist.sh       kills the process a thousand times (12 when not given)
 #   CLOAKROOM_EVERY_BYTE=1 ci/persist.sh     alters every bit of the files and cuts them off at every byte, ten minutes more
 #   CLOAKROOM_EVERY_FAULT=1 ci/persist.sh    lets every access fail in every way
+#   CLOAKROOM_SOAK_SECONDS=600 ci/persist.sh restarts under load for ten minutes (5 seconds when not given)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -31,3 +31,14 @@ fi
 
 # One file of tests at a time, each of which starts its engines; they take some hundred megabytes together.
 bash ci/with-tests cargo test -p cloakroom-redis --all-features
+
+# The figures, at a hundredth of their size; it measures nothing.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >/dev/null &
+engine=$!
+trap 'kill "$engine"; rm -rf "${wheels:-}"' EXIT
+for ((tries = 0; tries < 100; tries++)); do
+    if redis-cli -p "$port" ping >/dev/null 2>&1; then break; fi
+    sleep 0.1
+done
+cargo run -p cloakroom-redis --example figures "redis://127.0.0.1:$port" 100

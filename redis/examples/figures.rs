@@ -4,7 +4,8 @@
 //! cargo run --release -p cloakroom-redis --example figures redis://127.0.0.1:6379
 //! ```
 //!
-//! The figures of the near cache and of memory are medians of interleaved rounds.
+//! The figures of the near cache and of memory are medians of interleaved rounds. A second argument divides the number of
+//! reads and of sessions, for a short run.
 
 use cloakroom::{SessionId, SessionStore};
 use cloakroom_redis::{SharedOptions, SharedStore};
@@ -31,7 +32,7 @@ fn quantile(times: &mut [Duration], part: f64) -> Duration {
     times[((times.len() - 1) as f64 * part) as usize]
 }
 
-async fn hits(shared: &SharedStore, sessions: usize) -> Result<(), Box<dyn Error>> {
+async fn hits(shared: &SharedStore, sessions: usize, reads: u32) -> Result<(), Box<dyn Error>> {
     let memory = SessionStore::builder().build()?;
     let attributes = [("user", "ada"), ("role", "admin"), ("theme", "dark")];
     let (mut near, mut here): (Vec<SessionId>, Vec<SessionId>) = (Vec::new(), Vec::new());
@@ -46,10 +47,10 @@ async fn hits(shared: &SharedStore, sessions: usize) -> Result<(), Box<dyn Error
     let before = shared.health();
     for _ in 0..ROUNDS {
         let at = |number: usize| number.wrapping_mul(7_919) % sessions;
-        times_here.push(each(READS, |number| {
+        times_here.push(each(reads, |number| {
             black_box(memory.get(&here[at(number)], "role"));
         }));
-        times_near.push(each(READS, |number| {
+        times_near.push(each(reads, |number| {
             black_box(shared.cached(&near[at(number)], |attributes| attributes.get("role").map(str::to_owned)));
         }));
     }
@@ -66,12 +67,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".to_owned());
     let options = || SharedOptions::new(&url).prefix("cloakroom-figures");
     let (one, other) = (SharedStore::connect(options()).await?, SharedStore::connect(options()).await?);
-    hits(&one, 1).await?;
-    hits(&one, 10_000).await?;
+    let part: u32 = env::args().nth(2).map_or(Ok(1), |part| part.parse())?;
+    hits(&one, 1, READS / part).await?;
+    hits(&one, 10_000 / part as usize, READS / part).await?;
+    let asks = ASKS / part as usize;
 
     let (mut misses, mut changes, mut logouts) = (Vec::new(), Vec::new(), Vec::new());
     let before = one.health();
-    for _ in 0..ASKS {
+    for _ in 0..asks {
         let id = one.create_with([("user", "ada")]).await?;
         let begun = Instant::now();
         one.read(&id, |_| ()).await?;
@@ -86,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         logouts.push(begun.elapsed());
     }
     let commands = one.health().commands - before.commands;
-    println!("a create, a miss, a change and a logout: {} commands, pings among them", commands / ASKS as u64);
+    println!("a create, a miss, a change and a logout: {} commands, pings among them", commands / asks as u64);
     for (what, times) in [("a miss", &mut misses), ("a change", &mut changes)] {
         println!("{what}: p50 {:?}, p99 {:?}", quantile(times, 0.5), quantile(times, 0.99));
     }
