@@ -4,8 +4,8 @@
 //! cargo run --release -p cloakroom-redis --example figures redis://127.0.0.1:6379
 //! ```
 //!
-//! The figures of the near cache and of memory are medians of interleaved rounds. A second argument divides the number of
-//! reads and of sessions, for a short run.
+//! The figures of the near cache and of memory are medians of interleaved rounds. A second argument divides the number
+//! of reads and of sessions, for a short run.
 
 use cloakroom::{SessionId, SessionStore};
 use cloakroom_redis::{SharedOptions, SharedStore};
