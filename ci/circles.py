@@ -12,7 +12,7 @@ from documents import FILES, Findings, read
 
 # Folders with the sources of one crate each, and those with one crate per folder or file in them.
 CRATES = ["src", "adapters/tower/src", "adapters/tower-sessions/src", "adapters/actix-session/src", "adapters/dbsc/src", "benches/src"]
-CRATES += ["codec/src", "persist/src", "redis/src"]
+CRATES += ["codec/src", "persist/src", "redis/src", "verify/shared-model/src"]
 CRATES += ["benches/src/bin/compare", "benches/src/bin/shared-writes", "verify/soak/src", "verify/shuttle/src"]
 ROOTS = ("lib", "main", "mod")
 

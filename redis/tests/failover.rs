@@ -1,8 +1,10 @@
 //! Replicas and sentinels.
 
+#[path = "support/proxy.rs"]
+mod proxy;
 mod support;
 
-use cloakroom::{MissingError, Principal};
+use cloakroom::{MissingError, Principal, SessionId};
 use cloakroom_redis::{SharedError, SharedOptions, SharedStore};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -117,5 +119,80 @@ async fn the_store_follows_the_primary_that_the_sentinels_name() {
         String::from_utf8(info).unwrap().contains("role:master")
     });
     assert_eq!(masters.count(), 1);
+    primary.resume();
+}
+
+/// What was acknowledged while the replicas were cut off is lost, but for the ends that a server has told within the
+/// last minute: it tells them again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_loses_what_was_not_replicated_and_ends_are_told_again() {
+    let primary = Server::with(Engine::Redis, &["--repl-diskless-sync-delay", "0"]);
+    let cut = proxy::Proxy::before(primary.port);
+    let mut replicas = Vec::new();
+    for _ in 0..2 {
+        let replica = Server::with(Engine::Redis, &["--replicaof", "127.0.0.1", &cut.port.to_string()]);
+        let linked = async || {
+            let info = String::from_utf8(primary.command(&["INFO", "replication"]).into_bytes()).unwrap();
+            info.contains(&format!("port={},state=online", replica.port))
+        };
+        eventually("the replica follows", SOON, linked).await;
+        replicas.push(replica);
+    }
+    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(&primary)).collect();
+    let places: Vec<String> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.2)).collect();
+    let url = format!("redis+sentinel://{}/main", places.join(","));
+    let mut stores = Vec::new();
+    eventually("the sentinels know the primary", SOON, async || {
+        let made = SharedStore::connect(SharedOptions::new(&url).command_timeout(Duration::from_millis(500))).await;
+        stores.extend(made);
+        stores.len() == 2
+    })
+    .await;
+    let [lives, dies] = <[SharedStore; 2]>::try_from(stores).unwrap();
+    let mut old = Vec::new();
+    for _ in 0..30 {
+        old.push(lives.create_with([("n", "0")]).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(primary.command(&["WAIT", "2", "1000"]).int(), 2);
+    // From here on the replicas learn nothing, and the primary answers all the same.
+    cut.swallow(false, true);
+    let mut new = Vec::new();
+    for _ in 0..10 {
+        new.push(lives.create().await.unwrap());
+    }
+    for id in &old[..10] {
+        lives.set(id, "n", "1").await.unwrap();
+    }
+    for id in &old[10..20] {
+        assert_eq!(lives.delete(id).await, Ok(true));
+    }
+    for id in &old[20..] {
+        assert_eq!(dies.delete(id).await, Ok(true));
+    }
+    drop(dies);
+    primary.suspend();
+    let back = async || lives.fresh().exists(&old[0]).await == Ok(true);
+    eventually("a replica has taken over", SOON, back).await;
+    let present = async |ids: &[SessionId]| {
+        let mut present = 0;
+        for id in ids {
+            let found = async || lives.fresh().exists(id).await.inspect(|&there| present += i32::from(there)).is_ok();
+            eventually("the engine answers", SOON, found).await;
+        }
+        present
+    };
+    let mut undone = 0;
+    for id in &old[..10] {
+        undone += i32::from(lives.get(id, "n").await.unwrap().as_deref() == Some("0"));
+    }
+    let (created, told_again, told_by_nobody) =
+        (present(&new).await, present(&old[10..20]).await, present(&old[20..]).await);
+    println!(
+        "lost: {} of 10 sessions, {undone} of 10 changes, {told_again} of 10 ends by a server that goes on, \
+         {told_by_nobody} of 10 ends by a server that has gone",
+        10 - created
+    );
+    assert_eq!((created, undone, told_again, told_by_nobody), (0, 10, 0, 10));
     primary.resume();
 }

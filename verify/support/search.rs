@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// An operation that was called at one time and returned at a later one.
+/// An operation that was called at one time and returned at a later one. One that returns at `usize::MAX` may never
+/// take effect.
 pub(crate) trait Timed {
     fn called(&self) -> usize;
     fn returned(&self) -> usize;
@@ -41,11 +42,22 @@ where
         let events = self.events;
         let open = || events.iter().enumerate().filter(|&(index, _)| done & 1 << index == 0);
         let Some(first_return) = open().map(|(_, event)| event.returned()).min() else { return true };
+        if first_return == usize::MAX {
+            return true;
+        }
         if !self.seen.insert((done, state.clone())) {
             return false;
         }
-        open().filter(|(_, event)| event.called() < first_return).any(|(index, event)| {
-            (self.after)(&state, event).into_iter().any(|next| self.finish(done | 1 << index, next))
-        })
+        let possible = open().filter(|(_, event)| event.called() < first_return);
+        let ways: Vec<(u64, Vec<S>)> = possible
+            .map(|(index, event)| (done | 1 << index, (self.after)(&state, event).into_iter().collect()))
+            .collect();
+        // What leaves the state as it is may come first: it takes no other event's place.
+        if let Some((done, _)) =
+            ways.iter().find(|(_, states)| !states.is_empty() && states.iter().all(|next| *next == state))
+        {
+            return self.finish(*done, state);
+        }
+        ways.into_iter().any(|(done, states)| states.into_iter().any(|next| self.finish(done, next)))
     }
 }

@@ -6,7 +6,7 @@ use crate::error::SharedError;
 use crate::names::Hash;
 use crate::scripts::Script;
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -87,6 +87,8 @@ pub(super) struct EndAll {
 pub(super) struct Ends {
     pub(super) sessions: HashMap<Hash, End<bool, bool>>,
     pub(super) principals: HashMap<[u8; 16], EndAll>,
+    /// Sessions whose end was confirmed, the oldest first. Some may have been forgotten.
+    order: VecDeque<Hash>,
 }
 
 impl Ends {
@@ -103,8 +105,23 @@ impl Ends {
         self.principals.get(name).map(|all| all.owner)
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.sessions.len() + self.principals.len() >= MOST
+    /// Makes room for one more. Confirmed ends are forgotten for it, the oldest session first. Returns false if too
+    /// many are unconfirmed.
+    pub(super) fn make_room(&mut self) -> bool {
+        while self.sessions.len() + self.principals.len() >= MOST {
+            if let Some(hash) = self.order.pop_front() {
+                if self.sessions.get(&hash).is_some_and(End::is_confirmed) {
+                    self.sessions.remove(&hash);
+                }
+            } else if let Some(name) =
+                self.principals.iter().find(|(_, all)| all.end.is_confirmed()).map(|(name, _)| *name)
+            {
+                self.principals.remove(&name);
+            } else {
+                return false;
+            }
+        }
+        true
     }
 
     pub(super) fn unconfirmed(&self) -> u64 {
@@ -172,7 +189,9 @@ impl Ends {
         let ended = ended || end.tries > 1;
         end.confirm(Ok(ended));
         end.remembered |= ended;
-        if !end.remembered {
+        if end.remembered {
+            self.order.push_back(*hash);
+        } else {
             self.sessions.remove(hash);
         }
     }
@@ -214,6 +233,9 @@ impl Ends {
             told += u64::from(end.expire(now));
             !end.is_old(now)
         });
+        while self.order.front().is_some_and(|hash| !self.sessions.contains_key(hash)) {
+            self.order.pop_front();
+        }
         self.principals.retain(|_, all| {
             told += u64::from(all.end.expire(now));
             !all.end.is_old(now)
@@ -222,5 +244,43 @@ impl Ends {
         let sessions = sessions.collect();
         let all = self.principals.iter_mut().filter_map(|(name, all)| all.end.is_to_be_retried(now).then_some(*name));
         (told, sessions, all.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(number: usize) -> Hash {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&number.to_le_bytes());
+        hash
+    }
+
+    fn full(confirmed: impl Fn(usize) -> bool) -> Ends {
+        let mut ends = Ends::default();
+        for number in 0..MOST {
+            let (to, _) = oneshot::channel();
+            ends.add(hash(number), Command::Plain(Vec::new()), Instant::now(), to);
+            if confirmed(number) {
+                ends.confirm(&hash(number), true);
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn the_oldest_confirmed_end_makes_room() {
+        let mut ends = full(|number| number > 2);
+        assert!(ends.make_room());
+        assert!(ends.bars(&hash(2), None) && !ends.bars(&hash(3), None) && ends.bars(&hash(4), None));
+        assert_eq!(ends.unconfirmed(), 3);
+    }
+
+    #[test]
+    fn unconfirmed_ends_make_no_room() {
+        let mut ends = full(|_| false);
+        assert!(!ends.make_room());
+        assert_eq!(ends.unconfirmed(), MOST as u64);
     }
 }

@@ -261,7 +261,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
                 self.send(Job::new(Purpose::Call { ends, reads, to }, command, within));
             }
             Request::End { hash, id, owner, remember, to } => {
-                if self.ends.is_full() {
+                if !self.ends.make_room() {
                     let _ = to.send(Err(SharedError::Away));
                     return;
                 }
@@ -275,7 +275,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
                 }
             }
             Request::EndAll { owner, name, keep, to } => {
-                if self.ends.is_full() {
+                if !self.ends.make_room() {
                     let _ = to.send(Err(SharedError::Away));
                     return;
                 }
@@ -319,7 +319,8 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         }
         if let Some(fetching) = self.fetches.get_mut(&id) {
             // Its answer is no older than a hit may be.
-            if self.near.now().saturating_sub(fetching.sent_at) < crate::near::micros(self.settings.staleness) {
+            let bound = crate::near::micros(self.settings.staleness).saturating_sub(self.near.step());
+            if self.near.now().saturating_sub(fetching.sent_at) < bound {
                 fetching.waiting.push(to);
                 return;
             }
