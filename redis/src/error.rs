@@ -183,6 +183,8 @@ pub enum ConnectError {
     Eviction,
     /// The server does not speak the protocol.
     Protocol,
+    /// There is no TLS with the server: the text says whether its certificate or one of the settings is wrong.
+    Tls(&'static str),
 }
 
 impl fmt::Display for ConnectError {
@@ -198,6 +200,7 @@ impl fmt::Display for ConnectError {
             Self::Version => f.write_str("the engine is too old: it has to be Redis 7, Valkey 8 or later"),
             Self::Eviction => f.write_str("the engine evicts keys: its maxmemory-policy has to be noeviction"),
             Self::Protocol => f.write_str("the server does not speak the protocol of Redis"),
+            Self::Tls(what) => write!(f, "no TLS with the engine: {what}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The thread of the link: reads, writes, and reconnects.
 
-use super::engine::{self, Connection, Wanted};
+use super::engine::{Connection, Target};
 use super::keeper::Keeper;
 use super::{Link, Request, Settings};
 use crate::Shared;
@@ -11,7 +11,7 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -49,9 +49,12 @@ async fn run<T: Shared + ?Sized>(
     mut requests: Requests<T>,
     connected: oneshot::Sender<Result<(), ConnectError>>,
 ) {
-    let wanted = Wanted { tracking: settings.near, within: settings.command_timeout };
-    let mut connection = match engine::connect(&settings.address, wanted).await {
-        Ok(connection) => connection,
+    let first = match Target::new(settings) {
+        Ok(target) => target.connect().await.map(|connection| (target, connection)),
+        Err(error) => Err(error),
+    };
+    let (target, mut connection) = match first {
+        Ok(first) => first,
         Err(error) => {
             let _ = connected.send(Err(error));
             return;
@@ -61,11 +64,11 @@ async fn run<T: Shared + ?Sized>(
     let mut connected = Some(connected);
     loop {
         keeper.connected();
-        if serve(&mut keeper, connection, &mut requests, &mut connected).await.is_none() {
+        if serve(&mut keeper, &target, connection, &mut requests, &mut connected).await.is_none() {
             return;
         }
         keeper.disconnected();
-        let Some(next) = reconnect(&mut keeper, wanted, &mut requests).await else { return };
+        let Some(next) = reconnect(&mut keeper, &target, &mut requests).await else { return };
         connection = next;
     }
 }
@@ -81,16 +84,15 @@ fn jittered(pause: Duration) -> Duration {
 /// Connects again. `None` if nobody needs it any more.
 async fn reconnect<T: Shared + ?Sized>(
     keeper: &mut Keeper<'_, T>,
-    wanted: Wanted,
+    target: &Target<'_>,
     requests: &mut Requests<T>,
 ) -> Option<Connection> {
     let mut pause = PAUSES.0;
     loop {
-        let address = &keeper.settings.address;
         let at = Instant::now() + jittered(pause);
         let attempt = async {
             sleep_until(at).await;
-            engine::connect(address, wanted).await
+            target.connect().await
         };
         let mut attempt = core::pin::pin!(attempt);
         let mut tick = Instant::now() + interval(keeper.settings);
@@ -115,9 +117,21 @@ fn interval(settings: &Settings) -> Duration {
     settings.staleness / 5
 }
 
+/// Writes some of the bytes, and returns how many. Without bytes, it sends what the socket keeps back.
+async fn send(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return socket.flush().await.map(|()| 0);
+    }
+    match socket.write(bytes).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// Serves until the connection is lost. `None` if nobody needs it any more.
 async fn serve<T: Shared + ?Sized>(
     keeper: &mut Keeper<'_, T>,
+    target: &Target<'_>,
     connection: Connection,
     requests: &mut Requests<T>,
     connected: &mut Option<oneshot::Sender<Result<(), ConnectError>>>,
@@ -125,8 +139,8 @@ async fn serve<T: Shared + ?Sized>(
     let (mut reader, mut writer) = tokio::io::split(connection.socket);
     let mut read = connection.read;
     let mut tick = Instant::now() + interval(keeper.settings);
-    let superseded = engine::superseded(&keeper.settings.address, connection.place, keeper.settings.staleness);
-    let mut superseded = core::pin::pin!(superseded);
+    let mut superseded = core::pin::pin!(target.superseded(connection.place));
+    let (buffers, mut unsent) = (connection.buffers, false);
     loop {
         let mut used = 0;
         loop {
@@ -158,10 +172,11 @@ async fn serve<T: Shared + ?Sized>(
                 Ok(0) | Err(_) => return Some(()),
                 Ok(_) => {}
             },
-            bytes = writer.write(&keeper.out[keeper.written..]), if !keeper.out.is_empty() => match bytes {
-                Ok(0) | Err(_) => return Some(()),
-                Ok(bytes) => keeper.written += bytes,
-            },
+            sent = send(&mut writer, &keeper.out[keeper.written..]), if unsent || !keeper.out.is_empty() => {
+                let Ok(bytes) = sent else { return Some(()) };
+                keeper.written += bytes;
+                unsent = buffers && bytes > 0;
+            }
             request = requests.recv() => {
                 keeper.take(request?);
                 for _ in 1..BATCH {
