@@ -187,6 +187,23 @@ pub enum ConnectError {
     Tls(&'static str),
 }
 
+impl ConnectError {
+    /// Names what is wrong with an engine that was reached.
+    pub(crate) const fn reason(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoPrimary => "no_primary",
+            Self::Permission => "permission",
+            Self::Cluster => "cluster",
+            Self::Version => "version",
+            Self::Eviction => "eviction",
+            Self::Protocol => "protocol",
+            Self::Tls(_) => "tls",
+            Self::Url(_) => "url",
+            Self::Config(_) | Self::Staleness | Self::Io(_) => return None,
+        })
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,6 +6,8 @@ mod address;
 mod arguments;
 mod attributes;
 mod error;
+#[cfg(feature = "metrics")]
+mod export;
 mod health;
 mod inner;
 mod link;
@@ -18,6 +20,7 @@ mod resp;
 mod rotation;
 mod scripts;
 mod store;
+mod trace;
 #[cfg(feature = "serde")]
 mod typed;
 

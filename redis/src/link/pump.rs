@@ -7,6 +7,7 @@ use crate::Shared;
 use crate::error::ConnectError;
 use crate::near::Near;
 use crate::resp;
+use crate::trace::{self, Lost};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
@@ -62,13 +63,20 @@ async fn run<T: Shared + ?Sized>(
     };
     let mut keeper = Keeper::<T>::new(near, settings);
     let mut connected = Some(connected);
+    trace::connected();
     loop {
         keeper.connected();
-        if serve(&mut keeper, &target, connection, &mut requests, &mut connected).await.is_none() {
-            return;
-        }
+        let place = connection.place.clone();
+        let lost = serve(&mut keeper, &target, connection, &mut requests, &mut connected).await;
+        let Some(lost) = lost else { return };
+        trace::away(lost);
         keeper.disconnected();
+        let since = Instant::now();
         let Some(next) = reconnect(&mut keeper, &target, &mut requests).await else { return };
+        if next.place != place {
+            trace::another_primary();
+        }
+        trace::back(since.elapsed());
         connection = next;
     }
 }
@@ -88,6 +96,7 @@ async fn reconnect<T: Shared + ?Sized>(
     requests: &mut Requests<T>,
 ) -> Option<Connection> {
     let mut pause = PAUSES.0;
+    let mut told = None;
     loop {
         let at = Instant::now() + jittered(pause);
         let attempt = async {
@@ -100,7 +109,12 @@ async fn reconnect<T: Shared + ?Sized>(
             tokio::select! {
                 made = &mut attempt => match made {
                     Ok(connection) => return Some(connection),
-                    Err(_) => break,
+                    Err(error) => {
+                        if let Some(reason) = error.reason().filter(|reason| told.replace(*reason) != Some(*reason)) {
+                            trace::refused(reason);
+                        }
+                        break;
+                    }
                 },
                 request = requests.recv() => keeper.take(request?),
                 () = sleep_until(tick) => {
@@ -128,14 +142,14 @@ async fn send(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resul
     }
 }
 
-/// Serves until the connection is lost. `None` if nobody needs it any more.
+/// Serves until the connection is lost, and returns why. `None` if nobody needs it any more.
 async fn serve<T: Shared + ?Sized>(
     keeper: &mut Keeper<'_, T>,
     target: &Target<'_>,
     connection: Connection,
     requests: &mut Requests<T>,
     connected: &mut Option<oneshot::Sender<Result<(), ConnectError>>>,
-) -> Option<()> {
+) -> Option<Lost> {
     let (mut reader, mut writer) = tokio::io::split(connection.socket);
     let mut read = connection.read;
     let mut tick = Instant::now() + interval(keeper.settings);
@@ -150,12 +164,12 @@ async fn serve<T: Shared + ?Sized>(
                     keeper.receive(value);
                 }
                 Ok(None) => break,
-                Err(resp::Malformed) => return Some(()),
+                Err(resp::Malformed) => return Some(Lost::Protocol),
             }
         }
         read.drain(..used);
         if keeper.broken {
-            return Some(());
+            return Some(Lost::NotPrimary);
         }
         if keeper.near.has_answered()
             && let Some(connected) = connected.take()
@@ -169,11 +183,11 @@ async fn serve<T: Shared + ?Sized>(
         read.reserve(CHUNK);
         tokio::select! {
             bytes = reader.read_buf(&mut read) => match bytes {
-                Ok(0) | Err(_) => return Some(()),
+                Ok(0) | Err(_) => return Some(Lost::Closed),
                 Ok(_) => {}
             },
             sent = send(&mut writer, &keeper.out[keeper.written..]), if unsent || !keeper.out.is_empty() => {
-                let Ok(bytes) = sent else { return Some(()) };
+                let Ok(bytes) = sent else { return Some(Lost::Closed) };
                 keeper.written += bytes;
                 unsent = buffers && bytes > 0;
             }
@@ -184,10 +198,10 @@ async fn serve<T: Shared + ?Sized>(
                     keeper.take(request);
                 }
             }
-            () = &mut superseded => return Some(()),
+            () = &mut superseded => return Some(Lost::Superseded),
             () = sleep_until(tick) => {
                 if !keeper.tick() {
-                    return Some(());
+                    return Some(Lost::NoAnswer);
                 }
                 tick = Instant::now() + interval(keeper.settings);
             }
