@@ -54,6 +54,18 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     /// Each metric has the label `store`, which is the prefix of the store's keys.
     ///
     /// Needs the feature `metrics`. Asks nobody; allocates the labels.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use cloakroom_redis::{ConnectError, SharedOptions, SharedStore};
+    /// # async fn report() -> Result<(), ConnectError> {
+    /// let sessions = SharedStore::connect(SharedOptions::new("redis://127.0.0.1:6379")).await?;
+    /// // With a recorder installed, such as that of `metrics_exporter_prometheus`:
+    /// sessions.export_metrics();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
     pub fn export_metrics(&self) {
         describe();

@@ -87,6 +87,18 @@ impl SharedOptions {
     ///
     /// The server's certificate has to be for the host of the address. Where sentinels name the primary, it has to be
     /// for the name or IP address that they tell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom_redis::{ConnectError, SharedOptions, SharedStore};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let options = SharedOptions::new("rediss://sessions.internal:6380").root_certificate("not in PEM");
+    /// let refused = SharedStore::connect(options).await;
+    /// assert!(matches!(refused, Err(ConnectError::Tls("the root certificates cannot be read"))));
+    /// # });
+    /// ```
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {

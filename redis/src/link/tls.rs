@@ -112,3 +112,15 @@ mod absent {
         }
     }
 }
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use super::Tls;
+    use crate::error::ConnectError;
+
+    #[test]
+    fn without_the_feature_the_error_names_it() {
+        let made = Tls::new(&crate::options::Certificates::default());
+        assert!(matches!(made, Err(ConnectError::Url(text)) if text.contains("feature `tls`")));
+    }
+}
