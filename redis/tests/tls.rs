@@ -166,7 +166,9 @@ async fn a_client_shows_its_certificate() {
     let store = SharedStore::connect(options().client_certificate(certificate.clone(), key)).await.unwrap();
     assert!(store.create().await.is_ok());
     let without = SharedStore::connect(options()).await.unwrap_err();
-    assert!(matches!(without, ConnectError::Io(_) | ConnectError::Tls(_)), "{without:?}");
+    // Usually it says so before it closes the connection.
+    let said = matches!(without, ConnectError::Tls(what) if what.contains("certificate of the client"));
+    assert!(said || matches!(without, ConnectError::Io(_)), "{without:?}");
     let (_, key_of_another) = authority.certificate(&["another"]);
     let unread = "the client's certificate or key cannot be read";
     assert_eq!(refused(options().client_certificate(certificate.clone(), "no key")).await, unread);

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::socket::Socket;
-use super::tls::Tls;
+use super::tls::{Tls, explained};
 use crate::address::{Place, SignIn};
 use crate::error::ConnectError;
 use crate::resp::{self, Value};
@@ -204,7 +204,7 @@ impl Connection {
                     value => return Ok(value),
                 }
             }
-            if self.socket.read_buf(&mut self.read).await? == 0 {
+            if self.socket.read_buf(&mut self.read).await.map_err(explained)? == 0 {
                 return Err(ConnectError::Io(io::ErrorKind::UnexpectedEof.into()));
             }
         }

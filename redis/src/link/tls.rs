@@ -1,9 +1,9 @@
 //! TLS, behind the feature of that name.
 
 #[cfg(not(feature = "tls"))]
-pub(super) use absent::Tls;
+pub(super) use absent::{Tls, explained};
 #[cfg(feature = "tls")]
-pub(super) use present::Tls;
+pub(super) use present::{Tls, explained};
 
 #[cfg(feature = "tls")]
 mod present {
@@ -47,7 +47,7 @@ mod present {
         ) -> Result<Box<dyn Socket>, ConnectError> {
             let name = ServerName::try_from(host.to_owned());
             let name = name.map_err(|_| ConnectError::Url("the host is no name and no address"))?;
-            Ok(Box::new(self.0.connect(name, stream).await.map_err(refused)?))
+            Ok(Box::new(self.0.connect(name, stream).await.map_err(explained)?))
         }
     }
 
@@ -73,7 +73,8 @@ mod present {
         Ok(roots)
     }
 
-    fn refused(error: io::Error) -> ConnectError {
+    /// What an error of a connection means.
+    pub(in crate::link) fn explained(error: io::Error) -> ConnectError {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
         ConnectError::Tls(match cause {
             None => return ConnectError::Io(error),
@@ -87,7 +88,11 @@ mod present {
                 }
                 _ => "the server's certificate is not accepted",
             },
-            Some(_) => "the server speaks no TLS that is understood, or has refused the connection",
+            // With TLS 1.3 it says so only when the first command has been sent.
+            Some(rustls::Error::AlertReceived(_)) => {
+                "the server has refused the connection, perhaps because it asks for another certificate of the client"
+            }
+            Some(_) => "the server speaks no TLS that is understood",
         })
     }
 }
@@ -97,7 +102,12 @@ mod absent {
     use crate::error::ConnectError;
     use crate::link::socket::Socket;
     use crate::options::Certificates;
+    use std::io;
     use tokio::net::TcpStream;
+
+    pub(in crate::link) fn explained(error: io::Error) -> ConnectError {
+        ConnectError::Io(error)
+    }
 
     /// No connection is secured.
     pub(in crate::link) enum Tls {}
