@@ -6,10 +6,17 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) place: Place,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) sign_in: SignIn,
+    /// As whom to ask the sentinels.
+    pub(crate) sentinels: SignIn,
     pub(crate) database: u32,
     pub(crate) tls: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SignIn {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +40,8 @@ impl Address {
             _ => return Err("the scheme is not redis or valkey"),
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut address = Self { place: Place::Socket(PathBuf::new()), user: None, password: None, database: 0, tls };
+        let (sign_in, sentinels) = (SignIn::default(), SignIn::default());
+        let mut address = Self { place: Place::Socket(PathBuf::new()), sign_in, sentinels, database: 0, tls };
         let rest = match rest.rsplit_once('@') {
             Some((user, rest)) if kind != "unix" => {
                 address.sign_in(user)?;
@@ -69,8 +77,10 @@ impl Address {
         {
             match key {
                 "db" => address.choose(value)?,
-                "user" => address.user = Some(decoded(value)?),
-                "pass" => address.password = Some(decoded(value)?),
+                "user" => address.sign_in.user = Some(decoded(value)?),
+                "pass" => address.sign_in.password = Some(decoded(value)?),
+                "sentinel_user" => address.sentinels.user = Some(decoded(value)?),
+                "sentinel_pass" => address.sentinels.password = Some(decoded(value)?),
                 // Other clients choose the protocol by it; this one always speaks RESP3.
                 "protocol" => {}
                 _ => return Err("a parameter is unknown"),
@@ -81,8 +91,8 @@ impl Address {
 
     fn sign_in(&mut self, user: &str) -> Result<(), &'static str> {
         let (user, password) = user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
-        self.user = Some(decoded(user)?).filter(|user| !user.is_empty());
-        self.password = password.map(decoded).transpose()?;
+        let user = Some(decoded(user)?).filter(|user| !user.is_empty());
+        self.sign_in = SignIn { user, password: password.map(decoded).transpose()? };
         Ok(())
     }
 
@@ -134,13 +144,14 @@ mod tests {
     }
 
     fn plain(place: Place) -> Address {
-        Address { place, user: None, password: None, database: 0, tls: false }
+        Address { place, sign_in: SignIn::default(), sentinels: SignIn::default(), database: 0, tls: false }
     }
 
     #[test]
     fn every_form_is_read() {
         let some = |text: &str| Some(text.to_owned());
-        let with = |user, password, database, place| Address { user, password, database, ..plain(place) };
+        let with =
+            |user, password, database, place| Address { sign_in: SignIn { user, password }, database, ..plain(place) };
         let sentinels = Place::Sentinels {
             hosts: vec![("a".to_owned(), 26379), ("::1".to_owned(), 7)],
             primary: "main".to_owned(),
@@ -156,7 +167,13 @@ mod tests {
                 "redis+unix:///run/r.sock?db=2&user=u&pass=p",
                 with(some("u"), some("p"), 2, Place::Socket("/run/r.sock".into())),
             ),
-            ("redis+sentinel://u:p@a,[::1]:7/main/5", with(some("u"), some("p"), 5, sentinels)),
+            (
+                "redis+sentinel://u:p@a,[::1]:7/main/5?sentinel_user=s&sentinel_pass=%21",
+                Address {
+                    sentinels: SignIn { user: some("s"), password: some("!") },
+                    ..with(some("u"), some("p"), 5, sentinels)
+                },
+            ),
         ];
         for (url, address) in cases {
             assert_eq!(Address::parse(url), Ok(address), "{url}");

@@ -183,6 +183,25 @@ pub enum ConnectError {
     Eviction,
     /// The server does not speak the protocol.
     Protocol,
+    /// There is no TLS with the server: the text says whether its certificate or one of the settings is wrong.
+    Tls(&'static str),
+}
+
+impl ConnectError {
+    /// Names what is wrong with an engine that was reached.
+    pub(crate) const fn reason(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoPrimary => "no_primary",
+            Self::Permission => "permission",
+            Self::Cluster => "cluster",
+            Self::Version => "version",
+            Self::Eviction => "eviction",
+            Self::Protocol => "protocol",
+            Self::Tls(_) => "tls",
+            Self::Url(_) => "url",
+            Self::Config(_) | Self::Staleness | Self::Io(_) => return None,
+        })
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -198,6 +217,7 @@ impl fmt::Display for ConnectError {
             Self::Version => f.write_str("the engine is too old: it has to be Redis 7, Valkey 8 or later"),
             Self::Eviction => f.write_str("the engine evicts keys: its maxmemory-policy has to be noeviction"),
             Self::Protocol => f.write_str("the server does not speak the protocol of Redis"),
+            Self::Tls(what) => write!(f, "no TLS with the engine: {what}"),
         }
     }
 }

@@ -45,6 +45,7 @@ impl<T: Shared + ?Sized> Inner<T> {
         let prefix = options.prefix.into_bytes();
         let settings = Settings {
             address,
+            certificates: options.certificates,
             prefix: prefix.clone(),
             near: options.near_cache,
             staleness: options.staleness,

@@ -6,6 +6,8 @@ mod address;
 mod arguments;
 mod attributes;
 mod error;
+#[cfg(feature = "metrics")]
+mod export;
 mod given;
 mod health;
 mod inner;
@@ -19,6 +21,7 @@ mod resp;
 mod rotation;
 mod scripts;
 mod store;
+mod trace;
 #[cfg(feature = "serde")]
 mod typed;
 

@@ -17,6 +17,16 @@ pub enum WhenAway {
     ServeFor(Duration),
 }
 
+/// What TLS trusts, and shows of itself.
+#[derive(Clone, Default)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "settings without TLS say nothing about it"))]
+pub(crate) struct Certificates {
+    /// In PEM. None: those of the system.
+    pub(crate) roots: Vec<Vec<u8>>,
+    /// The chain and the key of this client, in PEM.
+    pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// The settings of a [`SharedStore`](crate::SharedStore).
 ///
 /// # Examples
@@ -34,6 +44,7 @@ pub enum WhenAway {
 #[must_use]
 pub struct SharedOptions {
     pub(crate) url: String,
+    pub(crate) certificates: Certificates,
     pub(crate) near: SessionStoreBuilder,
     pub(crate) near_cache: bool,
     pub(crate) prefix: String,
@@ -49,14 +60,17 @@ impl SharedOptions {
     /// | address | engine |
     /// |---|---|
     /// | `redis://[user[:password]@]host[:port][/database]` | one server |
-    /// | `rediss://...` | the same by TLS |
+    /// | `rediss://...` | the same by TLS, with the feature `tls` |
     /// | `redis+unix:///path/to/socket[?db=1&user=u&pass=p]` | one server on this machine |
     /// | `redis+sentinel://[user:password@]host[:port][,host[:port]...]/name[/database]` | the primary `name` that these sentinels know |
+    /// | `rediss+sentinel://...` | the same; sentinels and primary by TLS |
     ///
     /// `user` and `password` are percent-encoded, as in any URL. For `redis`, `valkey` may be written.
+    /// For the engine only; the sentinels' own are `?sentinel_user=u&sentinel_pass=p` at the end.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            certificates: Certificates::default(),
             near: SessionStore::builder(),
             near_cache: true,
             prefix: "cr".to_owned(),
@@ -65,6 +79,39 @@ impl SharedOptions {
             replicas: None,
             command_timeout: Duration::from_secs(1),
         }
+    }
+
+    /// Trusts the authorities of these certificates, in PEM, and no longer those of the system. May be called several
+    /// times. [`connect`](crate::SharedStore::connect) fails with [`Tls`](crate::ConnectError::Tls) if they cannot be
+    /// read.
+    ///
+    /// The server's certificate has to be for the host of the address. Where sentinels name the primary, it has to be
+    /// for the name or IP address that they tell.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cloakroom_redis::{ConnectError, SharedOptions, SharedStore};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let options = SharedOptions::new("rediss://sessions.internal:6380").root_certificate("not in PEM");
+    /// let refused = SharedStore::connect(options).await;
+    /// assert!(matches!(refused, Err(ConnectError::Tls("the root certificates cannot be read"))));
+    /// # });
+    /// ```
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.roots.push(pem.into());
+        self
+    }
+
+    /// Shows a certificate to the server, which may ask for one: the chain, the client's first, and its key, in PEM.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.certificates.client = Some((chain.into(), key.into()));
+        self
     }
 
     /// Sets the timeouts and limits of sessions, and the size of the near cache (`max_sessions`).

@@ -40,6 +40,15 @@ impl fmt::Debug for Device {
 
 impl SharedStore {
     /// Logs a visitor in: gives its session a new id and a principal, or creates one. The old id is dead.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if an id is given and there is no such session.
+    /// [`PrincipalFull`](SharedError::PrincipalFull) if its principal has as many sessions as it may.
+    /// [`Random`](SharedError::Random) if there are no random bytes for an id. [`Away`](SharedError::Away) if the
+    /// engine is not there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
+    /// [`Unknown`](SharedError::Unknown) if its answer was lost: the change has happened, or not, or happens yet. Then
+    /// there may be a session whose id nobody has, until it expires.
     pub async fn login(&self, id: Option<&SessionId>, principal: &Principal) -> Result<SessionId, SharedError> {
         match id {
             Some(id) => self.rotation(id).login(principal).await,
@@ -50,6 +59,11 @@ impl SharedStore {
 
 impl<T: Shared + ?Sized> SharedStore<T> {
     /// Lists the sessions of a principal.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`](SharedError::Away) if the engine is not there or does not answer in time,
+    /// [`Engine`](SharedError::Engine) if it refuses.
     pub async fn sessions_of(&self, principal: &Principal) -> Result<Vec<Device>, SharedError> {
         let list = Command::Script(Script::List, vec![names::of_principal(principal).to_vec()]);
         let values = self.inner.query(list).await?;
@@ -69,17 +83,38 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     }
 
     /// Ends one session of a principal. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unconfirmed`](SharedError::Unconfirmed) if the engine has not confirmed it in time. It is in effect on this
+    /// server, and the engine is told until it confirms. [`Away`](SharedError::Away) if 65,536 ends wait to be
+    /// confirmed already. Nothing has changed then.
     pub async fn end_device(&self, principal: &Principal, device: &Device) -> Result<bool, SharedError> {
         let (hash, owner) = (device.hash, Some(names::of_principal(principal)));
         self.inner.link.ask(|to| Request::End { hash, id: None, owner, remember: 0, to }).await
     }
 
     /// Ends all sessions of a principal at one instant. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Random`](SharedError::Random) if there are no random bytes to name the operation.
+    /// [`Unconfirmed`](SharedError::Unconfirmed) if the engine has not confirmed it in time. It is in effect on this
+    /// server, and the engine is told until it confirms. [`Away`](SharedError::Away) if 65,536 ends wait to be
+    /// confirmed already. Nothing has changed then.
     pub async fn end_sessions_of(&self, principal: &Principal) -> Result<u64, SharedError> {
         self.end_all(names::of_principal(principal), None).await
     }
 
     /// Ends all other sessions of a session's principal at one instant. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session, [`Engine`](SharedError::Engine) or
+    /// [`Away`](SharedError::Away) if the engine cannot be asked for it, [`Random`](SharedError::Random) if there are
+    /// no random bytes to name the operation. [`Unconfirmed`](SharedError::Unconfirmed) if the engine has not confirmed
+    /// it in time. It is in effect on this server, and the engine is told until it confirms.
+    /// [`Away`](SharedError::Away) if 65,536 ends wait to be confirmed already. Nothing has changed then.
     pub async fn end_other_sessions(&self, id: &SessionId) -> Result<u64, SharedError> {
         match self.principal(id).await? {
             Some(principal) => self.end_all(names::of_principal(&principal), Some(names::of_session(id))).await,

@@ -12,6 +12,14 @@ use core::time::Duration;
 
 impl<T: Shared + ?Sized> SharedStore<T> {
     /// Gives a session a new id. The old one is dead.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session, or the id only leads to it.
+    /// [`Random`](SharedError::Random) if there are no random bytes for an id. [`Away`](SharedError::Away) if the
+    /// engine is not there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
+    /// [`Unknown`](SharedError::Unknown) if its answer was lost: the change has happened, or not, or happens yet. Then
+    /// the session may have an id that nobody has.
     pub async fn rotate(&self, id: &SessionId) -> Result<SessionId, SharedError> {
         self.rotation(id).rotate().await
     }
@@ -59,11 +67,25 @@ impl<'s, T: Shared + ?Sized> SharedRotation<'s, T> {
     }
 
     /// Rotates the id, and returns the new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session, or the id only leads to it.
+    /// [`Random`](SharedError::Random) if there are no random bytes for an id. [`Away`](SharedError::Away) if the
+    /// engine is not there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
+    /// [`Unknown`](SharedError::Unknown) if its answer was lost: the change has happened, or not, or happens yet. Then
+    /// the session may have an id that nobody has.
     pub async fn rotate(self) -> Result<SessionId, SharedError> {
         self.moved(Owner::Same, None, None).await
     }
 
-    /// Binds the session to a principal, and returns its new id. `OtherPrincipal` if it is bound to another one.
+    /// Binds the session to a principal, and returns its new id.
+    ///
+    /// # Errors
+    ///
+    /// [`OtherPrincipal`](SharedError::OtherPrincipal) if it is bound to another one.
+    /// [`PrincipalFull`](SharedError::PrincipalFull) if that one has as many sessions as it may. Others as for
+    /// [`rotate`](Self::rotate).
     pub async fn bind(self, principal: &Principal) -> Result<SessionId, SharedError> {
         self.moved(Owner::Bind(*principal), None, None).await
     }
@@ -121,11 +143,20 @@ enum Owner {
 impl SharedRotation<'_> {
     /// Logs a visitor in, and returns the session's new id. A session of another principal ends, and one without
     /// attributes takes its place.
+    ///
+    /// # Errors
+    ///
+    /// [`PrincipalFull`](SharedError::PrincipalFull) if the principal has as many sessions as it may. Others as for
+    /// [`rotate`](Self::rotate).
     pub async fn login(self, principal: &Principal) -> Result<SessionId, SharedError> {
         self.moved(Owner::Login(*principal), None, None).await
     }
 
     /// Takes the session from its principal, with the attributes whose keys `keep` accepts, and returns its new id.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
     pub async fn unbind(self, mut keep: impl FnMut(&str) -> bool) -> Result<SessionId, SharedError> {
         loop {
             let held = self.store.inner.fetch(self.id, true, true).await?;

@@ -15,6 +15,12 @@ use core::time::Duration;
 use std::sync::Arc;
 
 /// Stores sessions that several servers share, in an engine, and keeps those in use near.
+///
+/// A read of a session that is near is served on the calling thread, lock-free, and asks nobody. Everything else is one
+/// message or more to the thread of the connection, and awaits the answers. A future that is dropped meanwhile gives up
+/// the answer only: what it has asked for already happens all the same.
+///
+/// Clones are the same store. Its connection ends when the last of them is dropped.
 pub struct SharedStore<T: Shared + ?Sized = Attributes> {
     pub(crate) inner: Arc<Inner<T>>,
 }
@@ -33,6 +39,10 @@ impl<T: Shared + ?Sized> fmt::Debug for SharedStore<T> {
 
 impl SharedStore {
     /// Connects to the engine, for sessions with string attributes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], if the settings are wrong, or the engine cannot be reached in time or will not do.
     pub async fn connect(options: SharedOptions) -> Result<Self, ConnectError> {
         Self::open(options).await
     }
@@ -41,6 +51,10 @@ impl SharedStore {
 #[cfg(feature = "serde")]
 impl<T: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static> SharedStore<T> {
     /// Connects to the engine, for sessions that hold a value: see [`connect`](SharedStore::connect).
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](SharedStore::connect).
     pub async fn connect_typed(options: SharedOptions) -> Result<Self, ConnectError> {
         Self::open(options).await
     }
@@ -62,36 +76,71 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     }
 
     /// Shows the content of a session to a closure, and touches the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, SharedError> {
         self.inner.show(id, true, |held| f(held.content.borrow())).await
     }
 
     /// Shows the content of a session to a closure, without touching the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn peek<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, SharedError> {
         self.inner.show(id, false, |held| f(held.content.borrow())).await
     }
 
     /// Returns the principal to which a session is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn principal(&self, id: &SessionId) -> Result<Option<Principal>, SharedError> {
         self.inner.show(id, false, |held| held.principal).await
     }
 
     /// Returns whether there is such a session, without touching it.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`](SharedError::Away) if the engine is not there or does not answer in time,
+    /// [`Engine`](SharedError::Engine) if it refuses.
     pub async fn exists(&self, id: &SessionId) -> Result<bool, SharedError> {
         found(self.inner.show(id, false, |_| ()).await)
     }
 
     /// Touches a session, or tells why there is none: `Missing(Replaced)` and `Missing(LoggedOut)` for a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn lookup(&self, id: &SessionId) -> Result<(), SharedError> {
         self.inner.show(id, true, |_| ()).await
     }
 
     /// Touches a session. Returns false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`](SharedError::Away) if the engine is not there or does not answer in time,
+    /// [`Engine`](SharedError::Engine) if it refuses.
     pub async fn touch(&self, id: &SessionId) -> Result<bool, SharedError> {
         found(self.lookup(id).await)
     }
 
     /// Returns the time after which a session expires if it is not used, without touching it.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn expires_in(&self, id: &SessionId) -> Result<Duration, SharedError> {
         let inner = &self.inner;
         if let Some(Some(left)) = inner.hit(id, false, |_| inner.near.table.expires_in(id)) {
@@ -102,12 +151,23 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     }
 
     /// Returns which application accepts the session's id, and the lifetime that its cookie should have.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn ticket(&self, id: &SessionId) -> Result<SharedTicket, SharedError> {
         let now = self.inner.near.now();
         self.inner.show(id, false, |held| SharedTicket::of(held, now)).await
     }
 
     /// Changes the given timeouts of a session from now on, and touches the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
+    /// [`Unknown`](SharedError::Unknown) if its answer was lost: the change has happened, or not, or happens yet.
     pub async fn set_timeouts(&self, id: &SessionId, timeouts: Timeouts) -> Result<(), SharedError> {
         self.inner.replace(id, None, timeouts, None).await.map(|_| ())
     }
@@ -124,12 +184,20 @@ impl<T: Shared + ?Sized> SharedStore<T> {
 
     /// Ends a session. Returns whether there was one.
     ///
-    /// `Err(Unconfirmed)`: the session is dead on this server, and the engine is told until it confirms.
+    /// # Errors
+    ///
+    /// [`Unconfirmed`](SharedError::Unconfirmed) if the engine has not confirmed it in time. It is in effect on this
+    /// server, and the engine is told until it confirms. [`Away`](SharedError::Away) if 65,536 ends wait to be
+    /// confirmed already. Nothing has changed then.
     pub async fn delete(&self, id: &SessionId) -> Result<bool, SharedError> {
         self.end(id, Duration::ZERO).await
     }
 
     /// Does the same as `delete`, and remembers for a minute that the id was logged out (`lookup`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`delete`](Self::delete).
     pub async fn log_out(&self, id: &SessionId) -> Result<bool, SharedError> {
         self.end(id, self.inner.config.remember_replaced).await
     }
@@ -142,6 +210,11 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     }
 
     /// Counts the sessions in the engine, by looking at all of its keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`](SharedError::Away) if the engine is not there or does not answer in time,
+    /// [`Engine`](SharedError::Engine) if it refuses.
     pub async fn count(&self) -> Result<u64, SharedError> {
         let pattern = [&escaped(self.inner.prefix()), b":s:*".as_slice()].concat();
         let (mut cursor, mut sessions) = (b"0".to_vec(), 0);
@@ -176,16 +249,31 @@ impl<T: Shared + ?Sized> fmt::Debug for Fresh<'_, T> {
 
 impl<T: Shared + ?Sized> Fresh<'_, T> {
     /// Shows the content of a session to a closure, and touches the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn read<R>(&self, id: &SessionId, f: impl FnOnce(&T) -> R) -> Result<R, SharedError> {
         Ok(f(self.store.inner.fetch(id, true, true).await?.content.borrow()))
     }
 
     /// Returns the principal to which a session is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
+    /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn principal(&self, id: &SessionId) -> Result<Option<Principal>, SharedError> {
         Ok(self.store.inner.fetch(id, false, true).await?.principal)
     }
 
     /// Returns whether there is such a session, without touching it.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`](SharedError::Away) if the engine is not there or does not answer in time,
+    /// [`Engine`](SharedError::Engine) if it refuses.
     pub async fn exists(&self, id: &SessionId) -> Result<bool, SharedError> {
         found(self.store.inner.fetch(id, false, true).await.map(|_| ()))
     }

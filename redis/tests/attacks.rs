@@ -90,12 +90,15 @@ async fn an_abandoned_logout_takes_place(engine: Engine) {
     let (store, other) = (connect(&server.url()).await, connect(&server.url()).await);
     let id = store.create().await.unwrap();
     near(&store, &id).await;
+    // So that the answer is not there before it is asked for.
+    server.suspend();
     {
         let mut logout = pin!(store.delete(&id));
         assert!(matches!(logout.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
     }
     assert!(store.cached(&id, |_| ()).is_none());
     assert_eq!(store.exists(&id).await, Ok(false));
+    server.resume();
     eventually("the session has ended", SECONDS, async || other.fresh().exists(&id).await == Ok(false)).await;
 }
 

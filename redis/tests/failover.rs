@@ -2,13 +2,15 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/sentinel.rs"]
+mod sentinel;
 mod support;
 
 use cloakroom::{MissingError, Principal, SessionId};
-use cloakroom_redis::{SharedError, SharedOptions, SharedStore};
-use std::process::{Child, Command, Stdio};
+use cloakroom_redis::{ConnectError, SharedError, SharedOptions, SharedStore};
+use sentinel::Sentinel;
 use std::time::{Duration, Instant};
-use support::{Engine, Server, eventually, free_port};
+use support::{Engine, Server, eventually};
 
 const NOT_FOUND: SharedError = SharedError::Missing(MissingError::NotFound);
 const SOON: Duration = Duration::from_secs(30);
@@ -52,41 +54,12 @@ async fn an_end_is_confirmed_when_enough_replicas_have_it(engine: Engine) {
     eventually("the replica has it", SOON, async || store.health().unconfirmed == 0).await;
 }
 
-struct Sentinel(Child, std::path::PathBuf, u16);
-
-impl Sentinel {
-    fn start(primary: &Server) -> Self {
-        let port = free_port();
-        let directory = std::env::temp_dir().join(format!("cloakroom-sentinel-{}-{port}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let file = directory.join("sentinel.conf");
-        let settings = format!(
-            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor main 127.0.0.1 {} 2\n\
-             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n",
-            directory.display(),
-            primary.port
-        );
-        std::fs::write(&file, settings).unwrap();
-        let mut command = Command::new(Engine::Redis.program());
-        command.arg(&file).arg("--sentinel").stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().expect("a sentinel can be started"), directory, port)
-    }
-}
-
-impl Drop for Sentinel {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        let _ = std::fs::remove_dir_all(&self.1);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_follows_the_primary_that_the_sentinels_name() {
     let primary = Server::with(Engine::Redis, &["--repl-diskless-sync-delay", "0"]);
     let replicas = [replicated(Engine::Redis, &primary).await, replicated(Engine::Redis, &primary).await];
-    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(&primary)).collect();
-    let places: Vec<String> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.2)).collect();
+    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(primary.port)).collect();
+    let places: Vec<String> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
     let url = format!("redis+sentinel://{}/main", places.join(","));
     let options = || SharedOptions::new(&url).command_timeout(Duration::from_millis(500));
     let begun = Instant::now();
@@ -138,8 +111,8 @@ async fn a_failover_loses_what_was_not_replicated_and_ends_are_told_again() {
         eventually("the replica follows", SOON, linked).await;
         replicas.push(replica);
     }
-    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(&primary)).collect();
-    let places: Vec<String> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.2)).collect();
+    let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(primary.port)).collect();
+    let places: Vec<String> = sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
     let url = format!("redis+sentinel://{}/main", places.join(","));
     let mut stores = Vec::new();
     eventually("the sentinels know the primary", SOON, async || {
@@ -195,4 +168,32 @@ async fn a_failover_loses_what_was_not_replicated_and_ends_are_told_again() {
     );
     assert_eq!((created, undone, told_again, told_by_nobody), (0, 10, 0, 10));
     primary.resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_may_have_a_password_of_their_own() {
+    let primary = Server::with(Engine::Redis, &["--requirepass", "of-the-engine"]);
+    let of_sentinels = [
+        "requirepass of-sentinels".to_owned(),
+        "sentinel auth-pass main of-the-engine".to_owned(),
+        "user ada on >of-ada +@all".to_owned(),
+    ];
+    let sentinel = Sentinel::with(primary.port, &of_sentinels);
+    let connect = async |query: &str| {
+        let url = format!("redis+sentinel://:of-the-engine@127.0.0.1:{}/main{query}", sentinel.port);
+        SharedStore::connect(SharedOptions::new(url)).await
+    };
+    for query in ["?sentinel_pass=of-sentinels", "?sentinel_user=ada&sentinel_pass=of-ada"] {
+        let mut store = None;
+        eventually("the sentinel names the primary", SOON, async || {
+            store = connect(query).await.ok();
+            store.is_some()
+        })
+        .await;
+        assert!(store.unwrap().create().await.is_ok());
+    }
+    for query in ["", "?sentinel_pass=of-the-engine", "?sentinel_user=bob&sentinel_pass=of-ada"] {
+        let error = connect(query).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Permission), "{query} {error:?}");
+    }
 }

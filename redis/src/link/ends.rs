@@ -41,6 +41,11 @@ impl<R, N> End<R, N> {
         self.confirmed.is_some()
     }
 
+    /// Whether its caller was told that it is not confirmed, and it is not.
+    fn is_late(&self) -> bool {
+        self.to.is_none() && !self.is_confirmed()
+    }
+
     fn answer(&mut self, answer: Answer<R>) {
         if let Some(to) = self.to.take() {
             // The caller may have gone.
@@ -127,6 +132,11 @@ impl Ends {
     pub(super) fn unconfirmed(&self) -> u64 {
         let sessions = self.sessions.values().filter(|end| !end.is_confirmed()).count();
         (sessions + self.principals.values().filter(|all| !all.end.is_confirmed()).count()) as u64
+    }
+
+    /// Whether no caller was told that an end is not confirmed, or all such ends are confirmed by now.
+    pub(super) fn are_all_in_time(&self) -> bool {
+        self.sessions.values().all(|end| !end.is_late()) && self.principals.values().all(|all| !all.end.is_late())
     }
 
     pub(super) fn add(&mut self, hash: Hash, command: Command, until: Instant, to: oneshot::Sender<Answer<bool>>) {

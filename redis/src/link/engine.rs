@@ -1,7 +1,9 @@
 //! Making a connection: finding the engine, signing in, and checking that it will do.
 
-use super::socket::{Socket, secured};
-use crate::address::{Address, Place};
+use super::Settings;
+use super::socket::Socket;
+use super::tls::{Tls, explained};
+use crate::address::{Place, SignIn};
 use crate::error::ConnectError;
 use crate::resp::{self, Value};
 use crate::scripts::SCRIPTS;
@@ -14,98 +16,128 @@ use tokio::time::timeout;
 /// A connection to an engine that will do.
 pub(super) struct Connection {
     pub(super) socket: Box<dyn Socket>,
+    /// What was written is sent when the socket is flushed.
+    pub(super) buffers: bool,
     /// What was read and not used yet.
     pub(super) read: Vec<u8>,
     /// Where sentinels have named it.
     pub(super) place: Option<(String, u16)>,
 }
 
-/// What to do with a new connection.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted {
-    /// Whether the engine is to tell of changes.
-    pub(super) tracking: bool,
-    pub(super) within: Duration,
+/// Where the engine is, and how to connect to it.
+pub(super) struct Target<'s> {
+    settings: &'s Settings,
+    tls: Option<Tls>,
 }
 
-/// Returns when most sentinels name another primary than the one at `place`, and never if there are none.
-///
-/// A primary that was cut off from its replicas answers as before, but the changes of others go to the next one.
-pub(super) async fn superseded(address: &Address, place: Option<(String, u16)>, within: Duration) {
-    let (Place::Sentinels { hosts, primary }, Some(place)) = (&address.place, place) else {
-        return core::future::pending().await;
-    };
-    while elected(hosts, primary, within).await.is_none_or(|named| named == place) {
-        tokio::time::sleep(within).await;
+impl<'s> Target<'s> {
+    /// Reads the certificates. May block.
+    pub(super) fn new(settings: &'s Settings) -> Result<Self, ConnectError> {
+        let tls = settings.address.tls.then(|| Tls::new(&settings.certificates)).transpose()?;
+        Ok(Self { settings, tls })
     }
-}
 
-/// Connects. Each step takes `within` at most.
-pub(super) async fn connect(address: &Address, wanted: Wanted) -> Result<Connection, ConnectError> {
-    let late = |_| ConnectError::Io(io::ErrorKind::TimedOut.into());
-    match &address.place {
-        Place::Server { host, port } => {
-            timeout(wanted.within, server(address, (host, *port), wanted.tracking)).await.map_err(late)?
-        }
-        Place::Socket(path) => timeout(wanted.within, local(address, path, wanted.tracking)).await.map_err(late)?,
-        Place::Sentinels { hosts, primary } => {
-            let (host, port) = elected(hosts, primary, wanted.within).await.ok_or(ConnectError::NoPrimary)?;
-            let made =
-                timeout(wanted.within, server(address, (&host, port), wanted.tracking)).await.map_err(late)??;
-            Ok(Connection { place: Some((host, port)), ..made })
+    /// Returns when most sentinels name another primary than the one at `place`, and never if there are none.
+    ///
+    /// A primary that was cut off from its replicas answers as before, but the changes of others go to the next one.
+    pub(super) async fn superseded(&self, place: Option<(String, u16)>) {
+        let (Place::Sentinels { hosts, primary }, Some(place)) = (&self.settings.address.place, place) else {
+            return core::future::pending().await;
+        };
+        let within = self.settings.staleness;
+        while self.elected(hosts, primary, within).await.is_ok_and(|named| named == place) {
+            tokio::time::sleep(within).await;
         }
     }
-}
 
-/// The address of the primary that most sentinels name.
-async fn elected(sentinels: &[(String, u16)], primary: &str, within: Duration) -> Option<(String, u16)> {
-    let mut votes: Vec<((String, u16), usize)> = Vec::new();
-    for (host, port) in sentinels {
-        let Ok(Ok(Some(place))) = timeout(within, ask(host, *port, primary)).await else { continue };
-        match votes.iter_mut().find(|(named, _)| *named == place) {
-            Some((_, votes)) => *votes += 1,
-            None => votes.push((place, 1)),
+    /// Connects. Each step takes the time for a command at most.
+    pub(super) async fn connect(&self) -> Result<Connection, ConnectError> {
+        let late = |_| ConnectError::Io(io::ErrorKind::TimedOut.into());
+        let within = self.settings.command_timeout;
+        match &self.settings.address.place {
+            Place::Server { host, port } => timeout(within, self.server((host, *port))).await.map_err(late)?,
+            Place::Socket(path) => timeout(within, self.local(path)).await.map_err(late)?,
+            Place::Sentinels { hosts, primary } => {
+                let (host, port) = self.elected(hosts, primary, within).await?;
+                let made = timeout(within, self.server((&host, port))).await.map_err(late)??;
+                Ok(Connection { place: Some((host, port)), ..made })
+            }
         }
     }
-    votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(place, _)| place)
-}
 
-/// Asks a sentinel for the address of the primary.
-async fn ask(host: &str, port: u16, primary: &str) -> Result<Option<(String, u16)>, ConnectError> {
-    let mut sentinel =
-        Connection { socket: Box::new(TcpStream::connect((host, port)).await?), read: Vec::new(), place: None };
-    let answer = sentinel.call(&[b"SENTINEL", b"get-master-addr-by-name", primary.as_bytes()]).await?;
-    let Some([host, port]) = answer.list() else { return Ok(None) };
-    let text = |value: &Value| value.bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    let (host, port) = (text(host), text(port).and_then(|port| port.parse().ok()));
-    host.zip(port).map(Some).ok_or(ConnectError::Protocol)
-}
-
-async fn server(address: &Address, place: (&str, u16), tracking: bool) -> Result<Connection, ConnectError> {
-    let stream = TcpStream::connect(place).await?;
-    stream.set_nodelay(true)?;
-    if address.tls {
-        return prepare(secured(stream, place.0).await?, address, tracking).await;
+    /// The address of the primary that most sentinels name. If none names one, the reason that the user can mend.
+    async fn elected(
+        &self,
+        sentinels: &[(String, u16)],
+        primary: &str,
+        within: Duration,
+    ) -> Result<(String, u16), ConnectError> {
+        let mut votes: Vec<((String, u16), usize)> = Vec::new();
+        let mut reason = ConnectError::NoPrimary;
+        for (host, port) in sentinels {
+            let place = match timeout(within, self.ask((host, *port), primary)).await {
+                Ok(Ok(Some(place))) => place,
+                Ok(Err(error @ (ConnectError::Permission | ConnectError::Tls(_)))) => {
+                    reason = error;
+                    continue;
+                }
+                _ => continue,
+            };
+            match votes.iter_mut().find(|(named, _)| *named == place) {
+                Some((_, votes)) => *votes += 1,
+                None => votes.push((place, 1)),
+            }
+        }
+        votes.into_iter().max_by_key(|(_, votes)| *votes).map(|(place, _)| place).ok_or(reason)
     }
-    prepare(Box::new(stream), address, tracking).await
-}
 
-#[cfg(unix)]
-async fn local(address: &Address, path: &std::path::Path, tracking: bool) -> Result<Connection, ConnectError> {
-    prepare(Box::new(tokio::net::UnixStream::connect(path).await?), address, tracking).await
-}
+    /// Asks a sentinel for the address of the primary.
+    async fn ask(&self, place: (&str, u16), primary: &str) -> Result<Option<(String, u16)>, ConnectError> {
+        let mut sentinel = self.stream(place).await?;
+        if let SignIn { user, password: Some(password) } = &self.settings.address.sentinels {
+            let words: Vec<&[u8]> = user.iter().chain([password]).map(String::as_bytes).collect();
+            sentinel.call(&[&[b"AUTH".as_slice()], words.as_slice()].concat()).await?;
+        }
+        let answer = sentinel.call(&[b"SENTINEL", b"get-master-addr-by-name", primary.as_bytes()]).await?;
+        let Some([host, port]) = answer.list() else { return Ok(None) };
+        let text = |value: &Value| value.bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        let (host, port) = (text(host), text(port).and_then(|port| port.parse().ok()));
+        host.zip(port).map(Some).ok_or(ConnectError::Protocol)
+    }
 
-#[cfg(not(unix))]
-async fn local(_: &Address, _: &std::path::Path, _: bool) -> Result<Connection, ConnectError> {
-    Err(ConnectError::Url("this system has no such sockets"))
+    async fn stream(&self, place: (&str, u16)) -> Result<Connection, ConnectError> {
+        let stream = TcpStream::connect(place).await?;
+        stream.set_nodelay(true)?;
+        let socket: Box<dyn Socket> = match &self.tls {
+            Some(tls) => tls.secured(stream, place.0).await?,
+            None => Box::new(stream),
+        };
+        Ok(Connection { socket, buffers: self.tls.is_some(), read: Vec::new(), place: None })
+    }
+
+    async fn server(&self, place: (&str, u16)) -> Result<Connection, ConnectError> {
+        prepare(self.stream(place).await?, self.settings).await
+    }
+
+    #[cfg(unix)]
+    async fn local(&self, path: &std::path::Path) -> Result<Connection, ConnectError> {
+        let socket = Box::new(tokio::net::UnixStream::connect(path).await?);
+        let connection = Connection { socket, buffers: false, read: Vec::new(), place: None };
+        prepare(connection, self.settings).await
+    }
+
+    #[cfg(not(unix))]
+    async fn local(&self, _: &std::path::Path) -> Result<Connection, ConnectError> {
+        Err(ConnectError::Url("this system has no such sockets"))
+    }
 }
 
 /// Signs in, checks the engine, loads the scripts, and asks to be told of changes.
-async fn prepare(socket: Box<dyn Socket>, address: &Address, tracking: bool) -> Result<Connection, ConnectError> {
-    let mut connection = Connection { socket, read: Vec::new(), place: None };
+async fn prepare(mut connection: Connection, settings: &Settings) -> Result<Connection, ConnectError> {
+    let address = &settings.address;
     let mut hello: Vec<&[u8]> = vec![b"HELLO", b"3"];
-    if let Some(password) = &address.password {
-        let user = address.user.as_deref().unwrap_or("default");
+    if let SignIn { user, password: Some(password) } = &address.sign_in {
+        let user = user.as_deref().unwrap_or("default");
         hello.extend([b"AUTH".as_slice(), user.as_bytes(), password.as_bytes()]);
     }
     hello.extend([b"SETNAME".as_slice(), b"cloakroom"]);
@@ -118,7 +150,7 @@ async fn prepare(socket: Box<dyn Socket>, address: &Address, tracking: bool) -> 
     for text in SCRIPTS.iter() {
         connection.call(&[b"SCRIPT", b"LOAD", text.source.as_bytes()]).await?;
     }
-    if tracking {
+    if settings.near {
         connection.call(&[b"CLIENT", b"TRACKING", b"ON"]).await?;
     }
     Ok(connection)
@@ -161,6 +193,7 @@ impl Connection {
         let mut command = Vec::new();
         resp::command(&mut command, words.iter());
         self.socket.write_all(&command).await?;
+        self.socket.flush().await?;
         loop {
             while let Some((value, len)) = resp::read(&self.read).map_err(|_| ConnectError::Protocol)? {
                 self.read.drain(..len);
@@ -171,7 +204,7 @@ impl Connection {
                     value => return Ok(value),
                 }
             }
-            if self.socket.read_buf(&mut self.read).await? == 0 {
+            if self.socket.read_buf(&mut self.read).await.map_err(explained)? == 0 {
                 return Err(ConnectError::Io(io::ErrorKind::UnexpectedEof.into()));
             }
         }

@@ -9,7 +9,7 @@ use crate::error::SharedError;
 use crate::near::{Held, Micros, Near, count};
 use crate::record::Owner;
 use crate::scripts::Script;
-use crate::{arguments, names};
+use crate::{arguments, names, trace};
 use cloakroom::{MissingError, Reservation, SessionId};
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -55,6 +55,8 @@ pub(super) struct Keeper<'n, T: Shared + ?Sized> {
     connected: bool,
     /// Since when there has been no connection.
     lost: Instant,
+    /// Since when, and how many, ends were not confirmed in time. None if all are confirmed.
+    late: Option<(Instant, u64)>,
     /// The engine does not do any more.
     pub(super) broken: bool,
 }
@@ -74,6 +76,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
             ends: Ends::default(),
             connected: false,
             lost: Instant::now(),
+            late: None,
             broken: false,
         }
     }
@@ -168,6 +171,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         let (told, sessions, principals) = self.ends.tick(now);
         self.near.figures.refusals.fetch_add(told, Ordering::Relaxed);
         self.near.figures.unconfirmed.store(self.ends.unconfirmed(), Ordering::Relaxed);
+        self.report(told, now);
         let near = self.near;
         let unproven = &self.unproven;
         self.index.prune(|id| near.table.exists(id) || unproven.contains_key(id));
@@ -180,6 +184,24 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         self.ping();
         let oldest = self.flight.front().map_or(now, |job| job.sent);
         now.duration_since(oldest) < self.settings.command_timeout
+    }
+
+    /// Tells once that ends are not confirmed in time, `told` of them now, and once that all are.
+    fn report(&mut self, told: u64, now: Instant) {
+        match &mut self.late {
+            None if told > 0 => {
+                trace::unconfirmed(told);
+                self.late = Some((now, told));
+            }
+            None => {}
+            Some((since, ends)) => {
+                *ends += told;
+                if self.ends.are_all_in_time() {
+                    trace::confirmed(*ends, now.duration_since(*since));
+                    self.late = None;
+                }
+            }
+        }
     }
 
     fn ping(&mut self) {

@@ -6,7 +6,7 @@
 //! | file | |
 //! |---|---|
 //! | `mod` | the requests, and the handle to which threads send them |
-//! | `engine`, `socket` | making a connection |
+//! | `engine`, `socket`, `tls` | making a connection |
 //! | `pump` | the thread: reads, writes, reconnects |
 //! | `keeper` | what is under way, and what becomes of it when the connection is lost |
 //! | `replies` | what becomes of replies and of news of changes |
@@ -32,6 +32,7 @@ mod keeper;
 mod pump;
 mod replies;
 mod socket;
+mod tls;
 
 pub(crate) use job::Command;
 pub(crate) use pump::start;
@@ -41,6 +42,7 @@ use crate::address::Address;
 use crate::error::SharedError;
 use crate::names::Hash;
 use crate::near::{Held, Micros};
+use crate::options::Certificates;
 use crate::resp::Value;
 use cloakroom::SessionId;
 use core::time::Duration;
@@ -64,9 +66,9 @@ pub(crate) enum Request<O> {
 }
 
 /// How the link works.
-#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) address: Address,
+    pub(crate) certificates: Certificates,
     pub(crate) prefix: Vec<u8>,
     /// Whether there is a near cache.
     pub(crate) near: bool,

@@ -1,17 +1,18 @@
 //! The thread of the link: reads, writes, and reconnects.
 
-use super::engine::{self, Connection, Wanted};
+use super::engine::{Connection, Target};
 use super::keeper::Keeper;
 use super::{Link, Request, Settings};
 use crate::Shared;
 use crate::error::ConnectError;
 use crate::near::Near;
 use crate::resp;
+use crate::trace::{self, Lost};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -49,9 +50,12 @@ async fn run<T: Shared + ?Sized>(
     mut requests: Requests<T>,
     connected: oneshot::Sender<Result<(), ConnectError>>,
 ) {
-    let wanted = Wanted { tracking: settings.near, within: settings.command_timeout };
-    let mut connection = match engine::connect(&settings.address, wanted).await {
-        Ok(connection) => connection,
+    let first = match Target::new(settings) {
+        Ok(target) => target.connect().await.map(|connection| (target, connection)),
+        Err(error) => Err(error),
+    };
+    let (target, mut connection) = match first {
+        Ok(first) => first,
         Err(error) => {
             let _ = connected.send(Err(error));
             return;
@@ -59,13 +63,20 @@ async fn run<T: Shared + ?Sized>(
     };
     let mut keeper = Keeper::<T>::new(near, settings);
     let mut connected = Some(connected);
+    trace::connected();
     loop {
         keeper.connected();
-        if serve(&mut keeper, connection, &mut requests, &mut connected).await.is_none() {
-            return;
-        }
+        let place = connection.place.clone();
+        let lost = serve(&mut keeper, &target, connection, &mut requests, &mut connected).await;
+        let Some(lost) = lost else { return };
+        trace::away(lost);
         keeper.disconnected();
-        let Some(next) = reconnect(&mut keeper, wanted, &mut requests).await else { return };
+        let since = Instant::now();
+        let Some(next) = reconnect(&mut keeper, &target, &mut requests).await else { return };
+        if next.place != place {
+            trace::another_primary();
+        }
+        trace::back(since.elapsed());
         connection = next;
     }
 }
@@ -81,16 +92,16 @@ fn jittered(pause: Duration) -> Duration {
 /// Connects again. `None` if nobody needs it any more.
 async fn reconnect<T: Shared + ?Sized>(
     keeper: &mut Keeper<'_, T>,
-    wanted: Wanted,
+    target: &Target<'_>,
     requests: &mut Requests<T>,
 ) -> Option<Connection> {
     let mut pause = PAUSES.0;
+    let mut told = None;
     loop {
-        let address = &keeper.settings.address;
         let at = Instant::now() + jittered(pause);
         let attempt = async {
             sleep_until(at).await;
-            engine::connect(address, wanted).await
+            target.connect().await
         };
         let mut attempt = core::pin::pin!(attempt);
         let mut tick = Instant::now() + interval(keeper.settings);
@@ -98,7 +109,12 @@ async fn reconnect<T: Shared + ?Sized>(
             tokio::select! {
                 made = &mut attempt => match made {
                     Ok(connection) => return Some(connection),
-                    Err(_) => break,
+                    Err(error) => {
+                        if let Some(reason) = error.reason().filter(|reason| told.replace(*reason) != Some(*reason)) {
+                            trace::refused(reason);
+                        }
+                        break;
+                    }
                 },
                 request = requests.recv() => keeper.take(request?),
                 () = sleep_until(tick) => {
@@ -115,18 +131,30 @@ fn interval(settings: &Settings) -> Duration {
     settings.staleness / 5
 }
 
-/// Serves until the connection is lost. `None` if nobody needs it any more.
+/// Writes some of the bytes, and returns how many. Without bytes, it sends what the socket keeps back.
+async fn send(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<usize> {
+    if bytes.is_empty() {
+        return socket.flush().await.map(|()| 0);
+    }
+    match socket.write(bytes).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Serves until the connection is lost, and returns why. `None` if nobody needs it any more.
 async fn serve<T: Shared + ?Sized>(
     keeper: &mut Keeper<'_, T>,
+    target: &Target<'_>,
     connection: Connection,
     requests: &mut Requests<T>,
     connected: &mut Option<oneshot::Sender<Result<(), ConnectError>>>,
-) -> Option<()> {
+) -> Option<Lost> {
     let (mut reader, mut writer) = tokio::io::split(connection.socket);
     let mut read = connection.read;
     let mut tick = Instant::now() + interval(keeper.settings);
-    let superseded = engine::superseded(&keeper.settings.address, connection.place, keeper.settings.staleness);
-    let mut superseded = core::pin::pin!(superseded);
+    let mut superseded = core::pin::pin!(target.superseded(connection.place));
+    let (buffers, mut unsent) = (connection.buffers, false);
     loop {
         let mut used = 0;
         loop {
@@ -136,12 +164,12 @@ async fn serve<T: Shared + ?Sized>(
                     keeper.receive(value);
                 }
                 Ok(None) => break,
-                Err(resp::Malformed) => return Some(()),
+                Err(resp::Malformed) => return Some(Lost::Protocol),
             }
         }
         read.drain(..used);
         if keeper.broken {
-            return Some(());
+            return Some(Lost::NotPrimary);
         }
         if keeper.near.has_answered()
             && let Some(connected) = connected.take()
@@ -155,13 +183,14 @@ async fn serve<T: Shared + ?Sized>(
         read.reserve(CHUNK);
         tokio::select! {
             bytes = reader.read_buf(&mut read) => match bytes {
-                Ok(0) | Err(_) => return Some(()),
+                Ok(0) | Err(_) => return Some(Lost::Closed),
                 Ok(_) => {}
             },
-            bytes = writer.write(&keeper.out[keeper.written..]), if !keeper.out.is_empty() => match bytes {
-                Ok(0) | Err(_) => return Some(()),
-                Ok(bytes) => keeper.written += bytes,
-            },
+            sent = send(&mut writer, &keeper.out[keeper.written..]), if unsent || !keeper.out.is_empty() => {
+                let Ok(bytes) = sent else { return Some(Lost::Closed) };
+                keeper.written += bytes;
+                unsent = buffers && bytes > 0;
+            }
             request = requests.recv() => {
                 keeper.take(request?);
                 for _ in 1..BATCH {
@@ -169,10 +198,10 @@ async fn serve<T: Shared + ?Sized>(
                     keeper.take(request);
                 }
             }
-            () = &mut superseded => return Some(()),
+            () = &mut superseded => return Some(Lost::Superseded),
             () = sleep_until(tick) => {
                 if !keeper.tick() {
-                    return Some(());
+                    return Some(Lost::NoAnswer);
                 }
                 tick = Instant::now() + interval(keeper.settings);
             }

@@ -118,24 +118,11 @@ impl Server {
 
     fn try_command(&self, words: &[&str]) -> Option<Reply> {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        self.try_bytes(&words)
+        try_bytes(self.port, &words)
     }
 
     pub fn bytes(&self, words: &[&[u8]]) -> Reply {
-        self.try_bytes(words).expect("the engine answers")
-    }
-
-    fn try_bytes(&self, words: &[&[u8]]) -> Option<Reply> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        let mut command = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            command.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            command.extend_from_slice(word);
-            command.extend_from_slice(b"\r\n");
-        }
-        stream.write_all(&command).ok()?;
-        Reply::read(&mut BufReader::new(stream))
+        try_bytes(self.port, words).expect("the engine answers")
     }
 
     /// All keys.
@@ -151,6 +138,25 @@ impl Server {
         let line = line.unwrap_or_else(|| panic!("no {name}")).trim_start_matches(':');
         line.split(',').next().unwrap().trim().parse().unwrap()
     }
+}
+
+/// Runs a command on a connection of its own.
+pub fn command(port: u16, words: &[&str]) -> Reply {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    try_bytes(port, &words).expect("the engine answers")
+}
+
+fn try_bytes(port: u16, words: &[&[u8]]) -> Option<Reply> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let mut command = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        command.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        command.extend_from_slice(word);
+        command.extend_from_slice(b"\r\n");
+    }
+    stream.write_all(&command).ok()?;
+    Reply::read(&mut BufReader::new(stream))
 }
 
 fn spawn(engine: Engine, port: u16, directory: &Path, options: &[String]) -> Child {
