@@ -28,7 +28,7 @@ impl SharedStore {
 
     /// Returns a copy of a session's attributes, and touches the session.
     pub async fn snapshot(&self, id: &SessionId) -> Result<Snapshot, SharedError> {
-        self.inner.show(id, true, |held| held.content.clone().numbered(held.version)).await
+        self.inner.show(id, true, |held| held.content.clone().numbered(held.terms.version)).await
     }
 
     /// Sets an attribute, and touches the session. Never creates a session.

@@ -73,7 +73,7 @@ impl<T: Shared + ?Sized> SharedStore<T> {
 
     /// Returns the principal to which a session is bound.
     pub async fn principal(&self, id: &SessionId) -> Result<Option<Principal>, SharedError> {
-        self.inner.show(id, false, |held| held.principal).await
+        self.inner.show(id, false, |held| held.terms.principal).await
     }
 
     /// Returns whether there is such a session, without touching it.
@@ -105,8 +105,8 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     pub async fn ticket(&self, id: &SessionId) -> Result<SharedTicket, SharedError> {
         let now = self.inner.near.now();
         let ticket = |held: &Held<T::Owned>| SharedTicket {
-            audience: held.audience,
-            max_age: held.cookie.map(|life| held.ends_at.map_or(life, |end| life.min(until(end, now)))),
+            audience: held.terms.audience,
+            max_age: held.terms.cookie.map(|life| held.terms.ends_at.map_or(life, |end| life.min(until(end, now)))),
         };
         self.inner.show(id, false, ticket).await
     }
@@ -186,7 +186,7 @@ impl<T: Shared + ?Sized> Fresh<'_, T> {
 
     /// Returns the principal to which a session is bound.
     pub async fn principal(&self, id: &SessionId) -> Result<Option<Principal>, SharedError> {
-        Ok(self.store.inner.fetch(id, false, true).await?.principal)
+        Ok(self.store.inner.fetch(id, false, true).await?.terms.principal)
     }
 
     /// Returns whether there is such a session, without touching it.
