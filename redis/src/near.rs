@@ -25,7 +25,8 @@ pub(crate) fn micros(span: Duration) -> Micros {
 }
 
 /// A session as it was in the engine. In this order, so that a hit finds what it needs together, behind the header of
-/// the table's entry.
+/// the table's entry. If the content is a snapshot, that entry takes 256 bytes (or 272, with limits of its own), so it
+/// begins with a cache line, and its content with the next one.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Held<O> {
@@ -239,6 +240,12 @@ mod tests {
         let hits = |times: u64| (0..times).for_each(|_| near.hit());
         std::thread::scope(|scope| (0..2 * OWN).for_each(|_| _ = scope.spawn(|| hits(100_000))));
         assert_eq!(near.health(Duration::ZERO).hits, 2 * OWN as u64 * 100_000);
+    }
+
+    #[test]
+    fn a_session_with_attributes_fills_its_entry() {
+        // Besides the header of 56 bytes and the serial number's 40.
+        assert_eq!(56 + size_of::<Held<cloakroom::Snapshot>>() + 40, 256);
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Version {
 /// Holds an owned copy of a session's attributes, all of one version. Made by
 /// [`SessionStore::snapshot`](crate::SessionStore::snapshot).
 ///
-/// It is in the packed form of the session: a single allocation, or none if it takes no more than 110 bytes, which are
+/// It is in the packed form of the session: a single allocation, or none if it takes no more than 134 bytes, which are
 /// in the snapshot itself then. It has the methods of [`Attributes`], which are wait-free and allocate nothing. `Debug`
 /// shows the number of attributes and the version, and neither keys nor values.
 ///
@@ -53,8 +53,8 @@ pub struct Snapshot {
     version: Version,
 }
 
-/// The longest text that is in a [`Text`] itself. With it, a snapshot takes 120 bytes.
-const SHORT: usize = 110;
+/// The longest text that is in a [`Text`] itself. With it, a snapshot takes 144 bytes.
+const SHORT: usize = 134;
 
 /// A text that cannot be changed. A short one is where its owner is, which saves a cache miss.
 #[derive(Clone)]
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_text_is_the_same_wherever_it_is() {
-        for len in [0, 1, SHORT - 2, SHORT - 1, SHORT, SHORT + 1, 255, 256, 1_000] {
+        for len in [0, 1, SHORT - 2, SHORT - 1, SHORT, SHORT + 1, 255, 256, 256 + SHORT, 1_000] {
             // Of two bytes each, so that half of one would be seen.
             let text = "ä".repeat(len / 2) + &"x".repeat(len % 2);
             let kept = Text::new(&text);
@@ -153,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_two_cache_lines_at_most() {
-        assert_eq!(size_of::<Snapshot>(), 120);
+    fn a_snapshot_has_the_size_that_is_said() {
+        assert_eq!(size_of::<Snapshot>(), 144);
     }
 
     #[test]
