@@ -55,7 +55,7 @@ impl SharedStore {
     /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
     /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn snapshot(&self, id: &SessionId) -> Result<Snapshot, SharedError> {
-        self.inner.show(id, true, |held| held.content.clone().numbered(held.version)).await
+        self.inner.show(id, true, |held| held.content.clone().numbered(held.terms.version)).await
     }
 
     /// Sets an attribute, and touches the session. Never creates a session.

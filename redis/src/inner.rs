@@ -137,14 +137,15 @@ impl<T: Shared + ?Sized> Inner<T> {
     ) -> Result<R, E> {
         // What is near may be out of date. The engine compares the version before it changes anything, but a refusal of
         // the closure has to be of what is true.
-        let mut near = self.hit(id, true, |held| (f(&held.content), held.version)).filter(|(result, _)| result.is_ok());
+        let mut near =
+            self.hit(id, true, |held| (f(&held.content), held.terms.version)).filter(|(result, _)| result.is_ok());
         let mut fresh = false;
         loop {
             let (result, version) = match near.take() {
                 Some(changed) => changed,
                 None => {
                     let held = self.fetch(id, true, fresh).await?;
-                    (f(&held.content), held.version)
+                    (f(&held.content), held.terms.version)
                 }
             };
             let (result, content) = match result {

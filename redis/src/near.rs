@@ -11,7 +11,8 @@
 
 use crate::health::Health;
 use cloakroom::{Audience, Clock, CoarseClock, ConfigError, Principal, SessionStore, SessionStoreBuilder, WhenFull};
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
@@ -23,14 +24,21 @@ pub(crate) fn micros(span: Duration) -> Micros {
     span.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(span.subsec_micros()))
 }
 
-/// A session as it was in the engine. In this order, so that a hit finds what it needs together.
+/// A session as it was in the engine. In this order, so that a hit finds what it needs together, behind the header of
+/// the table's entry. If the content is a snapshot, that entry takes 256 bytes (or 272, with limits of its own), so it
+/// begins with a cache line, and its content with the next one.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Held<O> {
+    /// From when on a use has to be told to the engine; [`TOLD`] if it was told.
+    touch_at: AtomicU64,
     pub(crate) content: O,
-    /// From when on a use has to be told to the engine.
-    pub(crate) touch_at: Micros,
-    pub(crate) touched: AtomicBool,
+    pub(crate) terms: Box<Terms>,
+}
+
+/// What a hit does not ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
     pub(crate) version: u32,
     pub(crate) idle: Duration,
     /// When the engine drops the session, if it is not touched.
@@ -42,35 +50,40 @@ pub(crate) struct Held<O> {
     pub(crate) principal: Option<Principal>,
 }
 
-impl<O: Clone> Held<O> {
-    pub(crate) fn copied(&self) -> Self {
-        Self {
-            content: self.content.clone(),
-            // Relaxed: see `is_due`.
-            touched: AtomicBool::new(self.touched.load(Ordering::Relaxed)),
-            ..*self
-        }
-    }
-}
+/// Later than every use.
+const NEVER: Micros = Micros::MAX;
+const TOLD: Micros = NEVER - 1;
 
 impl<O> Held<O> {
+    /// `touch_at`: `None` if touches change nothing.
+    pub(crate) fn new(content: O, touch_at: Option<Micros>, terms: Terms) -> Self {
+        let touch_at = touch_at.map_or(NEVER, |instant| instant.min(TOLD));
+        Self { touch_at: AtomicU64::new(touch_at), content, terms: Box::new(terms) }
+    }
+
     /// Whether the engine has to be told of a use at this instant. True once.
     #[inline]
     pub(crate) fn is_due(&self, now: Micros) -> bool {
         // Relaxed: of several threads that find it due, one tells.
-        now >= self.touch_at && !self.touched.swap(true, Ordering::Relaxed)
+        now >= self.touch_at.load(Ordering::Relaxed) && self.touch_at.swap(TOLD, Ordering::Relaxed) < TOLD
+    }
+
+    /// The time that is left if the session is not used.
+    pub(crate) fn left(&self, now: Micros) -> Duration {
+        match self.terms.ends_at {
+            // The engine keeps it until then, used or not. Relaxed: this never changes.
+            Some(end) if self.touch_at.load(Ordering::Relaxed) == NEVER => until(end, now),
+            // The engine keeps it an eighth longer.
+            _ => until(self.terms.gone_at, now).saturating_sub(self.terms.idle / 8),
+        }
     }
 }
 
-impl<O> Held<O> {
-    /// The time that is left if the session is not used.
-    pub(crate) fn left(&self, now: Micros) -> Duration {
-        match self.ends_at {
-            // The engine keeps it until then, used or not.
-            Some(end) if self.touch_at == Micros::MAX => until(end, now),
-            // The engine keeps it an eighth longer.
-            _ => until(self.gone_at, now).saturating_sub(self.idle / 8),
-        }
+impl<O: Clone> Held<O> {
+    pub(crate) fn copied(&self) -> Self {
+        // Relaxed: see `is_due`.
+        let touch_at = AtomicU64::new(self.touch_at.load(Ordering::Relaxed));
+        Self { touch_at, content: self.content.clone(), terms: self.terms.clone() }
     }
 }
 
@@ -85,17 +98,22 @@ struct Counters {
     misses: AtomicU64,
 }
 
-/// Counts on the cache lines of the calling thread.
-const STRIPES: usize = 16;
+/// How many threads have counters of their own. A thread that comes later shares the last ones with others.
+const OWN: usize = 31;
 
-fn stripe() -> usize {
+/// The number of the calling thread, in the order in which threads count first, but at most [`OWN`].
+#[inline]
+fn thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        // Relaxed: any number will do.
-        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        static MINE: Cell<Option<usize>> = const { Cell::new(None) };
     }
-    // A thread that is ending counts with another one.
-    MINE.try_with(|mine| *mine).unwrap_or(0)
+    MINE.get().unwrap_or_else(|| {
+        // Relaxed: only the number matters.
+        let mine = NEXT.fetch_add(1, Ordering::Relaxed).min(OWN);
+        MINE.set(Some(mine));
+        mine
+    })
 }
 
 /// The figures that the link counts.
@@ -122,7 +140,7 @@ pub(crate) struct Near<O: Send + Sync + 'static> {
     pub(crate) table: Arc<SessionStore<Held<O>>>,
     clock: CoarseClock,
     fresh_until: CachePadded<AtomicU64>,
-    counters: Box<[CachePadded<Counters>; STRIPES]>,
+    counters: Box<[CachePadded<Counters>; OWN + 1]>,
     pub(crate) figures: Figures,
 }
 
@@ -169,11 +187,23 @@ impl<O: Send + Sync + 'static> Near<O> {
 
     #[inline]
     pub(crate) fn hit(&self) {
-        count(&self.counters[stripe()].hits);
+        self.count(|counters| &counters.hits);
     }
 
     pub(crate) fn miss(&self) {
-        count(&self.counters[stripe()].misses);
+        self.count(|counters| &counters.misses);
+    }
+
+    #[inline]
+    fn count(&self, counter: fn(&Counters) -> &AtomicU64) {
+        let thread = thread();
+        let counter = counter(&self.counters[thread]);
+        if thread < OWN {
+            // No other thread writes it, so nothing is lost, and no bus is locked. Relaxed: only the number matters.
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        } else {
+            count(counter);
+        }
     }
 
     /// The figures. `bound`: an engine that has said nothing for longer is away.
@@ -197,5 +227,45 @@ impl<O: Send + Sync + 'static> Near<O> {
             commands: read(&figures.commands),
             near: self.table.count() as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_hit_of_any_thread_is_lost() {
+        let near = Near::<u32>::new(SessionStore::builder()).unwrap();
+        let hits = |times: u64| (0..times).for_each(|_| near.hit());
+        std::thread::scope(|scope| (0..2 * OWN).for_each(|_| _ = scope.spawn(|| hits(100_000))));
+        assert_eq!(near.health(Duration::ZERO).hits, 2 * OWN as u64 * 100_000);
+    }
+
+    #[test]
+    fn a_session_with_attributes_fills_its_entry() {
+        // Besides the header of 56 bytes and the serial number's 40.
+        assert_eq!(56 + size_of::<Held<cloakroom::Snapshot>>() + 40, 256);
+    }
+
+    #[test]
+    fn a_use_is_due_once_and_time_is_left_by_the_deadlines() {
+        let idle = Duration::from_micros(800);
+        let terms = Terms {
+            version: 0,
+            idle,
+            gone_at: 1_000,
+            ends_at: Some(600),
+            cookie: None,
+            audience: None,
+            principal: None,
+        };
+        let held = Held::new((), Some(100), terms.clone());
+        assert_eq!([99, 100, 101].map(|now| held.is_due(now)), [false, true, false]);
+        assert!(!held.is_due(Micros::MAX) && !held.copied().is_due(Micros::MAX - 1));
+        assert_eq!(held.left(200), Duration::from_micros(700));
+        let capped = Held::new((), None, terms);
+        assert!(!capped.is_due(Micros::MAX - 1));
+        assert_eq!(capped.left(200), Duration::from_micros(400));
     }
 }

@@ -162,7 +162,7 @@ impl SharedRotation<'_> {
             let held = self.store.inner.fetch(self.id, true, true).await?;
             let kept = held.content.iter().filter(|(key, _)| keep(key));
             let content = written::<Attributes>(&Snapshot::detached(kept));
-            match self.again().moved(Owner::Nobody, Some(held.version), Some(content)).await {
+            match self.again().moved(Owner::Nobody, Some(held.terms.version), Some(content)).await {
                 Err(SharedError::Changed) => {}
                 moved => return moved,
             }

@@ -102,7 +102,7 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
     /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn principal(&self, id: &SessionId) -> Result<Option<Principal>, SharedError> {
-        self.inner.show(id, false, |held| held.principal).await
+        self.inner.show(id, false, |held| held.terms.principal).await
     }
 
     /// Returns whether there is such a session, without touching it.
@@ -265,7 +265,7 @@ impl<T: Shared + ?Sized> Fresh<'_, T> {
     /// [`Missing`](SharedError::Missing) if there is no such session. [`Away`](SharedError::Away) if the engine is not
     /// there or does not answer in time, [`Engine`](SharedError::Engine) if it refuses.
     pub async fn principal(&self, id: &SessionId) -> Result<Option<Principal>, SharedError> {
-        Ok(self.store.inner.fetch(id, false, true).await?.principal)
+        Ok(self.store.inner.fetch(id, false, true).await?.terms.principal)
     }
 
     /// Returns whether there is such a session, without touching it.
@@ -291,8 +291,9 @@ pub struct SharedTicket {
 
 impl SharedTicket {
     pub(crate) fn of<O>(held: &Held<O>, now: Micros) -> Self {
-        let max_age = held.cookie.map(|life| held.ends_at.map_or(life, |end| life.min(until(end, now))));
-        Self { audience: held.audience, max_age }
+        let terms = &held.terms;
+        let max_age = terms.cookie.map(|life| terms.ends_at.map_or(life, |end| life.min(until(end, now))));
+        Self { audience: terms.audience, max_age }
     }
 }
 

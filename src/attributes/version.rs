@@ -30,8 +30,9 @@ impl Version {
 /// Holds an owned copy of a session's attributes, all of one version. Made by
 /// [`SessionStore::snapshot`](crate::SessionStore::snapshot).
 ///
-/// It is a single allocation, in the packed form of the session, and has the methods of [`Attributes`], which are
-/// wait-free and allocate nothing. `Debug` shows the number of attributes and the version, and neither keys nor values.
+/// It is in the packed form of the session: a single allocation, or none if it takes no more than 134 bytes, which are
+/// in the snapshot itself then. It has the methods of [`Attributes`], which are wait-free and allocate nothing. `Debug`
+/// shows the number of attributes and the version, and neither keys nor values.
 ///
 /// # Examples
 ///
@@ -48,13 +49,46 @@ impl Version {
 /// ```
 #[derive(Clone)]
 pub struct Snapshot {
-    packed: Box<str>,
+    packed: Text,
     version: Version,
+}
+
+/// The longest text that is in a [`Text`] itself. With it, a snapshot takes 144 bytes.
+const SHORT: usize = 134;
+
+/// A text that cannot be changed. A short one is where its owner is, which saves a cache miss.
+#[derive(Clone)]
+enum Text {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<str>),
+}
+
+impl Text {
+    fn new(text: &str) -> Self {
+        match u8::try_from(text.len()) {
+            Ok(len) if text.len() <= SHORT => {
+                let mut bytes = [0; SHORT];
+                bytes[..text.len()].copy_from_slice(text.as_bytes());
+                Self::Short { len, bytes }
+            }
+            _ => Self::Long(text.into()),
+        }
+    }
+
+    #[inline]
+    #[allow(unsafe_code, reason = "the text was checked when it was a `str`")]
+    fn as_str(&self) -> &str {
+        match self {
+            // SAFETY: only `new` makes one, of as many bytes of a `str`, and nothing changes them.
+            Self::Short { len, bytes } => unsafe { core::str::from_utf8_unchecked(&bytes[..usize::from(*len)]) },
+            Self::Long(text) => text,
+        }
+    }
 }
 
 impl Snapshot {
     pub(crate) fn of(attributes: &Attributes, version: Version) -> Self {
-        Self { packed: attributes.packed.into(), version }
+        Self { packed: Text::new(&attributes.packed), version }
     }
 
     pub(crate) fn at(self, version: Version) -> Self {
@@ -62,7 +96,7 @@ impl Snapshot {
     }
 
     pub(crate) fn packed(&self) -> &str {
-        &self.packed
+        self.packed.as_str()
     }
 
     /// Returns the version that this is a copy of.
@@ -78,7 +112,7 @@ impl Deref for Snapshot {
 
     #[inline]
     fn deref(&self) -> &Attributes {
-        Attributes::from_packed(&self.packed)
+        Attributes::from_packed(self.packed.as_str())
     }
 }
 
@@ -106,6 +140,22 @@ impl fmt::Debug for Snapshot {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_the_same_wherever_it_is() {
+        for len in [0, 1, SHORT - 2, SHORT - 1, SHORT, SHORT + 1, 255, 256, 256 + SHORT, 1_000] {
+            // Of two bytes each, so that half of one would be seen.
+            let text = "ä".repeat(len / 2) + &"x".repeat(len % 2);
+            let kept = Text::new(&text);
+            assert_eq!((kept.as_str(), matches!(kept, Text::Short { .. })), (text.as_str(), len <= SHORT), "{len}");
+            assert_eq!(kept.clone().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_has_the_size_that_is_said() {
+        assert_eq!(size_of::<Snapshot>(), 144);
+    }
 
     #[test]
     fn versions_wrap_around_after_the_last() {

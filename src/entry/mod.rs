@@ -342,6 +342,13 @@ impl<'g, P: Payload> EntryRef<'g, P> {
         self.header().shape.is_plain()
     }
 
+    /// Whether the version is a session's, without limits of its own and without a principal: the store's idle timeout
+    /// alone ends it.
+    #[inline]
+    pub(crate) fn has_common_terms(self) -> bool {
+        self.header().shape.has_common_terms()
+    }
+
     /// Whether this version is a forward.
     #[inline]
     pub(crate) fn is_forward(self) -> bool {

@@ -118,6 +118,13 @@ impl Shape {
         self.0 < TICKET
     }
 
+    /// Whether the version is a session's, without limits of its own and without a principal.
+    #[inline]
+    pub(super) fn has_common_terms(self) -> bool {
+        // Forwards and reservations have both bits.
+        !self.has(LIMITS | BINDING)
+    }
+
     #[inline]
     pub(super) fn is_forward(self) -> bool {
         self.0 >= Self::PARTING.0
@@ -333,6 +340,7 @@ mod tests {
                 assert_eq!(shape.tail_len() - shape.overrides_len(), text_len as usize);
                 assert!(shape.is_session() && shape.forward(&tail).is_none() && shape.reservation(&tail).is_none());
                 assert_eq!((shape.is_plain(), shape.is_bound()), (bits == 0, bits & 2 != 0));
+                assert_eq!(shape.has_common_terms(), read.limits.is_none() && read.binding.is_none());
             }
         }
     }
@@ -346,7 +354,7 @@ mod tests {
             let read = shape.overrides(&tail);
             assert_eq!(read.limits, Some(Limits { idle: FOREVER, end: Tick::new(9) }));
             assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0 && read.ticket == Ticket::NONE);
-            assert!(shape.is_forward() && !shape.is_plain() && !shape.is_bound());
+            assert!(shape.is_forward() && !shape.is_plain() && !shape.is_bound() && !shape.has_common_terms());
             assert_eq!((shape.text_len(), shape.is_parting()), (0, parting));
         }
     }
@@ -361,6 +369,7 @@ mod tests {
         assert_eq!(read.limits, Some(Limits { idle: FOREVER, end: Tick::new(9) }));
         assert!(read.binding.is_none() && read.former.is_none() && read.serial == 0);
         assert!(shape.is_reservation() && !shape.is_session() && !shape.is_plain() && !shape.is_bound());
+        assert!(!shape.has_common_terms());
         assert!(!shape.is_forward() && shape.forward(&tail).is_none() && shape.text_len() == 0);
     }
 

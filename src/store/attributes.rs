@@ -195,7 +195,7 @@ impl SessionStore {
     /// Returns an owned copy of all attributes, of one version, and touches the session. `None` if there is no such
     /// session.
     ///
-    /// Lock-free; one allocation. Takes effect when the session is touched.
+    /// Lock-free; one allocation, or none for [few attributes](Snapshot). Takes effect when the session is touched.
     ///
     /// # Examples
     ///
@@ -214,8 +214,8 @@ impl SessionStore {
 
     /// Does the same as [`snapshot`](Self::snapshot) without touching the session.
     ///
-    /// Lock-free; a single allocation. Takes effect when the stamp is loaded; if the session has expired, when this
-    /// call ends it.
+    /// Lock-free; a single allocation, or none for [few attributes](Snapshot). Takes effect when the stamp is loaded; if
+    /// the session has expired, when this call ends it.
     ///
     /// # Examples
     ///

@@ -97,7 +97,7 @@ impl<'g, P: Payload> Pinned<'g, P> {
     /// Judges a version that was seen live with this stamp. An expired version is dead when this returns.
     #[inline(always)]
     pub(super) fn judge(&self, version: EntryRef<'g, P>, stamp: Tick) -> Judgement {
-        if !version.is_plain() {
+        if !version.has_common_terms() {
             return (*self).judge_with_overrides(version, stamp);
         }
         if self.moment.finds_live(stamp, None) { Judgement::Live } else { (*self).judge_afresh(version, stamp) }

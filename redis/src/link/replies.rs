@@ -5,12 +5,12 @@ use super::keeper::{Keeper, Unproven};
 use crate::Shared;
 use crate::error::{EngineError, SharedError};
 use crate::names::{self, Changed, Hash};
-use crate::near::{Held, Micros, count, until};
+use crate::near::{Held, Micros, Terms, count, until};
 use crate::record::{self, Owner, Record};
 use crate::resp::Value;
 use crate::scripts::Status;
 use cloakroom::{MissingError, Reservation, SessionId, Timeouts};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -233,8 +233,8 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
     }
 
     fn fulfil(&self, reservation: Reservation<'n, Held<T::Owned>>, held: Held<T::Owned>) {
-        let absolute = held.ends_at.map_or(Duration::MAX, |end| until(end, self.near.now()));
-        let timeouts = Timeouts::default().idle(held.idle).absolute(absolute);
+        let absolute = held.terms.ends_at.map_or(Duration::MAX, |end| until(end, self.near.now()));
+        let timeouts = Timeouts::default().idle(held.terms.idle).absolute(absolute);
         let figures = &self.near.figures;
         let late = reservation.fulfil_with(timeouts, held).is_err();
         count(if late { &figures.late_fills } else { &figures.fills });
@@ -271,8 +271,7 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
         // Only an absolute deadline makes the time that is left shorter than it was to be; touches change nothing then.
         let until_deadline = record.deadline.map(|deadline| deadline.saturating_sub(now));
         let capped = until_deadline.is_some_and(|until| until <= left + 3);
-        let held = Held {
-            content: decoded::<T>(record.content).ok_or(no_record)?,
+        let terms = Terms {
             version: record.version,
             principal: owner.map(|owner| owner.principal),
             audience: record.audience,
@@ -280,9 +279,9 @@ impl<'n, T: Shared + ?Sized> Keeper<'n, T> {
             idle: Duration::from_millis(record.idle),
             gone_at: later(left),
             ends_at: until_deadline.map(later),
-            touch_at: if capped { Micros::MAX } else { later(left.saturating_sub(record.idle)) },
-            touched: AtomicBool::new(false),
         };
+        let touch_at = (!capped).then(|| later(left.saturating_sub(record.idle)));
+        let held = Held::new(decoded::<T>(record.content).ok_or(no_record)?, touch_at, terms);
         Ok(Found { held, owner, changed: number(changed)? == 1, forwarded: number(forwarded)? == 1 })
     }
 }

@@ -31,7 +31,7 @@ impl Session {
 
     /// Returns a copy of all attributes, and touches the session. `None` if there is no session.
     ///
-    /// A copy may be held across an `.await`. Lock-free; a single allocation.
+    /// A copy may be held across an `.await`. Lock-free; a single allocation, or none for few attributes.
     #[must_use]
     pub fn snapshot(&self) -> Option<Snapshot> {
         let read_only = self.0.config().touches_at_the_response();
