@@ -28,7 +28,7 @@ impl Disk {
 
     /// Puts a database with the records that `fill` writes in place of the one that is there, and of the witness.
     /// `fill` returns the timeline's mark and whether the last uses are in the records. If it fails, nothing is
-    /// replaced.
+    /// replaced. If the disk fails after the rename, this fails although the new database is in place.
     pub(crate) fn replace<E: From<OpenError>>(
         dir: &Path,
         faults: Option<&Faults>,

@@ -132,8 +132,9 @@ fn hold(dir: &Path, options: &Options) -> Result<(Disk, Mark, bool), SnapshotErr
 ///
 /// If a key is set, the snapshot has to be sealed with it or with a former key; if none is set, only the checksums are
 /// compared. All or nothing: the new record takes the place of the old one by one rename, once all of the snapshot was
-/// read and is intact. After a crash the directory is as before, as after the call, or (if it had no intact record
-/// before) refused as damaged.
+/// read and is intact. If the disk fails right after that rename, the call fails although the snapshot is in place.
+/// After a crash the directory is as before, as after the call, or (if it had no intact record before) refused as
+/// damaged.
 ///
 /// Blocks; holds the directory meanwhile. Allocates what one session takes, and the database's cache of 64 MiB at most.
 ///
