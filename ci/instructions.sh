@@ -5,7 +5,7 @@
 # The counts are exact for one compiler, one C library and one kind of processor: the script says so when the compiler is another than the baseline's.
 # Then counts those of operations on a store that cloakroom-persist keeps on disk, and fails where they take too many times those of a store in memory: `set` 1.3.
 # Then counts those of a read that cloakroom-redis serves from its near cache, and its cache misses, and fails where they are too many times those of a
-# store in memory: 1.2 and 1.15.
+# store in memory: 1.2 and 1.1.
 # Needs valgrind. Installs the runner of the benchmarks and redis-server where they are missing. Six minutes on two cores from scratch.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,6 +1,7 @@
 //! The name of a version of a session, and an owned copy of a version.
 
 use super::Attributes;
+use crate::memory::Text;
 use core::borrow::Borrow;
 use core::fmt;
 use core::ops::Deref;
@@ -51,39 +52,6 @@ impl Version {
 pub struct Snapshot {
     packed: Text,
     version: Version,
-}
-
-/// The longest text that is in a [`Text`] itself. With it, a snapshot takes 144 bytes.
-const SHORT: usize = 134;
-
-/// A text that cannot be changed. A short one is where its owner is, which saves a cache miss.
-#[derive(Clone)]
-enum Text {
-    Short { len: u8, bytes: [u8; SHORT] },
-    Long(Box<str>),
-}
-
-impl Text {
-    fn new(text: &str) -> Self {
-        match u8::try_from(text.len()) {
-            Ok(len) if text.len() <= SHORT => {
-                let mut bytes = [0; SHORT];
-                bytes[..text.len()].copy_from_slice(text.as_bytes());
-                Self::Short { len, bytes }
-            }
-            _ => Self::Long(text.into()),
-        }
-    }
-
-    #[inline]
-    #[allow(unsafe_code, reason = "the text was checked when it was a `str`")]
-    fn as_str(&self) -> &str {
-        match self {
-            // SAFETY: only `new` makes one, of as many bytes of a `str`, and nothing changes them.
-            Self::Short { len, bytes } => unsafe { core::str::from_utf8_unchecked(&bytes[..usize::from(*len)]) },
-            Self::Long(text) => text,
-        }
-    }
 }
 
 impl Snapshot {
@@ -140,17 +108,6 @@ impl fmt::Debug for Snapshot {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_the_same_wherever_it_is() {
-        for len in [0, 1, SHORT - 2, SHORT - 1, SHORT, SHORT + 1, 255, 256, 256 + SHORT, 1_000] {
-            // Of two bytes each, so that half of one would be seen.
-            let text = "ä".repeat(len / 2) + &"x".repeat(len % 2);
-            let kept = Text::new(&text);
-            assert_eq!((kept.as_str(), matches!(kept, Text::Short { .. })), (text.as_str(), len <= SHORT), "{len}");
-            assert_eq!(kept.clone().as_str(), text);
-        }
-    }
 
     #[test]
     fn a_snapshot_has_the_size_that_is_said() {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `setting` | where the memory comes from: a setting of the process |
 //! | `prefetch` | prefetching |
+//! | `text` | a text that is where its owner is, if it is short |
 //! | `heap` | memory from the system, in huge pages |
 //! | `block` | blocks of memory, from the heap or the allocator |
 //! | `object` | a retired object, and how its kind is freed |
@@ -52,6 +53,7 @@ mod prefetch;
 pub(crate) mod record;
 mod retire;
 mod setting;
+mod text;
 
 pub(crate) use batch::BATCH;
 pub(crate) use block::{Block, UPPER_BITS_FREE};
@@ -63,6 +65,7 @@ pub(crate) use prefetch::prefetch;
 pub(crate) use retire::{collect, flush};
 #[cfg_attr(any(loom, shuttle), allow(unused_imports, reason = "the models have no such setting"))]
 pub use setting::Memory;
+pub(crate) use text::Text;
 
 #[cfg(all(test, not(any(loom, crossbeam_sanitize))))]
 mod tests;

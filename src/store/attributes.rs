@@ -214,8 +214,8 @@ impl SessionStore {
 
     /// Does the same as [`snapshot`](Self::snapshot) without touching the session.
     ///
-    /// Lock-free; a single allocation, or none for [few attributes](Snapshot). Takes effect when the stamp is loaded; if
-    /// the session has expired, when this call ends it.
+    /// Lock-free; a single allocation, or none for [few attributes](Snapshot). Takes effect when the stamp is loaded;
+    /// if the session has expired, when this call ends it.
     ///
     /// # Examples
     ///
