@@ -14,10 +14,13 @@ mod heap;
 mod object;
 #[path = "../../src/memory/prefetch.rs"]
 mod prefetch;
+#[path = "../../src/memory/text.rs"]
+mod text;
 
 pub(crate) use block::{Block, UPPER_BITS_FREE};
 pub(crate) use object::{Contents, Kind, RetiredObject};
 pub(crate) use prefetch::prefetch;
+pub(crate) use text::Text;
 
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
