@@ -9,6 +9,11 @@ use std::hash::Hash;
 pub(crate) trait Timed {
     fn called(&self) -> usize;
     fn returned(&self) -> usize;
+
+    /// Whether the operation changes nothing, whatever the state is. Such operations need not be tried in every order.
+    fn changes_nothing(&self) -> bool {
+        false
+    }
 }
 
 /// Whether some order explains the events, at most 64 of them. `after` returns the states in which an event may leave
@@ -48,16 +53,15 @@ where
         if !self.seen.insert((done, state.clone())) {
             return false;
         }
-        let possible = open().filter(|(_, event)| event.called() < first_return);
-        let ways: Vec<(u64, Vec<S>)> = possible
-            .map(|(index, event)| (done | 1 << index, (self.after)(&state, event).into_iter().collect()))
-            .collect();
-        // What leaves the state as it is may come first: it takes no other event's place.
-        if let Some((done, _)) =
-            ways.iter().find(|(_, states)| !states.is_empty() && states.iter().all(|next| *next == state))
-        {
-            return self.finish(*done, state);
+        let possible = || open().filter(|(_, event)| event.called() < first_return);
+        // What changes nothing comes first if it can: wherever else it stands, the others have the same effects without
+        // it.
+        let mut idle = possible().filter(|(_, event)| event.changes_nothing());
+        if let Some((index, _)) = idle.find(|(_, event)| (self.after)(&state, event).into_iter().next().is_some()) {
+            return self.finish(done | 1 << index, state);
         }
-        ways.into_iter().any(|(done, states)| states.into_iter().any(|next| self.finish(done, next)))
+        possible().any(|(index, event)| {
+            (self.after)(&state, event).into_iter().any(|next| self.finish(done | 1 << index, next))
+        })
     }
 }

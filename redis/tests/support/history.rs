@@ -88,6 +88,10 @@ impl Timed for Placed {
     fn returned(&self) -> usize {
         self.returned
     }
+
+    fn changes_nothing(&self) -> bool {
+        matches!(self.event.what, What::Read(_) | What::Fresh(_) | What::Missing)
+    }
 }
 
 impl Placed {
