@@ -70,7 +70,7 @@ pub(crate) struct Settings {
     pub(crate) secure_cookies: bool,
 }
 
-/// The page, and the refusals of all other addresses.
+/// The page.
 fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -83,6 +83,11 @@ fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/", get((page, include_str!("page.html"))))
         .route("/page.js", get((script, include_str!("page.js"))))
         .route("/page.css", get((style, include_str!("page.css"))))
+}
+
+/// Refuses all other addresses and methods than those of the routes so far.
+fn refuse_others<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
         .fallback(async || refuse(StatusCode::NOT_FOUND, "there is no such page"))
         .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "this page has no such method"))
 }
@@ -96,9 +101,8 @@ pub(crate) fn app(store: Arc<SessionStore>, settings: Settings) -> Router {
         .route("/live", get(live::live))
         .route("/end", post(devices::end))
         .route("/logout-everywhere", post(devices::logout_everywhere))
-        .route("/crowd", post(live::crowd))
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(sessions(store, settings));
+        .route("/crowd", post(live::crowd));
+    let routes = refuse_others(routes).layer(DefaultBodyLimit::max(MAX_FORM_BYTES)).layer(sessions(store, settings));
     // Outermost, because a request from another site is refused without its session.
     guard::guarded(routes).with_state(Arc::new(Lookups::new()))
 }

@@ -18,7 +18,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::devices::{self, Device, Which};
-use super::{Content, Login, MAX_FORM_BYTES, Profile, Settings, guard, insecure, not_logged_in, page, refuse, user_of};
+use super::{
+    Content, Login, MAX_FORM_BYTES, Profile, Settings, guard, insecure, not_logged_in, page, refuse, refuse_others,
+    user_of,
+};
 
 /// The whole application over a store that servers share. `node` names this server.
 pub(crate) fn app(store: SharedStore, node: HeaderValue, settings: Settings) -> Router {
@@ -31,9 +34,8 @@ pub(crate) fn app(store: SharedStore, node: HeaderValue, settings: Settings) -> 
         .route("/logout", post(logout))
         .route("/live", get(live))
         .route("/end", post(end))
-        .route("/logout-everywhere", post(logout_everywhere))
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(sessions);
+        .route("/logout-everywhere", post(logout_everywhere));
+    let routes = refuse_others(routes).layer(DefaultBodyLimit::max(MAX_FORM_BYTES)).layer(sessions);
     guard::guarded(routes).layer(axum::middleware::map_response(move |mut response: Response| {
         response.headers_mut().insert("x-node", node.clone());
         core::future::ready(response)
