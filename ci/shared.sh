@@ -24,7 +24,7 @@ bash ci/with-tests cargo test -p cloakroom-actix-session --features redis --test
 # The command of the README, on free ports: a login on one, a logout on the other, and Ctrl-C ends all of it.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-PORTS="0 0" setsid bash adapters/tower/examples/shared.sh >"$work/said" 2>&1 &
+PROFILE=dev PORTS="0 0" setsid bash adapters/tower/examples/shared.sh >"$work/said" 2>&1 &
 demo=$!
 for ((tries = 0; tries < 6000; tries++)); do
     mapfile -t ports < <(sed -n 's/^listening on http:\/\/127.0.0.1:\([0-9]*\)$/\1/p' "$work/said")
