@@ -1,66 +1,22 @@
 //! The events for `tracing`: names, levels and fields, and that they give nothing away.
 #![cfg(feature = "tracing")]
 
+#[path = "../verify/support/events.rs"]
+mod events;
+
 use std::collections::HashSet;
-use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom::{ManualClock, Principal, SessionStore, WhenFull};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use events::Capture;
+use tracing::Level;
 
-/// Keeps every event as a line: level, message, fields.
-#[derive(Clone)]
-struct Capture {
-    finest: Level,
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Capture {
-    fn new(finest: Level) -> Self {
-        Self { finest, lines: Arc::default() }
-    }
-
-    fn during(&self, f: impl FnOnce()) -> Vec<String> {
-        tracing::subscriber::with_default(self.clone(), f);
-        std::mem::take(&mut self.lines.lock().expect("no thread panics"))
-    }
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}{}", self.0);
-        } else {
-            self.0 += &format!(" {}={value:?}", field.name());
-        }
-    }
-}
-
-impl Subscriber for Capture {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "cloakroom" && *metadata.level() <= self.finest
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        let line = format!("{} {}", event.metadata().level(), line.0);
-        self.lines.lock().expect("no thread panics").push(line);
-    }
+/// The events down to this level while `f` runs.
+fn during(finest: Level, f: impl FnOnce()) -> Vec<String> {
+    // No event of the library tells of seconds.
+    let capture = Capture::new("cloakroom", finest, 0.0);
+    tracing::subscriber::with_default(capture.clone(), f);
+    capture.take()
 }
 
 fn store() -> (SessionStore, ManualClock) {
@@ -107,7 +63,7 @@ fn a_day_s_work(store: &SessionStore, clock: &ManualClock) -> Vec<cloakroom::Ses
 #[test]
 fn each_event_comes_once_with_its_level_and_fields() {
     let (store, clock) = store();
-    let lines = Capture::new(Level::TRACE).during(|| drop(a_day_s_work(&store, &clock)));
+    let lines = during(Level::TRACE, || drop(a_day_s_work(&store, &clock)));
     let expected = [
         "TRACE session created session=A",
         "TRACE session id rotated session=A new=B",
@@ -128,7 +84,7 @@ fn each_event_comes_once_with_its_level_and_fields() {
 fn what_the_limit_in_bytes_refuses_makes_an_event() {
     let store = SessionStore::builder().max_bytes(200).build().expect("the settings are valid");
     let id = store.create().expect("there is room");
-    let lines = Capture::new(Level::TRACE).during(|| {
+    let lines = during(Level::TRACE, || {
         assert!(store.create_with([("card-key", "v".repeat(200))]).is_err());
         assert!(store.set(&id, "card-key", &"v".repeat(200)).is_err());
     });
@@ -140,7 +96,7 @@ fn what_the_limit_in_bytes_refuses_makes_an_event() {
 fn a_login_to_another_principals_session_is_an_end_and_a_creation() {
     let (store, _) = store();
     let [ada, eve] = ["ada", "eve"].map(Principal::new);
-    let lines = Capture::new(Level::TRACE).during(|| {
+    let lines = during(Level::TRACE, || {
         let id = store.new_session().principal(ada).create().expect("there is room");
         let id = store.login(&id, &ada).expect("it is live");
         assert!(store.login(&id, &eve).is_ok());
@@ -157,17 +113,17 @@ fn a_login_to_another_principals_session_is_an_end_and_a_creation() {
 #[test]
 fn at_debug_there_is_nothing_of_single_sessions_but_those_that_made_room() {
     let (store, clock) = store();
-    let lines = Capture::new(Level::DEBUG).during(|| drop(a_day_s_work(&store, &clock)));
+    let lines = during(Level::DEBUG, || drop(a_day_s_work(&store, &clock)));
     assert_eq!(lines.len(), 5, "{lines:?}");
     assert!(lines.iter().all(|line| line.starts_with("DEBUG ")));
-    assert_eq!(Capture::new(Level::INFO).during(|| drop(a_day_s_work(&store, &clock))), [""; 0]);
+    assert_eq!(during(Level::INFO, || drop(a_day_s_work(&store, &clock))), [""; 0]);
 }
 
 #[test]
 fn no_event_gives_away_an_id_or_an_attribute() {
     let (store, clock) = store();
     let mut ids = Vec::new();
-    let lines = Capture::new(Level::TRACE).during(|| ids = a_day_s_work(&store, &clock)).join("\n");
+    let lines = during(Level::TRACE, || ids = a_day_s_work(&store, &clock)).join("\n");
     assert!(lines.len() > 300, "{lines}");
     for secret in ["card-key", "4929-value", "5555-value"] {
         assert!(!lines.contains(secret), "{secret} in {lines}");
@@ -184,7 +140,7 @@ fn no_event_gives_away_an_id_or_an_attribute() {
 fn a_session_is_named_by_its_fingerprint() {
     let (store, _clock) = store();
     let mut ids = Vec::new();
-    let lines = Capture::new(Level::TRACE).during(|| {
+    let lines = during(Level::TRACE, || {
         let old = store.create().expect("there is room");
         let new = store.rotate_id(&old).expect("it is live");
         assert!(store.delete(&new));
@@ -206,7 +162,7 @@ fn labels_differ_from_store_to_store() {
         let (store, clock) = store();
         let id = store.create().expect("there is room");
         clock.advance(Duration::from_secs(61));
-        let lines = Capture::new(Level::TRACE).during(|| assert!(!store.exists(&id)));
+        let lines = during(Level::TRACE, || assert!(!store.exists(&id)));
         lines[0].clone()
     };
     let labels: HashSet<_> = (0..8).map(|_| label()).collect();
