@@ -7,11 +7,11 @@ use cloakroom::SessionId;
 use cloakroom_persist::{OpenError, Options, Persistence, WhenDamaged};
 use std::fs;
 use std::path::Path;
-use support::{Dir, crash};
+use support::{Dir, three_sessions};
 
 const FILES: [&str; 2] = ["sessions.redb", "witness"];
 
-/// A directory whose process has ended in order or was killed, with two sessions, and a third that has ended.
+/// A directory with [three sessions](three_sessions).
 struct Sample {
     dir: Dir,
     live: [SessionId; 2],
@@ -20,16 +20,7 @@ struct Sample {
 
 fn sample(clean: bool) -> Sample {
     let dir = Dir::new();
-    let sessions = Persistence::open(dir.path(), Options::new()).unwrap();
-    let live = [(); 2].map(|()| sessions.store().create_with([("user", "ada")]).unwrap());
-    let ended = sessions.store().create_with([("user", "eve")]).unwrap();
-    sessions.flush().unwrap();
-    assert!(sessions.store().delete(&ended));
-    if clean {
-        sessions.close().unwrap();
-    } else {
-        crash(sessions, &dir);
-    }
+    let (live, ended) = three_sessions(&dir, clean);
     Sample { dir, live, ended }
 }
 

@@ -12,12 +12,11 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
-use support::{Dir, crash};
+use support::{Dir, three_sessions};
 
 const FILES: [&str; 2] = ["sessions.redb", "witness"];
 
-/// The files of a directory whose process has ended in order or was killed, with two sessions, and a third that has
-/// ended.
+/// The files of a directory with [three sessions](three_sessions).
 struct Sample {
     files: [Vec<u8>; 2],
     live: [SessionId; 2],
@@ -28,16 +27,7 @@ struct Sample {
 
 fn sample(clean: bool) -> Sample {
     let dir = Dir::new();
-    let sessions = Persistence::open(dir.path(), Options::new()).unwrap();
-    let live = [(); 2].map(|()| sessions.store().create_with([("user", "ada")]).unwrap());
-    let ended = sessions.store().create_with([("user", "eve")]).unwrap();
-    sessions.flush().unwrap();
-    assert!(sessions.store().delete(&ended));
-    if clean {
-        sessions.close().unwrap();
-    } else {
-        crash(sessions, &dir);
-    }
+    let (live, ended) = three_sessions(&dir, clean);
     let files = FILES.map(|file| fs::read(dir.path().join(file)).unwrap());
     let mut snapshot = Vec::new();
     let written = snapshot::write_dir(dir.path(), &mut snapshot, &Options::new()).unwrap();

@@ -2,10 +2,10 @@
 
 mod support;
 
-use cloakroom::{Audience, ManualClock, Principal, SessionId, SessionStore, Timeouts};
+use cloakroom::{ManualClock, Principal, SessionStore};
 use cloakroom_persist::{Changes, Options, Persistence, Waiting};
 use std::time::Duration;
-use support::{Dir, FakeWall, SECOND, crash};
+use support::{Dir, Everything, FakeWall, SECOND, crash};
 
 const TTL: Duration = Duration::from_secs(800);
 
@@ -24,44 +24,13 @@ fn open(dir: &Dir, wall: &FakeWall) -> (Persistence, ManualClock) {
 fn everything_that_belongs_to_a_session_comes_back() {
     let (dir, wall) = (Dir::new(), FakeWall::new());
     let (sessions, clock) = open(&dir, &wall);
-    let (store, ada) = (sessions.store(), Principal::new("ada"));
-    let plain = store.create_with([("user", "ada"), ("theme", "")]).unwrap();
-    let timeouts = Timeouts::default().idle(3 * TTL).absolute(10 * TTL).cookie(Some(TTL));
-    let builder = store.new_session().principal(ada).audience(Audience::new("admin")).timeouts(timeouts);
-    let bound = builder.create_with([("device", "ärger 🦀")]).unwrap();
-    let given = SessionId::random().unwrap();
-    store.insert_with(&given, Timeouts::default(), [("a", "1")]).unwrap();
-    clock.advance(TTL / 2);
-    store.set(&bound, "lang", "en").unwrap();
-    let before = [plain, bound, given].map(|id| store.export(&id, |_, carried| carried.clone()).unwrap());
+    let everything = Everything::create(sessions.store(), &clock, TTL);
+    let before = everything.carried(sessions.store());
     sessions.close().unwrap();
 
     let (sessions, _) = open(&dir, &wall);
     assert_eq!((sessions.restored().sessions, sessions.restored().clean), (3, true));
-    let store = sessions.store();
-    let after = [plain, bound, given].map(|id| store.export(&id, |_, carried| carried.clone()).unwrap());
-    for (before, after) in before.iter().zip(&after) {
-        let known = |carried: &cloakroom::Carried| {
-            (
-                carried.idle_timeout,
-                carried.principal,
-                carried.audience,
-                carried.cookie_life,
-                carried.version,
-                carried.serial,
-            )
-        };
-        assert_eq!(known(after), known(before));
-        assert_eq!(after.cookie_sent.is_some(), before.cookie_sent.is_some());
-        // The time between the two is real time, and short.
-        assert!(after.idle_for + SECOND / 1_000 >= before.idle_for && after.idle_for < before.idle_for + 5 * SECOND);
-        let ends = |carried: &cloakroom::Carried| carried.ends_in.unwrap_or_default();
-        assert!(ends(after) <= ends(before) + SECOND / 1_000 && ends(after) + 5 * SECOND > ends(before));
-    }
-    assert_eq!(store.sessions_of(&ada), [bound]);
-    assert_eq!(store.get(&bound, "device").as_deref(), Some("ärger 🦀"));
-    assert_eq!(store.get(&bound, "lang").as_deref(), Some("en"));
-    assert_eq!(store.get(&plain, "theme").as_deref(), Some(""));
+    everything.check(sessions.store(), &before, SECOND / 1_000);
 }
 
 #[test]

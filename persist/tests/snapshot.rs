@@ -4,9 +4,7 @@
 mod forge;
 mod support;
 
-use cloakroom::{
-    Attributes, Audience, Carried, Journal, ManualClock, Principal, RemovalCause, SessionId, SessionStore, Timeouts,
-};
+use cloakroom::{Attributes, Journal, ManualClock, Principal, RemovalCause, SessionId, SessionStore, Timeouts};
 use cloakroom_persist::{Options, Persistence, snapshot};
 use forge::Snapshot;
 use snapshot::SnapshotError;
@@ -14,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{Dir, FakeWall, SECOND, crash};
+use support::{Dir, Everything, FakeWall, SECOND, crash};
 
 const TTL: Duration = Duration::from_secs(800);
 
@@ -46,39 +44,14 @@ fn opened(bytes: &[u8], options: &Options) -> Arc<SessionStore> {
 #[test]
 fn everything_that_belongs_to_a_session_is_in_a_snapshot() {
     let (clock, wall) = (ManualClock::new(), FakeWall::new());
-    let (store, ada) = (store(&clock), Principal::new("ada"));
-    let plain = store.create_with([("user", "ada"), ("theme", "")]).unwrap();
-    let timeouts = Timeouts::default().idle(3 * TTL).absolute(10 * TTL).cookie(Some(TTL));
-    let builder = store.new_session().principal(ada).audience(Audience::new("admin")).timeouts(timeouts);
-    let bound = builder.create_with([("device", "ärger 🦀")]).unwrap();
-    let given = SessionId::random().unwrap();
-    store.insert_with(&given, Timeouts::default(), [("a", "1")]).unwrap();
-    clock.advance(TTL / 2);
-    store.set(&bound, "lang", "en").unwrap();
-    let ids = [plain, bound, given];
-    let carried = |store: &SessionStore| ids.map(|id| store.export(&id, |_, carried| carried.clone()).unwrap());
-    let before = carried(&store);
+    let store = store(&clock);
+    let everything = Everything::create(&store, &clock, TTL);
+    let before = everything.carried(&store);
 
     let (store, restored) = snapshot::open(&*written(&store, &still(&wall)), &still(&wall)).unwrap();
     assert_eq!((restored.sessions, restored.expired, restored.refused, restored.clean), (3, 0, 0, true));
     assert_eq!(store.count(), 3);
-    let known = |carried: &Carried| {
-        let mut known = carried.clone();
-        (known.idle_for, known.ends_in, known.cookie_sent) = (Duration::ZERO, None, None);
-        known
-    };
-    for (before, after) in before.iter().zip(&carried(&store)) {
-        assert_eq!(known(after), known(before));
-        assert_eq!(after.cookie_sent.is_some(), before.cookie_sent.is_some());
-        // The time between the two is real time, and short.
-        assert!(after.idle_for + SECOND / 500 >= before.idle_for && after.idle_for < before.idle_for + 5 * SECOND);
-        let ends = |carried: &Carried| carried.ends_in.unwrap_or_default();
-        assert!(ends(after) <= ends(before) + SECOND / 500 && ends(after) + 5 * SECOND > ends(before));
-    }
-    assert_eq!(store.sessions_of(&ada), [bound]);
-    assert_eq!(store.get(&bound, "device").as_deref(), Some("ärger 🦀"));
-    assert_eq!(store.get(&bound, "lang").as_deref(), Some("en"));
-    assert_eq!(store.get(&plain, "theme").as_deref(), Some(""));
+    everything.check(&store, &before, SECOND / 500);
 }
 
 #[test]

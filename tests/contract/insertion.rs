@@ -4,28 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use cloakroom::{
-    Attributes, InsertError, ManualClock, MissingError, Principal, SessionId, SessionStore, SetError, Timeouts,
-    WhenFull,
-};
+use cloakroom::{Attributes, InsertError, ManualClock, MissingError, Principal, SessionStore, SetError, WhenFull};
 
-use crate::support::{TICK, TTL, assert_gone, crowd, session, store, store_with};
-
-const ADA: [(&str, &str); 1] = [("user", "ada")];
-const EVE: [(&str, &str); 1] = [("user", "eve")];
-
-/// The timeouts of the store.
-fn usual() -> Timeouts {
-    Timeouts::default()
-}
-
-fn id(byte: u8) -> SessionId {
-    SessionId::from_bytes([byte; 32])
-}
-
-fn user(store: &SessionStore, id: &SessionId) -> Option<String> {
-    store.read(id, |attributes| attributes.get("user").map(str::to_owned)).flatten()
-}
+use crate::support::{ADA, EVE, TICK, TTL, assert_gone, crowd, id, session, store, store_with, user, usual};
 
 #[test]
 fn every_operation_works_on_an_inserted_session() {

@@ -7,28 +7,10 @@ use std::time::Duration;
 
 use cloakroom::{
     FulfilError, InsertError, ManualClock, MissingError, Principal, RemovalCause, ReserveError, SessionId,
-    SessionStore, Timeouts, WhenFull,
+    SessionStore, WhenFull,
 };
 
-use crate::support::{TICK, TTL, assert_gone, session, store, store_with};
-
-const ADA: [(&str, &str); 1] = [("user", "ada")];
-const EVE: [(&str, &str); 1] = [("user", "eve")];
-
-/// The time of a reservation.
-const WAIT: Duration = Duration::from_secs(10);
-
-fn usual() -> Timeouts {
-    Timeouts::default()
-}
-
-fn id(byte: u8) -> SessionId {
-    SessionId::from_bytes([byte; 32])
-}
-
-fn user(store: &SessionStore, id: &SessionId) -> Option<String> {
-    store.get(id, "user")
-}
+use crate::support::{ADA, EVE, TICK, TTL, WAIT, assert_gone, id, session, store, store_with, user, usual};
 
 #[test]
 fn a_fulfilled_reservation_is_a_session_like_an_inserted_one() {

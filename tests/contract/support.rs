@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{ManualClock, MissingError, SessionId, SessionStore, SessionStoreBuilder, SetError};
+use cloakroom::{ManualClock, MissingError, SessionId, SessionStore, SessionStoreBuilder, SetError, Timeouts};
 
 /// The idle timeout of the stores here.
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -46,4 +46,25 @@ pub(crate) fn assert_gone(store: &SessionStore, id: &SessionId) {
     assert!(!store.exists(id));
     assert!(!store.delete(id));
     assert_eq!(store.count(), before);
+}
+
+pub(crate) const ADA: [(&str, &str); 1] = [("user", "ada")];
+pub(crate) const EVE: [(&str, &str); 1] = [("user", "eve")];
+
+/// The time of a reservation.
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
+
+/// The timeouts of the store.
+pub(crate) fn usual() -> Timeouts {
+    Timeouts::default()
+}
+
+/// An id that was not drawn.
+pub(crate) fn id(byte: u8) -> SessionId {
+    SessionId::from_bytes([byte; 32])
+}
+
+/// The attribute `user` of a session.
+pub(crate) fn user(store: &SessionStore, id: &SessionId) -> Option<String> {
+    store.get(id, "user")
 }

@@ -1,5 +1,7 @@
 //! Sessions of actix-session that are kept on disk, over a socket: what a restart and a crash leave.
 
+#[path = "../../../verify/support/client.rs"]
+mod client;
 #[path = "../examples/actix.rs"]
 #[allow(dead_code, reason = "its `main` starts a server of its own")]
 mod example;
@@ -15,9 +17,9 @@ use actix_web::error::ErrorServiceUnavailable;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, Error, HttpServer};
+use client::{log_in, profile, send};
 use cloakroom_actix_session::CloakroomSessionStore;
 use cloakroom_persist::{Access, Options, Persistence, Settler, Verdict};
-use reqwest::{Client, Response, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Dir, crash};
@@ -53,26 +55,6 @@ fn start(dir: &Dir, key: &Key, fails: &Arc<AtomicBool>) -> (Persistence, SocketA
     let address = server.addrs()[0];
     actix_web::rt::spawn(server.run());
     (sessions, address)
-}
-
-async fn send(address: SocketAddr, method: &str, path: &str, cookie: &str) -> Response {
-    let client = Client::builder().no_proxy().timeout(std::time::Duration::from_secs(20)).build().expect("no TLS");
-    let request = client.request(method.parse().expect("a method"), format!("http://{address}{path}"));
-    let request = request.header(header::COOKIE, cookie);
-    let request = if path == "/login" { request.form(&[("user", "ada")]) } else { request };
-    request.send().await.expect("an answer")
-}
-
-/// Logs in, and returns the new cookie.
-async fn log_in(address: SocketAddr, cookie: &str) -> String {
-    let answer = send(address, "POST", "/login", cookie).await;
-    assert_eq!(answer.status(), 200);
-    let cookie = answer.headers()[header::SET_COOKIE].to_str().expect("ASCII");
-    cookie.split(';').next().expect("a pair").to_owned()
-}
-
-async fn profile(address: SocketAddr, cookie: &str) -> u16 {
-    send(address, "GET", "/profile", cookie).await.status().as_u16()
 }
 
 #[actix_web::test]

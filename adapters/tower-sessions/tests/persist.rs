@@ -1,5 +1,7 @@
 //! Sessions of tower-sessions that are kept on disk, over a socket: what a restart and a crash leave.
 
+#[path = "../../../verify/support/client.rs"]
+mod client;
 #[path = "../examples/tower_sessions.rs"]
 #[allow(dead_code, reason = "its `main` starts a server of its own")]
 mod example;
@@ -8,9 +10,9 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use client::{log_in, profile, send};
 use cloakroom_persist::{Options, Persistence, SettledLayer};
 use cloakroom_tower_sessions::{CloakroomStore, Held, Settings};
-use reqwest::{Client, Response, header};
 use support::{Dir, crash};
 use tokio::net::TcpListener;
 use tower_sessions::cookie::time::Duration;
@@ -31,26 +33,6 @@ async fn start(dir: &Dir) -> (Persistence<Held>, SocketAddr) {
     let address = listener.local_addr().expect("a bound socket");
     tokio::spawn(axum::serve(listener, app.layer(SettledLayer::new(&sessions))).into_future());
     (sessions, address)
-}
-
-async fn send(address: SocketAddr, method: &str, path: &str, cookie: &str) -> Response {
-    let client = Client::builder().no_proxy().timeout(std::time::Duration::from_secs(20)).build().expect("no TLS");
-    let request = client.request(method.parse().expect("a method"), format!("http://{address}{path}"));
-    let request = request.header(header::COOKIE, cookie);
-    let request = if path == "/login" { request.form(&[("user", "ada")]) } else { request };
-    request.send().await.expect("an answer")
-}
-
-/// Logs in, and returns the new cookie.
-async fn log_in(address: SocketAddr, cookie: &str) -> String {
-    let answer = send(address, "POST", "/login", cookie).await;
-    assert_eq!(answer.status(), 200);
-    let cookie = answer.headers()[header::SET_COOKIE].to_str().expect("ASCII");
-    cookie.split(';').next().expect("a pair").to_owned()
-}
-
-async fn profile(address: SocketAddr, cookie: &str) -> u16 {
-    send(address, "GET", "/profile", cookie).await.status().as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread")]
