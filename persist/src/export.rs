@@ -44,7 +44,7 @@ impl<T: Kept + ?Sized> Persistence<T> {
     /// # use cloakroom_persist::{Options, Persistence};
     /// # let tmp = tempfile::tempdir()?;
     /// let sessions = Persistence::open(tmp.path().join("sessions"), Options::new())?;
-    /// // With a recorder installed, such as that of `metrics_exporter_prometheus`:
+    /// // With a recorder installed, for example by `metrics_exporter_prometheus`:
     /// sessions.export_metrics();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

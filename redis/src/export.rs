@@ -61,7 +61,7 @@ impl<T: Shared + ?Sized> SharedStore<T> {
     /// # use cloakroom_redis::{ConnectError, SharedOptions, SharedStore};
     /// # async fn report() -> Result<(), ConnectError> {
     /// let sessions = SharedStore::connect(SharedOptions::new("redis://127.0.0.1:6379")).await?;
-    /// // With a recorder installed, such as that of `metrics_exporter_prometheus`:
+    /// // With a recorder installed, for example by `metrics_exporter_prometheus`:
     /// sessions.export_metrics();
     /// # Ok(())
     /// # }

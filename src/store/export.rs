@@ -76,7 +76,7 @@ impl<T: Content + ?Sized> SessionStore<T> {
     ///
     /// ```
     /// # let store = cloakroom::SessionStore::default();
-    /// // With a recorder installed, such as that of `metrics_exporter_prometheus`:
+    /// // With a recorder installed, for example by `metrics_exporter_prometheus`:
     /// store.export_metrics();
     /// ```
     pub fn export_metrics(&self) {

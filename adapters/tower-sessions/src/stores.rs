@@ -87,7 +87,7 @@ pub struct CloakroomStore(pub(crate) Arc<Sessions>);
 ///   are no more of them than [`Settings::max_sessions`], or 262,144 if it is not set. While there are as many, misses
 ///   are not cached.
 /// * A `delete` of any id, also of one that no session has, takes about 200 bytes for a minute. It is never refused,
-///   because a logout that is not noted could be undone. Limit the rate of such requests as you limit that of logins.
+///   because a logout that is not noted could be undone. Limit the rate of such requests, as for logins.
 /// * [`delete_where`](CloakroomCache::delete_where) ends sessions and reservations of the cache, and bars nothing.
 ///   Delete the sessions from the store behind it first.
 ///

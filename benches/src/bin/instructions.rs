@@ -1,6 +1,6 @@
 //! Judges instruction counts: reads the output of the benchmark `counts`, one JSON object a line, and compares it with
-//! the baseline file, or writes that file. Or reads that of the benchmark `kept`, and compares each operation `x_kept`
-//! with `x`; or that of `near`, and compares each `x_near` with `x`, cache misses too.
+//! the baseline file, or writes that file. Or reads the output of the benchmark `kept`, and compares each operation
+//! `x_kept` with `x`; or the output of `near`, and compares each `x_near` with `x`, cache misses too.
 //!
 //! A baseline holds for one compiler and one kind of processor. With another compiler the same source has other counts,
 //! so a higher count need not be the fault of a change. The report says so.

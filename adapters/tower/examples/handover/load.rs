@@ -116,7 +116,7 @@ impl Client {
         self.send("POST", "/login", "", user, 200).await?.cookie
     }
 
-    /// Expects that the cookie is that of this user.
+    /// Expects that this user is logged in with the cookie.
     pub(crate) async fn reads(&mut self, path: &str, cookie: &str, user: &str) {
         if let Some(answer) = self.send("GET", path, cookie, "", 200).await
             && answer.body != user

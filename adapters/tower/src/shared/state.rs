@@ -209,7 +209,7 @@ impl<T: Shared + ?Sized> SharedState<T> {
         }
     }
 
-    /// Whether an id that the request has brought may be that of a session of this layer, also if the engine is away.
+    /// Whether an id that the request has brought may belong to a session of this layer, also if the engine is away.
     pub(crate) async fn may_end(&self, id: &SessionId) -> bool {
         !matches!(self.admit(id).await, Ok(None))
     }

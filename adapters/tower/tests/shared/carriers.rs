@@ -191,8 +191,8 @@ fn nested_layers_have_one_session_and_one_cookie() {
     });
 }
 
-/// A session that another server ends before the response is made gets no cookie, which would displace that of a newer
-/// login.
+/// A session that another server ends before the response is made gets no cookie, which would displace the cookie of
+/// a newer login.
 #[test]
 #[ignore = "needs an engine: ci/shared.sh"]
 fn a_session_that_has_ended_before_the_response_gets_no_cookie() {

@@ -126,7 +126,7 @@ async fn the_page_shows_how_many_sessions_were_restored() {
     server.signal("-TERM");
     assert!(server.wait().success());
 
-    // A cookie of localhost is that of every port.
+    // Every port of localhost gets the same cookies.
     let server = Process::keeping_in(&directory);
     page.go_to(&url(&server)).await;
     page.until("the user is logged in", async |page| page.text("#name").await == "ada").await;
