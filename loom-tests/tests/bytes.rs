@@ -4,22 +4,17 @@
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-include!("../../verify/support/sources.rs");
-#[path = "support/hash.rs"]
-mod hash;
-#[path = "support/id.rs"]
-mod id;
-#[path = "../../verify/support/memory.rs"]
-mod memory;
-#[path = "support/payload.rs"]
-mod payload;
+include!("support/over_memory.rs");
+#[path = "support/explore.rs"]
+mod explore;
 
 use entry::{Entry, EntryRef, Head, Key, Overrides, Owned};
 use expiry::{Moment, Tick};
+use explore::Exploration;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use memory::{boundary, free_all};
+use memory::boundary;
 use payload::Watched;
 use std::sync::Mutex;
 use table::{Change, Former, Refusal, RemovalCause, Room, Table, Whose};
@@ -162,44 +157,28 @@ fn explore(units: usize, whose: Option<Whose>, before: Part, parts: &[Part], aft
 
 /// The same with fewer preemptions than two, the usual number.
 fn explore_with(bound: usize, units: usize, whose: Option<Whose>, before: Part, parts: &[Part], after: Part) {
-    for last in 0..parts.len() {
-        let mut parts = parts.to_vec();
-        parts.rotate_left(last);
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).saturating_sub(2 - bound));
-        model.max_branches = 50_000;
-        model.check(move || {
-            // Counts what `before` takes.
-            let measure = World {
-                table: Table::of_capacity(4, 0).within_bytes(0, usize::MAX),
-                limit: usize::MAX,
-                whose: None,
-                returned: Mutex::default(),
-            };
-            before(&measure);
-            let limit = measure.table.bytes_taken() + units * UNIT;
-            drop(measure.table);
-            let table = Table::of_capacity(4, 0).within_bytes(0, limit);
-            let world = Arc::new(World { table, limit, whose, returned: Mutex::default() });
-            before(&world);
-            let mut parts = parts.clone();
-            let here = parts.pop().expect("a thread at least");
-            let spawn = |part: Part| {
-                let world = world.clone();
-                thread::spawn(move || part(&world))
-            };
-            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
-            here(&world);
-            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
-            // Compares the bytes that are counted with those of the live versions.
-            world.table.check_at_rest();
-            after(&world);
-            world.table.check_at_rest();
-            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
-            drop(world.table);
-            free_all();
-        });
-    }
+    let begin = move || {
+        // Counts what `before` takes.
+        let measure = World {
+            table: Table::of_capacity(4, 0).within_bytes(0, usize::MAX),
+            limit: usize::MAX,
+            whose: None,
+            returned: Mutex::default(),
+        };
+        before(&measure);
+        let limit = measure.table.bytes_taken() + units * UNIT;
+        drop(measure.table);
+        let table = Table::of_capacity(4, 0).within_bytes(0, limit);
+        let world = World { table, limit, whose, returned: Mutex::default() };
+        before(&world);
+        world
+    };
+    Exploration { less: 2 - bound, ..Exploration::FULL }.of(parts, begin, move |world| {
+        // Compares the bytes that are counted with those of the live versions.
+        world.table.check_at_rest();
+        after(&world);
+        world.table.check_at_rest();
+    });
 }
 
 fn one(world: &World) {

@@ -3,21 +3,14 @@
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-include!("../../verify/support/sources.rs");
-#[path = "support/hash.rs"]
-mod hash;
-#[path = "support/id.rs"]
-mod id;
-#[path = "../../verify/support/memory.rs"]
-mod memory;
-#[path = "support/payload.rs"]
-mod payload;
+include!("support/over_memory.rs");
+#[path = "support/explore.rs"]
+mod explore;
 
 use entry::{Head, Key, Owned};
 use expiry::{Moment, Tick};
-use loom::sync::Arc;
-use loom::thread;
-use memory::{boundary, free_all};
+use explore::Exploration;
+use memory::boundary;
 use payload::Watched;
 use table::{Change, Table};
 
@@ -71,32 +64,15 @@ fn set(table: &Sessions) {
 
 /// Three threads are explored with one preemption less.
 fn explore(before: Part, parts: &[Part]) {
-    for last in 0..parts.len() {
-        let mut parts = parts.to_vec();
-        parts.rotate_left(last);
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = model.preemption_bound.or(Some(2)).map(|bound| bound + 2 - parts.len());
-        model.max_branches = 50_000;
-        model.check(move || {
-            let table = Arc::new(Sessions::of_capacity(4, 0));
-            insert(&table, STAYS);
-            insert(&table, STAYS_TOO);
-            before(&table);
-            let mut parts = parts.clone();
-            let here = parts.pop().expect("a thread at least");
-            let spawn = |part: Part| {
-                let table = table.clone();
-                thread::spawn(move || part(&table))
-            };
-            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
-            here(&table);
-            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
-            table.check_at_rest();
-            let Ok(table) = Arc::try_unwrap(table) else { panic!("the threads have ended") };
-            drop(table);
-            free_all();
-        });
-    }
+    let begin = move || {
+        let table = Sessions::of_capacity(4, 0);
+        insert(&table, STAYS);
+        insert(&table, STAYS_TOO);
+        before(&table);
+        table
+    };
+    let exploration = Exploration { less: parts.len() - 2, ..Exploration::FULL };
+    exploration.of(parts, begin, |table| table.check_at_rest());
 }
 
 #[test]

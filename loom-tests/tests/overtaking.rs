@@ -4,21 +4,16 @@
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-include!("../../verify/support/sources.rs");
-#[path = "support/hash.rs"]
-mod hash;
-#[path = "support/id.rs"]
-mod id;
-#[path = "../../verify/support/memory.rs"]
-mod memory;
+include!("support/over_memory.rs");
+#[path = "support/explore.rs"]
+mod explore;
 
 use attributes::Attributes;
 use clock::ManualClock;
 use error::MissingError;
+use explore::Exploration;
 use id::SessionId;
-use loom::sync::Arc;
-use loom::thread;
-use memory::{boundary, free_all};
+use memory::boundary;
 use principal::Principal;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -97,32 +92,17 @@ impl World {
 type Part = fn(&World);
 
 fn explore(before: Before, parts: &[Part], after: Part) {
-    for last in 0..parts.len() {
-        let mut parts = parts.to_vec();
-        parts.rotate_left(last);
-        let mut model = loom::model::Builder::new();
-        // One fewer than asked for: with two, the models take ten minutes.
-        model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).saturating_sub(1));
-        model.max_branches = 50_000;
-        model.check(move || {
-            let world = Arc::new(World::new(before));
-            let mut parts = parts.clone();
-            let here = parts.pop().expect("a thread at least");
-            let spawn = |part: Part| {
-                let world = world.clone();
-                thread::spawn(move || part(&world))
-            };
-            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
-            here(&world);
-            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
+    // One fewer than asked for: with two, the models take ten minutes.
+    let exploration = Exploration { less: 1, ..Exploration::FULL };
+    exploration.of(
+        parts,
+        move || World::new(before),
+        move |world| {
             boundary();
             world.store.check_at_rest(&world.ada);
             after(&world);
-            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
-            drop(world);
-            free_all();
-        });
-    }
+        },
+    );
 }
 
 fn take_back(world: &World) {

@@ -5,21 +5,16 @@
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-include!("../../verify/support/sources.rs");
-#[path = "support/hash.rs"]
-mod hash;
-#[path = "support/id.rs"]
-mod id;
-#[path = "../../verify/support/memory.rs"]
-mod memory;
+include!("support/over_memory.rs");
+#[path = "support/explore.rs"]
+mod explore;
 
 use attributes::Attributes;
 use clock::ManualClock;
 use events::{Journal, RemovalCause};
+use explore::Exploration;
 use id::SessionId;
-use loom::sync::Arc;
-use loom::thread;
-use memory::{boundary, free_all};
+use memory::boundary;
 use principal::Principal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, Weak};
@@ -143,32 +138,18 @@ fn explore(parts: &[Part], after: Part) {
 }
 
 fn explore_loading(loading: Loading, parts: &[Part], after: Part) {
-    for (last, bound) in (0..parts.len()).flat_map(|last| [(last, false), (last, true)]) {
-        let mut parts = parts.to_vec();
-        parts.rotate_left(last);
-        let mut model = loom::model::Builder::new();
-        // One fewer than asked for, because an operation on a restored session has many steps.
-        model.preemption_bound = Some(model.preemption_bound.unwrap_or(2).saturating_sub(1));
-        model.max_branches = 50_000;
-        model.max_permutations = Some(SCHEDULES);
-        model.check(move || {
-            let world = Arc::new(World::new(bound, loading));
-            let mut parts = parts.clone();
-            let here = parts.pop().expect("a thread at least");
-            let spawn = |part: Part| {
-                let world = world.clone();
-                thread::spawn(move || part(&world))
-            };
-            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
-            here(&world);
-            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
-            boundary();
-            after(&world);
-            world.store.check_at_rest(&world.ada);
-            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
-            drop(world);
-            free_all();
-        });
+    // One fewer than asked for, because an operation on a restored session has many steps.
+    let exploration = Exploration { less: 1, schedules: Some(SCHEDULES) };
+    for bound in [false, true] {
+        exploration.of(
+            parts,
+            move || World::new(bound, loading),
+            move |world| {
+                boundary();
+                after(&world);
+                world.store.check_at_rest(&world.ada);
+            },
+        );
     }
 }
 

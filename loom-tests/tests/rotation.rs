@@ -4,22 +4,15 @@
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-include!("../../verify/support/sources.rs");
-#[path = "support/hash.rs"]
-mod hash;
-#[path = "support/id.rs"]
-mod id;
-#[path = "../../verify/support/memory.rs"]
-mod memory;
-#[path = "support/payload.rs"]
-mod payload;
+include!("support/over_memory.rs");
+#[path = "support/explore.rs"]
+mod explore;
 
 use entry::{EntryRef, Head, Key, Overrides, Owned};
 use expiry::{Moment, Tick};
-use loom::sync::Arc;
+use explore::Exploration;
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::thread;
-use memory::{boundary, free_all};
+use memory::boundary;
 use payload::Watched;
 use std::sync::Mutex;
 use table::RemovalCause;
@@ -147,32 +140,16 @@ type Part = fn(&World);
 /// Explores the threads at work on a session of value 1, with at most `limit` sessions (0: any number), then runs
 /// `after`.
 fn explore(limit: usize, parts: &[Part], after: Part) {
-    for last in 0..parts.len() {
-        let mut parts = parts.to_vec();
-        parts.rotate_left(last);
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = model.preemption_bound.or(Some(2));
-        model.max_branches = 50_000;
-        model.check(move || {
-            let table = Table::of_capacity(2, limit);
-            let world = Arc::new(World { table, clock: AtomicUsize::new(0), returned: Mutex::default() });
-            assert!(world.insert(OLD, 1));
-            let mut parts = parts.clone();
-            let here = parts.pop().expect("a thread at least");
-            let spawn = |part: Part| {
-                let world = world.clone();
-                thread::spawn(move || part(&world))
-            };
-            let threads: Vec<_> = parts.into_iter().map(spawn).collect();
-            here(&world);
-            threads.into_iter().for_each(|thread| thread.join().expect("a model's thread does not panic"));
-            world.table.check_at_rest();
-            after(&world);
-            let Ok(world) = Arc::try_unwrap(world) else { panic!("the threads have ended") };
-            drop(world.table);
-            free_all();
-        });
-    }
+    let begin = move || {
+        let table = Table::of_capacity(2, limit);
+        let world = World { table, clock: AtomicUsize::new(0), returned: Mutex::default() };
+        assert!(world.insert(OLD, 1));
+        world
+    };
+    Exploration::FULL.of(parts, begin, move |world| {
+        world.table.check_at_rest();
+        after(&world);
+    });
 }
 
 fn rotate(world: &World) {

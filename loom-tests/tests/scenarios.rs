@@ -5,17 +5,9 @@
 #![cfg(loom)]
 #![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub, unused_imports)]
 
-include!("../../verify/support/sources.rs");
-#[path = "support/hash.rs"]
-mod hash;
+include!("support/over_memory.rs");
 #[path = "support/history.rs"]
 mod history;
-#[path = "support/id.rs"]
-mod id;
-#[path = "../../verify/support/memory.rs"]
-mod memory;
-#[path = "support/payload.rs"]
-mod payload;
 #[path = "support/scenario.rs"]
 mod scenario;
 #[path = "../../verify/support/search.rs"]
